@@ -1,0 +1,152 @@
+/**
+ * `void.entropy`: the tenant's pool of chance. Sipping draws from it and gives a seed; pouring a grant back recovers
+ * half. The pool does not refill with time. Open to every archetype alike.
+ */
+import { randomInt } from 'node:crypto'
+import { v7 as uuidv7 } from 'uuid'
+import { z } from 'zod'
+import type { Call } from '../../shared/contract/call.ts'
+import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
+import { Failure } from '../../shared/failures.ts'
+
+const INITIAL = 100
+/** Share of a grant that pouring it back recovers. */
+const RECOVERY = 0.5
+
+const Pool = z.strictObject({ remaining: z.number(), initial: z.number(), percentage: z.number() })
+const Grant = z.strictObject({
+  grant: z.uuid(),
+  amount: z.number(),
+  sipped_at: z.string(),
+  poured_at: z.string().nullable(),
+})
+
+interface PoolRow {
+  initial: number
+  remaining: number
+}
+
+interface GrantRow {
+  id: string
+  amount: number
+  sipped_at: Date
+  poured_at: Date | null
+}
+
+export const voidEntropy = defineNode('void.entropy', {
+  summary: 'A pool of chance that is drawn from and given back to',
+  aspects: {
+    manifest: aspect({
+      category: 'P',
+      summary: 'How much entropy is left',
+      effects: ['reads:entropy'],
+      input: NoInput,
+      output: Pool.extend({ type: z.literal('entropy') }),
+      examples: [{ summary: 'Look into the pool', input: {} }],
+      async handle(_input, { db }) {
+        const [pool] = await db<PoolRow[]>`select initial, remaining from entropy_pools`
+        return { type: 'entropy' as const, ...describe(pool ?? { initial: INITIAL, remaining: INITIAL }) }
+      },
+    }),
+
+    witness: aspect({
+      category: 'P',
+      summary: 'The latest sips, newest first',
+      effects: ['reads:entropy'],
+      input: z.strictObject({ limit: z.int().min(1).max(100).default(10) }),
+      output: z.strictObject({ history: z.array(Grant) }),
+      examples: [{ summary: 'The last three sips', input: { limit: 3 } }],
+      async handle({ limit }, { db }) {
+        const rows = await db<GrantRow[]>`
+          select id, amount, sipped_at, poured_at from entropy_grants order by sipped_at desc, id desc limit ${limit}`
+        const history = rows.map(({ id, amount, sipped_at, poured_at }) => ({
+          grant: id,
+          amount,
+          sipped_at: sipped_at.toISOString(),
+          poured_at: poured_at?.toISOString() ?? null,
+        }))
+        return { history }
+      },
+    }),
+
+    sip: aspect({
+      category: 'E',
+      summary: 'Draw some entropy and get a seed from it',
+      effects: ['charges:entropy'],
+      input: z.strictObject({ amount: z.number().positive().max(INITIAL).default(0.1) }),
+      output: z.strictObject({
+        amount: z.number(),
+        seed: z.number().min(0).lt(1),
+        source: z.string(),
+        grant: z.uuid(),
+      }),
+      examples: [{ summary: 'A small sip', input: { amount: 0.1 } }],
+      async handle({ amount }, call) {
+        await draw(amount, call)
+        const grant = uuidv7()
+        const seed = randomInt(2 ** 47) / 2 ** 47
+        await call.db`
+          insert into entropy_grants (id, tenant_id, amount, seed) values (${grant}, ${call.identity.tenant}, ${amount}, ${seed})`
+        call.charge('entropy', amount)
+        return { amount, seed, source: 'void.entropy', grant }
+      },
+    }),
+
+    pour: aspect({
+      category: 'E',
+      summary: 'Give a grant back; half of it returns to the pool, once',
+      effects: ['earns:entropy'],
+      input: z.strictObject({ grant: z.uuid() }),
+      output: z.strictObject({ returned: z.number(), recovered: z.number(), remaining: z.number() }),
+      examples: [],
+      async handle({ grant }, call) {
+        const returned = await takeBack(grant, call)
+        const [pool] = await call.db<{ remaining: number; recovered: number }[]>`
+          update entropy_pools p set remaining = least(p.initial, p.remaining + ${returned * RECOVERY}::float8)
+          from entropy_pools before
+          returning p.remaining, p.remaining - before.remaining as recovered`
+        const { remaining, recovered } = pool ?? { remaining: INITIAL, recovered: 0 }
+        call.charge('entropy', -recovered)
+        return { returned, recovered, remaining }
+      },
+    }),
+  },
+})
+
+function describe({ initial, remaining }: PoolRow) {
+  return { remaining, initial, percentage: (100 * remaining) / initial }
+}
+
+/** Takes `amount` out in one statement, so that two sips never share the last drop. */
+async function draw(amount: number, { db, identity }: Call): Promise<void> {
+  const drawn = await db`
+    insert into entropy_pools (tenant_id, remaining) values (${identity.tenant}, ${INITIAL - amount})
+    on conflict (tenant_id) do update set remaining = entropy_pools.remaining - ${amount}::float8
+      where entropy_pools.remaining >= ${amount}::float8
+    returning remaining`
+  if (drawn.length > 0) return
+  const [pool] = await db<PoolRow[]>`select initial, remaining from entropy_pools`
+  throw new Failure('ENTROPY_EXHAUSTED', `Cannot sip ${amount}: only ${pool?.remaining ?? 0} is left`, {
+    suggestion: 'Sip less, or pour an unused grant back with void.entropy.pour',
+    details: { remaining: pool?.remaining ?? 0 },
+  })
+}
+
+/** Marks a grant as poured; answers its amount. */
+async function takeBack(grant: string, { db }: Call): Promise<number> {
+  const [row] = await db<
+    GrantRow[]
+  >`select id, amount, sipped_at, poured_at from entropy_grants where id = ${grant} for update`
+  if (row === undefined) {
+    throw new Failure('NOT_FOUND', `Cannot pour "${grant}": there is no such grant`, {
+      suggestion: 'void.entropy.witness lists your grants',
+    })
+  }
+  if (row.poured_at !== null) {
+    throw new Failure('STATE_CONFLICT', `Cannot pour "${grant}": it was poured already`, {
+      suggestion: 'A grant pours once; void.entropy.witness shows which are left',
+    })
+  }
+  await db`update entropy_grants set poured_at = now() where id = ${grant}`
+  return row.amount
+}

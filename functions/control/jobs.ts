@@ -1,0 +1,142 @@
+/** Jobs: what became of work that a model does. Other tenants' jobs are not there. */
+import { z } from 'zod'
+import type { Call } from '../../shared/contract/call.ts'
+import { defineOperation, route, subscription } from '../../shared/contract/define-operation.ts'
+import { Failure } from '../../shared/failures.ts'
+import { TokenUsage } from '../../shared/inference/messages.ts'
+
+const STATUSES = ['queued', 'running', 'completed', 'failed', 'cancelled'] as const
+
+const Job = z.object({
+  id: z.uuid(),
+  status: z.enum(STATUSES),
+  path: z.string(),
+  created_at: z.string(),
+  started_at: z.string().optional(),
+  finished_at: z.string().optional(),
+  result: z.unknown().optional(),
+  error: z.strictObject({ code: z.string(), message: z.string() }).optional(),
+  tokens: TokenUsage.optional(),
+  charges: z.record(z.string(), z.number()).optional(),
+})
+const JobAnswer = z.strictObject({
+  job: Job,
+  links: z.strictObject({ self: z.string(), stream: z.string() }),
+})
+const JobId = z.strictObject({ id: z.uuid() })
+
+interface JobRow {
+  id: string
+  status: (typeof STATUSES)[number]
+  path: string
+  created_at: Date
+  started_at: Date | null
+  finished_at: Date | null
+  result: unknown
+  error: { code: string; message: string } | null
+  tokens: TokenUsage | null
+  charges: Record<string, number> | null
+}
+
+export const jobs = defineOperation({
+  name: 'jobs',
+  summary: 'Shows, lists and cancels jobs',
+  needs: ['postgres', 'redis'],
+  secrets: ['DATABASE_URL', 'EVENT_SIGNING_KEY'],
+  routes: {
+    get: route({
+      route: 'GET /v1/jobs/:id',
+      summary: 'One job, with its result when it is there',
+      permission: 'jobs:read',
+      input: JobId,
+      output: JobAnswer,
+      async handle({ id }, { db }) {
+        const [row] = await db<JobRow[]>`
+          select id, status, path, created_at, started_at, finished_at, result, error, tokens, charges
+          from jobs where id = ${id}`
+        return present(row, id)
+      },
+    }),
+
+    list: route({
+      route: 'GET /v1/jobs',
+      summary: 'Jobs, newest first',
+      permission: 'jobs:read',
+      input: z.strictObject({
+        status: z.enum(STATUSES).optional(),
+        limit: z.coerce.number().int().min(1).max(100).default(20),
+        cursor: z.uuid().optional(),
+      }),
+      output: z.strictObject({ jobs: z.array(Job), next_cursor: z.uuid().nullable() }),
+      async handle({ status = null, limit, cursor = null }, { db }) {
+        const rows = await db<JobRow[]>`
+          select id, status, path, created_at, started_at, finished_at, null as result, error, tokens, charges
+          from jobs
+          where (${status}::text is null or status = ${status}) and (${cursor}::uuid is null or id < ${cursor})
+          order by id desc limit ${limit + 1}`
+        const page = rows.slice(0, limit)
+        return {
+          jobs: page.map(describe),
+          next_cursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null,
+        }
+      },
+    }),
+
+    cancel: route({
+      route: 'DELETE /v1/jobs/:id',
+      summary: 'Cancel a job that has not ended; what it reserved is refunded',
+      permission: 'jobs:cancel',
+      input: JobId,
+      output: JobAnswer,
+      writes: true,
+      handle: ({ id }, call) => cancel(id, call),
+    }),
+  },
+  subscriptions: [
+    subscription({
+      name: 'started',
+      attributes: { type: 'io.kgents.inference.started' },
+      data: z.looseObject({ job: z.uuid() }),
+      async handle({ job }, { db }) {
+        await db`update jobs set status = 'running', started_at = now() where id = ${job} and status = 'queued'`
+      },
+    }),
+  ],
+})
+
+async function cancel(id: string, call: Call): Promise<z.infer<typeof JobAnswer>> {
+  const status = await call.platform.endJob({ job: id, how: 'cancelled' }, call)
+  const [row] = await call.db<JobRow[]>`
+    select id, status, path, created_at, started_at, finished_at, result, error, tokens, charges
+    from jobs where id = ${id}`
+  const answer = present(row, id)
+  if (status === 'cancelled') return answer
+  throw new Failure('STATE_CONFLICT', `Cannot cancel job "${id}": it has ${status ?? 'ended'} already`, {
+    suggestion: 'GET the job to see how it ended',
+    details: { status },
+  })
+}
+
+function present(row: JobRow | undefined, id: string): z.infer<typeof JobAnswer> {
+  if (row === undefined) {
+    throw new Failure('NOT_FOUND', `Cannot find job "${id}"`, { suggestion: 'GET /v1/jobs lists your jobs' })
+  }
+  const self = `/v1/jobs/${row.id}`
+  return { job: describe(row), links: { self, stream: `${self}/stream` } }
+}
+
+function describe(row: JobRow): z.infer<typeof Job> {
+  const { id, status, path, created_at, started_at, finished_at, result, error, tokens, charges } = row
+  return {
+    id,
+    status,
+    path,
+    created_at: created_at.toISOString(),
+    ...(started_at === null ? {} : { started_at: started_at.toISOString() }),
+    ...(finished_at === null ? {} : { finished_at: finished_at.toISOString() }),
+    ...(result === null ? {} : { result }),
+    ...(error === null ? {} : { error }),
+    ...(tokens === null ? {} : { tokens }),
+    ...(charges === null ? {} : { charges }),
+  }
+}

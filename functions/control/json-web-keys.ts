@@ -1,0 +1,20 @@
+/** The public keys that platform tokens are signed with, for anybody who wants to check one. */
+import { z } from 'zod'
+import { NoInput } from '../../shared/contract/define-node.ts'
+import { defineOperation, route } from '../../shared/contract/define-operation.ts'
+
+export const jsonWebKeys = defineOperation({
+  name: 'json-web-keys',
+  summary: 'Publishes the public keys of the platform',
+  routes: {
+    list: route({
+      route: 'GET /.well-known/jwks.json',
+      summary: 'The JSON Web Key Set',
+      auth: 'none',
+      input: NoInput,
+      output: z.strictObject({ keys: z.array(z.record(z.string(), z.unknown())) }),
+      transaction: false,
+      handle: (_input, { platform }) => ({ keys: platform.publicKeys.keys.map((key) => ({ ...key })) }),
+    }),
+  },
+})

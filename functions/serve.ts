@@ -1,0 +1,17 @@
+/** The process of one function, or of several: `FUNCTION=void-entropy node functions/serve.ts`. */
+import { readConfig } from '../shared/config.ts'
+import { createApp } from '../shared/http/app.ts'
+import { startServing } from '../shared/http/serve.ts'
+import { FunctionConfig } from '../shared/runtime/config.ts'
+import { openRuntime } from '../shared/runtime/create-runtime.ts'
+import { catalog } from './catalog.ts'
+
+const config = readConfig(FunctionConfig, process.env)
+const { runtime, close } = openRuntime(config, catalog)
+const { drain } = await startServing(createApp(runtime), config.PORT)
+
+process.once('SIGTERM', async () => {
+  await drain()
+  await close()
+  process.exit(0)
+})

@@ -1,0 +1,99 @@
+/** Declares a control operation: what the platform does for a tenant besides AGENTESE paths. */
+import type { z } from 'zod'
+import type { Permission } from '../identity/permissions.ts'
+import type { Accepted, Call } from './call.ts'
+import {
+  DEFAULT_SCALE,
+  type Authentication,
+  type Endpoint,
+  type Example,
+  type FunctionDefinition,
+  type Method,
+  type Need,
+  type Scale,
+  type Subscription,
+} from './function.ts'
+
+/** The contract of one route and its handler. */
+export interface Route<I, O> {
+  /** Method and path, such as `GET /v1/jobs/:id`. */
+  route: `${Method} /${string}`
+  summary: string
+  auth?: Authentication
+  permission?: Permission
+  input: z.ZodType<I>
+  output: z.ZodType<O>
+  examples?: readonly Example[]
+  /** Whether state may change; absent is no. */
+  writes?: boolean
+  /** Whether the handler gets a transaction; absent is yes. */
+  transaction?: boolean
+  streams?: boolean
+  format?: 'json' | 'text'
+  status?: (output: O) => number
+  handle(input: I, call: Call): Promise<O | Accepted> | O | Accepted
+}
+
+export type AnyRoute = Route<never, unknown>
+
+/** Lets TypeScript infer input and output of one route from its schemas. */
+export function route<I, O>(contract: Route<I, O>): AnyRoute {
+  // One table holds routes of many input types; the pipeline parses by `input` before it calls `handle`.
+  return contract as unknown as AnyRoute
+}
+
+/** Takes events: those whose attributes all match. */
+export function subscription<D>(contract: {
+  name: string
+  attributes: Record<string, string>
+  data: z.ZodType<D>
+  handle(data: D, call: Call): Promise<void>
+}): Subscription {
+  return contract
+}
+
+export interface OperationContract {
+  name: string
+  summary: string
+  needs?: readonly Need[]
+  secrets?: readonly string[]
+  scale?: Partial<Scale>
+  routes: Record<string, AnyRoute>
+  subscriptions?: readonly Subscription[]
+}
+
+/** Defines the function `name` from its routes and the events that it takes. */
+export function defineOperation(contract: OperationContract): FunctionDefinition {
+  return {
+    name: contract.name,
+    summary: contract.summary,
+    needs: contract.needs ?? [],
+    secrets: contract.secrets ?? [],
+    scale: { ...DEFAULT_SCALE, ...contract.scale },
+    endpoints: Object.entries(contract.routes).map(([name, each]) =>
+      toEndpoint(`${contract.name}.${name}`, each),
+    ),
+    subscriptions: contract.subscriptions ?? [],
+  }
+}
+
+function toEndpoint(name: string, contract: AnyRoute): Endpoint {
+  const [method, path] = contract.route.split(' ') as [Method, string]
+  return {
+    name,
+    summary: contract.summary,
+    method,
+    path,
+    auth: contract.auth ?? 'required',
+    ...(contract.permission === undefined ? {} : { permission: contract.permission }),
+    input: contract.input,
+    output: contract.output,
+    examples: contract.examples ?? [],
+    writes: contract.writes ?? false,
+    transaction: contract.transaction ?? true,
+    streams: contract.streams ?? false,
+    format: contract.format ?? 'json',
+    ...(contract.status === undefined ? {} : { status: contract.status }),
+    handle: contract.handle,
+  }
+}

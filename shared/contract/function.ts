@@ -1,0 +1,109 @@
+/**
+ * What a function is: data, and one handler for each thing that it does.
+ *
+ * `defineNode` and `defineOperation` both produce a `FunctionDefinition`. Everything else is read from it: HTTP
+ * routes, discovery, Kong routes, Knative Services and Triggers. Nothing is said twice.
+ */
+import type { z } from 'zod'
+import type { AspectCategory } from '../agentese/category.ts'
+import type { Permission } from '../identity/permissions.ts'
+import type { Accepted, Call, Completed } from './call.ts'
+
+/** What a function must be able to reach; its network policy allows this and nothing else. */
+export type Need = 'postgres' | 'redis' | 'functions'
+
+/** How a function scales; the names are Knative's. Absent means Knative's default. */
+export interface Scale {
+  /** Requests one pod takes at once; 0 is no limit. */
+  containerConcurrency: number
+  /** Hard limit of one request, the wait for a pod included. */
+  timeoutSeconds: number
+  minScale?: number
+  maxScale: number
+  /** Concurrent requests per pod that the autoscaler aims at. */
+  target: number
+  /** "0" takes the activator out of the path as soon as a pod is up. */
+  targetBurstCapacity: number
+}
+
+/** Who may call: anybody, the holder of a token or an API key, or of an API key only. */
+export type Authentication = 'none' | 'required' | 'api-key'
+
+export type Method = 'GET' | 'POST' | 'DELETE'
+
+/** One thing that a function answers, by HTTP. `I` is the parsed input, `O` what the handler returns. */
+export interface Endpoint<I = unknown, O = unknown> {
+  /** `void.entropy.sip` for an aspect, `jobs.get` for an operation. */
+  name: string
+  summary: string
+  method: Method
+  /** URL path; `:name` is a segment that joins the input. */
+  path: string
+  auth: Authentication
+  permission?: Permission
+  input: z.ZodType<I>
+  output: z.ZodType<O>
+  examples: readonly Example[]
+  /** Whether state may change: such a call runs in a writing transaction and takes `Idempotency-Key`. */
+  writes: boolean
+  /** Whether the handler gets a transaction of its tenant. */
+  transaction: boolean
+  /** Whether the caller may stay on the line for the result: the gateway sends such requests to the stream hub. */
+  streams: boolean
+  /** How the answer is written; `text` is for Prometheus. */
+  format: 'json' | 'text'
+  /** HTTP status of a good answer, where it is not always 200. */
+  status?: (output: O) => number
+  /** Set on aspects of a node. */
+  aspect?: AspectFacts
+  handle(input: I, call: Call): Promise<O | Accepted> | O | Accepted
+  /** Goes on when the model has answered what `call.infer` asked; what it returns is the job's result. */
+  complete?(completed: Completed<I>, call: Call): Promise<O> | O
+}
+
+/** What makes an endpoint an aspect: AGENTESE's own facts about it. */
+export interface AspectFacts {
+  /** `context.holon.aspect`. */
+  path: string
+  category: AspectCategory
+  /** Such as `charges:entropy`; `kind:resource`. */
+  effects: readonly string[]
+  /** Archetypes that have it besides those of the common table; `all` is everybody. */
+  archetypes: 'all' | readonly string[]
+}
+
+export interface Example {
+  summary: string
+  input: Record<string, unknown>
+}
+
+/** Events that a Trigger delivers to the function: those whose attributes all match exactly. */
+export interface Subscription {
+  name: string
+  attributes: Record<string, string>
+  handle(data: unknown, call: Call): Promise<void>
+  /** Shape of the event's data; an event that does not fit is refused for good. */
+  data: z.ZodType
+}
+
+export interface FunctionDefinition {
+  /** The name of file, FUNCTION value, Knative Service and host. */
+  name: string
+  summary: string
+  needs: readonly Need[]
+  /** Environment variables with secrets that this function gets and others do not. */
+  secrets: readonly string[]
+  scale: Scale
+  /** `context.holon` of a node. */
+  node?: string
+  endpoints: readonly Endpoint[]
+  subscriptions: readonly Subscription[]
+}
+
+export const DEFAULT_SCALE: Scale = {
+  containerConcurrency: 0,
+  timeoutSeconds: 60,
+  maxScale: 10,
+  target: 100,
+  targetBurstCapacity: 0,
+}

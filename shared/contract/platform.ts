@@ -1,0 +1,41 @@
+/** What a function process offers to operations that are about the platform itself: keys, dispatch, health. */
+import type { JSONWebKeySet } from 'jose'
+import type { Call } from './call.ts'
+import type { FunctionDefinition } from './function.ts'
+import type { Identity } from '../identity/identity.ts'
+import type { JobEnd, JobStatus } from '../inference/finish-job.ts'
+
+export interface Platform {
+  /** All functions, for discovery and dispatch. */
+  catalog: readonly FunctionDefinition[]
+  publicKeys: JSONWebKeySet
+  /** Issues a platform token for `identity`. Only the function that holds the signing key can. */
+  issueToken(identity: Identity): Promise<{ token: string; expiresInSeconds: number }>
+  /** Calls an aspect on the function that serves it, in the name of the caller; answers its body and status. */
+  dispatch(request: DispatchRequest, call: Call): Promise<DispatchAnswer>
+  /** Ends a job in the transaction of `call`; answers the status that it then has, undefined where there is no such job. */
+  endJob(end: JobEnd, call: Call): Promise<JobStatus | undefined>
+  /** Looks after each dependency of the platform, each within a second. */
+  probe(): Promise<Record<string, ComponentHealth>>
+  /** Counts over all tenants, in the Prometheus text format. */
+  metrics(): Promise<string>
+}
+
+export interface DispatchRequest {
+  function: string
+  path: string
+  input: unknown
+  archetype?: string | undefined
+  idempotencyKey?: string | undefined
+}
+
+export interface DispatchAnswer {
+  status: number
+  body: unknown
+}
+
+export interface ComponentHealth {
+  status: 'ok' | 'degraded' | 'error' | 'not_configured'
+  detail?: string
+  latency_ms?: number
+}

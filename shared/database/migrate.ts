@@ -1,0 +1,46 @@
+/** Brings a database to the newest schema. Run by the owner, before anything else of a new version starts. */
+import { fileURLToPath } from 'node:url'
+import postgres from 'postgres'
+import Postgrator from 'postgrator'
+
+const MIGRATIONS = fileURLToPath(new URL('migrations/*.sql', import.meta.url))
+/** Any number will do, as long as all migrators of a database use the same one. */
+const LOCK = 7_264_001
+
+/**
+ * Applies what is missing, in order; a changed file that was applied before is refused. Several at once wait for one
+ * another.
+ *
+ * @param url the owner's connection
+ * @returns the names of the migrations that were applied now
+ */
+export async function migrate(url: string): Promise<string[]> {
+  const sql = postgres(url, { max: 1, onnotice: () => {} })
+  try {
+    await sql`select pg_advisory_lock(${LOCK})`
+    const postgrator = new Postgrator({
+      driver: 'pg',
+      migrationPattern: MIGRATIONS,
+      schemaTable: 'migrations',
+      currentSchema: 'public',
+      execQuery: async (query) => ({ rows: await sql.unsafe(query) }),
+      execSqlScript: async (script) => {
+        await sql.unsafe(`begin;\n${script}\n;commit`)
+      },
+    })
+    const applied = await postgrator.migrate()
+    return applied.map(({ name }) => name)
+  } finally {
+    await sql.end()
+  }
+}
+
+/** Lets a role log in; its password is a deployment's, so no migration knows it. */
+export async function allowLogin(url: string, role: string, password: string): Promise<void> {
+  const sql = postgres(url, { max: 1, onnotice: () => {} })
+  try {
+    await sql.unsafe(`alter role "${role}" login password '${password.replaceAll("'", "''")}'`)
+  } finally {
+    await sql.end()
+  }
+}

@@ -1,0 +1,111 @@
+-- Who may connect, and how a row knows its tenant.
+--
+-- kgents_app is what functions run as: row-level security binds it, it owns nothing and cannot bypass anything.
+-- kgents_relay moves events and jobs of all tenants and touches nothing else.
+-- kgents_authenticator cannot log in: it owns the one function that looks an API key up before a tenant is known.
+-- Roles belong to the whole server, so another database on it may have made them already.
+do $$
+declare
+  wanted text;
+begin
+  foreach wanted in array array['kgents_app', 'kgents_relay', 'kgents_authenticator'] loop
+    if not exists (select from pg_roles where rolname = wanted) then
+      execute format('create role %I nologin nosuperuser nobypassrls', wanted);
+    end if;
+  end loop;
+end
+$$;
+
+alter role kgents_app set statement_timeout = '20s';
+alter role kgents_app set lock_timeout = '5s';
+alter role kgents_app set idle_in_transaction_session_timeout = '30s';
+
+revoke create on schema public from public;
+grant usage on schema public to kgents_app, kgents_relay, kgents_authenticator;
+
+-- The tenant of this transaction; null, and so no row at all, where none was set.
+create function current_tenant() returns uuid
+  language sql stable parallel safe
+  return nullif(current_setting('app.current_tenant', true), '')::uuid;
+
+-- Binds the rest of the transaction to one tenant. Local to the transaction, so a pooled connection forgets it.
+create function set_tenant_context(tenant uuid) returns void
+  language plpgsql as $$
+begin
+  perform set_config('app.current_tenant', tenant::text, true);
+end
+$$;
+
+-- Turns on forced row-level security with the one policy that every tenant table has.
+create function enable_tenant_isolation(tables regclass[], tenant_column text default 'tenant_id') returns void
+  language plpgsql as $$
+declare
+  name regclass;
+begin
+  foreach name in array tables loop
+    execute format('alter table %s enable row level security', name);
+    execute format('alter table %s force row level security', name);
+    execute format(
+      'create policy tenant_isolation on %s to kgents_app using (%I = (select current_tenant())) with check (%I = (select current_tenant()))',
+      name, tenant_column, tenant_column
+    );
+  end loop;
+end
+$$;
+revoke execute on function enable_tenant_isolation(regclass[], text) from public;
+
+create table tenants (
+  id uuid primary key,
+  slug text not null unique check (slug ~ '^[a-z][a-z0-9-]{0,62}$'),
+  name text not null,
+  tier text not null check (tier in ('free', 'starter', 'pro', 'team', 'enterprise')),
+  status text not null default 'active' check (status in ('trialing', 'active', 'past_due', 'paused', 'canceled')),
+  created_at timestamptz not null default now()
+);
+
+create table users (
+  id uuid primary key,
+  tenant_id uuid not null references tenants,
+  email text not null,
+  name text not null,
+  roles text[] not null,
+  created_at timestamptz not null default now(),
+  unique (tenant_id, email)
+);
+
+-- The key itself is never stored: only its SHA-256, and the prefix by which a person recognises it.
+create table api_keys (
+  id uuid primary key,
+  tenant_id uuid not null references tenants,
+  user_id uuid not null references users,
+  name text not null,
+  key_prefix text not null,
+  key_hash bytea not null unique,
+  created_at timestamptz not null default now(),
+  expires_at timestamptz,
+  revoked_at timestamptz
+);
+
+select enable_tenant_isolation(array['users', 'api_keys']::regclass[]);
+select enable_tenant_isolation(array['tenants']::regclass[], 'id');
+grant select on tenants, users, api_keys to kgents_app;
+
+create policy authentication on tenants for select to kgents_authenticator using (true);
+create policy authentication on users for select to kgents_authenticator using (true);
+create policy authentication on api_keys for select to kgents_authenticator using (true);
+grant select on tenants, users, api_keys to kgents_authenticator;
+
+-- Who a key belongs to, or no row. The only way to see across tenants, and it answers about one hash at a time.
+create function authenticate_api_key(hash bytea)
+  returns table (tenant_id uuid, tier text, status text, user_id uuid, roles jsonb)
+  language sql stable security definer set search_path = public
+as $$
+  select t.id, t.tier, t.status, u.id, to_jsonb(u.roles)
+  from api_keys k join users u on u.id = k.user_id join tenants t on t.id = k.tenant_id
+  where k.key_hash = hash and k.revoked_at is null and (k.expires_at is null or k.expires_at > now())
+$$;
+revoke execute on function authenticate_api_key(bytea) from public;
+grant execute on function authenticate_api_key(bytea) to kgents_app;
+grant create on schema public to kgents_authenticator;
+alter function authenticate_api_key(bytea) owner to kgents_authenticator;
+revoke create on schema public from kgents_authenticator;

@@ -1,0 +1,115 @@
+/**
+ * CloudEvents as kgents writes them: JSON data, a UUIDv7 id, the tenant, and a signature that binds them.
+ *
+ * Whoever can reach the Broker can post an event, so the tenant in an event is believed only when the
+ * signature fits. Events of the platform are signed with a key that only functions hold. A worker holds no such key: each
+ * job carries one of its own, derived from the platform's, which is good for that job's results alone.
+ */
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import { v7 as uuidv7 } from 'uuid'
+import { Failure } from '../failures.ts'
+
+/** A CloudEvent 1.0 in its JSON form, with the extensions that kgents uses. */
+export interface KgentsEvent {
+  specversion: '1.0'
+  id: string
+  /** The function or part that speaks, such as `/functions/void-entropy`. */
+  source: string
+  type: string
+  /** RFC 3339. */
+  time: string
+  /** What it is about: a path or a job id. */
+  subject?: string
+  datacontenttype: 'application/json'
+  tenantid: string
+  /** The one function that this event is for, where there is just one. */
+  function?: string
+  traceparent?: string
+  signature?: string
+  data: unknown
+}
+
+/** What the caller decides about a new event; id, time and signature are added. */
+export interface NewEvent {
+  source: string
+  type: string
+  tenant: string
+  subject?: string
+  function?: string
+  traceparent?: string
+  data: unknown
+}
+
+/** Events that a worker may sign: those about the job whose key it was handed. */
+const SIGNED_BY_JOB = /^io\.kgents\.inference\.(started|completed|failed)$/
+
+export function createEvent(event: NewEvent, key: string): KgentsEvent {
+  const { tenant, ...rest } = event
+  const unsigned: KgentsEvent = {
+    specversion: '1.0',
+    id: uuidv7(),
+    time: new Date().toISOString(),
+    datacontenttype: 'application/json',
+    tenantid: tenant,
+    ...rest,
+  }
+  return { ...unsigned, signature: sign(unsigned, key) }
+}
+
+/**
+ * Checks that `event` was signed by the platform, or by the worker that holds its job.
+ *
+ * @param key the platform's event signing key, base64url
+ * @throws Failure EVENT_SYNTAX where an attribute is missing, SIGNATURE_INVALID where the signature does not fit
+ */
+export function verifyEvent(event: KgentsEvent, key: string): void {
+  for (const name of ['id', 'source', 'type', 'time', 'tenantid'] as const) {
+    if (typeof event[name] !== 'string' || event[name] === '') {
+      throw new Failure('EVENT_SYNTAX', `Cannot read the event: attribute "${name}" is missing`)
+    }
+  }
+  const expected = sign(event, SIGNED_BY_JOB.test(event.type) ? jobKeyOf(event, key) : key)
+  const given = Buffer.from(event.signature ?? '')
+  const wanted = Buffer.from(expected)
+  if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) {
+    throw new Failure('SIGNATURE_INVALID', `Cannot accept event "${event.id}": its signature does not fit`)
+  }
+}
+
+/** The key with which a worker signs the results of one job, base64url. */
+export function deriveResultKey(key: string, tenant: string, job: string): string {
+  return createHmac('sha256', Buffer.from(key, 'base64url'))
+    .update(`result:${tenant}:${job}`)
+    .digest('base64url')
+}
+
+function jobKeyOf(event: KgentsEvent, key: string): string {
+  const job = (event.data as { job?: unknown } | null)?.job
+  return deriveResultKey(key, event.tenantid, typeof job === 'string' ? job : '')
+}
+
+/** Time enters as milliseconds and data in canonical form: intermediaries may write both differently. */
+function sign(event: KgentsEvent, key: string): string {
+  const signed = [
+    event.id,
+    event.source,
+    event.type,
+    event.tenantid,
+    event.subject ?? '',
+    event.function ?? '',
+    Date.parse(event.time),
+    canonical(event.data),
+  ]
+  return createHmac('sha256', Buffer.from(key, 'base64url'))
+    .update(JSON.stringify(signed))
+    .digest('base64url')
+}
+
+function canonical(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(canonical)
+  if (value === null || typeof value !== 'object') return value ?? null
+  const members = Object.entries(value)
+    .filter(([, member]) => member !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+  return Object.fromEntries(members.map(([name, member]) => [name, canonical(member)]))
+}

@@ -1,0 +1,170 @@
+/**
+ * The HTTP edge of a function process: its public routes, the calls that `logos` dispatches to it (`POST /`), and the
+ * deliveries of Triggers (`POST /events`). Here, and only here, requests become calls and failures become answers.
+ */
+import { Hono, type Context } from 'hono'
+import type { Endpoint, FunctionDefinition } from '../contract/function.ts'
+import { Failure } from '../failures.ts'
+import { invoke } from '../pipeline/invoke.ts'
+import type { Answer, Credential, Request as Call } from '../pipeline/invocation.ts'
+import type { Runtime } from '../pipeline/runtime.ts'
+import { takeEvent } from '../pipeline/take-event.ts'
+import { readTraceparent, formatTraceparent, type TraceContext } from '../telemetry/trace.ts'
+import { DispatchedCall } from './dispatch.ts'
+import { isBug, problemOf } from './problem.ts'
+import { readJsonObject } from './read-body.ts'
+import { readEvent } from './read-event.ts'
+
+/** Makes the app that serves the functions of `runtime`. */
+export function createApp(runtime: Runtime): Hono {
+  const app = new Hono()
+  app.get('/health/live', (context) => context.json({ status: 'ok' }))
+  for (const definition of runtime.functions) {
+    for (const endpoint of definition.endpoints) {
+      app.on(endpoint.method, endpoint.path, (context) => serve(context, runtime, definition, endpoint))
+    }
+  }
+  app.post('/', (context) => serveDispatched(context, runtime))
+  app.post('/events', (context) => serveEvent(context, runtime))
+  app.notFound((context) => answerError(context, runtime, unknownRoute(context, runtime), startOf(context)))
+  return app
+}
+
+/** A public request: credentials from headers, input from path, query and body. */
+async function serve(context: Context, runtime: Runtime, definition: FunctionDefinition, endpoint: Endpoint) {
+  const request = context.req.raw
+  const trace = startOf(context)
+  return answer(context, runtime, endpoint, {
+    endpoint,
+    function: definition,
+    credential: credentialOf(request.headers),
+    readInput: () => inputOf(context, endpoint),
+    ...optional('archetype', request.headers.get('x-observer-archetype')),
+    ...optional('idempotencyKey', request.headers.get('idempotency-key')),
+    ...optional('claimedTenant', request.headers.get('x-tenant-id')),
+    trace,
+    signal: deadline(request.signal, definition),
+    answerHeaders: {},
+  })
+}
+
+/** A call that came to `logos` and belongs here: the same pipeline, with the token that `logos` made for it. */
+async function serveDispatched(context: Context, runtime: Runtime): Promise<Response> {
+  const trace = startOf(context)
+  try {
+    const request = context.req.raw
+    const event = await readEvent(request)
+    const { path, input, archetype, idempotencyKey } = DispatchedCall.parse(event.data)
+    const { definition, endpoint } = endpointFor(runtime, path)
+    return await answer(context, runtime, endpoint, {
+      endpoint,
+      function: definition,
+      credential: dispatchCredential(request.headers),
+      readInput: async () => input,
+      ...optional('archetype', archetype),
+      ...optional('idempotencyKey', idempotencyKey),
+      trace,
+      signal: deadline(request.signal, definition),
+      answerHeaders: {},
+    })
+  } catch (error) {
+    return answerError(context, runtime, error, trace)
+  }
+}
+
+/** A Trigger's delivery. The answer is empty: Knative takes a body that is no CloudEvent for a failure. */
+async function serveEvent(context: Context, runtime: Runtime): Promise<Response> {
+  const request = context.req.raw
+  try {
+    await takeEvent(await readEvent(request), runtime, request.signal)
+    return context.body(null, 202)
+  } catch (error) {
+    return answerError(context, runtime, error, startOf(context))
+  }
+}
+
+async function answer(context: Context, runtime: Runtime, endpoint: Endpoint, call: Call): Promise<Response> {
+  try {
+    return write(context, endpoint, await invoke(call, runtime), call)
+  } catch (error) {
+    const path = endpoint.aspect?.path ?? new URL(context.req.url).pathname
+    return answerError(context, runtime, error, call.trace, call.answerHeaders, path)
+  }
+}
+
+function write(context: Context, endpoint: Endpoint, { status, body }: Answer, call: Call): Response {
+  const headers = { ...call.answerHeaders, traceparent: formatTraceparent(call.trace) }
+  return endpoint.format === 'text'
+    ? context.text(String(body), status as 200, headers)
+    : context.json(body as object, status as 200, headers)
+}
+
+function answerError(
+  context: Context,
+  runtime: Runtime,
+  error: unknown,
+  trace: TraceContext,
+  answerHeaders: Record<string, string> = {},
+  path = new URL(context.req.url).pathname,
+): Response {
+  if (isBug(error))
+    runtime.log.error({ err: error, trace_id: trace.traceId, path }, 'a request failed by a bug')
+  const { status, headers, body } = problemOf(error, path, trace.traceId)
+  return context.body(JSON.stringify(body), status as 500, { ...answerHeaders, ...headers })
+}
+
+/** A body on GET or DELETE has no meaning; names in path and query may not say a thing twice. */
+async function inputOf(context: Context, endpoint: Endpoint): Promise<unknown> {
+  const parameters = { ...context.req.query(), ...context.req.param() }
+  if (endpoint.method !== 'POST') return parameters
+  return { ...(await readJsonObject(context.req.raw)), ...context.req.param() }
+}
+
+function credentialOf(headers: Headers): Credential {
+  const key = headers.get('x-api-key')
+  if (key !== null) return { kind: 'api-key', key }
+  const token = bearerOf(headers)
+  return token === undefined ? { kind: 'none' } : { kind: 'token', token }
+}
+
+function dispatchCredential(headers: Headers): Credential {
+  const token = bearerOf(headers)
+  return token === undefined ? { kind: 'none' } : { kind: 'dispatch', token }
+}
+
+function bearerOf(headers: Headers): string | undefined {
+  return /^Bearer +(\S+)$/i.exec(headers.get('authorization') ?? '')?.[1]
+}
+
+function endpointFor(runtime: Runtime, path: string) {
+  for (const definition of runtime.functions) {
+    const endpoint = definition.endpoints.find(({ aspect }) => aspect?.path === path)
+    if (endpoint !== undefined) return { definition, endpoint }
+  }
+  throw new Failure('NODE_NOT_REGISTERED', `Cannot find "${path}" on this function`)
+}
+
+function unknownRoute(context: Context, runtime: Runtime): Failure {
+  const { method } = context.req
+  const { pathname } = new URL(context.req.url)
+  const available = runtime.functions.flatMap(({ endpoints }) =>
+    endpoints.map((each) => `${each.method} ${each.path}`),
+  )
+  return new Failure('ROUTE_NOT_FOUND', `Cannot find ${method} ${pathname}`, {
+    suggestion: 'GET /v1/agentese/discover lists every path',
+    available: available.slice(0, 20),
+  })
+}
+
+function startOf(context: Context): TraceContext {
+  return readTraceparent(context.req.header('traceparent'))
+}
+
+/** Aborted when the caller hangs up or the function's time is over, whichever is first. */
+function deadline(signal: AbortSignal, { scale }: FunctionDefinition): AbortSignal {
+  return AbortSignal.any([signal, AbortSignal.timeout(scale.timeoutSeconds * 1000)])
+}
+
+function optional<K extends string, V>(name: K, value: V | null | undefined): { [key in K]?: V } {
+  return value === null || value === undefined ? {} : ({ [name]: value } as { [key in K]?: V })
+}

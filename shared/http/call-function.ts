@@ -1,0 +1,72 @@
+/** Calls a function by its name, inside the cluster or through the stand-in's ingress. */
+import { Agent, request } from 'node:http'
+import { Failure } from '../failures.ts'
+
+const NAMESPACE_DOMAIN = 'kgents.svc.cluster.local'
+
+/** The host name of a function inside the cluster. */
+export function hostOf(name: string): string {
+  return `${name}.${NAMESPACE_DOMAIN}`
+}
+
+export interface FunctionRequest {
+  method: string
+  path: string
+  headers: Record<string, string>
+  body?: string
+  signal: AbortSignal
+}
+
+export interface FunctionResponse {
+  status: number
+  headers: NodeJS.Dict<string | string[]>
+  body: string
+}
+
+export type CallFunction = (name: string, call: FunctionRequest) => Promise<FunctionResponse>
+
+/**
+ * Makes the caller. Connections are kept open between calls.
+ *
+ * @param ingress `host:port` that answers for all functions; absent where cluster DNS finds them
+ */
+export function createFunctionCaller(ingress?: string): CallFunction {
+  const agent = new Agent({ keepAlive: true, maxSockets: 256 })
+  const [hostname, port] = ingress?.split(':') ?? []
+  return (name, { method, path, headers, body, signal }) =>
+    new Promise((resolve, reject) => {
+      const host = hostOf(name)
+      const outgoing = request(
+        {
+          agent,
+          signal,
+          method,
+          path,
+          host: hostname ?? host,
+          port: port ?? 80,
+          headers: { ...headers, host },
+        },
+        (response) => {
+          const chunks: Buffer[] = []
+          response.on('data', (chunk: Buffer) => chunks.push(chunk))
+          response.on('error', (cause) => reject(away(name, cause)))
+          response.on('end', () =>
+            resolve({
+              status: response.statusCode ?? 502,
+              headers: response.headers,
+              body: Buffer.concat(chunks).toString('utf8'),
+            }),
+          )
+        },
+      )
+      outgoing.on('error', (cause) => reject(away(name, cause)))
+      outgoing.end(body)
+    })
+}
+
+function away(name: string, cause: Error): Failure {
+  return new Failure('DEPENDENCY_UNAVAILABLE', `Cannot reach function "${name}"`, {
+    retryAfterSeconds: 1,
+    cause,
+  })
+}

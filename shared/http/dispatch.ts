@@ -1,0 +1,62 @@
+/**
+ * How `logos` calls a handler's function: a CloudEvent by HTTP, with a token of half a minute that names the tenant
+ * and is good at that one function only. The function runs its whole pipeline again, except for the rate limit.
+ */
+import { v7 as uuidv7 } from 'uuid'
+import { z } from 'zod'
+import type { Call } from '../contract/call.ts'
+import type { DispatchAnswer, DispatchRequest } from '../contract/platform.ts'
+import { Failure } from '../failures.ts'
+import type { SignToken } from '../identity/tokens.ts'
+import { childOf, formatTraceparent } from '../telemetry/trace.ts'
+import type { CallFunction } from './call-function.ts'
+
+/** Data of a dispatched call. */
+export const DispatchedCall = z.strictObject({
+  path: z.string(),
+  input: z.unknown(),
+  archetype: z.string().optional(),
+  idempotencyKey: z.string().max(255).optional(),
+})
+
+/** Issuer of dispatch tokens; another than the platform's, so that neither is taken for the other. */
+export const DISPATCH_ISSUER = 'urn:kgents:logos'
+const DISPATCH_LIFETIME_SECONDS = 30
+
+/** Makes the dispatcher of a process that holds the dispatch key. */
+export function createDispatcher(sign: SignToken, callFunction: CallFunction) {
+  return async (request: DispatchRequest, { identity, trace, signal }: Call): Promise<DispatchAnswer> => {
+    const { function: name, ...data } = request
+    const token = await sign(identity, name, DISPATCH_LIFETIME_SECONDS)
+    const headers = {
+      authorization: `Bearer ${token}`,
+      traceparent: formatTraceparent(childOf(trace)),
+      'content-type': 'application/json',
+      'ce-specversion': '1.0',
+      'ce-id': uuidv7(),
+      'ce-source': '/functions/logos',
+      'ce-type': 'io.kgents.agentese.invoke',
+      'ce-time': new Date().toISOString(),
+      'ce-tenantid': identity.tenant,
+    }
+    const { status, body } = await callFunction(name, {
+      method: 'POST',
+      path: '/',
+      headers,
+      body: JSON.stringify(data),
+      signal,
+    })
+    return { status, body: parse(body, name) }
+  }
+}
+
+function parse(body: string, name: string): unknown {
+  try {
+    return JSON.parse(body)
+  } catch (cause) {
+    throw new Failure('DEPENDENCY_UNAVAILABLE', `Cannot read the answer of ${name}`, {
+      retryAfterSeconds: 1,
+      cause,
+    })
+  }
+}

@@ -1,0 +1,64 @@
+/** Reads a request's body as JSON, with every way in which that can fail told apart. */
+import { Failure } from '../failures.ts'
+
+/** Bytes of the largest body that a function reads. The gateway has the same limit; this one needs no gateway. */
+export const BODY_LIMIT = 1_048_576
+
+/**
+ * The body as a JSON object; an empty one is `{}`.
+ *
+ * @throws Failure BODY_TOO_LARGE, CONTENT_TYPE or BODY_SYNTAX
+ */
+export async function readJsonObject(request: Request): Promise<Record<string, unknown>> {
+  const text = await readText(request)
+  if (text === '') return {}
+  const type = request.headers.get('content-type') ?? ''
+  if (!/^application\/([a-z0-9.+-]+\+)?json\s*(;|$)/i.test(type)) {
+    throw new Failure('CONTENT_TYPE', `Cannot read a body of type "${type}"`, {
+      suggestion: 'Send JSON with "Content-Type: application/json"',
+    })
+  }
+  const value = parseJson(text)
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new Failure('BODY_SYNTAX', 'Cannot read the body: it is not a JSON object', {
+      suggestion: 'Wrap the input in an object',
+    })
+  }
+  return value as Record<string, unknown>
+}
+
+/** The whole body, unless it is too large: then reading stops at the limit. */
+export async function readText(request: Request): Promise<string> {
+  const declared = Number(request.headers.get('content-length') ?? 0)
+  if (declared > BODY_LIMIT) throw tooLarge()
+  if (request.headers.has('content-length')) return request.text()
+  return request.body === null ? '' : readAtMost(request.body)
+}
+
+async function readAtMost(body: ReadableStream<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of body) {
+    size += chunk.byteLength
+    if (size > BODY_LIMIT) throw tooLarge()
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new Failure('BODY_SYNTAX', 'Cannot read the body: it is not valid JSON', {
+      suggestion: 'Check quotes, commas and braces',
+      cause,
+    })
+  }
+}
+
+function tooLarge(): Failure {
+  return new Failure('BODY_TOO_LARGE', `Cannot take a body of more than ${BODY_LIMIT} bytes`, {
+    suggestion: 'Send less at once',
+  })
+}

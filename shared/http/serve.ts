@@ -1,0 +1,22 @@
+/** Runs an app as a Knative function does: on one port, until SIGTERM, finishing what is under way. */
+import { serve, type ServerType } from '@hono/node-server'
+import type { Hono } from 'hono'
+
+export interface Serving {
+  server: ServerType
+  /** Takes nothing new, waits for what is under way, and closes. */
+  drain(): Promise<void>
+}
+
+/** Serves `app` on all interfaces; resolves when it listens. */
+export function startServing(app: Hono, port: number): Promise<Serving> {
+  return new Promise((resolve, reject) => {
+    const server = serve({ fetch: app.fetch, port, hostname: '0.0.0.0' }, () => resolve({ server, drain }))
+    server.once('error', reject)
+    const drain = (): Promise<void> =>
+      new Promise((done) => {
+        server.close(() => done())
+        if ('closeIdleConnections' in server) server.closeIdleConnections()
+      })
+  })
+}

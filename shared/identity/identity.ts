@@ -1,0 +1,16 @@
+/** Who calls, as established from a verified credential and from nothing else. */
+import { z } from 'zod'
+import { PERMISSIONS, ROLES } from './permissions.ts'
+
+export const TIERS = ['free', 'starter', 'pro', 'team', 'enterprise'] as const
+export type Tier = (typeof TIERS)[number]
+
+export const Identity = z.object({
+  tenant: z.uuid(),
+  tier: z.enum(TIERS),
+  /** The person or service behind the credential. */
+  user: z.uuid(),
+  roles: z.array(z.enum(ROLES)),
+  permissions: z.array(z.enum(PERMISSIONS)),
+})
+export type Identity = z.infer<typeof Identity>

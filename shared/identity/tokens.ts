@@ -1,0 +1,109 @@
+/**
+ * Platform tokens: short-lived JWTs signed with EdDSA or ES256. Issuer, audience, algorithm, key id and lifetime are
+ * all checked, here and again in every function, whatever stood in front of it.
+ */
+import { createLocalJWKSet, errors, importJWK, jwtVerify, SignJWT, type JWK, type JSONWebKeySet } from 'jose'
+import { LRUCache } from 'lru-cache'
+import { v7 as uuidv7 } from 'uuid'
+import { z } from 'zod'
+import { Failure } from '../failures.ts'
+import { TIERS, type Identity } from './identity.ts'
+import { PERMISSIONS, ROLES } from './permissions.ts'
+
+const ALGORITHMS = ['EdDSA', 'ES256']
+const CLOCK_TOLERANCE_SECONDS = 5
+const REMEMBERED_TOKENS = 10_000
+
+/** Claims of a platform token, besides those that every JWT has. */
+const Claims = z.object({
+  sub: z.uuid(),
+  tenant_id: z.uuid(),
+  org_id: z.uuid(),
+  roles: z.array(z.enum(ROLES)),
+  permissions: z.array(z.enum(PERMISSIONS)),
+  tier: z.enum(TIERS),
+  exp: z.number(),
+  jti: z.string().min(1),
+})
+
+export interface TokenRules {
+  /** Public keys, several while they rotate. */
+  keys: JSONWebKeySet
+  issuer: string
+  /** One of these must be named by the token. */
+  audience: string | string[]
+}
+
+export type VerifyToken = (token: string) => Promise<Identity>
+
+/**
+ * Makes the check of tokens issued under `rules`. A token that passed is remembered until it expires, since
+ * verifying a signature costs more than the rest of a cheap call.
+ */
+export function createVerifier(rules: TokenRules): VerifyToken {
+  const keys = createLocalJWKSet(rules.keys)
+  const known = new LRUCache<string, Identity>({ max: REMEMBERED_TOKENS })
+  return async (token) => {
+    const remembered = known.get(token)
+    if (remembered !== undefined) return remembered
+    const { identity, expires } = await verify(token, keys, rules)
+    known.set(token, identity, { ttl: Math.max(1, expires * 1000 - Date.now()) })
+    return identity
+  }
+}
+
+async function verify(token: string, keys: ReturnType<typeof createLocalJWKSet>, rules: TokenRules) {
+  try {
+    const { payload } = await jwtVerify(token, keys, {
+      issuer: rules.issuer,
+      audience: rules.audience,
+      algorithms: ALGORITHMS,
+      clockTolerance: CLOCK_TOLERANCE_SECONDS,
+      requiredClaims: ['exp', 'jti'],
+    })
+    const { tenant_id, sub, tier, roles, permissions, exp } = Claims.parse(payload)
+    return { identity: { tenant: tenant_id, user: sub, tier, roles, permissions }, expires: exp }
+  } catch (cause) {
+    if (cause instanceof errors.JWTExpired) {
+      throw new Failure('TOKEN_EXPIRED', 'Cannot accept the token: it has expired', {
+        suggestion: 'Get a new one with POST /v1/auth/token',
+        cause,
+      })
+    }
+    throw new Failure('CREDENTIALS_INVALID', 'Cannot accept the token: it is not one of ours', {
+      suggestion: 'Get one with POST /v1/auth/token and send it as "Authorization: Bearer ..."',
+      cause,
+    })
+  }
+}
+
+export interface SigningRules {
+  /** Private key; `kid` and `alg` are set in it. */
+  key: JWK
+  issuer: string
+}
+
+export type SignToken = (identity: Identity, audience: string, lifetimeSeconds: number) => Promise<string>
+
+/** Makes the signer of tokens; the holder of its key speaks for the platform, so one function alone has it. */
+export function createSigner({ key, issuer }: SigningRules): SignToken {
+  const { alg = 'EdDSA', kid } = key
+  if (kid === undefined) throw new TypeError('Cannot sign tokens: the signing key has no "kid"')
+  const imported = importJWK(key, alg)
+  return async (identity, audience, lifetimeSeconds) =>
+    new SignJWT({
+      tenant_id: identity.tenant,
+      org_id: identity.tenant,
+      roles: identity.roles,
+      permissions: identity.permissions,
+      tier: identity.tier,
+    })
+      .setProtectedHeader({ alg, kid, typ: 'JWT' })
+      .setSubject(identity.user)
+      .setIssuer(issuer)
+      .setAudience(audience)
+      .setIssuedAt()
+      .setExpirationTime(Math.floor(Date.now() / 1000) + lifetimeSeconds)
+      .setJti(uuidv7())
+      .sign(await imported)
+}

@@ -1,0 +1,191 @@
+/**
+ * The end of a job, however it comes: completed, failed or cancelled. Whoever comes first ends it; whoever comes later
+ * finds it ended and changes nothing. With it go the charge, the mark and the events, in one transaction.
+ */
+import type { Observer } from '../agentese/observer.ts'
+import type { FunctionDefinition } from '../contract/function.ts'
+import type { Db } from '../database/database.ts'
+import { createEvent } from '../events/event.ts'
+import { Failure, Refusal } from '../failures.ts'
+import { createCall, nothingPending, type Pending } from '../pipeline/create-call.ts'
+import {
+  chargeRow,
+  markOf,
+  settledCharges,
+  toOutbox,
+  writeRecords,
+  type Happening,
+  type Records,
+} from '../pipeline/record.ts'
+import type { Runtime } from '../pipeline/runtime.ts'
+import { readTraceparent } from '../telemetry/trace.ts'
+import { settleTokens } from './allowance.ts'
+import type { Completion, TokenUsage } from './messages.ts'
+import { JobCall } from './queue-job.ts'
+
+export type JobStatus = 'queued' | 'running' | 'completed' | 'failed' | 'cancelled'
+
+interface JobRow {
+  id: string
+  tenant_id: string
+  function: string
+  path: string
+  status: JobStatus
+  call: unknown
+}
+
+/** How a job ends, as told by whoever ends it. */
+export type JobEnd =
+  | { job: string; how: 'completed'; completion: Completion }
+  | { job: string; how: 'failed'; reason: string }
+  | { job: string; how: 'cancelled' }
+
+interface JobContext {
+  runtime: Runtime
+  db: Db
+  signal: AbortSignal
+}
+
+/** What is written about an ended job. */
+type Ending =
+  | { status: 'completed'; text: string; tokens: TokenUsage; result: unknown; pending: Pending }
+  | { status: 'failed'; code: string; message: string; refusal: boolean }
+  | { status: 'cancelled' }
+
+/**
+ * Ends a job of this transaction's tenant, unless it has ended already.
+ *
+ * @returns the status that the job now has; undefined where the tenant has no such job
+ */
+export async function endJob(context: JobContext, end: JobEnd): Promise<JobStatus | undefined> {
+  const { db } = context
+  const [job] = await db<JobRow[]>`
+    select id, tenant_id, function, path, status, call from jobs where id = ${end.job} for update`
+  if (job === undefined || (job.status !== 'queued' && job.status !== 'running')) return job?.status
+  if (end.how === 'completed') return complete(context, job, end.completion)
+  const ending: Ending =
+    end.how === 'cancelled'
+      ? { status: 'cancelled' }
+      : { status: 'failed', code: 'INFERENCE_FAILED', message: end.reason, refusal: false }
+  return writeEnding(context, job, ending)
+}
+
+/** Goes on with what the model answered: runs the endpoint's `complete`; what it throws fails the job. */
+async function complete(context: JobContext, job: JobRow, completion: Completion): Promise<JobStatus> {
+  const { db, runtime } = context
+  const { text, tokens } = completion
+  await db`savepoint completion`
+  try {
+    const pending = nothingPending()
+    const result = await continueCall(context, job, completion, pending)
+    return await writeEnding(context, job, { status: 'completed', text, tokens, result, pending })
+  } catch (error) {
+    if (!(error instanceof Failure) || error.retry) throw error
+    runtime.log.info({ job: job.id, code: error.code }, 'a continuation failed')
+    await db`rollback to savepoint completion`
+    const { code, message } = error
+    return writeEnding(context, job, { status: 'failed', code, message, refusal: error instanceof Refusal })
+  }
+}
+
+async function continueCall(
+  { runtime, db, signal }: JobContext,
+  job: JobRow,
+  { text, tokens }: Completion,
+  pending: Pending,
+): Promise<unknown> {
+  const { definition, endpoint } = endpointOf(runtime.functions, job)
+  const { identity, archetype, input, traceparent } = JobCall.parse(job.call)
+  const observer = { user: identity.user, archetype } as Observer
+  const trace = readTraceparent(traceparent)
+  const call = createCall({ runtime, function: definition, identity, observer, db, pending, trace, signal })
+  return endpoint.complete?.({ input: endpoint.input.parse(input), text, tokens }, call)
+}
+
+function endpointOf(functions: readonly FunctionDefinition[], job: JobRow) {
+  for (const definition of functions) {
+    const endpoint = definition.endpoints.find(({ name }) => name === job.path)
+    if (endpoint?.complete !== undefined) return { definition, endpoint }
+  }
+  throw new Failure('NODE_NOT_REGISTERED', `Cannot go on with "${job.path}": it is not served here`)
+}
+
+/** A job that ended without a result costs nothing: all that was reserved goes back. */
+async function writeEnding(context: JobContext, job: JobRow, ending: Ending): Promise<JobStatus> {
+  const { db } = context
+  const call = JobCall.parse(job.call)
+  const completed = ending.status === 'completed' ? ending : undefined
+  const spent = completed === undefined ? 0 : completed.tokens.prompt + completed.tokens.completion
+  const charges = completed === undefined ? {} : { ...completed.pending.charges, tokens: spent }
+  const error = ending.status === 'failed' ? { code: ending.code, message: ending.message } : undefined
+  await db`
+    update jobs set status = ${ending.status}, finished_at = now(), charges = ${db.json(charges)},
+      result = ${completed === undefined ? null : db.json(completed.result as never)},
+      tokens = ${completed === undefined ? null : db.json({ ...completed.tokens })},
+      error = ${error === undefined ? null : db.json(error)}
+    where id = ${job.id}`
+  await settleTokens(db, call.reservedTokens, spent, call.period)
+  await writeRecords(db, recordsOf(context.runtime, job, call, ending, charges))
+  return ending.status
+}
+
+function recordsOf(
+  runtime: Runtime,
+  job: JobRow,
+  call: JobCall,
+  ending: Ending,
+  charges: Record<string, number>,
+): Records {
+  const { mark, event } = markOf(happeningOf(job, call, ending, charges), runtime.eventKey)
+  const closing = createEvent(
+    {
+      source: `/functions/${job.function}`,
+      type: `io.kgents.job.${ending.status}`,
+      tenant: job.tenant_id,
+      subject: job.id,
+      traceparent: call.traceparent,
+      data: { job: job.id, path: job.path, ...tellEnding(ending, charges) },
+    },
+    runtime.eventKey,
+  )
+  const own = { tenant: job.tenant_id, reservation: job.id, path: job.path }
+  const refund = chargeRow({ ...own, kind: 'refunded', resource: 'tokens', amount: call.reservedTokens })
+  const completed = ending.status === 'completed' ? ending : undefined
+  return {
+    marks: [mark],
+    events: [...(completed?.pending.events ?? []), event, toOutbox(closing, job.id)],
+    charges:
+      completed === undefined ? [refund] : settledCharges(own.tenant, own.reservation, own.path, charges),
+  }
+}
+
+function tellEnding(ending: Ending, charges: Record<string, number>): Record<string, unknown> {
+  if (ending.status === 'cancelled') return { status: ending.status }
+  if (ending.status === 'failed') {
+    return { status: ending.status, error: { code: ending.code, message: ending.message } }
+  }
+  const { status, text, tokens, result } = ending
+  return { status, text, tokens, result, charges }
+}
+
+function happeningOf(job: JobRow, call: JobCall, ending: Ending, charges: Record<string, number>): Happening {
+  return {
+    aspect: { ...call.aspect, archetypes: 'all' },
+    function: job.function,
+    tenant: job.tenant_id,
+    user: call.identity.user,
+    archetype: call.archetype,
+    ...outcomeOf(ending),
+    charges,
+    job: job.id,
+    traceId: readTraceparent(call.traceparent).traceId,
+    traceparent: call.traceparent,
+    startedAt: call.startedAt,
+  }
+}
+
+function outcomeOf(ending: Ending): Pick<Happening, 'outcome'> & { code?: string } {
+  if (ending.status === 'completed') return { outcome: 'success' }
+  if (ending.status === 'cancelled') return { outcome: 'failure', code: 'CANCELLED' }
+  return { outcome: ending.refusal ? 'refusal' : 'failure', code: ending.code }
+}

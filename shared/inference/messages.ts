@@ -1,0 +1,80 @@
+/**
+ * What travels between functions, relay, workers and the stream hub about one job.
+ *
+ * A job is queued as a row, admitted by the relay to the `INFERENCE` stream as a `JobMessage`, run by one
+ * worker, and followed on the job's `TOKENS` subject as `TokenMessage`s closed by one job event.
+ */
+import { z } from 'zod'
+
+export const ChatMessage = z.strictObject({
+  role: z.enum(['system', 'user', 'assistant']),
+  content: z.string(),
+})
+
+/** What a model is asked. Temperature as in the OpenAI API (0 is greedy); `seed` makes sampling repeatable. */
+export const InferenceRequest = z.strictObject({
+  messages: z.array(ChatMessage).min(1),
+  maxTokens: z.int().min(1).max(8192),
+  temperature: z.number().min(0).max(2),
+  seed: z.int().min(0).optional(),
+})
+export type InferenceRequest = z.infer<typeof InferenceRequest>
+
+/** One job as a worker receives it. */
+export const JobMessage = z.strictObject({
+  job: z.uuid(),
+  tenant: z.uuid(),
+  /** The function that asked and will get the result. */
+  function: z.string(),
+  path: z.string(),
+  request: InferenceRequest,
+  /** Base64url key, good for signing the result of this very job and nothing else. */
+  resultKey: z.string(),
+  traceparent: z.string().optional(),
+})
+export type JobMessage = z.infer<typeof JobMessage>
+
+/** Tokens as counted by the engine. */
+export const TokenUsage = z.strictObject({
+  prompt: z.int().min(0),
+  completion: z.int().min(0),
+})
+export type TokenUsage = z.infer<typeof TokenUsage>
+
+/**
+ * What a worker publishes while it runs. `index` rises by one over all messages of a job, across attempts, so
+ * that it serves as the SSE event id. `restart` tells that the text sent so far is void and begins anew.
+ */
+export const TokenMessage = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('started'), index: z.int(), attempt: z.int() }),
+  z.strictObject({ kind: z.literal('restart'), index: z.int(), attempt: z.int() }),
+  z.strictObject({
+    kind: z.literal('chunk'),
+    index: z.int(),
+    attempt: z.int(),
+    text: z.string(),
+    /** Completion tokens produced so far. */
+    tokens: z.int(),
+  }),
+])
+export type TokenMessage = z.infer<typeof TokenMessage>
+
+/** Data of `io.kgents.inference.completed`. */
+export const Completion = z.strictObject({
+  job: z.uuid(),
+  text: z.string(),
+  tokens: TokenUsage,
+  engine: z.string(),
+  model: z.string(),
+  attempt: z.int().min(1),
+  durationSeconds: z.number().min(0),
+})
+export type Completion = z.infer<typeof Completion>
+
+/** Data of `io.kgents.inference.failed`. */
+export const InferenceFailure = z.strictObject({
+  job: z.uuid(),
+  reason: z.string(),
+  attempt: z.int().min(1),
+})
+export type InferenceFailure = z.infer<typeof InferenceFailure>

@@ -1,0 +1,54 @@
+/** One request on its way through the pipeline: what came in, and what the steps have found out so far. */
+import type { Observer } from '../agentese/observer.ts'
+import type { Endpoint, FunctionDefinition } from '../contract/function.ts'
+import { Failure } from '../failures.ts'
+import type { Identity } from '../identity/identity.ts'
+import type { TraceContext } from '../telemetry/trace.ts'
+import type { Runtime } from './runtime.ts'
+
+/** The credential that a request carries; the edge reads it, the pipeline believes nothing until it is verified. */
+export type Credential =
+  | { kind: 'none' }
+  | { kind: 'token'; token: string }
+  | { kind: 'api-key'; key: string }
+  | { kind: 'dispatch'; token: string }
+
+/** A request without its transport. */
+export interface Request {
+  endpoint: Endpoint
+  function: FunctionDefinition
+  credential: Credential
+  /** Reads the input, from wherever it is; not called before the caller is known. */
+  readInput(): Promise<unknown>
+  /** What the caller wants to look as. */
+  archetype?: string
+  idempotencyKey?: string
+  /** A tenant that somebody named in a header: never believed, but a contradiction is refused. */
+  claimedTenant?: string
+  trace: TraceContext
+  signal: AbortSignal
+  /** Headers of the answer, good or bad; the steps add to them. */
+  answerHeaders: Record<string, string>
+}
+
+export interface Answer {
+  status: number
+  body: unknown
+}
+
+/** The steps fill this in, in the order of the fields. */
+export interface Invocation {
+  readonly request: Request
+  readonly runtime: Runtime
+  readonly startedAt: number
+  identity?: Identity
+  input?: unknown
+  observer?: Observer
+  answer?: Answer
+}
+
+/** The caller of an invocation that has passed `authenticate`. */
+export function callerOf({ identity }: Invocation): Identity {
+  if (identity === undefined) throw new Failure('CREDENTIALS_MISSING', 'Cannot tell who calls')
+  return identity
+}

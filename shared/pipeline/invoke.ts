@@ -1,0 +1,33 @@
+/** The pipeline: what every request goes through, in this order, in every function. */
+import { Failure } from '../failures.ts'
+import type { Answer, Invocation, Request } from './invocation.ts'
+import type { Runtime } from './runtime.ts'
+import { authenticate, checkAffordance, checkPermission, limitRate, observe, readInput } from './steps.ts'
+import { recordFailure, transact } from './transact.ts'
+
+/** Who calls, whether it is too much, and what is meant. A request that fails here was never an invocation. */
+const UNDERSTAND = [authenticate, limitRate, readInput, observe]
+/** Whether it may, and then the work. From here on, each outcome leaves exactly one mark. */
+const ACT = [checkAffordance, checkPermission, transact]
+
+/**
+ * Answers one request.
+ *
+ * @throws Failure as the table has it; anything else is a bug
+ */
+export async function invoke(request: Request, runtime: Runtime): Promise<Answer> {
+  const invocation: Invocation = { request, runtime, startedAt: Date.now() }
+  for (const step of UNDERSTAND) await step(invocation)
+  await act(invocation)
+  if (invocation.answer === undefined) throw new Failure('INTERNAL', 'The pipeline came to no answer')
+  return invocation.answer
+}
+
+async function act(invocation: Invocation): Promise<void> {
+  try {
+    for (const step of ACT) await step(invocation)
+  } catch (error) {
+    recordFailure(invocation, error)
+    throw error
+  }
+}

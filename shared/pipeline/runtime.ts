@@ -1,0 +1,27 @@
+/** What one function process is built from, made once when it starts and handed to every step. */
+import type { Sql } from 'postgres'
+import type { FunctionDefinition } from '../contract/function.ts'
+import type { Platform } from '../contract/platform.ts'
+import type { AuthenticateApiKey } from '../identity/api-keys.ts'
+import type { VerifyToken } from '../identity/tokens.ts'
+import type { RateLimiter } from '../limits/rate-limiter.ts'
+import type { Log } from '../telemetry/log.ts'
+import type { Recorder } from './recorder.ts'
+
+export interface Runtime {
+  /** The functions that this process serves. */
+  functions: readonly FunctionDefinition[]
+  sql: Sql
+  limiter: RateLimiter
+  recorder: Recorder
+  verifyToken: VerifyToken
+  /** Checks tokens that `logos` signs for one function; they are no good anywhere else. */
+  verifyDispatch: VerifyToken
+  authenticateApiKey: AuthenticateApiKey
+  /** Base64url key that signs events. */
+  eventKey: string
+  /** Why no model can be asked, where none can. */
+  inferenceUnavailable: string | undefined
+  platform: Platform
+  log: Log
+}

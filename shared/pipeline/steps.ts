@@ -1,0 +1,128 @@
+/**
+ * The steps before a handler runs, in order. Each checks one thing and knows nothing of the others; each function
+ * runs them all itself, so a request that reached it by another way gets the same answer.
+ */
+import type { z } from 'zod'
+import { hasAffordance, observerFor } from '../agentese/observer.ts'
+import { Failure } from '../failures.ts'
+import type { Identity } from '../identity/identity.ts'
+import { callerOf, type Invocation } from './invocation.ts'
+
+/** Establishes who calls, from the credential alone. */
+export async function authenticate(invocation: Invocation): Promise<void> {
+  const { request, runtime } = invocation
+  const { auth } = request.endpoint
+  if (auth === 'none') return
+  invocation.identity = await identify(invocation)
+  const { claimedTenant } = request
+  if (claimedTenant !== undefined && claimedTenant !== invocation.identity.tenant) {
+    runtime.log.warn({ tenant: invocation.identity.tenant }, 'a request named another tenant')
+    throw new Failure('TENANT_MISMATCH', 'Cannot act for that tenant: your credential belongs to another', {
+      suggestion: 'Leave X-Tenant-ID out: the tenant is read from your credential',
+    })
+  }
+}
+
+async function identify({ request, runtime }: Invocation): Promise<Identity> {
+  const { credential, endpoint } = request
+  if (credential.kind === 'dispatch') return runtime.verifyDispatch(credential.token)
+  if (credential.kind === 'api-key') return runtime.authenticateApiKey(credential.key)
+  if (credential.kind === 'token' && endpoint.auth === 'required')
+    return runtime.verifyToken(credential.token)
+  throw new Failure('CREDENTIALS_MISSING', 'Cannot tell who calls: the request has no usable credential', {
+    suggestion:
+      endpoint.auth === 'api-key'
+        ? 'Send your API key as X-API-Key'
+        : 'Send "Authorization: Bearer <token>" or X-API-Key: kg_...',
+  })
+}
+
+/** Takes one request from the tenant's budget. What `logos` passes on was counted when it came in. */
+export async function limitRate(invocation: Invocation): Promise<void> {
+  const { identity, request, runtime } = invocation
+  if (identity === undefined || request.credential.kind === 'dispatch') return
+  const decision = await runtime.limiter.take(identity.tenant, identity.tier)
+  Object.assign(request.answerHeaders, {
+    'RateLimit-Limit': String(decision.limit),
+    'RateLimit-Remaining': String(decision.remaining),
+    'RateLimit-Reset': String(decision.resetSeconds),
+  })
+  if (decision.allowed) return
+  throw new Failure(
+    'RATE_LIMITED',
+    `Cannot take more requests now: plan "${identity.tier}" is at its rate limit`,
+    {
+      suggestion: 'Wait as long as Retry-After says, or move to a larger plan',
+      retryAfterSeconds: decision.retryAfterSeconds,
+    },
+  )
+}
+
+/** Reads the input and checks it against the contract; unknown members are mistakes, not extras. */
+export async function readInput(invocation: Invocation): Promise<void> {
+  const { endpoint } = invocation.request
+  const raw = await invocation.request.readInput()
+  const parsed = endpoint.input.safeParse(raw)
+  if (!parsed.success) {
+    const [example] = endpoint.examples
+    throw new Failure(
+      'TYPE_MISMATCH',
+      `Cannot read the input of ${endpoint.name}: ${sayWhatIsWrong(parsed.error)}`,
+      {
+        suggestion:
+          example === undefined
+            ? 'Compare it with the schema'
+            : `Send something like ${JSON.stringify(example.input)}`,
+        details: {
+          issues: parsed.error.issues.map(({ path, message }) => ({ path: path.join('.'), message })),
+        },
+      },
+    )
+  }
+  invocation.input = parsed.data
+}
+
+function sayWhatIsWrong(error: z.ZodError): string {
+  return error.issues
+    .slice(0, 3)
+    .map(({ path, message }) => (path.length === 0 ? message : `"${path.join('.')}": ${message}`))
+    .join('; ')
+}
+
+/** Decides as what the caller looks, within its roles. */
+export async function observe(invocation: Invocation): Promise<void> {
+  if (invocation.identity === undefined) return
+  const { user, roles } = invocation.identity
+  invocation.observer = observerFor(user, roles, invocation.request.archetype)
+}
+
+/** Lets only those pass who have the verb. */
+export async function checkAffordance({ request, observer }: Invocation): Promise<void> {
+  const { aspect } = request.endpoint
+  if (aspect === undefined || observer === undefined) return
+  const verb = aspect.path.slice(aspect.path.lastIndexOf('.') + 1)
+  if (hasAffordance(observer.archetype, verb, aspect.archetypes)) return
+  throw new Failure('AFFORDANCE_DENIED', `Cannot use ${aspect.path} as "${observer.archetype}"`, {
+    suggestion: 'Use one of the available verbs, or look as another archetype',
+    available: affordancesHere(request.function, observer.archetype),
+  })
+}
+
+function affordancesHere({ endpoints }: Invocation['request']['function'], archetype: string): string[] {
+  return endpoints.flatMap(({ aspect }) => {
+    if (aspect === undefined) return []
+    const verb = aspect.path.slice(aspect.path.lastIndexOf('.') + 1)
+    return hasAffordance(archetype, verb, aspect.archetypes) ? [verb] : []
+  })
+}
+
+/** Lets only those pass whose credential allows this kind of call. */
+export async function checkPermission(invocation: Invocation): Promise<void> {
+  const { permission, name } = invocation.request.endpoint
+  if (permission === undefined) return
+  if (callerOf(invocation).permissions.includes(permission)) return
+  throw new Failure('SCOPE_MISSING', `Cannot call ${name}: permission "${permission}" is missing`, {
+    suggestion: 'Ask an admin of your tenant for a role that has it',
+    details: { permission },
+  })
+}

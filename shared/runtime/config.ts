@@ -1,0 +1,32 @@
+/** What a function process reads from its environment. */
+import { z } from 'zod'
+import { json, LogSettings, Port } from '../config.ts'
+
+const KeySet = z.looseObject({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string() })) })
+const PrivateKey = z.looseObject({ kty: z.string(), kid: z.string(), alg: z.string() })
+
+export const FunctionConfig = LogSettings.extend({
+  /** Names of the functions to serve, separated by commas. */
+  FUNCTION: z.string().min(1),
+  PORT: Port.default(8080),
+  DATABASE_URL: z.url(),
+  DATABASE_CONNECTIONS: z.coerce.number().int().min(1).default(10),
+  /** Named prepared statements; `off` behind a PgBouncer before 1.21 in transaction mode. */
+  DATABASE_PREPARE: z.enum(['on', 'off']).default('off'),
+  UPSTASH_REDIS_REST_URL: z.url().optional(),
+  UPSTASH_REDIS_REST_TOKEN: z.string().optional(),
+  PLATFORM_ISSUER: z.string().default('https://auth.kgents.io'),
+  PLATFORM_AUDIENCE: z.string().default('https://api.kgents.io'),
+  PLATFORM_JWKS: json(KeySet),
+  PLATFORM_SIGNING_KEY: json(PrivateKey).optional(),
+  TOKEN_LIFETIME_SECONDS: z.coerce.number().int().min(1).default(900),
+  DISPATCH_JWKS: json(KeySet),
+  DISPATCH_SIGNING_KEY: json(PrivateKey).optional(),
+  EVENT_SIGNING_KEY: z.string().min(43),
+  /** Why no model can be asked; absent where one can. */
+  INFERENCE_UNAVAILABLE: z.string().optional(),
+  /** `host:port` that answers for all functions where there is no cluster DNS. */
+  CLUSTER_INGRESS: z.string().optional(),
+  NATS_MONITORING_URL: z.url().optional(),
+})
+export type FunctionConfig = Readonly<z.infer<typeof FunctionConfig>>

@@ -1,0 +1,108 @@
+/** Builds what a function process needs, from its configuration. Nothing connects before it is used. */
+import type { JWK } from 'jose'
+import type { FunctionDefinition } from '../contract/function.ts'
+import type { Platform } from '../contract/platform.ts'
+import { openDatabase } from '../database/database.ts'
+import { Failure } from '../failures.ts'
+import { createFunctionCaller } from '../http/call-function.ts'
+import { createDispatcher, DISPATCH_ISSUER } from '../http/dispatch.ts'
+import { createApiKeyLookup } from '../identity/api-keys.ts'
+import { createSigner, createVerifier } from '../identity/tokens.ts'
+import { endJob } from '../inference/finish-job.ts'
+import { createRateLimiter } from '../limits/rate-limiter.ts'
+import { createRecorder } from '../pipeline/recorder.ts'
+import type { Runtime } from '../pipeline/runtime.ts'
+import { createLog } from '../telemetry/log.ts'
+import type { FunctionConfig } from './config.ts'
+import { createProbe } from './probe.ts'
+import { readPlatformMetrics } from './platform-metrics.ts'
+
+export interface OpenRuntime {
+  runtime: Runtime
+  /** Writes what is still to be written, and disconnects. */
+  close(): Promise<void>
+}
+
+/** @param catalog all functions; those named by FUNCTION are served, the others only known */
+export function openRuntime(config: FunctionConfig, catalog: readonly FunctionDefinition[]): OpenRuntime {
+  const functions = pick(config.FUNCTION, catalog)
+  const log = createLog(config.FUNCTION, config.LOG_LEVEL)
+  const sql = openDatabase(config.DATABASE_URL, {
+    connections: config.DATABASE_CONNECTIONS,
+    prepare: config.DATABASE_PREPARE === 'on',
+  })
+  const recorder = createRecorder(sql, log)
+  const runtime: Runtime = {
+    functions,
+    sql,
+    recorder,
+    log,
+    limiter: createRateLimiter({
+      url: config.UPSTASH_REDIS_REST_URL,
+      token: config.UPSTASH_REDIS_REST_TOKEN,
+      log,
+    }),
+    verifyToken: createVerifier({
+      keys: config.PLATFORM_JWKS,
+      issuer: config.PLATFORM_ISSUER,
+      audience: config.PLATFORM_AUDIENCE,
+    }),
+    verifyDispatch: createVerifier({
+      keys: config.DISPATCH_JWKS,
+      issuer: DISPATCH_ISSUER,
+      audience: functions.map(({ name }) => name),
+    }),
+    authenticateApiKey: createApiKeyLookup(sql),
+    eventKey: config.EVENT_SIGNING_KEY,
+    inferenceUnavailable: config.INFERENCE_UNAVAILABLE,
+    platform: undefined as unknown as Platform, // reason: set below; its operations need the runtime they belong to
+  }
+  runtime.platform = createPlatform(config, catalog, runtime)
+  return {
+    runtime,
+    async close() {
+      await recorder.flush()
+      await sql.end({ timeout: 5 })
+    },
+  }
+}
+
+function pick(names: string, catalog: readonly FunctionDefinition[]): FunctionDefinition[] {
+  return names.split(',').map((name) => {
+    const found = catalog.find((each) => each.name === name.trim())
+    if (found !== undefined) return found
+    const known = catalog.map((each) => each.name).join(', ')
+    throw new TypeError(`Cannot start: FUNCTION names "${name}", which is none of ${known}`)
+  })
+}
+
+function createPlatform(
+  config: FunctionConfig,
+  catalog: readonly FunctionDefinition[],
+  runtime: Runtime,
+): Platform {
+  const { PLATFORM_SIGNING_KEY, DISPATCH_SIGNING_KEY, TOKEN_LIFETIME_SECONDS: expiresInSeconds } = config
+  const signToken = signerOf('PLATFORM_SIGNING_KEY', PLATFORM_SIGNING_KEY, config.PLATFORM_ISSUER)
+  const signDispatch = signerOf('DISPATCH_SIGNING_KEY', DISPATCH_SIGNING_KEY, DISPATCH_ISSUER)
+  const callFunction = createFunctionCaller(config.CLUSTER_INGRESS)
+  return {
+    catalog,
+    publicKeys: config.PLATFORM_JWKS,
+    issueToken: async (identity) => ({
+      token: await signToken(identity, config.PLATFORM_AUDIENCE, expiresInSeconds),
+      expiresInSeconds,
+    }),
+    dispatch: createDispatcher(signDispatch, callFunction),
+    endJob: (end, { db, signal }) => endJob({ runtime, db, signal }, end),
+    probe: createProbe(config, runtime.sql),
+    metrics: () => readPlatformMetrics(runtime.sql),
+  }
+}
+
+/** The signer of a key; a process without that key says so when it is asked to sign, and starts all the same. */
+function signerOf(name: string, key: JWK | undefined, issuer: string): ReturnType<typeof createSigner> {
+  if (key !== undefined) return createSigner({ key, issuer })
+  return async () => {
+    throw new Failure('INTERNAL', `This function was not given ${name}`)
+  }
+}

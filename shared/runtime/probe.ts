@@ -1,0 +1,82 @@
+/** Looks after each dependency of the platform, all at once and each within a second. */
+import type { Sql } from 'postgres'
+import type { ComponentHealth } from '../contract/platform.ts'
+import type { FunctionConfig } from './config.ts'
+
+const LIMIT_MS = 1000
+/** Events that wait longer than this tell that the relay, or NATS, is away. */
+const LAG_LIMIT_SECONDS = 10
+
+export function createProbe(config: FunctionConfig, sql: Sql) {
+  return async (): Promise<Record<string, ComponentHealth>> => {
+    const [postgres, redis, nats, relay] = await Promise.all([
+      timed(() => sql`select 1`, 'error'),
+      probeRedis(config),
+      probeNats(config),
+      probeRelay(sql),
+    ])
+    return { postgres, redis, nats, relay, inference: probeInference(config) }
+  }
+}
+
+/** Limits fall back to each process without Redis, so its absence degrades and does not stop. */
+function probeRedis({ UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token }: FunctionConfig) {
+  if (url === undefined) return NOT_CONFIGURED
+  return timed(async () => {
+    const headers = { authorization: `Bearer ${token ?? ''}` }
+    await succeed(
+      await fetch(url, { method: 'POST', headers, body: '["PING"]', signal: AbortSignal.timeout(LIMIT_MS) }),
+    )
+  }, 'degraded')
+}
+
+/** Without NATS calls succeed and events wait. */
+function probeNats({ NATS_MONITORING_URL: url }: FunctionConfig) {
+  if (url === undefined) return NOT_CONFIGURED
+  return timed(async () => {
+    await succeed(
+      await fetch(new URL('/healthz?js-enabled-only=true', url), { signal: AbortSignal.timeout(LIMIT_MS) }),
+    )
+  }, 'degraded')
+}
+
+async function probeRelay(sql: Sql): Promise<ComponentHealth> {
+  try {
+    const rows = await sql<{ value: number }[]>`
+      select value from platform_metrics() where name = 'kgents_outbox_lag_seconds'`
+    const lag = rows[0]?.value ?? 0
+    return lag > LAG_LIMIT_SECONDS
+      ? { status: 'degraded', detail: `the oldest event has waited ${Math.round(lag)} s` }
+      : { status: 'ok' }
+  } catch {
+    return { status: 'degraded', detail: 'cannot be told without the database' }
+  }
+}
+
+function probeInference({ INFERENCE_UNAVAILABLE: reason }: FunctionConfig): ComponentHealth {
+  return reason === undefined ? { status: 'ok' } : { status: 'degraded', detail: reason }
+}
+
+const NOT_CONFIGURED: Promise<ComponentHealth> = Promise.resolve({ status: 'not_configured' })
+
+async function timed(
+  probe: () => PromiseLike<unknown>,
+  otherwise: 'error' | 'degraded',
+): Promise<ComponentHealth> {
+  const start = performance.now()
+  try {
+    await Promise.race([probe(), tooLong()])
+    return { status: 'ok', latency_ms: Math.round((performance.now() - start) * 10) / 10 }
+  } catch {
+    return { status: otherwise, detail: 'did not answer' }
+  }
+}
+
+function tooLong(): Promise<never> {
+  return new Promise((_, reject) => setTimeout(() => reject(new Error('too long')), LIMIT_MS).unref())
+}
+
+async function succeed(response: Response): Promise<void> {
+  await response.arrayBuffer()
+  if (!response.ok) throw new Error(`answered ${response.status}`)
+}
