@@ -1,0 +1,85 @@
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { catalog } from '../../../functions/catalog.ts'
+import { BASE_ASPECTS, hasAffordance, observerFor } from '../../../shared/agentese/observer.ts'
+import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
+
+function nodeWith(category: 'P' | 'M', effects: string[], name = 'world.house') {
+  const look = aspect({
+    category,
+    summary: 'A verb',
+    effects,
+    input: NoInput,
+    output: z.strictObject({}),
+    examples: [],
+    handle: () => ({}),
+  })
+  return () => defineNode(name, { summary: 'A node', aspects: { look } })
+}
+
+describe('defineNode()', () => {
+  test.each(['writes:entity', 'deletes:entity'])('refuses "%s" on a verb that only looks', (effect) => {
+    expect(nodeWith('P', [effect])).toThrow(/may not declare/)
+    expect(nodeWith('M', [effect])).not.toThrow()
+  })
+
+  test('refuses an effect without a resource, and a name that is no path', () => {
+    expect(nodeWith('P', ['reads'])).toThrow(/kind:resource/)
+    expect(nodeWith('P', [], 'space.house')).toThrow(/not a context/)
+  })
+})
+
+describe('the catalog', () => {
+  const endpoints = catalog.flatMap((each) => each.endpoints)
+
+  test('names each function and each route once', () => {
+    const names = catalog.map(({ name }) => name)
+    const routes = endpoints.map(({ method, path }) => `${method} ${path}`)
+    expect(new Set(names).size).toBe(names.length)
+    expect(new Set(routes).size).toBe(routes.length)
+  })
+
+  test('holds examples that fit their own schemas', () => {
+    for (const { name, input, examples } of endpoints) {
+      for (const example of examples) expect(input.safeParse(example.input).error, name).toBeUndefined()
+    }
+  })
+
+  test('answers no bare array', () => {
+    for (const { name, output, format } of endpoints) {
+      const { type } = z.toJSONSchema(output) as { type?: string }
+      expect(type, name).toBe(format === 'text' ? 'string' : 'object')
+    }
+  })
+
+  test('gives every node manifest and affordances', () => {
+    for (const { node, endpoints } of catalog) {
+      if (node === undefined) continue
+      const verbs = endpoints.map(({ name }) => name.split('.')[2])
+      expect(verbs).toEqual(expect.arrayContaining(['manifest', 'affordances']))
+    }
+  })
+})
+
+describe('observerFor()', () => {
+  const user = '00000000-0000-4000-8000-000000000001'
+
+  test('lets nobody look as more than its roles allow', () => {
+    expect(() => observerFor(user, ['viewer'], 'admin')).toThrow(
+      expect.objectContaining({ code: 'ARCHETYPE_DENIED' }),
+    )
+    expect(() => observerFor(user, ['developer'], 'admin')).toThrow()
+    expect(observerFor(user, ['developer'], 'poet')).toMatchObject({ archetype: 'poet' })
+    expect(observerFor(user, ['admin'], 'developer')).toMatchObject({ archetype: 'developer' })
+  })
+
+  test('looks as the most capable role when nothing is asked, and as guest without a role', () => {
+    expect(observerFor(user, ['viewer', 'developer'])).toMatchObject({ archetype: 'developer' })
+    expect(observerFor(user, [])).toMatchObject({ archetype: 'guest' })
+  })
+
+  test('hasAffordance() gives the base verbs to every archetype', () => {
+    for (const verb of BASE_ASPECTS) expect(hasAffordance('guest', verb, ['admin'])).toBe(true)
+    expect(hasAffordance('guest', 'dialogue', ['admin'])).toBe(false)
+  })
+})
