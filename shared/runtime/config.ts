@@ -9,7 +9,8 @@ export const FunctionConfig = LogSettings.extend({
   /** Names of the functions to serve, separated by commas. */
   FUNCTION: z.string().min(1),
   PORT: Port.default(8080),
-  DATABASE_URL: z.url(),
+  /** Absent where no served function has a database in its contract. */
+  DATABASE_URL: z.url().optional(),
   DATABASE_CONNECTIONS: z.coerce.number().int().min(1).default(10),
   /** Named prepared statements; `off` behind a PgBouncer before 1.21 in transaction mode. */
   DATABASE_PREPARE: z.enum(['on', 'off']).default('off'),
@@ -22,7 +23,7 @@ export const FunctionConfig = LogSettings.extend({
   TOKEN_LIFETIME_SECONDS: z.coerce.number().int().min(1).default(900),
   DISPATCH_JWKS: json(KeySet),
   DISPATCH_SIGNING_KEY: json(PrivateKey).optional(),
-  EVENT_SIGNING_KEY: z.string().min(43),
+  EVENT_SIGNING_KEY: z.string().min(43).optional(),
   /** Why no model can be asked; absent where one can. */
   INFERENCE_UNAVAILABLE: z.string().optional(),
   /** `host:port` that answers for all functions where there is no cluster DNS. */

@@ -1,4 +1,5 @@
 /** Builds what a function process needs, from its configuration. Nothing connects before it is used. */
+import { randomBytes } from 'node:crypto'
 import type { JWK } from 'jose'
 import type { FunctionDefinition } from '../contract/function.ts'
 import type { Platform } from '../contract/platform.ts'
@@ -26,8 +27,9 @@ export interface OpenRuntime {
 /** @param catalog all functions; those named by FUNCTION are served, the others only known */
 export function openRuntime(config: FunctionConfig, catalog: readonly FunctionDefinition[]): OpenRuntime {
   const functions = pick(config.FUNCTION, catalog)
+  checkSecrets(functions, config)
   const log = createLog(config.FUNCTION, config.LOG_LEVEL)
-  const sql = openDatabase(config.DATABASE_URL, {
+  const sql = openDatabase(config.DATABASE_URL ?? NO_DATABASE, {
     connections: config.DATABASE_CONNECTIONS,
     prepare: config.DATABASE_PREPARE === 'on',
   })
@@ -53,7 +55,8 @@ export function openRuntime(config: FunctionConfig, catalog: readonly FunctionDe
       audience: functions.map(({ name }) => name),
     }),
     authenticateApiKey: createApiKeyLookup(sql),
-    eventKey: config.EVENT_SIGNING_KEY,
+    // Without a key no event is believed, and none can be signed that others would believe.
+    eventKey: config.EVENT_SIGNING_KEY ?? randomBytes(32).toString('base64url'),
     inferenceUnavailable: config.INFERENCE_UNAVAILABLE,
     platform: undefined as unknown as Platform, // reason: set below; its operations need the runtime they belong to
   }
@@ -74,6 +77,20 @@ function pick(names: string, catalog: readonly FunctionDefinition[]): FunctionDe
     const known = catalog.map((each) => each.name).join(', ')
     throw new TypeError(`Cannot start: FUNCTION names "${name}", which is none of ${known}`)
   })
+}
+
+/** Never connected to: functions without a database in their contract ask it nothing. */
+const NO_DATABASE = 'postgres://nobody@127.0.0.1:1/none'
+
+/** @throws TypeError that names every secret that a contract asks for and the environment lacks */
+function checkSecrets(functions: readonly FunctionDefinition[], config: FunctionConfig): void {
+  const given = new Set(
+    Object.entries(config).flatMap(([name, value]) => (value === undefined ? [] : [name])),
+  )
+  const missing = functions.flatMap(({ name, secrets }) =>
+    secrets.filter((secret) => !given.has(secret)).map((secret) => `${secret} (for ${name})`),
+  )
+  if (missing.length > 0) throw new TypeError(`Cannot start: missing ${missing.join(', ')}`)
 }
 
 function createPlatform(

@@ -13,7 +13,7 @@ create table jobs (
   -- What the worker gets; holds the key of this job's results, so no answer shows it.
   message text not null,
   status text not null default 'queued' check (status in ('queued', 'running', 'completed', 'failed', 'cancelled')),
-  result jsonb,
+  result json,
   error jsonb,
   tokens jsonb,
   charges jsonb,
