@@ -3,11 +3,11 @@
  *
  * No session state and no named prepared statements outlive a transaction, so that PgBouncer's transaction mode works.
  */
-import postgres, { type ReservedSql, type Sql } from 'postgres'
+import postgres, { type Sql, type TransactionSql } from 'postgres'
 import { Failure } from '../failures.ts'
 
 /** Queries in the tenant's transaction. */
-export type Db = ReservedSql
+export type Db = TransactionSql
 
 export interface DatabaseOptions {
   /** Most connections that one process opens. */
@@ -30,13 +30,12 @@ export function openDatabase(url: string, { connections = 10, prepare = false }:
   })
 }
 
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
-
 /**
  * Runs `work` in one transaction in which row-level security shows only `tenant`; a throw rolls it back.
  * `read` refuses every write in PostgreSQL itself.
  *
- * The opening statements are sent without waiting, so they share a round trip with the first query of `work`.
+ * The context is set without waiting, so that it shares a round trip with the first query of `work`; should it fail,
+ * the transaction is broken and so is every query after it.
  *
  * @throws Failure DEPENDENCY_UNAVAILABLE when PostgreSQL is away, PURITY_BREACH when `read` work tried to write
  */
@@ -46,28 +45,14 @@ export async function withTenant<T>(
   mode: 'read' | 'write',
   work: (db: Db) => Promise<T>,
 ): Promise<T> {
-  if (!UUID.test(tenant)) throw new TypeError('Cannot open a transaction: the tenant is not a UUID')
-  const db = await reserve(sql)
-  const opened = db.unsafe(
-    `begin ${mode === 'read' ? 'read only' : ''}; select set_tenant_context('${tenant}')`,
-  )
-  opened.catch(() => {})
   try {
-    const result = await work(db)
-    await opened
-    await db.unsafe('commit')
-    return result
-  } catch (error) {
-    await db.unsafe('rollback').catch(() => {})
-    throw asFailure(error)
-  } finally {
-    db.release()
-  }
-}
-
-async function reserve(sql: Sql): Promise<ReservedSql> {
-  try {
-    return await sql.reserve()
+    // Wrapped, because the driver would wait for each promise in an array that `work` answers.
+    const { result } = await sql.begin(mode === 'read' ? 'read only' : 'read write', async (db) => {
+      const context = db`select set_tenant_context(${tenant})`.execute()
+      const [outcome] = await Promise.all([work(db), context])
+      return { result: outcome }
+    })
+    return result as T
   } catch (error) {
     throw asFailure(error)
   }
