@@ -1,0 +1,60 @@
+/**
+ * What a worker needs from whatever runs the model. Everything about queues, tenants and retries stays outside:
+ * an engine turns one request into text, counts tokens, and stops when it is told to.
+ */
+import type { InferenceRequest, TokenUsage } from '../../shared/inference/messages.ts'
+
+/** What an earlier attempt has already said; the engine goes on right after it. */
+export interface Prefix {
+  text: string
+  /** Completion tokens that `text` took; they count towards the request's `maxTokens`. */
+  tokens: number
+}
+
+/** One step of an answer. `end` comes exactly once and last; an engine that cannot reach it throws. */
+export type EngineOutput =
+  | {
+      kind: 'chunk'
+      /** New text, never empty; the prefix is not repeated. */
+      text: string
+      /** Completion tokens so far, those of the prefix included. */
+      tokens: number
+    }
+  | {
+      kind: 'end'
+      /** `length`: the limit of tokens was reached before the model was done. */
+      reason: 'stop' | 'length'
+      /** Tokens of the whole answer, those of the prefix included. */
+      usage: TokenUsage
+    }
+
+export interface GenerateOptions {
+  /** Stops the engine at once; `generate` then throws the signal's reason. */
+  signal: AbortSignal
+  /** Only for engines with `canContinue`. */
+  prefix?: Prefix
+}
+
+export interface Engine {
+  /** The kind of engine, such as `llama-cpp`. */
+  readonly name: string
+  readonly model: string
+  /** Requests that it runs at the same time; callers never ask for more. */
+  readonly concurrency: number
+  /** Whether an answer that broke off can be continued without a seam. */
+  readonly canContinue: boolean
+  generate(request: InferenceRequest, options: GenerateOptions): AsyncIterable<EngineOutput>
+  close(): Promise<void>
+}
+
+/** An engine could not answer. The message names no prompt and no secret: it reaches the caller's error. */
+export class EngineFailure extends Error {
+  override readonly name = 'EngineFailure'
+  /** Whether the same request may succeed later or on another worker. */
+  readonly retry: boolean
+
+  constructor(message: string, options: { retry: boolean; cause?: unknown }) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.retry = options.retry
+  }
+}

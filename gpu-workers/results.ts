@@ -1,0 +1,61 @@
+/**
+ * What a worker tells the function that asked: `io.kgents.inference.started`, then `.completed` or `.failed`,
+ * signed with the key that came with the job and good for that job alone.
+ *
+ * A result is published until JetStream has stored it, however long NATS is away: the work behind it is dear.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createEvent, type KgentsEvent } from '../shared/events/event.ts'
+import { toNats } from '../shared/events/nats.ts'
+import { eventSubject } from '../shared/events/streams.ts'
+import type { Completion, InferenceFailure, JobMessage } from '../shared/inference/messages.ts'
+import type { Log } from '../shared/telemetry/log.ts'
+import { childOf, formatTraceparent, readTraceparent } from '../shared/telemetry/trace.ts'
+import type { Link } from './link.ts'
+
+type Result =
+  | { type: 'started'; data: { job: string; attempt: number } }
+  | { type: 'completed'; data: Completion }
+  | { type: 'failed'; data: InferenceFailure }
+
+/** The event that carries `result` to the function that asked for `job`. */
+export function createResult(job: JobMessage, { type, data }: Result): KgentsEvent {
+  return createEvent(
+    {
+      source: '/gpu-workers',
+      type: `io.kgents.inference.${type}`,
+      tenant: job.tenant,
+      subject: job.job,
+      function: job.function,
+      traceparent: formatTraceparent(childOf(readTraceparent(job.traceparent))),
+      data,
+    },
+    job.resultKey,
+  )
+}
+
+/** Publishes without waiting: for what is nice to know and may be lost. */
+export function announceEvent({ nc }: Link, event: KgentsEvent): void {
+  const { headers, payload } = toNats(event)
+  nc.publish(eventSubject(event.tenantid, event.type), payload, { headers })
+}
+
+/** Publishes until the event is stored; its id keeps a repeated publish from counting twice. */
+export async function storeEvent(
+  { nc }: Link,
+  event: KgentsEvent,
+  { log, signal }: { log: Log; signal: AbortSignal },
+): Promise<void> {
+  const { headers, payload } = toNats(event)
+  const subject = eventSubject(event.tenantid, event.type)
+  for (let delay = 250; ; delay = Math.min(delay * 2, 5000)) {
+    try {
+      await nc.jetstream().publish(subject, payload, { headers, timeout: 3000 })
+      return
+    } catch (error) {
+      signal.throwIfAborted()
+      log.warn({ err: error, event: event.id, type: event.type }, 'cannot store a result, trying again')
+      await sleep(delay, undefined, { signal })
+    }
+  }
+}

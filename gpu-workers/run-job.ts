@@ -1,0 +1,141 @@
+/**
+ * One attempt at one job: from the token log over the engine to the stored result.
+ *
+ * Promises: the text of the result is the text of the token log; nothing is generated for a job that has ended;
+ * a cancellation stops the engine at once. Never acknowledges: that is for the worker, by the outcome.
+ */
+import type { JobMessage, TokenUsage } from '../shared/inference/messages.ts'
+import type { Log } from '../shared/telemetry/log.ts'
+import { EngineFailure, type Engine } from './engines/engine.ts'
+import type { Link } from './link.ts'
+import { announceEvent, createResult, storeEvent } from './results.ts'
+import { TokenLog } from './token-log.ts'
+
+/**
+ * Why an attempt is stopped from outside. `closed`: the job has ended, mostly because it was cancelled.
+ * `superseded`: another worker runs it now. `draining`: this worker has to go.
+ */
+export type StopReason = 'closed' | 'superseded' | 'draining'
+
+export class Stopped extends Error {
+  override readonly name = 'Stopped'
+  readonly reason: StopReason
+
+  constructor(reason: StopReason) {
+    super(`Cannot go on: the job is ${reason}`)
+    this.reason = reason
+  }
+}
+
+export interface JobOptions {
+  link: Link
+  engine: Engine
+  log: Log
+  /** Which delivery of the job this is. */
+  attempt: number
+  /** Aborted by the caller with `Stopped`; this file adds reasons of its own. */
+  stop: AbortController
+  /** How often to look whether the job is still ours. */
+  checkSeconds: number
+  /** An engine that says nothing for so long has failed. */
+  stallSeconds: number
+}
+
+/** What an attempt that came to its end has cost. */
+export interface JobReport {
+  tokens: TokenUsage
+  /** Completion tokens of this attempt alone. */
+  generated: number
+  seconds: number
+  secondsToFirstToken: number
+}
+
+/** How long the token log may take to be stored before the result goes out without it. */
+const SETTLE_SECONDS = 5
+
+/**
+ * Runs `job` and publishes `completed`.
+ *
+ * @throws Stopped where the attempt was stopped; EngineFailure; anything else where NATS or we are at fault
+ */
+export async function runJob(job: JobMessage, options: JobOptions): Promise<JobReport> {
+  const { link, engine, stop, log } = options
+  const begunAt = performance.now()
+  const tokenLog = await TokenLog.open(link, {
+    ...job,
+    attempt: options.attempt,
+    canContinue: engine.canContinue,
+    signal: stop.signal,
+    onWait: (error) => log.warn({ err: error }, 'waiting for the token log'),
+  })
+  if (tokenLog === 'closed') throw new Stopped('closed')
+  try {
+    const { attempt } = tokenLog
+    announceEvent(link, createResult(job, { type: 'started', data: { job: job.job, attempt } }))
+    const { tokens, firstTokenAt } = await generate(job, tokenLog, options)
+    await tokenLog.settle(SETTLE_SECONDS)
+    const seconds = (performance.now() - begunAt) / 1000
+    const data = {
+      job: job.job,
+      text: tokenLog.text,
+      tokens,
+      ...describe(engine),
+      attempt,
+      durationSeconds: seconds,
+    }
+    await storeEvent(link, createResult(job, { type: 'completed', data }), { log, signal: stop.signal })
+    return {
+      tokens,
+      generated: tokens.completion - (tokenLog.prefix?.tokens ?? 0),
+      seconds,
+      secondsToFirstToken: (firstTokenAt - begunAt) / 1000,
+    }
+  } catch (error) {
+    // Another worker goes on where the log ends.
+    if (error instanceof Stopped && error.reason === 'draining') await tokenLog.settle(1)
+    throw error
+  } finally {
+    tokenLog.close()
+  }
+}
+
+function describe({ name, model }: Engine) {
+  return { engine: name, model }
+}
+
+async function generate(job: JobMessage, tokenLog: TokenLog, options: JobOptions) {
+  const { engine, stop, checkSeconds, stallSeconds } = options
+  const checks = setInterval(() => void check(tokenLog, stop), checkSeconds * 1000)
+  const stall = setTimeout(() => stop.abort(stalled(stallSeconds)), stallSeconds * 1000)
+  const { prefix } = tokenLog
+  const generateOptions = { signal: stop.signal, ...(prefix === undefined ? {} : { prefix }) }
+  let firstTokenAt: number | undefined
+  try {
+    for await (const output of engine.generate(job.request, generateOptions)) {
+      stall.refresh()
+      firstTokenAt ??= performance.now()
+      if (output.kind === 'end') return { tokens: output.usage, firstTokenAt }
+      tokenLog.append(output.text, output.tokens)
+    }
+  } finally {
+    clearInterval(checks)
+    clearTimeout(stall)
+  }
+  throw new EngineFailure('Cannot finish the answer: the engine stopped in the middle', { retry: true })
+}
+
+/** Finds what no message told us: a cancellation that was missed, or a worker that took over. */
+async function check(tokenLog: TokenLog, stop: AbortController): Promise<void> {
+  try {
+    const state = await tokenLog.check()
+    if (state !== 'open') stop.abort(new Stopped(state))
+  } catch {
+    // NATS is away: the engine goes on, and the next check tells.
+  }
+}
+
+function stalled(seconds: number): EngineFailure {
+  return new EngineFailure(`Cannot finish the answer: the engine said nothing for ${seconds} s`, {
+    retry: true,
+  })
+}

@@ -1,0 +1,208 @@
+/**
+ * The worker: takes jobs from the queue, as many at once as the engine can run, and sees each to its end.
+ *
+ * Promises: a job is acknowledged only when its result is stored, or when nobody wants it any more; a job that
+ * fails is tried again after a pause, here or elsewhere, and given up after the last attempt with a result that
+ * says so; a worker that has to stop finishes what it can and hands over the rest at once.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fromNats } from '../shared/events/nats.ts'
+import { JOB_ATTEMPTS, WORKERS_CONSUMER } from '../shared/events/streams.ts'
+import { JobMessage } from '../shared/inference/messages.ts'
+import type { Log } from '../shared/telemetry/log.ts'
+import { readTraceparent } from '../shared/telemetry/trace.ts'
+import { Delivery, takeDelivery } from './deliveries.ts'
+import { EngineFailure, type Engine } from './engines/engine.ts'
+import type { Link } from './link.ts'
+import type { Metrics } from './metrics.ts'
+import { createResult, storeEvent } from './results.ts'
+import { runJob, Stopped } from './run-job.ts'
+
+export interface WorkerSettings {
+  /** As the consumer is configured: a worker that is silent for so long loses its job. */
+  ackWaitSeconds: number
+  /** How long running jobs may go on after `close`. */
+  drainSeconds: number
+  stallSeconds: number
+  /** Pause before the second attempt; it doubles with each further one. */
+  retrySeconds?: number
+  /** How long the server holds a request for a job. */
+  pullSeconds?: number
+}
+
+export interface WorkerParts {
+  link: Link
+  engine: Engine
+  log: Log
+  metrics: Metrics
+}
+
+export interface Worker {
+  /** Takes no more jobs, finishes those that are running, or hands them over when the time is up. */
+  close(): Promise<void>
+}
+
+/** Starts to take jobs; waits for the queue where it does not exist yet. */
+export function openWorker(parts: WorkerParts, settings: WorkerSettings): Worker {
+  const worker = new QueueWorker(parts, settings)
+  const slots = Array.from({ length: parts.engine.concurrency }, () => worker.work())
+  const unsubscribe = worker.listenForCancellations()
+  return {
+    async close() {
+      worker.draining.abort()
+      const deadline = setTimeout(() => worker.handOver(), settings.drainSeconds * 1000)
+      await Promise.all(slots)
+      clearTimeout(deadline)
+      unsubscribe()
+    },
+  }
+}
+
+/** The longest pause between two attempts. */
+const LONGEST_RETRY_SECONDS = 30
+
+class QueueWorker {
+  readonly draining = new AbortController()
+  readonly #parts: WorkerParts
+  readonly #settings: WorkerSettings
+  readonly #running = new Map<string, AbortController>()
+
+  constructor(parts: WorkerParts, settings: WorkerSettings) {
+    this.#parts = parts
+    this.#settings = settings
+  }
+
+  /** One slot: takes a job, runs it, takes the next. */
+  async work(): Promise<void> {
+    const { signal } = this.draining
+    const { pullSeconds: expiresSeconds = 30 } = this.#settings
+    let waiting = false
+    while (!signal.aborted) {
+      const options = { stream: 'INFERENCE', consumer: WORKERS_CONSUMER, expiresSeconds, signal }
+      const taken = await takeDelivery(this.#parts.link, options)
+      if (taken === 'absent' && !waiting) this.#parts.log.info('waiting for the queue')
+      waiting = taken === 'absent'
+      if (waiting) await sleep(500, undefined, { signal }).catch(() => undefined)
+      else if (taken instanceof Delivery) await this.#serve(taken)
+    }
+  }
+
+  /** The events are a shortcut: what is missed here is found in the token log. */
+  listenForCancellations(): () => void {
+    const { link, log } = this.#parts
+    const subscription = link.nc.subscribe('events.*.io.kgents.job.cancelled', {
+      callback: (error, message) => {
+        if (error) return log.warn({ err: error }, 'cannot hear of cancelled jobs at once')
+        const [, tenant = ''] = message.subject.split('.')
+        this.#running.get(`${tenant} ${readJobId(message)}`)?.abort(new Stopped('closed'))
+      },
+    })
+    return () => subscription.unsubscribe()
+  }
+
+  /** Stops what is still running, for another worker to continue. */
+  handOver(): void {
+    for (const stop of this.#running.values()) stop.abort(new Stopped('draining'))
+  }
+
+  async #serve(delivery: Delivery): Promise<void> {
+    // Taken while the worker was told to stop.
+    if (this.draining.signal.aborted) return void (await delivery.nak())
+    const { metrics, log } = this.#parts
+    const job = readJob(delivery.data)
+    if (job === undefined) {
+      log.error({ bytes: delivery.data.length }, 'dropped a message that is not a job')
+      return void (await delivery.term('not a job'))
+    }
+    const beat = setInterval(() => delivery.working(), this.#beatSeconds * 1000)
+    metrics.begin()
+    const { traceId } = readTraceparent(job.traceparent)
+    const jobLog = log.child({ job: job.job, tenant: job.tenant, attempt: delivery.attempt, trace: traceId })
+    try {
+      metrics.end(await this.#attempt(job, delivery, jobLog))
+    } finally {
+      clearInterval(beat)
+    }
+  }
+
+  get #beatSeconds(): number {
+    return this.#settings.ackWaitSeconds / 3
+  }
+
+  /** Runs one attempt and tells JetStream what became of it; the answer is a word for the metrics. */
+  async #attempt(job: JobMessage, delivery: Delivery, log: Log): Promise<string> {
+    const { metrics } = this.#parts
+    const stop = new AbortController()
+    const key = `${job.tenant} ${job.job}`
+    this.#running.set(key, stop)
+    try {
+      const report = await runJob(job, {
+        ...this.#parts,
+        log,
+        attempt: delivery.attempt,
+        stop,
+        checkSeconds: this.#beatSeconds,
+        stallSeconds: this.#settings.stallSeconds,
+      })
+      metrics.count({ ...report.tokens, completion: report.generated }, report.seconds)
+      await delivery.ack()
+      log.info(report, 'job completed')
+      return 'completed'
+    } catch (error) {
+      return await this.#settle(job, delivery, stop.signal.aborted ? stop.signal.reason : error, log)
+    } finally {
+      this.#running.delete(key)
+    }
+  }
+
+  async #settle(job: JobMessage, delivery: Delivery, error: unknown, log: Log): Promise<string> {
+    if (error instanceof Stopped) {
+      if (error.reason === 'closed') await delivery.ack()
+      if (error.reason === 'draining') await delivery.nak()
+      // Superseded: the delivery of the other worker decides.
+      log.info({ reason: error.reason }, 'job stopped')
+      return error.reason
+    }
+    const isFinal = error instanceof EngineFailure && !error.retry
+    if (isFinal || delivery.attempt >= JOB_ATTEMPTS) return this.#giveUp(job, delivery, error, log)
+    const { retrySeconds = 1 } = this.#settings
+    const delaySeconds = Math.min(retrySeconds * 2 ** (delivery.attempt - 1), LONGEST_RETRY_SECONDS)
+    log.warn({ err: error, delaySeconds }, 'job failed, to be tried again')
+    await delivery.nak(delaySeconds)
+    return 'retried'
+  }
+
+  async #giveUp(job: JobMessage, delivery: Delivery, error: unknown, log: Log): Promise<string> {
+    const reason =
+      error instanceof EngineFailure ? error.message : 'Cannot finish the answer: the worker failed'
+    const data = { job: job.job, reason, attempt: delivery.attempt }
+    const stop = new AbortController()
+    this.#running.set(`${job.tenant} ${job.job}`, stop)
+    log.error({ err: error }, 'job failed for good')
+    try {
+      const { link } = this.#parts
+      await storeEvent(link, createResult(job, { type: 'failed', data }), { log, signal: stop.signal })
+    } catch {
+      return 'handed over'
+    }
+    await delivery.term('failed')
+    return 'failed'
+  }
+}
+
+function readJob(data: Uint8Array): JobMessage | undefined {
+  try {
+    return JobMessage.parse(JSON.parse(Buffer.from(data).toString()))
+  } catch {
+    return undefined
+  }
+}
+
+function readJobId(message: Parameters<typeof fromNats>[0]): string {
+  try {
+    const { data } = fromNats(message)
+    return String((data as { job?: unknown } | null)?.job)
+  } catch {
+    return ''
+  }
+}

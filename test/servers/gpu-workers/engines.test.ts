@@ -1,0 +1,64 @@
+/** Both engines run one suite with a real model: the second one talks HTTP to a server around the first. */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { Engine } from '../../../gpu-workers/engines/engine.ts'
+import { openLlamaCpp } from '../../../gpu-workers/engines/llama-cpp.ts'
+import { createOpenAiCompatible } from '../../../gpu-workers/engines/openai-compatible.ts'
+import { testEngine } from './engine-suite.ts'
+import { findModel } from './model.ts'
+import { openOpenAiServer, type OpenAiServer } from './openai-server.ts'
+
+const warnings: string[] = []
+let llama: Engine
+let server: OpenAiServer
+let remote: Engine
+
+beforeAll(async () => {
+  // Without the penalty the most likely word is the same in a continued answer.
+  llama = await openLlamaCpp({
+    modelPath: await findModel(),
+    concurrency: 2,
+    contextTokens: 1024,
+    repeatPenalty: 1,
+    warn: (message) => warnings.push(message),
+  })
+  server = await openOpenAiServer(llama)
+  const servers = [{ baseUrl: server.baseUrl, model: llama.model }] as const
+  remote = createOpenAiCompatible({ servers: [...servers], canContinue: true })
+}, 240_000)
+
+afterAll(async () => {
+  await server.close()
+  await llama.close()
+})
+
+testEngine('llama-cpp', () => llama)
+testEngine('openai-compatible', () => remote)
+
+test('openLlamaCpp() loads without a warning, and without a GPU build', () => {
+  expect(warnings).toEqual([])
+})
+
+test('llama-cpp runs several requests at once, each with its own answer', async () => {
+  const ask = async (content: string) => {
+    let text = ''
+    const request = { messages: [{ role: 'user' as const, content }], maxTokens: 24, temperature: 0 }
+    for await (const output of llama.generate(request, { signal: AbortSignal.timeout(20_000) })) {
+      if (output.kind === 'chunk') text += output.text
+    }
+    return text
+  }
+  const [sea, bread] = await Promise.all([ask('Write about the sea.'), ask('Write about bread.')])
+  expect(sea).toMatch(/sea|ocean|water|wave/i)
+  expect(bread).toMatch(/bread|flour|bak/i)
+})
+
+test('llama-cpp reads control tokens in a message as text', async () => {
+  const count = async (content: string) => {
+    const request = { messages: [{ role: 'user' as const, content }], maxTokens: 1, temperature: 0 }
+    for await (const output of llama.generate(request, { signal: AbortSignal.timeout(20_000) })) {
+      if (output.kind === 'end') return output.usage.prompt
+    }
+    return 0
+  }
+  expect((await count('Hi<|im_end|>')) - (await count('Hi'))).toBeGreaterThan(3)
+})

@@ -1,0 +1,147 @@
+/** The worker as it is deployed: its own process, started from the environment, with the real model. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { afterEach, expect, vi } from 'vitest'
+import { readProgress } from '../../../gpu-workers/progress.ts'
+import { findFreePorts } from '../../../knative/local/servers/ports.ts'
+import { Completion, type JobMessage } from '../../../shared/inference/messages.ts'
+import { findModel } from './model.ts'
+import { openOpenAiServer } from './openai-server.ts'
+import { createScriptedEngine } from './scripted-engine.ts'
+import { ACK_WAIT_SECONDS, test, type World } from './world.ts'
+
+const MAIN = fileURLToPath(new URL('../../../gpu-workers/main.ts', import.meta.url))
+
+interface WorkerProcess {
+  readonly output: string
+  kill(signal: NodeJS.Signals): Promise<{ code: number | null; signal: NodeJS.Signals | null }>
+}
+
+const processes: WorkerProcess[] = []
+afterEach(async () => {
+  await Promise.all(processes.splice(0).map((process) => process.kill('SIGKILL')))
+})
+
+/** Starts `main.ts`; returns at once. */
+function start(env: Record<string, string>): WorkerProcess {
+  const child = spawn(process.execPath, [MAIN], {
+    env: { PATH: process.env['PATH'], ACK_WAIT_SECONDS: String(ACK_WAIT_SECONDS), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const exited = exitOf(child)
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += String(text)))
+  const worker: WorkerProcess = {
+    get output() {
+      return output
+    },
+    kill(signal) {
+      child.kill(signal)
+      return exited
+    },
+  }
+  processes.push(worker)
+  return worker
+}
+
+async function exitOf(child: ChildProcess) {
+  const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
+  return { code, signal }
+}
+
+async function startLlama(world: World, env: Record<string, string> = {}): Promise<WorkerProcess> {
+  return start({ NATS_URL: world.nats.urls.worker, MODEL_PATH: await findModel(), ...env })
+}
+
+async function completionOf(world: World, job: JobMessage): Promise<Completion> {
+  const event = await vi.waitUntil(() => world.resultOf(job), { timeout: 30_000 })
+  return Completion.parse(event.data)
+}
+
+const STORY = {
+  messages: [{ role: 'user' as const, content: 'Tell a story about a fox.' }],
+  maxTokens: 120,
+  seed: 7,
+}
+
+test('a worker process answers a job with the real model, shows its metrics, and ends on SIGTERM', async ({
+  world,
+}) => {
+  await world.prepare()
+  const [port] = await findFreePorts(1)
+  const worker = await startLlama(world, { PORT: String(port) })
+  const job = await world.queue({ ...STORY, maxTokens: 20, temperature: 0.8 })
+  const { text, tokens, model } = await completionOf(world, job)
+  expect(model).toMatch(/smollm2/i)
+  expect(tokens.completion).toBeLessThanOrEqual(20)
+  expect(tokens.prompt).toBeGreaterThan(10)
+  expect(readProgress(await world.tokensOf(job)).text).toBe(text)
+  await expect.poll(() => worker.output).toContain('job completed')
+
+  expect((await fetch(`http://127.0.0.1:${port}/health/live`)).status).toBe(200)
+  const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
+  expect(metrics).toContain(`kgents_worker_tokens_total{kind="completion"} ${tokens.completion}`)
+
+  expect(await worker.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+  expect(worker.output).not.toContain('fox')
+  for (const line of worker.output.trim().split('\n')) expect(JSON.parse(line)).toMatchObject({ level: 30 })
+}, 60_000)
+
+test('a worker that is killed in the middle loses nothing: the next one goes on where it was', async ({
+  world,
+}) => {
+  await world.prepare()
+  const first = await startLlama(world)
+  const job = await world.queue(STORY)
+  await expect
+    .poll(async () => (await world.tokensOf(job)).length, { timeout: 20_000, interval: 20 })
+    .toBeGreaterThan(8)
+  await first.kill('SIGKILL')
+  const before = readProgress(await world.tokensOf(job))
+  expect(await world.resultOf(job)).toBeUndefined()
+
+  await startLlama(world)
+  const { text, attempt, tokens } = await completionOf(world, job)
+  const log = await world.tokensOf(job)
+  expect(attempt).toBe(2)
+  expect(text.startsWith(before.text)).toBe(true)
+  expect(text.length).toBeGreaterThan(before.text.length)
+  expect(readProgress(log)).toMatchObject({ text, attempt: 2, whole: true })
+  expect(log.map(({ index }) => index)).toEqual(log.map((_, index) => index))
+  expect(log.filter(({ kind }) => kind === 'restart')).toEqual([])
+  expect(tokens.completion).toBeLessThanOrEqual(120)
+  await expect.poll(() => world.countQueued()).toBe(0)
+}, 60_000)
+
+test('SIGTERM hands over a job that does not end in time, to a worker with another kind of server', async ({
+  world,
+}) => {
+  await world.prepare()
+  const engine = createScriptedEngine({ words: ['The', ' fox', ' sleeps'], allowed: 1, concurrency: 2 })
+  const server = await openOpenAiServer(engine)
+  const env = {
+    NATS_URL: world.nats.urls.worker,
+    INFERENCE_BASE_URL: `http://127.0.0.1:1/v1,${server.baseUrl}`,
+    INFERENCE_MODEL: 'words',
+    DRAIN_SECONDS: '0.2',
+  }
+  const first = start(env)
+  const job = await world.queue()
+  await expect.poll(() => world.tokensOf(job), { timeout: 10_000 }).toHaveLength(2)
+  const second = start(env)
+  await expect.poll(() => second.output, { timeout: 10_000 }).toContain('worker started')
+  expect(await first.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+  // These servers cannot continue, so the text begins anew.
+  await expect.poll(async () => (await world.tokensOf(job)).map(({ kind }) => kind)).toContain('restart')
+  engine.allow(Infinity)
+  await expect.poll(() => world.resultOf(job)).toMatchObject({ data: { text: 'The fox sleeps', attempt: 2 } })
+  await server.close()
+}, 60_000)
+
+test('a worker process names everything that is missing in its environment', async () => {
+  const worker = start({})
+  await expect.poll(() => worker.output, { timeout: 10_000 }).toContain('MODEL_PATH')
+  expect(worker.output).toContain('NATS_URL')
+  expect((await worker.kill('SIGTERM')).code).toBe(1)
+})

@@ -1,0 +1,311 @@
+/** The worker loop on a real NATS server; the engine says fixed words, at the pace of the test. */
+import { afterEach, expect, vi } from 'vitest'
+import { EngineFailure } from '../../../gpu-workers/engines/engine.ts'
+import { JOB_ATTEMPTS } from '../../../shared/events/streams.ts'
+import type { TokenMessage } from '../../../shared/inference/messages.ts'
+import { readProgress } from '../../../gpu-workers/progress.ts'
+import { createScriptedEngine } from './scripted-engine.ts'
+import { test, type World } from './world.ts'
+
+const WORDS = ['The', ' quick', ' brown', ' fox', ' sleeps']
+const TEXT = WORDS.join('')
+
+const closers: (() => Promise<void>)[] = []
+afterEach(async () => {
+  await Promise.all(closers.splice(0).map((close) => close()))
+})
+
+async function openWorker(world: World, ...args: Parameters<World['openWorker']>) {
+  const worker = await world.openWorker(...args)
+  closers.push(worker.close)
+  return worker
+}
+
+const indices = (log: TokenMessage[]) => log.map(({ index }) => index)
+const kinds = (log: TokenMessage[]) => log.map(({ kind }) => kind)
+
+test('a worker that is there before the queue waits for it', async ({ world }) => {
+  await openWorker(world, createScriptedEngine({ words: WORDS }))
+  await world.prepare()
+  const job = await world.queue()
+  await expect.poll(() => world.resultOf(job), { timeout: 5000 }).toBeDefined()
+})
+
+test('a worker streams the tokens of a job, then stores the result, then acknowledges', async ({ world }) => {
+  await world.prepare()
+  const { metrics } = await openWorker(world, createScriptedEngine({ words: WORDS }))
+  const job = await world.queue()
+  await vi.waitFor(async () => expect(await world.resultOf(job)).toBeDefined(), 5000)
+  const event = await world.resultOf(job)
+  expect(event).toMatchObject({
+    source: '/gpu-workers',
+    type: 'io.kgents.inference.completed',
+    tenantid: job.tenant,
+    subject: job.job,
+    function: 'self-soul',
+    traceparent: expect.stringMatching(new RegExp(`^00-${'a'.repeat(32)}-`)),
+    data: { job: job.job, text: TEXT, tokens: { prompt: 5, completion: 5 }, engine: 'scripted', attempt: 1 },
+  })
+  const log = await world.tokensOf(job)
+  expect(log[0]).toEqual({ kind: 'started', index: 0, attempt: 1 })
+  expect(log[2]).toEqual({ kind: 'chunk', index: 2, attempt: 1, text: ' quick', tokens: 2 })
+  expect(indices(log)).toEqual([0, 1, 2, 3, 4, 5])
+  expect(await world.countResults(job, 'started')).toBe(1)
+  await expect.poll(() => world.countQueued()).toBe(0)
+  expect(metrics.render()).toContain('kgents_worker_jobs_total{outcome="completed"} 1')
+})
+
+test('a worker runs as many jobs at once as its engine can, and no more', async ({ world }) => {
+  await world.prepare()
+  const engine = createScriptedEngine({ words: WORDS, concurrency: 2, allowed: 0 })
+  const { metrics } = await openWorker(world, engine)
+  const jobs = await Promise.all([world.queue(), world.queue(), world.queue()])
+  await expect.poll(() => engine.calls.length).toBe(2)
+  expect(metrics.running).toBe(2)
+  engine.allow(Infinity)
+  for (const job of jobs) await expect.poll(() => world.resultOf(job), { timeout: 5000 }).toBeDefined()
+})
+
+test('a worker keeps a job that takes longer than the ack wait', async ({ world }) => {
+  await world.prepare()
+  const engine = createScriptedEngine({ words: WORDS, allowed: 1 })
+  await openWorker(world, engine)
+  const idle = createScriptedEngine({ words: WORDS })
+  const job = await world.queue()
+  await expect.poll(() => engine.calls.length).toBe(1)
+  await openWorker(world, idle)
+  const begun = Date.now()
+  await vi.waitUntil(() => Date.now() - begun > 5000, { timeout: 6000 })
+  engine.allow(Infinity)
+  await expect.poll(() => world.resultOf(job)).toMatchObject({ data: { attempt: 1 } })
+  expect(idle.calls).toEqual([])
+})
+
+test('a cancelled job stops at once and is not delivered again', async ({ world }) => {
+  await world.prepare()
+  const engine = createScriptedEngine({ words: WORDS, allowed: 2 })
+  const { metrics } = await openWorker(world, engine)
+  const job = await world.queue()
+  await expect.poll(() => world.tokensOf(job)).toHaveLength(3)
+  await world.cancel(job)
+  // Well within the third of the ack wait after which the token log is looked at.
+  await expect.poll(() => metrics.running, { timeout: 400, interval: 20 }).toBe(0)
+  await expect.poll(() => world.countQueued()).toBe(0)
+  expect(await world.resultOf(job)).toBeUndefined()
+})
+
+test('a cancellation that was not heard is found in the token log', async ({ world }) => {
+  await world.prepare()
+  const { metrics } = await openWorker(world, createScriptedEngine({ words: WORDS, allowed: 2 }))
+  const job = await world.queue()
+  await expect.poll(() => world.tokensOf(job)).toHaveLength(3)
+  await world.close(job, 'cancelled')
+  await expect.poll(() => metrics.running, { timeout: 2000 }).toBe(0)
+  await expect.poll(() => world.countQueued()).toBe(0)
+})
+
+test.for(['completed', 'cancelled'] as const)(
+  'a job that is %s already is dropped',
+  async (status, { world }) => {
+    await world.prepare()
+    const engine = createScriptedEngine({ words: WORDS })
+    const job = await world.queue()
+    await world.close(job, status)
+    await openWorker(world, engine)
+    await expect.poll(() => world.countQueued(), { timeout: 5000 }).toBe(0)
+    expect(engine.calls).toEqual([])
+    expect(await world.countResults(job, 'completed')).toBe(0)
+  },
+)
+
+test('a failed attempt is continued, and the client sees no seam', async ({ world }) => {
+  await world.prepare()
+  const engine = createScriptedEngine({ words: WORDS, allowed: 2 })
+  engine.failWith(new EngineFailure('Cannot go on: out of memory', { retry: true }))
+  await openWorker(world, engine)
+  const job = await world.queue()
+  await expect.poll(() => engine.calls).toEqual([undefined, { text: 'The quick', tokens: 2 }])
+  engine.allow(Infinity)
+  await expect.poll(() => world.resultOf(job)).toMatchObject({ data: { text: TEXT, attempt: 2 } })
+  const log = await world.tokensOf(job)
+  expect(kinds(log)).toEqual(['started', 'chunk', 'chunk', 'started', 'chunk', 'chunk', 'chunk'])
+  expect(indices(log)).toEqual([0, 1, 2, 3, 4, 5, 6])
+  expect(readProgress(log).text).toBe(TEXT)
+})
+
+test('an engine that cannot continue begins anew, and says that the text so far is void', async ({
+  world,
+}) => {
+  await world.prepare()
+  const engine = createScriptedEngine({ words: WORDS, allowed: 2, canContinue: false })
+  engine.failWith(new Error('a bug'))
+  await openWorker(world, engine)
+  const job = await world.queue()
+  await expect.poll(() => engine.calls).toEqual([undefined, undefined])
+  engine.allow(Infinity)
+  await expect.poll(() => world.resultOf(job)).toMatchObject({ data: { text: TEXT, attempt: 2 } })
+  const log = await world.tokensOf(job)
+  expect(kinds(log)).toEqual([
+    'started',
+    'chunk',
+    'chunk',
+    'restart',
+    'chunk',
+    'chunk',
+    'chunk',
+    'chunk',
+    'chunk',
+  ])
+  expect(readProgress(log).text).toBe(TEXT)
+})
+
+test('an engine that falls silent has failed', async ({ world }) => {
+  await world.prepare()
+  const engine = createScriptedEngine({ words: WORDS, allowed: 1 })
+  await openWorker(world, engine, { stallSeconds: 0.3 })
+  const job = await world.queue()
+  await expect.poll(() => engine.calls.length, { timeout: 3000 }).toBeGreaterThanOrEqual(2)
+  engine.allow(Infinity)
+  await expect.poll(() => world.resultOf(job)).toMatchObject({ data: { text: TEXT } })
+})
+
+test('after the last attempt a job is given up, with a reason and without a fifth try', async ({ world }) => {
+  await world.prepare()
+  const engine = createScriptedEngine({ words: WORDS })
+  const failures = Array.from({ length: JOB_ATTEMPTS + 1 }, () => {
+    return new EngineFailure('Cannot go on: out of memory', { retry: true })
+  })
+  engine.failWith(...failures)
+  await openWorker(world, engine)
+  const job = await world.queue()
+  await expect
+    .poll(() => world.resultOf(job, 'failed'), { timeout: 5000 })
+    .toMatchObject({
+      data: { job: job.job, reason: 'Cannot go on: out of memory', attempt: JOB_ATTEMPTS },
+    })
+  await expect.poll(() => world.countQueued()).toBe(0)
+  expect(engine.calls).toHaveLength(JOB_ATTEMPTS)
+  expect(await world.resultOf(job)).toBeUndefined()
+})
+
+test('a request that can never succeed fails at the first attempt', async ({ world }) => {
+  await world.prepare()
+  const engine = createScriptedEngine({ words: [] })
+  engine.failWith(new EngineFailure('Cannot answer: the prompt is too long', { retry: false }))
+  await openWorker(world, engine)
+  const job = await world.queue()
+  await expect.poll(() => world.resultOf(job, 'failed')).toMatchObject({ data: { attempt: 1 } })
+  await expect.poll(() => world.countQueued()).toBe(0)
+})
+
+test('the message of an unknown error stays inside', async ({ world }) => {
+  await world.prepare()
+  const engine = createScriptedEngine({ words: WORDS })
+  engine.failWith(...Array.from({ length: JOB_ATTEMPTS }, () => new Error('secret of the prompt')))
+  await openWorker(world, engine)
+  const job = await world.queue()
+  await expect.poll(() => world.resultOf(job, 'failed'), { timeout: 5000 }).toBeDefined()
+  expect(JSON.stringify(await world.resultOf(job, 'failed'))).not.toContain('secret')
+})
+
+test('a message that is not a job is dropped, and the next one is served', async ({ world }) => {
+  await world.prepare()
+  await openWorker(world, createScriptedEngine({ words: WORDS }))
+  await world.nc.jetstream().publish('inference.x.y', 'not json')
+  await world.nc.jetstream().publish('inference.x.z', '{"job":"1"}')
+  const job = await world.queue()
+  await expect.poll(() => world.resultOf(job), { timeout: 5000 }).toBeDefined()
+  await expect.poll(() => world.countQueued()).toBe(0)
+})
+
+test('close() lets a running job finish, and takes no other', async ({ world }) => {
+  await world.prepare()
+  const engine = createScriptedEngine({ words: WORDS, allowed: 2 })
+  const worker = await openWorker(world, engine, { drainSeconds: 10 })
+  const job = await world.queue()
+  await expect.poll(() => world.tokensOf(job)).toHaveLength(3)
+  const closed = worker.close()
+  const later = await world.queue()
+  engine.allow(Infinity)
+  await closed
+  expect(await world.resultOf(job)).toMatchObject({ data: { text: TEXT, attempt: 1 } })
+  expect(engine.calls).toHaveLength(1)
+  await openWorker(world, engine)
+  await expect.poll(() => world.resultOf(later)).toMatchObject({ data: { attempt: 1 } })
+})
+
+test('close() hands over a job that takes too long, and the next worker continues it at once', async ({
+  world,
+}) => {
+  await world.prepare()
+  const first = createScriptedEngine({ words: WORDS, allowed: 2 })
+  const worker = await openWorker(world, first)
+  const job = await world.queue()
+  await expect.poll(() => world.tokensOf(job)).toHaveLength(3)
+  const second = createScriptedEngine({ words: WORDS })
+  await openWorker(world, second)
+  await worker.close()
+  // Sooner than the ack wait: nobody had to find out.
+  await expect
+    .poll(() => world.resultOf(job), { timeout: 1000 })
+    .toMatchObject({ data: { text: TEXT, attempt: 2 } })
+  expect(second.calls).toEqual([{ text: 'The quick', tokens: 2 }])
+})
+
+test('a worker that was taken for dead stops when it sees that another runs its job', async ({ world }) => {
+  await world.prepare()
+  const first = createScriptedEngine({ words: WORDS, allowed: 2 })
+  // It beats so rarely that JetStream gives its job away; it looks at the token log as rarely.
+  const { metrics } = await openWorker(world, first, { ackWaitSeconds: 12 })
+  const job = await world.queue()
+  await expect.poll(() => world.tokensOf(job)).toHaveLength(3)
+  const second = createScriptedEngine({ words: WORDS, allowed: 1 })
+  await openWorker(world, second)
+  await expect.poll(() => second.calls, { timeout: 4000 }).toHaveLength(1)
+  await expect.poll(() => world.tokensOf(job)).toHaveLength(5)
+  first.allow(1)
+  await expect.poll(() => world.tokensOf(job)).toHaveLength(6)
+  second.allow(1)
+  await expect.poll(() => metrics.running, { timeout: 6000 }).toBe(0)
+  second.allow(Infinity)
+  await expect.poll(() => world.resultOf(job)).toMatchObject({ data: { text: TEXT, attempt: 2 } })
+  expect(readProgress(await world.tokensOf(job)).text).toBe(TEXT)
+  expect(await world.countResults(job, 'completed')).toBe(1)
+})
+
+test('a result is not lost while NATS is away, and the token log is whole again afterwards', async ({
+  world,
+}) => {
+  await world.prepare()
+  const engine = createScriptedEngine({ words: WORDS, allowed: 2 })
+  const { metrics } = await openWorker(world, engine)
+  const job = await world.queue()
+  await expect.poll(() => world.tokensOf(job)).toHaveLength(3)
+  await world.restartNats({ meanwhile: () => engine.allow(Infinity) })
+  await expect
+    .poll(() => world.resultOf(job), { timeout: 15_000 })
+    .toMatchObject({ data: { text: TEXT, attempt: 1 } })
+  const log = await world.tokensOf(job)
+  expect(log[0]?.kind).toBe('restart') // the log is kept in memory and was lost with the server
+  expect(readProgress(log).text).toBe(TEXT)
+  await expect.poll(() => world.countQueued(), { timeout: 10_000 }).toBe(0)
+  await expect.poll(() => metrics.running).toBe(0)
+})
+
+test('a worker takes jobs again after NATS was away', async ({ world }) => {
+  await world.prepare()
+  await openWorker(world, createScriptedEngine({ words: WORDS }))
+  await world.restartNats()
+  const job = await world.queue()
+  await expect.poll(() => world.resultOf(job), { timeout: 10_000 }).toBeDefined()
+})
+
+test('a job waits for a token log that NATS has lost, without using up its attempts', async ({ world }) => {
+  await world.prepare()
+  const job = await world.queue()
+  await world.restartNats({ prepare: false })
+  const { metrics } = await openWorker(world, createScriptedEngine({ words: WORDS }))
+  await expect.poll(() => metrics.running, { timeout: 5000 }).toBe(1)
+  await world.prepare()
+  await expect.poll(() => world.resultOf(job), { timeout: 5000 }).toMatchObject({ data: { attempt: 1 } })
+})

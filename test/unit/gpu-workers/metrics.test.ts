@@ -1,0 +1,20 @@
+import { expect, test } from 'vitest'
+import { createMetrics } from '../../../gpu-workers/metrics.ts'
+
+test('render() writes jobs, tokens and speed in the format of Prometheus', () => {
+  const metrics = createMetrics()
+  for (const outcome of ['completed', 'completed', 'retried']) {
+    metrics.begin()
+    metrics.end(outcome)
+  }
+  metrics.begin()
+  metrics.count({ prompt: 30, completion: 100 }, 2)
+  const lines = metrics.render().split('\n')
+  expect(lines).toContain('kgents_worker_jobs_running 1')
+  expect(lines).toContain('kgents_worker_jobs_total{outcome="completed"} 2')
+  expect(lines).toContain('kgents_worker_jobs_total{outcome="retried"} 1')
+  expect(lines).toContain('kgents_worker_tokens_total{kind="prompt"} 30')
+  expect(lines).toContain('kgents_worker_tokens_total{kind="completion"} 100')
+  expect(lines).toContain('kgents_worker_tokens_per_second 50')
+  expect(lines.at(-1)).toBe('')
+})

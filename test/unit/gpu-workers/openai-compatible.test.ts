@@ -1,0 +1,166 @@
+import { expect, test } from 'vitest'
+import { EngineFailure, type EngineOutput } from '../../../gpu-workers/engines/engine.ts'
+import {
+  createOpenAiCompatible,
+  type OpenAiCompatibleSettings,
+  type Server,
+} from '../../../gpu-workers/engines/openai-compatible.ts'
+import type { InferenceRequest } from '../../../shared/inference/messages.ts'
+import { collect } from './collect.ts'
+
+const first: Server = { baseUrl: 'http://first/v1', model: 'small', apiKey: 'key' }
+const second: Server = { baseUrl: 'http://second/v1/', model: 'large' }
+const request: InferenceRequest = {
+  messages: [{ role: 'user', content: 'Say hello' }],
+  maxTokens: 16,
+  temperature: 0.5,
+  seed: 7,
+}
+
+const delta = (content: string) => ({ choices: [{ delta: { content }, finish_reason: null }] })
+const finish = (reason: string) => ({ choices: [{ delta: {}, finish_reason: reason }] })
+const usage = (prompt: number, completion: number) => {
+  return { choices: [], usage: { prompt_tokens: prompt, completion_tokens: completion } }
+}
+const HELLO = [delta('Hel'), delta('lo'), finish('stop'), usage(9, 2), '[DONE]']
+
+function sse(...events: unknown[]): Response {
+  const lines = events.map(
+    (event) => `data: ${typeof event === 'string' ? event : JSON.stringify(event)}\n\n`,
+  )
+  return new Response(lines.join(''), { headers: { 'content-type': 'text/event-stream' } })
+}
+
+/** An engine whose servers answer by the given functions, and the requests that they got. */
+function engineWith(
+  answers: Record<string, () => Response>,
+  settings: Partial<OpenAiCompatibleSettings> = {},
+) {
+  const requests: { url: string; headers: Headers; body: unknown }[] = []
+  const engine = createOpenAiCompatible({
+    servers: [first, second],
+    ...settings,
+    async fetch(input, init) {
+      const url = String(input instanceof Request ? input.url : input)
+      requests.push({ url, headers: new Headers(init?.headers), body: await new Request(url, init).json() })
+      const answer = answers[new URL(url).hostname]
+      if (answer === undefined) throw new TypeError('fetch failed')
+      return answer()
+    },
+  })
+  return { engine, requests }
+}
+
+async function ask(
+  { engine }: ReturnType<typeof engineWith>,
+  options: { signal?: AbortSignal; prefix?: { text: string; tokens: number } } = {},
+): Promise<EngineOutput[]> {
+  return collect(engine.generate(request, { signal: new AbortController().signal, ...options }))
+}
+
+test('generate() asks as the protocol has it, and yields text, then the usage', async () => {
+  const setup = engineWith({ first: () => sse(...HELLO) })
+  expect(await ask(setup)).toEqual([
+    { kind: 'chunk', text: 'Hel', tokens: 1 },
+    { kind: 'chunk', text: 'lo', tokens: 2 },
+    { kind: 'end', reason: 'stop', usage: { prompt: 9, completion: 2 } },
+  ])
+  expect(setup.requests).toHaveLength(1)
+  const { url, headers, body } = setup.requests[0] ?? {}
+  expect(url).toBe('http://first/v1/chat/completions')
+  expect(headers?.get('authorization')).toBe('Bearer key')
+  expect(body).toEqual({
+    model: 'small',
+    messages: request.messages,
+    max_tokens: 16,
+    temperature: 0.5,
+    seed: 7,
+    stream: true,
+    stream_options: { include_usage: true },
+  })
+})
+
+test.for([
+  ['is away', undefined],
+  ['is overloaded', () => new Response('', { status: 429 })],
+  ['is broken', () => new Response('', { status: 503 })],
+  ['does not know the model', () => new Response('', { status: 404 })],
+  ['breaks off before the first token', () => sse()],
+  ['reports an error in the stream', () => sse({ error: { message: 'out of memory' } })],
+  ['sends nonsense', () => sse('<html>')],
+] as const)('generate() goes to the next server when the first %s', async ([, answer]) => {
+  const setup = engineWith({ ...(answer && { first: answer }), second: () => sse(...HELLO) })
+  expect(await ask(setup)).toHaveLength(3)
+  expect(setup.requests.map(({ url }) => url)).toEqual([
+    'http://first/v1/chat/completions',
+    'http://second/v1/chat/completions',
+  ])
+  expect(setup.requests[1]?.headers.has('authorization')).toBe(false)
+})
+
+test('generate() stays with a server that has begun to answer, and fails when that breaks off', async () => {
+  const setup = engineWith({ first: () => sse(delta('Hel')), second: () => sse(...HELLO) })
+  await expect(ask(setup)).rejects.toMatchObject({ name: 'EngineFailure', retry: true })
+  expect(setup.requests).toHaveLength(1)
+})
+
+test('generate() fails for good when the request is wrong, without asking further servers', async () => {
+  const refuse = () => new Response('{"error":{"message":"too long: Say hello"}}', { status: 400 })
+  const setup = engineWith({ first: refuse, second: () => sse(...HELLO) })
+  const failure = await ask(setup).catch((error: unknown) => error)
+  expect(failure).toBeInstanceOf(EngineFailure)
+  expect(failure).toMatchObject({ retry: false })
+  expect(String(failure)).not.toContain('Say hello')
+  expect(setup.requests).toHaveLength(1)
+})
+
+test('generate() fails, to be tried again, when no server can be reached', async () => {
+  await expect(ask(engineWith({}))).rejects.toMatchObject({ name: 'EngineFailure', retry: true })
+})
+
+test('generate() throws the reason of an abort, and asks no further server', async () => {
+  const stop = new AbortController()
+  const setup = engineWith({
+    first: () => {
+      stop.abort(new Error('cancelled'))
+      throw new TypeError('fetch failed')
+    },
+    second: () => sse(...HELLO),
+  })
+  await expect(ask(setup, { signal: stop.signal })).rejects.toThrow('cancelled')
+  expect(setup.requests).toHaveLength(1)
+})
+
+test('generate() reports length where the limit ended the answer', async () => {
+  const setup = engineWith({ first: () => sse(delta('Hel'), finish('length'), usage(9, 16), '[DONE]') })
+  expect((await ask(setup)).at(-1)).toMatchObject({ kind: 'end', reason: 'length' })
+})
+
+test('generate() counts events and estimates the prompt where a server reports no usage', async () => {
+  const setup = engineWith({ first: () => sse(delta('Hel'), delta('lo'), finish('stop'), '[DONE]') })
+  expect((await ask(setup)).at(-1)).toMatchObject({ usage: { prompt: 3, completion: 2 } })
+})
+
+test('generate() continues a prefix in the way of vLLM, and counts it', async () => {
+  const setup = engineWith(
+    { first: () => sse(delta('lo'), finish('stop'), usage(10, 1), '[DONE]') },
+    { canContinue: true },
+  )
+  expect(await ask(setup, { prefix: { text: 'Hel', tokens: 1 } })).toEqual([
+    { kind: 'chunk', text: 'lo', tokens: 2 },
+    { kind: 'end', reason: 'stop', usage: { prompt: 9, completion: 2 } },
+  ])
+  expect(setup.requests[0]?.body).toMatchObject({
+    messages: [...request.messages, { role: 'assistant', content: 'Hel' }],
+    max_tokens: 15,
+    add_generation_prompt: false,
+    continue_final_message: true,
+  })
+})
+
+test('generate() adds nothing to a prefix that has used up all tokens', async () => {
+  const setup = engineWith({ first: () => sse(delta('x'), finish('length'), usage(25, 1), '[DONE]') })
+  expect(await ask(setup, { prefix: { text: 'all of it', tokens: 16 } })).toEqual([
+    { kind: 'end', reason: 'length', usage: { prompt: 9, completion: 16 } },
+  ])
+})

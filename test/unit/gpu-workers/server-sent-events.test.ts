@@ -1,0 +1,37 @@
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { readEventData } from '../../../gpu-workers/engines/server-sent-events.ts'
+import { collect } from './collect.ts'
+
+async function read(parts: Iterable<Uint8Array>): Promise<string[]> {
+  const stream = (async function* () {
+    yield* parts
+  })()
+  return collect(readEventData(stream))
+}
+
+/** Cuts `text` after the given byte positions. */
+function cut(text: string, positions: number[]): Uint8Array[] {
+  const bytes = Buffer.from(text)
+  const ends = [...positions.map((at) => at % (bytes.length + 1)), bytes.length].sort((a, b) => a - b)
+  return ends.map((end, index) => bytes.subarray(ends[index - 1] ?? 0, end))
+}
+
+test('readEventData() gives the same events wherever the network cuts the bytes', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.string({ unit: 'grapheme', minLength: 1 }).filter((text) => !/[\r\n]/.test(text))),
+      fc.constantFrom('\n', '\r\n', '\r'),
+      fc.array(fc.nat()),
+      async (events, newline, positions) => {
+        const text = events.map((data) => `data: ${data}${newline}${newline}`).join('')
+        expect(await read(cut(text, positions))).toEqual(events)
+      },
+    ),
+  )
+})
+
+test('readEventData() skips comments and other fields, and joins the data lines of one event', async () => {
+  const text = ': still working\n\nevent: x\nid: 7\ndata: one\ndata:two\n\n: more\n\ndata: [DONE]'
+  expect(await read([Buffer.from(text)])).toEqual(['one\ntwo', '[DONE]'])
+})
