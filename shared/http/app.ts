@@ -19,15 +19,22 @@ import { readEvent } from './read-event.ts'
 export function createApp(runtime: Runtime): Hono {
   const app = new Hono()
   app.get('/health/live', (context) => context.json({ status: 'ok' }))
-  for (const definition of runtime.functions) {
-    for (const endpoint of definition.endpoints) {
-      app.on(endpoint.method, endpoint.path, (context) => serve(context, runtime, definition, endpoint))
-    }
+  for (const { definition, endpoint } of routesOf(runtime)) {
+    app.on(endpoint.method, endpoint.path, (context) => serve(context, runtime, definition, endpoint))
   }
   app.post('/', (context) => serveDispatched(context, runtime))
   app.post('/events', (context) => serveEvent(context, runtime))
   app.notFound((context) => answerError(context, runtime, unknownRoute(context, runtime), startOf(context)))
   return app
+}
+
+/** All routes, exact ones first: the first that fits serves, and a process may serve several functions. */
+function routesOf({ functions }: Runtime) {
+  const routes = functions.flatMap((definition) =>
+    definition.endpoints.map((endpoint) => ({ definition, endpoint })),
+  )
+  const parameters = ({ endpoint }: (typeof routes)[number]) => endpoint.path.split('/:').length
+  return routes.sort((a, b) => parameters(a) - parameters(b))
 }
 
 /** A public request: credentials from headers, input from path, query and body. */

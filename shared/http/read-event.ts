@@ -14,7 +14,9 @@ export async function readEvent(request: Request): Promise<KgentsEvent> {
   // Only processes that take events pay for loading the library.
   const { HTTP } = await import('cloudevents')
   try {
-    const event = HTTP.toEvent<unknown>({ headers: Object.fromEntries(request.headers), body })
+    const headers = Object.fromEntries(request.headers)
+    requireAttributes(headers, body)
+    const event = HTTP.toEvent<unknown>({ headers, body })
     if (Array.isArray(event)) throw new TypeError('a batch of events is not taken here')
     const single = event as CloudEvent<unknown>
     single.validate()
@@ -27,4 +29,16 @@ export async function readEvent(request: Request): Promise<KgentsEvent> {
       cause,
     })
   }
+}
+
+const REQUIRED = ['id', 'source', 'type', 'time', 'tenantid']
+
+/** The library makes up an id or a time where there is none; here that is the sender's mistake. */
+function requireAttributes(headers: Record<string, string>, body: string): void {
+  const isStructured = /^application\/cloudevents\+json/i.test(headers['content-type'] ?? '')
+  const attributes: Record<string, unknown> = isStructured
+    ? JSON.parse(body)
+    : Object.fromEntries(REQUIRED.map((name) => [name, headers[`ce-${name}`]]))
+  const missing = REQUIRED.filter((name) => typeof attributes[name] !== 'string' || attributes[name] === '')
+  if (missing.length > 0) throw new TypeError(`attribute "${missing.join('", "')}" is missing`)
 }
