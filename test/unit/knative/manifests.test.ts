@@ -1,0 +1,164 @@
+import { expect, test } from 'vitest'
+import { parse, parseAllDocuments } from 'yaml'
+import { catalog } from '../../../functions/catalog.ts'
+import { brokerChannelOf, brokerOf, servicesOf, triggersOf } from '../../../knative/manifests.ts'
+import { renderManifests } from '../../../knative/render.ts'
+import { findProblems, readDefinitions } from './structural-schema.ts'
+import { findServiceProblems, findTriggerProblems } from './webhook-laws.ts'
+
+const CRDS = new URL('../../../../shared/crds/', import.meta.url)
+const definitions = readDefinitions(
+  [
+    'knative-serving/service',
+    'knative-eventing/trigger',
+    'knative-eventing/broker',
+    'eventing-natss/302-jsm-channel',
+  ].map((name) => new URL(`${name}.yaml`, CRDS)),
+)
+const services = servicesOf(catalog)
+const triggers = triggersOf(catalog)
+
+const example = {
+  name: 'void-entropy',
+  needs: ['postgres', 'redis'] as const,
+  secrets: ['DATABASE_URL', 'EVENT_SIGNING_KEY'],
+  scale: {
+    containerConcurrency: 20,
+    timeoutSeconds: 60,
+    minScale: 1,
+    maxScale: 5,
+    target: 15,
+    targetBurstCapacity: 0,
+  },
+  subscriptions: [{ name: 'paid', attributes: { type: 'io.kgents.billing.paid', function: 'void-entropy' } }],
+}
+
+test('servicesOf() puts scale into annotations of the template, as strings, and nowhere else', () => {
+  const [service] = servicesOf([example])
+  expect(service?.metadata).toEqual({
+    name: 'void-entropy',
+    namespace: 'kgents',
+    labels: { 'app.kubernetes.io/part-of': 'kgents', 'networking.knative.dev/visibility': 'cluster-local' },
+  })
+  expect(service?.spec.template.metadata.annotations).toEqual({
+    'autoscaling.knative.dev/target': '15',
+    'autoscaling.knative.dev/target-burst-capacity': '0',
+    'autoscaling.knative.dev/min-scale': '1',
+    'autoscaling.knative.dev/max-scale': '5',
+  })
+  expect(service?.spec.template.spec).toMatchObject({ containerConcurrency: 20, timeoutSeconds: 60 })
+})
+
+test('servicesOf() gives a function the shared settings, and only the secrets that it declares or needs', () => {
+  const [container] = servicesOf([example])[0]?.spec.template.spec.containers ?? []
+  const secret = (name: string) => ({
+    name,
+    valueFrom: { secretKeyRef: { name: 'kgents-secrets', key: name } },
+  })
+  expect(container?.env).toEqual([
+    { name: 'FUNCTION', value: 'void-entropy' },
+    secret('DATABASE_URL'),
+    secret('EVENT_SIGNING_KEY'),
+    secret('UPSTASH_REDIS_REST_TOKEN'),
+  ])
+  expect(container?.envFrom).toEqual([{ configMapRef: { name: 'kgents-config' } }])
+})
+
+test('servicesOf() runs functions without rights, on a read-only file system', () => {
+  for (const { spec } of services) {
+    const [container] = spec.template.spec.containers
+    expect(container?.securityContext).toEqual({
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ['ALL'] },
+      readOnlyRootFilesystem: true,
+      runAsNonRoot: true,
+      seccompProfile: { type: 'RuntimeDefault' },
+    })
+    expect(container?.volumeMounts).toEqual([{ name: 'tmp', mountPath: '/tmp' }])
+    expect(spec.template.spec.automountServiceAccountToken).toBe(false)
+  }
+})
+
+test('triggersOf() brings each subscription to its function, with retries and their pauses', () => {
+  const [trigger] = triggersOf([example])
+  expect(trigger).toMatchObject({
+    metadata: { name: 'void-entropy-paid', namespace: 'kgents' },
+    spec: {
+      broker: 'default',
+      filters: [{ exact: { type: 'io.kgents.billing.paid', function: 'void-entropy' } }],
+      subscriber: {
+        ref: { apiVersion: 'serving.knative.dev/v1', kind: 'Service', name: 'void-entropy' },
+        uri: '/events',
+      },
+      delivery: { retry: 8, backoffPolicy: 'exponential', backoffDelay: 'PT1S' },
+    },
+  })
+})
+
+test('triggersOf() and brokerOf() name the dead letter sink where the deployment has one', () => {
+  const deadLetterSink = { uri: 'http://dead-letters.example.com/' }
+  const deployment = { namespace: 'staging', image: 'functions:1', deadLetterSink }
+  expect(triggersOf([example], deployment)[0]?.spec.delivery).toMatchObject({ deadLetterSink })
+  expect(brokerOf(deployment).spec.delivery).toMatchObject({ deadLetterSink })
+  expect(servicesOf([example], deployment)[0]?.metadata.namespace).toBe('staging')
+})
+
+test('brokerChannelOf() keeps events in files of JetStream, not in memory', () => {
+  const template = parse(brokerChannelOf().data['channel-template-spec'] ?? '') as object
+  expect(template).toMatchObject({
+    kind: 'NatsJetStreamChannel',
+    spec: { stream: { config: { storage: 'File' } } },
+  })
+  expect(brokerOf().spec.config?.name).toBe(brokerChannelOf().metadata.name)
+})
+
+test('every function of the catalog is a Service, and every subscription a Trigger, with names of their own', () => {
+  expect(services.map(({ metadata }) => metadata.name)).toEqual(catalog.map(({ name }) => name))
+  expect(triggers).toHaveLength(catalog.flatMap(({ subscriptions }) => subscriptions).length)
+  expect(new Set(triggers.map(({ metadata }) => metadata.name)).size).toBe(triggers.length)
+})
+
+test('no manifest breaks a law of the admission webhook', () => {
+  for (const service of [...services, ...servicesOf([example])])
+    expect(findServiceProblems(service)).toEqual([])
+  for (const trigger of [...triggers, ...triggersOf([example])])
+    expect(findTriggerProblems(trigger)).toEqual([])
+})
+
+test('every manifest fits the schema of its CustomResourceDefinition', ({ skip }) => {
+  if (definitions.length === 0) skip(`no definitions in ${CRDS.pathname}`)
+  const channel = parse(brokerChannelOf().data['channel-template-spec'] ?? '') as {
+    apiVersion: string
+    kind: string
+  }
+  for (const object of [...services, ...triggers, brokerOf(), channel]) {
+    expect(findProblems(object, definitions)).toEqual([])
+  }
+})
+
+test('a typo, a wrong type and a missing field would not fit', ({ skip }) => {
+  if (definitions.length === 0) skip(`no definitions in ${CRDS.pathname}`)
+  const [service] = servicesOf([example])
+  const { containers } = service?.spec.template.spec ?? { containers: [] }
+  Object.assign(containers[0] ?? {}, {
+    imagePullPolice: 'Always',
+    env: [{ value: 'x' }],
+    ports: [{ containerPort: '80' }],
+  })
+  if (service === undefined) throw new TypeError('no service')
+  const container = 'Service.spec.template.spec.containers[0]'
+  expect(findProblems(service, definitions).toSorted()).toEqual([
+    `${container}.env[0].name: missing`,
+    `${container}.imagePullPolice: unknown field`,
+    `${container}.ports[0].containerPort: not of type integer`,
+  ])
+})
+
+test('renderManifests() writes files that say who wrote them, and read back as the same objects', () => {
+  const files = renderManifests(catalog)
+  expect(Object.keys(files)).toEqual(['services.yaml', 'triggers.yaml', 'broker.yaml'])
+  for (const text of Object.values(files))
+    expect(text).toMatch(/^# Written from functions\/catalog\.ts by: node knative/)
+  const read = parseAllDocuments(files['services.yaml'] ?? '').map((document) => document.toJS() as unknown)
+  expect(read).toEqual(services)
+})
