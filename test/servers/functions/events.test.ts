@@ -1,0 +1,154 @@
+import { randomUUID } from 'node:crypto'
+import { describe, expect } from 'vitest'
+import { createEvent } from '../../../shared/events/event.ts'
+import { testWith, type Tenant } from './world.ts'
+
+const test = testWith()
+
+const TOKENS = { prompt: 40, completion: 10 }
+const COMPLETION = {
+  text: ' A house. ',
+  tokens: TOKENS,
+  engine: 'test',
+  model: 'test',
+  attempt: 1,
+  durationSeconds: 1,
+}
+
+async function ask(tenant: Tenant): Promise<string> {
+  const { body } = await tenant.calls('POST', '/v1/agentese/self/soul/dialogue', {
+    message: 'What is a house?',
+  })
+  return body.job.id
+}
+
+async function jobOf(tenant: Tenant, id: string) {
+  return (await tenant.calls('GET', `/v1/jobs/${id}`)).body.job
+}
+
+describe('an event of each type, delivered twice or more, has one effect', () => {
+  test('inference.completed', async ({ newTenant, resultOf, delivers, owner }) => {
+    const tenant = await newTenant()
+    const job = await ask(tenant)
+    const event = resultOf(tenant.id, job, 'io.kgents.inference.completed', COMPLETION)
+    const again = resultOf(tenant.id, job, 'io.kgents.inference.completed', {
+      ...COMPLETION,
+      text: 'Other words',
+    })
+    expect(await Promise.all([delivers(event), delivers(event), delivers(again)])).toEqual([202, 202, 202])
+    expect(await delivers(event)).toBe(202)
+    expect(await jobOf(tenant, job)).toMatchObject({
+      status: 'completed',
+      charges: { tokens: 50 },
+      tokens: TOKENS,
+    })
+    expect(await owner`select kind from charges where tenant_id = ${tenant.id} order by kind`).toEqual([
+      { kind: 'reserved' },
+      { kind: 'settled' },
+    ])
+    expect(await owner`select outcome from marks where tenant_id = ${tenant.id}`).toEqual([
+      { outcome: 'success' },
+    ])
+    const closing = await owner`
+      select subjects from outbox where tenant_id = ${tenant.id} and event::json->>'type' = 'io.kgents.job.completed'`
+    expect(closing).toEqual([
+      { subjects: [`events.${tenant.id}.io.kgents.job.completed`, `tokens.${tenant.id}.${job}`] },
+    ])
+    const [allowance] =
+      await owner`select reserved::int, spent::int from allowances where tenant_id = ${tenant.id}`
+    expect(allowance).toEqual({ reserved: 0, spent: 50 })
+  })
+
+  test('inference.failed', async ({ newTenant, resultOf, delivers, owner }) => {
+    const tenant = await newTenant()
+    const job = await ask(tenant)
+    const event = resultOf(tenant.id, job, 'io.kgents.inference.failed', {
+      reason: 'out of memory',
+      attempt: 4,
+    })
+    for (let times = 0; times < 3; times++) expect(await delivers(event)).toBe(202)
+    expect(await jobOf(tenant, job)).toMatchObject({
+      status: 'failed',
+      error: { code: 'INFERENCE_FAILED', message: 'out of memory' },
+    })
+    expect(
+      await owner`select kind, amount::int from charges where tenant_id = ${tenant.id} order by kind desc`,
+    ).toEqual([
+      { kind: 'reserved', amount: 500 },
+      { kind: 'refunded', amount: 500 },
+    ])
+    expect(await owner`select outcome, code from marks where tenant_id = ${tenant.id}`).toEqual([
+      { outcome: 'failure', code: 'INFERENCE_FAILED' },
+    ])
+  })
+
+  test('inference.started, also when it comes late', async ({ newTenant, resultOf, delivers }) => {
+    const tenant = await newTenant()
+    const job = await ask(tenant)
+    const started = resultOf(tenant.id, job, 'io.kgents.inference.started', { attempt: 1 })
+    expect(await delivers(started)).toBe(202)
+    expect(await delivers(started)).toBe(202)
+    expect(await jobOf(tenant, job)).toMatchObject({ status: 'running', started_at: expect.any(String) })
+    await delivers(resultOf(tenant.id, job, 'io.kgents.inference.completed', COMPLETION))
+    await delivers(resultOf(tenant.id, job, 'io.kgents.inference.started', { attempt: 2 }))
+    expect((await jobOf(tenant, job)).status).toBe('completed')
+  })
+
+  test('a completion after a cancel changes nothing and charges nothing', async ({
+    newTenant,
+    resultOf,
+    delivers,
+    owner,
+  }) => {
+    const tenant = await newTenant()
+    const job = await ask(tenant)
+    expect((await tenant.calls('DELETE', `/v1/jobs/${job}`)).body.job.status).toBe('cancelled')
+    expect(await delivers(resultOf(tenant.id, job, 'io.kgents.inference.completed', COMPLETION))).toBe(202)
+    expect((await jobOf(tenant, job)).status).toBe('cancelled')
+    expect(await owner`select from charges where tenant_id = ${tenant.id} and kind = 'settled'`).toHaveLength(
+      0,
+    )
+  })
+})
+
+describe('an event that cannot be believed', () => {
+  test('is refused for good, and nothing is written', async ({ newTenant, resultOf, delivers, eventKey }) => {
+    const acme = await newTenant()
+    const globex = await newTenant()
+    const job = await ask(acme)
+    const event = resultOf(acme.id, job, 'io.kgents.inference.completed', COMPLETION)
+    const forged = [
+      { ...event, tenantid: globex.id },
+      { ...event, data: { ...COMPLETION, job, text: 'Forged' } },
+      { ...event, signature: undefined },
+      createEvent(
+        {
+          source: '/x',
+          type: event.type,
+          tenant: acme.id,
+          function: 'self-soul',
+          data: { job, ...COMPLETION },
+        },
+        'AAAA',
+      ),
+    ]
+    for (const each of forged) expect(await delivers(each as typeof event)).toBe(403)
+    expect(await delivers({ ...event, id: '' })).toBe(400)
+    expect(await delivers({ ...event, id: undefined } as unknown as typeof event)).toBe(400)
+    const wrongData = createEvent(
+      { source: '/x', type: 'io.kgents.inference.started', tenant: acme.id, data: {} },
+      eventKey,
+    )
+    expect([400, 403]).toContain(await delivers(wrongData))
+    expect((await jobOf(acme, job)).status).toBe('queued')
+  })
+
+  test('of nobody’s interest is accepted and dropped', async ({ newTenant, delivers, eventKey }) => {
+    const tenant = await newTenant()
+    const event = createEvent(
+      { source: '/x', type: 'io.kgents.test.other', tenant: tenant.id, data: { id: randomUUID() } },
+      eventKey,
+    )
+    expect(await delivers(event)).toBe(202)
+  })
+})

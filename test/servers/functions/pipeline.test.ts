@@ -1,0 +1,149 @@
+import { describe, expect } from 'vitest'
+import { z } from 'zod'
+import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
+import { Refusal } from '../../../shared/failures.ts'
+import { testWith } from './world.ts'
+
+const Done = z.strictObject({ done: z.boolean() })
+
+/** A node whose handlers do what handlers must not. */
+const misbehaving = defineNode('world.test', {
+  summary: 'A node for tests',
+  aspects: {
+    manifest: aspect({
+      category: 'P',
+      summary: 'Looks, and tries to write',
+      effects: [],
+      input: NoInput,
+      output: Done,
+      examples: [],
+      async handle(_input, { db, identity }) {
+        await db`insert into souls (tenant_id, user_id) values (${identity.tenant}, ${identity.user})`
+        return { done: true }
+      },
+    }),
+    transform: aspect({
+      category: 'M',
+      summary: 'Writes, emits, charges, and fails',
+      effects: ['writes:entity'],
+      input: z.strictObject({ how: z.enum(['well', 'bug', 'refuse']) }),
+      output: Done,
+      examples: [],
+      async handle({ how }, { db, identity, emit, charge }) {
+        await db`insert into souls (tenant_id, user_id) values (${identity.tenant}, ${identity.user})`
+        emit('io.kgents.test.happened', { how })
+        charge('gold', 1)
+        if (how === 'bug') throw new Error('the secret is hunter2')
+        if (how === 'refuse') throw new Refusal('The owner has not agreed', { consentRequired: 'owner' })
+        return { done: true }
+      },
+    }),
+  },
+})
+
+const test = testWith([misbehaving])
+
+const TRANSFORM = '/v1/agentese/world/test/transform'
+
+describe('the pipeline', () => {
+  test('commits state, mark, charge and events of a call together', async ({ newTenant, owner }) => {
+    const tenant = await newTenant()
+    const { status, body } = await tenant.calls('POST', TRANSFORM, { how: 'well' })
+    expect({ status, charges: body.meta.charges }).toEqual({ status: 200, charges: { gold: 1 } })
+    expect(await owner`select user_id from souls where tenant_id = ${tenant.id}`).toHaveLength(1)
+    expect(await owner`select path, outcome, charges from marks where tenant_id = ${tenant.id}`).toEqual([
+      { path: 'world.test.transform', outcome: 'success', charges: { gold: 1 } },
+    ])
+    expect(await owner`select kind, amount::int from charges where tenant_id = ${tenant.id}`).toEqual([
+      { kind: 'settled', amount: 1 },
+    ])
+    expect(await owner`select subjects from outbox where tenant_id = ${tenant.id} order by seq`).toEqual([
+      { subjects: [`events.${tenant.id}.io.kgents.test.happened`] },
+      { subjects: [`agentese.${tenant.id}.world.test.transform`] },
+    ])
+  })
+
+  test.for([
+    ['bug', 500, 'failure', 'INTERNAL', 'failed'],
+    ['refuse', 451, 'refusal', 'CONSENT_REQUIRED', 'refused'],
+  ] as const)(
+    'leaves of a call that ends in a %s its mark and one event, and nothing else',
+    async ([how, status, outcome, code, event], { newTenant, owner, runtime }) => {
+      const tenant = await newTenant()
+      const answer = await tenant.calls('POST', TRANSFORM, { how })
+      expect(answer).toMatchObject({ status, body: { code, path: 'world.test.transform' } })
+      expect(JSON.stringify(answer.body)).not.toContain('hunter2')
+      await runtime.recorder.flush()
+      for (const table of ['souls', 'charges']) {
+        expect(await owner`select from ${owner(table)} where tenant_id = ${tenant.id}`).toHaveLength(0)
+      }
+      expect(await owner`select outcome, code from marks where tenant_id = ${tenant.id}`).toEqual([
+        { outcome, code },
+      ])
+      const events =
+        await owner`select event::json->>'type' as type from outbox where tenant_id = ${tenant.id}`
+      expect(events).toEqual([{ type: `io.kgents.agentese.${event}` }])
+    },
+  )
+
+  test('lets PostgreSQL refuse the write of a verb that only looks', async ({
+    newTenant,
+    owner,
+    runtime,
+  }) => {
+    const tenant = await newTenant()
+    const answer = await tenant.calls('POST', '/v1/agentese/world/test/manifest')
+    expect(answer).toMatchObject({ status: 500, body: { code: 'PURITY_BREACH' } })
+    await runtime.recorder.flush()
+    expect(await owner`select from souls where tenant_id = ${tenant.id}`).toHaveLength(0)
+    expect(await owner`select code from marks where tenant_id = ${tenant.id}`).toEqual([
+      { code: 'PURITY_BREACH' },
+    ])
+  })
+
+  test('marks a look once, without a commit of its own', async ({ newTenant, owner, runtime }) => {
+    const tenant = await newTenant()
+    for (let times = 0; times < 5; times++) await tenant.calls('POST', '/v1/agentese/void/entropy/manifest')
+    await runtime.recorder.flush()
+    const marks = await owner<{ xmin: string }[]>`select xmin::text from marks where tenant_id = ${tenant.id}`
+    expect(marks).toHaveLength(5)
+    expect(new Set(marks.map(({ xmin }) => xmin)).size).toBeLessThan(5)
+    expect(await owner`select from outbox where tenant_id = ${tenant.id}`).toHaveLength(5)
+  })
+
+  test('refuses a tenant header that contradicts the credential', async ({ newTenant }) => {
+    const tenant = await newTenant()
+    const other = await newTenant()
+    const path = '/v1/agentese/void/entropy/manifest'
+    const mismatch = await tenant.calls('POST', path, {}, { 'x-tenant-id': other.id })
+    expect(mismatch).toMatchObject({ status: 403, body: { code: 'TENANT_MISMATCH' } })
+    expect((await tenant.calls('POST', path, {}, { 'x-tenant-id': tenant.id })).status).toBe(200)
+  })
+
+  test('repeats an answer for the same Idempotency-Key of one tenant, and of no other', async ({
+    newTenant,
+    owner,
+  }) => {
+    const tenant = await newTenant()
+    const other = await newTenant()
+    const key = { 'idempotency-key': 'k' }
+    const first = await tenant.calls('POST', TRANSFORM, { how: 'well' }, key)
+    const second = await tenant.calls('POST', TRANSFORM, { how: 'well' }, key)
+    expect(second.body).toEqual(first.body)
+    expect(second.headers.get('idempotency-replayed')).toBe('true')
+    expect((await tenant.calls('POST', TRANSFORM, { how: 'bug' }, key)).status).toBe(409)
+    expect(
+      (await other.calls('POST', TRANSFORM, { how: 'well' }, key)).headers.get('idempotency-replayed'),
+    ).toBeNull()
+    expect(await owner`select from charges where tenant_id = ${tenant.id}`).toHaveLength(1)
+  })
+
+  test('shares an entropy pool of 100 out among a crowd, and never more', async ({ newTenant }) => {
+    const tenant = await newTenant()
+    const sips = await Promise.all(
+      Array.from({ length: 15 }, () => tenant.calls('POST', '/v1/agentese/void/entropy/sip', { amount: 10 })),
+    )
+    expect(sips.filter(({ status }) => status === 200)).toHaveLength(10)
+    expect(sips.filter(({ body }) => body.code === 'ENTROPY_EXHAUSTED')).toHaveLength(5)
+  })
+})

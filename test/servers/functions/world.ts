@@ -1,0 +1,168 @@
+/** Functions on a real database, without a network in between: tenants call them, and events are delivered to them. */
+import { randomBytes, randomUUID } from 'node:crypto'
+import { exportJWK, generateKeyPair } from 'jose'
+import postgres from 'postgres'
+import { inject, test as base } from 'vitest'
+import { catalog } from '../../../functions/catalog.ts'
+import type { FunctionDefinition } from '../../../shared/contract/function.ts'
+import { createEvent, deriveResultKey, type KgentsEvent } from '../../../shared/events/event.ts'
+import { createApp } from '../../../shared/http/app.ts'
+import { createApiKey } from '../../../shared/identity/api-keys.ts'
+import type { Runtime } from '../../../shared/pipeline/runtime.ts'
+import { FunctionConfig } from '../../../shared/runtime/config.ts'
+import { openRuntime } from '../../../shared/runtime/create-runtime.ts'
+
+interface Answer {
+  status: number
+  headers: Headers
+  // oxlint-disable-next-line typescript/no-explicit-any -- reason: tests look into answers of every shape
+  body: any
+}
+
+export interface Tenant {
+  id: string
+  user: string
+  calls(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
+}
+
+export interface World {
+  /** The owner: sees every row. */
+  owner: postgres.Sql
+  /** As functions connect. */
+  app: postgres.Sql
+  eventKey: string
+  runtime: Runtime
+  newTenant(tier?: string, roles?: string[]): Promise<Tenant>
+  /** Posts an event as a Trigger does; answers the status. */
+  delivers(event: KgentsEvent): Promise<number>
+  /** An event that a worker publishes about a job. */
+  resultOf(tenant: string, job: string, type: string, data: object): KgentsEvent
+}
+
+async function keyPair(kid: string) {
+  const { privateKey, publicKey } = await generateKeyPair('EdDSA', { extractable: true })
+  const facts = { kid, alg: 'EdDSA' }
+  return {
+    secret: JSON.stringify({ ...(await exportJWK(privateKey)), ...facts }),
+    set: JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), ...facts }] }),
+  }
+}
+
+/** Functions that a test file serves besides the catalog's. */
+export function testWith(extra: readonly FunctionDefinition[] = []) {
+  return base.extend<World & { opened: Awaited<ReturnType<typeof open>> }>({
+    owner: [
+      async ({}, use) => {
+        const sql = postgres(inject('servers').postgres.owner, { max: 2, onnotice: () => {} })
+        await use(sql)
+        await sql.end()
+      },
+      { scope: 'file' },
+    ],
+    app: [
+      async ({}, use) => {
+        const sql = postgres(inject('servers').postgres.app, { max: 2, onnotice: () => {} })
+        await use(sql)
+        await sql.end()
+      },
+      { scope: 'file' },
+    ],
+    eventKey: [async ({}, use) => use(randomBytes(32).toString('base64url')), { scope: 'file' }],
+    opened: [
+      async ({ eventKey }, use) => {
+        const opened = await open([...catalog, ...extra], eventKey)
+        await use(opened)
+        await opened.close()
+      },
+      { scope: 'file' },
+    ],
+    runtime: async ({ opened }, use) => use(opened.runtime),
+    newTenant: async ({ owner, opened }, use) =>
+      use(async (tier = 'enterprise', roles = ['developer']) => {
+        const { id, user, key } = await insertTenant(owner, tier, roles)
+        return { id, user, calls: (...request) => call(opened.app, key, ...request) }
+      }),
+    delivers: async ({ opened }, use) =>
+      use(async (event) => {
+        const headers = { 'content-type': 'application/cloudevents+json' }
+        const response = await opened.app.request('/events', {
+          method: 'POST',
+          headers,
+          body: JSON.stringify(event),
+        })
+        const text = await response.text()
+        if (response.status === 202 && text !== '') throw new Error('Knative takes a body for a failure')
+        return response.status
+      }),
+    resultOf: async ({ eventKey }, use) =>
+      use((tenant, job, type, data) =>
+        createEvent(
+          {
+            source: '/gpu-workers',
+            type,
+            tenant,
+            subject: job,
+            function: 'self-soul',
+            data: { job, ...data },
+          },
+          deriveResultKey(eventKey, tenant, job),
+        ),
+      ),
+  })
+}
+
+async function open(functions: readonly FunctionDefinition[], eventKey: string) {
+  const platform = await keyPair('platform')
+  const dispatch = await keyPair('dispatch')
+  const config = FunctionConfig.parse({
+    FUNCTION: functions.map(({ name }) => name).join(','),
+    LOG_LEVEL: 'silent',
+    DATABASE_URL: inject('servers').postgres.app,
+    PLATFORM_JWKS: platform.set,
+    PLATFORM_SIGNING_KEY: platform.secret,
+    DISPATCH_JWKS: dispatch.set,
+    DISPATCH_SIGNING_KEY: dispatch.secret,
+    EVENT_SIGNING_KEY: eventKey,
+  })
+  const { runtime, close } = openRuntime(config, functions)
+  return { runtime, close, app: createApp(runtime) }
+}
+
+async function call(
+  app: ReturnType<typeof createApp>,
+  key: string,
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = {},
+): Promise<Answer> {
+  const response = await app.request(path, {
+    method,
+    headers: {
+      'x-api-key': key,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...headers,
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  })
+  const text = await response.text()
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: text === '' ? undefined : JSON.parse(text),
+  }
+}
+
+/** A tenant with one person and an API key. */
+export async function insertTenant(owner: postgres.Sql, tier: string, roles: string[]) {
+  const id = randomUUID()
+  const user = randomUUID()
+  const { key, prefix, hash } = createApiKey()
+  await owner.begin(async (db) => {
+    await db`insert into tenants (id, slug, name, tier) values (${id}, ${`t-${id}`}, 'Test', ${tier})`
+    await db`insert into users (id, tenant_id, email, name, roles) values (${user}, ${id}, 'a@b.c', 'Test', ${roles})`
+    await db`insert into api_keys (id, tenant_id, user_id, name, key_prefix, key_hash)
+             values (${randomUUID()}, ${id}, ${user}, 'test', ${prefix}, ${hash})`
+  })
+  return { id, user, key }
+}
