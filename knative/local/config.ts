@@ -1,0 +1,33 @@
+/** What `npm start` reads from the environment. Everything has a default: nothing needs to be set. */
+import { fileURLToPath } from 'node:url'
+import { z } from 'zod'
+import { LogSettings, Port } from '../../shared/config.ts'
+
+export const LocalConfig = LogSettings.extend({
+  /** Where the gateway listens. */
+  PORT: Port.default(8000),
+  /** Folder of everything that outlives a restart. */
+  KGENTS_STATE: z.string().default(fileURLToPath(new URL('../../.kgents', import.meta.url))),
+  /** Knative's times, multiplied by this: 1 keeps an idle function for about a minute, 0.25 for a quarter of it. */
+  KNATIVE_TIME_SCALE: z.coerce.number().positive().max(1).default(0.25),
+  /** Workers, and how long one may be silent before its job goes to another. */
+  WORKERS: z.coerce.number().int().min(0).max(16).default(1),
+  ACK_WAIT_SECONDS: z.coerce.number().int().min(1).default(15),
+  /** Seconds from the end of a server to its next start. */
+  RESTART_SECONDS: z.coerce.number().min(0).default(0.5),
+  /** `off` starts without a model. */
+  INFERENCE: z.enum(['on', 'off']).default('on'),
+  /** Used instead of the servers that come along, where set. */
+  DATABASE_URL: z.url().optional(),
+  NATS_URL: z.string().optional(),
+  NATS_MONITORING_URL: z.url().optional(),
+  REDIS_URL: z.url().optional(),
+  UPSTASH_REDIS_REST_URL: z.url().optional(),
+  UPSTASH_REDIS_REST_TOKEN: z.string().optional(),
+  INFERENCE_BASE_URL: z.string().optional(),
+  INFERENCE_API_KEY: z.string().optional(),
+  INFERENCE_MODEL: z.string().optional(),
+  INFERENCE_THREADS: z.string().optional(),
+  MODEL_PATH: z.string().optional(),
+})
+export type LocalConfig = Readonly<z.infer<typeof LocalConfig>>

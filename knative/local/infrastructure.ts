@@ -1,0 +1,126 @@
+/**
+ * The servers that the platform stands on: each is taken from the environment where that names one, and otherwise
+ * started here.
+ */
+import { allowLogin, migrate } from '../../shared/database/migrate.ts'
+import type { LocalConfig } from './config.ts'
+import { keepRunning, type RunningServer } from './keep-running.ts'
+import type { Progress } from './progress.ts'
+import type { Secrets } from './secrets.ts'
+import { findDefaultModel } from './servers/model.ts'
+import { startNats } from './servers/nats.ts'
+import { findFreePorts } from './servers/ports.ts'
+import { startPostgres } from './servers/postgres.ts'
+import { startRedis } from './servers/redis.ts'
+import type { ServerProcess } from './servers/server-process.ts'
+import { cacheFolder } from './servers/wheels.ts'
+
+export interface Infrastructure {
+  database: { owner: string; app: string; relay: string }
+  nats: { relay: string; hub: string; worker: string; monitoring: string | undefined }
+  /** An ordinary Redis that needs a REST front, or one that speaks REST itself. */
+  redis: { url: string } | { restUrl: string; restToken: string } | undefined
+  inference: Inference
+  /** In the order of their start. */
+  servers: Pick<RunningServer<ServerProcess>, 'stop'>[]
+}
+
+/** Who is told when a server starts or ends. */
+export interface Watcher {
+  onStart(server: ServerProcess): void
+  onExit(server: ServerProcess, reason: string): void
+}
+
+/** What workers run, or why they cannot. */
+export type Inference =
+  | { engine: 'llama-cpp'; modelPath: string }
+  | { engine: 'openai'; baseUrl: string }
+  | { engine: 'none'; reason: string }
+
+export async function startInfrastructure(
+  config: LocalConfig,
+  secrets: Secrets,
+  progress: Progress,
+  watcher: Watcher,
+): Promise<Infrastructure> {
+  const servers: Pick<RunningServer<ServerProcess>, 'stop'>[] = []
+  const [postgresPort = 0, natsPort = 0, natsMonitor = 0, redisPort = 0] = await findFreePorts(4)
+  const state = config.KGENTS_STATE
+  const env = process.env
+  const fetching = { env, cache: cacheFolder(env), tell: (text: string) => progress.note(text) }
+  const { postgres, redis: redisPassword, relay, hub, worker } = secrets.passwords
+  const keep = async <T extends ServerProcess>(name: string, start: () => Promise<T>): Promise<T> => {
+    const running = await progress.step(name, () =>
+      keepRunning<T>({ start, pauseSeconds: config.RESTART_SECONDS, ...watcher }),
+    )
+    servers.push(running)
+    return running.current
+  }
+  const [database, nats, redis, inference] = await Promise.all([
+    config.DATABASE_URL ??
+      keep('PostgreSQL', () => startPostgres({ state, port: postgresPort, password: postgres })).then(
+        ({ url }) => url,
+      ),
+    natsOf(config, () => {
+      const ports = { port: natsPort, monitoringPort: natsMonitor }
+      return keep('NATS JetStream', () =>
+        startNats({ state, ...ports, passwords: { relay, hub, worker }, ...fetching }),
+      )
+    }),
+    redisOf(config, () =>
+      keep('Redis', () => startRedis({ state, port: redisPort, password: redisPassword, ...fetching })),
+    ),
+    inferenceOf(config, () => progress.step('Model', () => findDefaultModel(fetching))),
+  ])
+  const logins = await progress.step('Schema', () => prepareDatabase(database, secrets))
+  return { database: logins, nats, redis, inference, servers }
+}
+
+async function natsOf(
+  { NATS_URL: url, NATS_MONITORING_URL: monitoring }: LocalConfig,
+  start: () => Promise<Awaited<ReturnType<typeof startNats>>>,
+): Promise<Infrastructure['nats']> {
+  if (url !== undefined) return { relay: url, hub: url, worker: url, monitoring }
+  const { urls, monitoringUrl } = await start()
+  return { ...urls, monitoring: monitoringUrl }
+}
+
+async function redisOf(
+  { UPSTASH_REDIS_REST_URL: restUrl, UPSTASH_REDIS_REST_TOKEN: restToken, REDIS_URL: url }: LocalConfig,
+  start: () => Promise<{ url: string }>,
+): Promise<Infrastructure['redis']> {
+  if (restUrl !== undefined) return { restUrl, restToken: restToken ?? '' }
+  return { url: url ?? (await start()).url }
+}
+
+async function inferenceOf(
+  { INFERENCE_BASE_URL: baseUrl, MODEL_PATH: modelPath, INFERENCE: mode }: LocalConfig,
+  find: () => ReturnType<typeof findDefaultModel>,
+): Promise<Inference> {
+  if (mode === 'off') return { engine: 'none', reason: 'INFERENCE is set to "off"' }
+  if (baseUrl !== undefined) return { engine: 'openai', baseUrl }
+  if (modelPath !== undefined) return { engine: 'llama-cpp', modelPath }
+  const model = await find()
+  return 'path' in model
+    ? { engine: 'llama-cpp', modelPath: model.path }
+    : { engine: 'none', reason: model.reason }
+}
+
+/** Brings the schema up to date and lets functions and relay log in as themselves, never as the owner. */
+async function prepareDatabase(owner: string, { passwords }: Secrets): Promise<Infrastructure['database']> {
+  await migrate(owner)
+  await allowLogin(owner, 'kgents_app', passwords.app)
+  await allowLogin(owner, 'kgents_relay', passwords.relayDatabase)
+  return {
+    owner,
+    app: loginUrl(owner, 'kgents_app', passwords.app),
+    relay: loginUrl(owner, 'kgents_relay', passwords.relayDatabase),
+  }
+}
+
+function loginUrl(owner: string, user: string, password: string): string {
+  const url = new URL(owner)
+  url.username = user
+  url.password = password
+  return url.href
+}

@@ -1,0 +1,36 @@
+/**
+ * Runs before `npm start` and `npm test`, by whatever Node the machine has: installs what package-lock.json names, unless
+ * that has been done. Plain JavaScript, because nothing is installed yet when it runs.
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import process from 'node:process'
+
+const LOCK = new URL('../../package-lock.json', import.meta.url)
+const INSTALLED = new URL('../../node_modules/.package-lock.json', import.meta.url)
+const NODE = new URL('../../node_modules/.bin/node', import.meta.url)
+
+/** npm writes INSTALLED when it has finished; an older one than LOCK is of another version. */
+function isInstalled() {
+  return existsSync(INSTALLED) && existsSync(NODE) && statSync(INSTALLED).mtimeMs >= statSync(LOCK).mtimeMs
+}
+
+/** Dependencies that differ although the files' times say nothing: a fresh checkout is newer than its install. */
+function isSame() {
+  if (!existsSync(INSTALLED) || !existsSync(NODE)) return false
+  const wanted = JSON.parse(readFileSync(LOCK, 'utf8')).packages
+  const present = JSON.parse(readFileSync(INSTALLED, 'utf8')).packages
+  return Object.entries(present).every(([path, { version }]) => wanted[path]?.version === version)
+}
+
+if (!isInstalled() && !isSame()) {
+  console.log('Installing dependencies (once; about a minute) ...')
+  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    shell: process.platform === 'win32',
+  })
+  if (status !== 0) {
+    console.error('Cannot install the dependencies: "npm ci" failed, see above')
+    process.exit(status ?? 1)
+  }
+}

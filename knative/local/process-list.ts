@@ -1,0 +1,17 @@
+/** Which process is what, in `processes.json`: for people who want to end one and see what happens. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+export class ProcessList {
+  readonly #file: string
+  readonly #processes: Record<string, { pid: number; port?: number }> = {}
+
+  constructor(state: string) {
+    this.#file = join(state, 'processes.json')
+  }
+
+  set(name: string, pid: number, port?: number): void {
+    this.#processes[name] = port === undefined ? { pid } : { pid, port }
+    writeFileSync(this.#file, `${JSON.stringify(this.#processes, null, 2)}\n`)
+  }
+}

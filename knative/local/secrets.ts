@@ -1,0 +1,68 @@
+/** The secrets of one local platform: made on the first start, kept in its state folder, readable by its owner alone. */
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { exportJWK, generateKeyPair } from 'jose'
+import { z } from 'zod'
+
+const Jwk = z.looseObject({ kty: z.string(), kid: z.string(), alg: z.string() })
+
+const Secrets = z.object({
+  passwords: z.object({
+    postgres: z.string(),
+    app: z.string(),
+    relayDatabase: z.string(),
+    redis: z.string(),
+    relay: z.string(),
+    hub: z.string(),
+    worker: z.string(),
+  }),
+  redisRestToken: z.string(),
+  eventKey: z.string(),
+  platformKey: Jwk,
+  dispatchKey: Jwk,
+})
+export type Secrets = z.infer<typeof Secrets>
+
+/** Reads the secrets in `state`, or makes them. */
+export async function loadSecrets(state: string): Promise<Secrets> {
+  const file = join(state, 'secrets.json')
+  if (existsSync(file)) return Secrets.parse(JSON.parse(readFileSync(file, 'utf8')))
+  const secrets = await createSecrets()
+  mkdirSync(state, { recursive: true, mode: 0o700 })
+  writeFileSync(file, JSON.stringify(secrets, null, 2), { mode: 0o600 })
+  return secrets
+}
+
+async function createSecrets(): Promise<Secrets> {
+  return {
+    passwords: {
+      postgres: random(),
+      app: random(),
+      relayDatabase: random(),
+      redis: random(),
+      relay: random(),
+      hub: random(),
+      worker: random(),
+    },
+    redisRestToken: random(),
+    eventKey: random(),
+    platformKey: await createKey('platform'),
+    dispatchKey: await createKey('dispatch'),
+  }
+}
+
+function random(): string {
+  return randomBytes(32).toString('base64url')
+}
+
+async function createKey(name: string) {
+  const { privateKey } = await generateKeyPair('EdDSA', { extractable: true })
+  const key = await exportJWK(privateKey)
+  return { ...key, kty: 'OKP', kid: `${name}-${randomBytes(4).toString('hex')}`, alg: 'EdDSA', use: 'sig' }
+}
+
+/** The set with the public half of `key`. */
+export function publicSetOf({ d: _private, ...key }: Secrets['platformKey']): string {
+  return JSON.stringify({ keys: [key] })
+}

@@ -1,0 +1,70 @@
+/** The two tenants that a new local platform has, so that there is somebody to call as. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import postgres from 'postgres'
+import { v7 as uuidv7 } from 'uuid'
+import { createApiKey, hashApiKey } from '../../shared/identity/api-keys.ts'
+
+const TENANTS = [
+  { slug: 'acme', name: 'Acme', tier: 'pro' },
+  { slug: 'globex', name: 'Globex', tier: 'free' },
+] as const
+
+interface DevTenant {
+  id: string
+  apiKey: string
+}
+
+/** What `.kgents/dev.json` holds. */
+export interface DevFile {
+  url: string
+  tenants: Record<(typeof TENANTS)[number]['slug'], DevTenant>
+}
+
+/**
+ * Makes the tenants that are missing, each with an admin and an API key, and writes `dev.json`.
+ *
+ * @param url owner's connection to the database
+ */
+export async function ensureTenants(url: string, state: string, gatewayUrl: string): Promise<DevFile> {
+  const file = join(state, 'dev.json')
+  const known = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as DevFile) : undefined
+  const sql = postgres(url, { max: 1, onnotice: () => {} })
+  try {
+    const tenants: Partial<DevFile['tenants']> = {}
+    for (const tenant of TENANTS)
+      tenants[tenant.slug] = await ensureTenant(sql, tenant, known?.tenants[tenant.slug])
+    const dev = { url: gatewayUrl, tenants: tenants as DevFile['tenants'] }
+    writeFileSync(file, `${JSON.stringify(dev, null, 2)}\n`, { mode: 0o600 })
+    return dev
+  } finally {
+    await sql.end()
+  }
+}
+
+/** A key that is known and still good stays; otherwise the tenant gets a new one. */
+async function ensureTenant(
+  sql: postgres.Sql,
+  { slug, name, tier }: (typeof TENANTS)[number],
+  known: DevTenant | undefined,
+): Promise<DevTenant> {
+  if (known !== undefined) {
+    const [found] = await sql`select * from authenticate_api_key(${hashApiKey(known.apiKey)})`
+    if (found !== undefined) return known
+  }
+  const { key, prefix, hash } = createApiKey()
+  return sql.begin(async (db) => {
+    const [tenant] = await db<{ id: string }[]>`
+      insert into tenants (id, slug, name, tier) values (${uuidv7()}, ${slug}, ${name}, ${tier})
+      on conflict (slug) do update set name = excluded.name returning id`
+    const id = tenant?.id ?? ''
+    const [user] = await db<{ id: string }[]>`
+      insert into users (id, tenant_id, email, name, roles)
+      values (${uuidv7()}, ${id}, ${`dev@${slug}.example`}, 'Developer', ${['admin', 'developer']})
+      on conflict (tenant_id, email) do update set name = excluded.name returning id`
+    await db`
+      insert into api_keys (id, tenant_id, user_id, name, key_prefix, key_hash)
+      values (${uuidv7()}, ${id}, ${user?.id ?? ''}, 'local development', ${prefix}, ${hash})`
+    return { id, apiKey: key }
+  })
+}

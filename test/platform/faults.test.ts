@@ -1,0 +1,138 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { describe, expect, vi } from 'vitest'
+import { readAll, test, textOf, type Caller, type StreamEvent } from './world.ts'
+
+const SIP = '/v1/agentese/void/entropy/sip'
+const SOON = { timeout: 30_000, interval: 100 }
+
+async function sip(caller: Caller, times: number) {
+  return Promise.all(Array.from({ length: times }, () => caller.call('POST', SIP, { amount: 0.01 })))
+}
+
+describe('when NATS is killed and comes back', () => {
+  test('calls go on, every event arrives, and none twice', async ({ newTenant, kill, pidOf, sql }) => {
+    const tenant = await newTenant()
+    const first = await sip(tenant, 3)
+    const old = kill('NATS')
+    const during = await sip(tenant, 3)
+    await vi.waitUntil(() => pidOf('NATS') !== old, SOON)
+    const after = await sip(tenant, 3)
+    expect([...first, ...during, ...after].map(({ status }) => status)).toEqual(Array(9).fill(200))
+    await vi.waitFor(async () => {
+      const [waiting] =
+        await sql`select count(*)::int as n from outbox where tenant_id = ${tenant.tenant} and published_at is null`
+      expect(waiting).toEqual({ n: 0 })
+    }, SOON)
+    const [marks] = await sql`select count(*)::int as n from marks where tenant_id = ${tenant.tenant}`
+    expect(marks).toEqual({ n: 9 })
+  })
+})
+
+describe('when Redis is killed', () => {
+  test('calls go on, and limits still bind', async ({ newTenant, kill, pidOf }) => {
+    const tenant = await newTenant('free')
+    const old = kill('Redis')
+    expect((await tenant.call('POST', '/v1/agentese/void/entropy/manifest')).status).toBe(200)
+    const flood = await Promise.all(
+      Array.from({ length: 40 }, () => tenant.call('POST', '/v1/agentese/void/entropy/manifest')),
+    )
+    const limited = flood.find(({ status }) => status === 429)
+    expect(limited?.body).toMatchObject({ code: 'RATE_LIMITED', category: 'QUOTA_EXCEEDED' })
+    expect(Number(limited?.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect(new Set(flood.map(({ status }) => status))).toEqual(new Set([200, 429]))
+    await vi.waitUntil(() => pidOf('Redis') !== old, SOON)
+  })
+})
+
+describe('when PostgreSQL is killed', () => {
+  test('calls get 503 with Retry-After, and work again without a restart of anything else', async ({
+    newTenant,
+    kill,
+    pidOf,
+  }) => {
+    const tenant = await newTenant()
+    const token = { authorization: `Bearer ${await tenant.token()}` }
+    expect((await tenant.call('POST', SIP, {}, token)).status).toBe(200)
+    const old = kill('PostgreSQL')
+    const away = await tenant.call('POST', SIP, {}, token)
+    expect(away).toMatchObject({ status: 503, body: { category: 'UNAVAILABLE' } })
+    expect(Number(away.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect((await tenant.call('GET', '/health')).status).toBe(503)
+    await vi.waitUntil(() => pidOf('PostgreSQL') !== old, SOON)
+    await vi.waitFor(async () => expect((await tenant.call('POST', SIP, {}, token)).status).toBe(200), SOON)
+    await vi.waitFor(
+      async () => expect((await tenant.call('GET', '/health/saas')).body.status).toBe('ok'),
+      SOON,
+    )
+  })
+})
+
+describe('when a worker is killed in mid-generation', () => {
+  test('the job completes elsewhere, the stream is whole, and it is charged once', async ({
+    newTenant,
+    pidOf,
+    sql,
+  }) => {
+    const tenant = await newTenant()
+    const events: StreamEvent[] = []
+    const stream = tenant.stream('POST', '/v1/agentese/self/soul/dialogue', {
+      message: 'Tell me a long story about the sea',
+    })
+    for await (const event of stream) {
+      events.push(event)
+      // Whichever worker has it: both are killed, and both come back.
+      if (events.filter((each) => each.event === 'chunk').length === 5 && event.event === 'chunk') {
+        for (const name of ['worker-1', 'worker-2']) process.kill(pidOf(name), 'SIGKILL')
+      }
+    }
+    const last = events.at(-1)
+    expect(last?.event).toBe('complete')
+    expect(textOf(events)).toBe(last?.data.text)
+    expect(Math.max(...events.flatMap(({ data }) => data.attempt ?? 1))).toBeGreaterThan(1)
+    const charges = await sql`select kind from charges where tenant_id = ${tenant.tenant} order by kind`
+    expect(charges).toEqual([{ kind: 'reserved' }, { kind: 'settled' }])
+  })
+})
+
+describe('when a function is killed during requests', () => {
+  test('each caller gets a good answer or a 503, and the ledger fits the answers', async ({
+    newTenant,
+    functions,
+    sql,
+  }) => {
+    const tenant = await newTenant()
+    await sip(tenant, 1)
+    const answers = sip(tenant, 30)
+    await delay(20) // some are under way; how many does not matter
+    for (const { pid } of (await functions())['void-entropy']?.pods ?? []) process.kill(pid, 'SIGKILL')
+    const statuses = (await answers).map(({ status }) => status)
+    expect(statuses.every((status) => status === 200 || status === 503)).toBe(true)
+    const [sum] = await sql`
+      select (select count(*)::int from entropy_grants where tenant_id = ${tenant.tenant}) as grants,
+             (select count(*)::int from charges where tenant_id = ${tenant.tenant}) as charges,
+             (select count(*)::int from marks where tenant_id = ${tenant.tenant}) as marks`
+    expect(sum?.['grants']).toBeGreaterThanOrEqual(statuses.filter((status) => status === 200).length + 1)
+    expect(new Set(Object.values(sum ?? {})).size).toBe(1)
+  })
+})
+
+describe('when the whole platform sleeps', () => {
+  test('functions go to sleep, and wake with the next request', async ({ acme, functions }) => {
+    await acme.call('GET', '/.well-known/jwks.json')
+    await vi.waitFor(async () => expect((await functions())['json-web-keys']?.pods).toEqual([]), SOON)
+    expect((await acme.call('GET', '/.well-known/jwks.json')).status).toBe(200)
+    expect((await functions())['json-web-keys']?.pods).toHaveLength(1)
+  })
+
+  test('a stream that nobody has read yet is still there', async ({ newTenant }) => {
+    const tenant = await newTenant()
+    const { body } = await tenant.call('POST', '/v1/agentese/self/soul/dialogue', { message: 'Hi' })
+    await vi.waitFor(
+      async () =>
+        expect((await tenant.call('GET', `/v1/jobs/${body.job.id}`)).body.job.status).toBe('completed'),
+      SOON,
+    )
+    const events = await readAll(tenant.stream('GET', body.links.stream))
+    expect(events.at(-1)?.event).toBe('complete')
+  })
+})
