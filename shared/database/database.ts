@@ -52,7 +52,7 @@ export async function withTenant<T>(
       const [outcome] = await Promise.all([work(db), context])
       return { result: outcome }
     })
-    return result as T
+    return result
   } catch (error) {
     throw asFailure(error)
   }

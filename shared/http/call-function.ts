@@ -5,7 +5,7 @@ import { Failure } from '../failures.ts'
 const NAMESPACE_DOMAIN = 'kgents.svc.cluster.local'
 
 /** The host name of a function inside the cluster. */
-export function hostOf(name: string): string {
+function hostOf(name: string): string {
   return `${name}.${NAMESPACE_DOMAIN}`
 }
 

@@ -2,7 +2,7 @@
 import { Failure } from '../failures.ts'
 
 /** Bytes of the largest body that a function reads. The gateway has the same limit; this one needs no gateway. */
-export const BODY_LIMIT = 1_048_576
+const BODY_LIMIT = 1_048_576
 
 /**
  * The body as a JSON object; an empty one is `{}`.

@@ -6,7 +6,7 @@
  */
 import { z } from 'zod'
 
-export const ChatMessage = z.strictObject({
+const ChatMessage = z.strictObject({
   role: z.enum(['system', 'user', 'assistant']),
   content: z.string(),
 })

@@ -23,6 +23,8 @@ create table jobs (
   finished_at timestamptz
 );
 create index jobs_waiting on jobs (xid, seq) where admitted_at is null and status = 'queued';
+-- What the relay looks through when it takes over, and for jobs that never ended.
+create index jobs_admitted on jobs (admitted_at) where status in ('queued', 'running');
 create index jobs_by_tenant on jobs (tenant_id, id desc);
 
 create trigger jobs_wake_relay after insert on jobs for each statement execute function wake_relay();

@@ -1,0 +1,107 @@
+/**
+ * Hands every event of `AGENTESE` and `EVENTS` to the Broker, as a binary CloudEvent over HTTP.
+ *
+ * NATS binary mode and HTTP binary mode have the same headers and the same body, so an event passes through
+ * unread. It is acknowledged when the Broker took it. What the Broker may take later is delivered again, later and
+ * later; what it refuses for good ends with a log line. Knative promises no order, and none is kept here.
+ */
+import type { JsMsg } from 'nats'
+import { Agent, request } from 'undici'
+import { BROKER_CONSUMER, isEventMessage } from '../../shared/events/nats.ts'
+import type { Log } from '../../shared/telemetry/log.ts'
+import { consumeForEver } from './consume.ts'
+import type { Metrics } from './metrics.ts'
+import { backoff } from './pause.ts'
+import { createStateLog } from './state-log.ts'
+import type { StreamLink } from './stream-link.ts'
+
+/** Well below the consumer's wait for an acknowledgement. */
+const TIMEOUT_MILLISECONDS = 10_000
+const RETRY_FIRST_MILLISECONDS = 100
+const RETRY_MOST_MILLISECONDS = 10_000
+/** As Knative does it: these may be answered otherwise later, any other 4xx will not. */
+const RETRIED = new Set([404, 408, 409, 429])
+
+export interface ForwardOptions {
+  link: StreamLink
+  brokerUrl: string
+  concurrency: number
+  log: Log
+  metrics: Metrics
+  stop: AbortSignal
+}
+
+/** Forwards both streams until `stop` aborts, then finishes what is in hand. */
+export async function forwardEvents(options: ForwardOptions): Promise<void> {
+  const { link, brokerUrl, concurrency, log, metrics, stop } = options
+  const agent = new Agent({ connections: concurrency * 2, pipelining: 1 })
+  const reportBroker = createStateLog(log, `Broker ${new URL(brokerUrl).host}`)
+
+  async function handle(message: JsMsg): Promise<void> {
+    if (!isEventMessage(message)) return refuse(message, 'it is not an event')
+    const answer = await post(agent, brokerUrl, message)
+    if (typeof answer === 'number' && answer >= 200 && answer < 300) {
+      message.ack()
+      metrics.add('relay_forwarded_total')
+      return reportBroker('takes events')
+    }
+    if (typeof answer === 'number' && answer < 500 && !RETRIED.has(answer)) {
+      return refuse(message, `the Broker answered ${answer}`)
+    }
+    message.nak(backoff(message.info.deliveryCount - 1, RETRY_FIRST_MILLISECONDS, RETRY_MOST_MILLISECONDS))
+    metrics.add('relay_forward_retries_total')
+    reportBroker('does not take events', typeof answer === 'number' ? new Error(`HTTP ${answer}`) : answer)
+  }
+
+  function refuse(message: JsMsg, reason: string): void {
+    log.error(
+      { subject: message.subject, seq: message.seq, reason },
+      'An event cannot be forwarded and is dropped',
+    )
+    metrics.add('relay_forward_rejected_total')
+    message.term(reason)
+  }
+
+  const consume = (stream: string) =>
+    consumeForEver({
+      link,
+      stream,
+      consumer: BROKER_CONSUMER,
+      concurrency,
+      stop,
+      handle,
+      report: createStateLog(log, `forwarding of ${stream}`),
+    })
+  await Promise.all([consume('AGENTESE'), consume('EVENTS')])
+  await agent.close()
+}
+
+/** The status of the Broker's answer, or the error where there was none. */
+async function post(agent: Agent, url: string, message: JsMsg): Promise<number | Error> {
+  try {
+    const { statusCode, body } = await request(url, {
+      method: 'POST',
+      dispatcher: agent,
+      headers: httpHeaders(message),
+      body: message.data,
+      headersTimeout: TIMEOUT_MILLISECONDS,
+      bodyTimeout: TIMEOUT_MILLISECONDS,
+    })
+    await body.dump()
+    return statusCode
+  } catch (error) {
+    return error instanceof Error ? error : new Error('The Broker cannot be reached', { cause: error })
+  }
+}
+
+/** The event's attributes, and the trace once more where HTTP tools look for it. */
+function httpHeaders(message: JsMsg): Record<string, string> {
+  const headers: Record<string, string> = {}
+  for (const [name, [value]] of message.headers ?? []) {
+    const lower = name.toLowerCase()
+    if (value !== undefined && (lower.startsWith('ce-') || lower === 'content-type')) headers[lower] = value
+  }
+  const trace = headers['ce-traceparent']
+  if (trace !== undefined) headers['traceparent'] = trace
+  return headers
+}

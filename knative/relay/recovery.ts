@@ -1,0 +1,77 @@
+/**
+ * After NATS lost its streams, what had been published into them is published again: events as far back as the
+ * outbox still has them (an hour), and every job that was neither finished nor is in `INFERENCE`.
+ *
+ * That a stream was lost is told from its age: what was published before it was created was published into
+ * another. Consumers know the ids of what they have done, so too much is harmless and too little is not.
+ */
+import { NatsError } from 'nats'
+import type { Sql } from 'postgres'
+import { inferenceSubject, STREAMS } from '../../shared/events/streams.ts'
+import type { Log } from '../../shared/telemetry/log.ts'
+import { writeJob } from './admission.ts'
+import { NotStored, type Outbox } from './outbox.ts'
+import type { StreamLink } from './stream-link.ts'
+
+/** How far the clocks of PostgreSQL and NATS may be apart. */
+const CLOCK_SKEW_MILLISECONDS = 1000
+
+const BATCH = 5000
+
+export interface Recovery {
+  /** Sees to it that the streams exist, and repeats what was lost with them. Cheap while nothing changes. */
+  check(): Promise<void>
+}
+
+export function createRecovery(sql: Sql, link: StreamLink, outbox: Outbox, log: Log): Recovery {
+  const known = new Map<string, number>()
+
+  /** Returns whether that was the last of them: there may be millions, and newer events do not wait for all. */
+  async function repeatEvents(before: Date): Promise<boolean> {
+    const { count } = await sql`
+      update outbox set published_at = null where seq in (
+        select seq from outbox where published_at < ${before} order by published_at limit ${BATCH}
+      )`
+    if (count > 0) log.warn({ events: count }, 'A stream was lost: events are published again')
+    outbox.rewind()
+    return count < BATCH
+  }
+
+  async function repeatJobs(before: Date): Promise<boolean> {
+    const oldest = new Date(Date.now() - STREAMS.INFERENCE.maxAgeSeconds * 1000)
+    if (before < oldest) return true
+    const jobs = await sql<{ id: string; tenant_id: string; message: string }[]>`
+      select id, tenant_id, message from jobs
+      where status in ('queued', 'running') and admitted_at between ${oldest} and ${before}`
+    for (const job of jobs) {
+      if (await isQueued(link, inferenceSubject(job.tenant_id, job.id))) continue
+      const [error] = await link.publishAll([writeJob(job)])
+      if (error !== undefined) throw new NotStored('JetStream did not take a job again', { cause: error })
+      await sql`update jobs set admitted_at = now() where id = ${job.id}`
+      log.warn({ job: job.id, tenant: job.tenant_id }, 'INFERENCE was lost: a job is queued again')
+    }
+    return true
+  }
+
+  return {
+    async check() {
+      for (const { name, createdAt } of await link.ready()) {
+        if (name === 'TOKENS' || known.get(name) === createdAt.getTime()) continue
+        const before = new Date(createdAt.getTime() + CLOCK_SKEW_MILLISECONDS)
+        const done = await (name === 'INFERENCE' ? repeatJobs(before) : repeatEvents(before))
+        if (done) known.set(name, createdAt.getTime())
+      }
+    },
+  }
+}
+
+async function isQueued(link: StreamLink, subject: string): Promise<boolean> {
+  const manager = await link.nc.jetstreamManager({ checkAPI: false })
+  try {
+    await manager.streams.getMessage('INFERENCE', { last_by_subj: subject })
+    return true
+  } catch (error) {
+    if (error instanceof NatsError && error.api_error?.code === 404) return false
+    throw error
+  }
+}

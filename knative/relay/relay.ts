@@ -1,0 +1,101 @@
+/**
+ * The relay: outbox to JetStream, jobs to `INFERENCE`, events to the Broker, dead jobs to their function.
+ *
+ * It keeps nothing of its own. Whatever is away, it keeps trying; whatever it had begun when it died, it or
+ * another relay does again from the rows and messages that are not marked.
+ */
+import { ensureStreams, openNats } from '../../shared/events/nats.ts'
+import type { Log } from '../../shared/telemetry/log.ts'
+import { createRoom } from './admission.ts'
+import type { RelayConfig } from './config.ts'
+import { buryDeadJobs, ensureDeadLetters } from './dead-letter.ts'
+import { forwardEvents } from './forward.ts'
+import { lead } from './leader.ts'
+import type { Metrics } from './metrics.ts'
+import { pause } from './pause.ts'
+import { serveDatabase } from './serve-database.ts'
+import { createStateLog } from './state-log.ts'
+import { createStreamLink, type StreamLink } from './stream-link.ts'
+
+const LOOK_AFTER_STREAMS_MILLISECONDS = 10_000
+
+/** Runs until `stop` aborts, then finishes what is in hand. Waits for NATS and every database as long as it takes. */
+export async function runRelay(
+  config: RelayConfig,
+  log: Log,
+  metrics: Metrics,
+  stop: AbortSignal,
+): Promise<void> {
+  const link = await openLink(config, log, metrics, stop)
+  if (link === undefined) return
+  const room = createRoom(link, config.JOBS_IN_FLIGHT)
+  const drained = config.RELAY_DATABASE_URLS.map((url) => {
+    const database = nameOf(url)
+    const options = { url, database, link, room, log, metrics }
+    const report = createStateLog(log, `database ${database}`)
+    return lead(url, (session) => serveDatabase(session, options), report, stop)
+  })
+  await Promise.all([
+    ...drained,
+    lookAfterStreams(link, log, stop),
+    buryDeadJobs({ link, log, metrics, stop }),
+    forwardEvents({
+      link,
+      brokerUrl: config.BROKER_URL,
+      concurrency: config.FORWARD_CONCURRENCY,
+      log,
+      metrics,
+      stop,
+    }),
+  ])
+  await (link.connected ? link.nc.drain() : link.nc.close())
+}
+
+/** Undefined where the relay is stopped before NATS was reached. */
+async function openLink(
+  config: RelayConfig,
+  log: Log,
+  metrics: Metrics,
+  stop: AbortSignal,
+): Promise<StreamLink | undefined> {
+  metrics.set('relay_nats_connected', 0)
+  const opening = openNats(config.NATS_URL, 'kgents-relay', { inboxPrefix: '_INBOX_relay' })
+  const stopped = new Promise<undefined>((resolve) => {
+    if (stop.aborted) resolve(undefined)
+    stop.addEventListener('abort', () => resolve(undefined), { once: true })
+  })
+  const nc = await Promise.race([opening, stopped])
+  if (nc === undefined) return undefined
+  const reportNats = createStateLog(log, 'NATS')
+  return createStreamLink(nc, {
+    async ensure(nc) {
+      await ensureDeadLetters(nc, config.STREAM_REPLICAS)
+      return ensureStreams(nc, { replicas: config.STREAM_REPLICAS, ackWaitSeconds: config.ACK_WAIT_SECONDS })
+    },
+    report(state) {
+      metrics.set('relay_nats_connected', state === 'connected' ? 1 : 0)
+      reportNats(state)
+    },
+  })
+}
+
+/** Workers and the hub need the streams too, whether or not the relay has anything to publish. */
+async function lookAfterStreams(link: StreamLink, log: Log, stop: AbortSignal): Promise<void> {
+  const report = createStateLog(log, 'streams')
+  while (!stop.aborted) {
+    try {
+      if (link.connected) await link.ready()
+      report('exist')
+    } catch (error) {
+      if (link.connected) report('cannot be looked after', error)
+    }
+    await pause(LOOK_AFTER_STREAMS_MILLISECONDS, stop)
+    link.doubt()
+  }
+}
+
+/** Host and database name: enough to tell databases apart, and no password. */
+function nameOf(url: string): string {
+  const { host, pathname } = new URL(url)
+  return `${host}${pathname}`
+}

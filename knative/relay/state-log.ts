@@ -1,0 +1,19 @@
+/**
+ * One log line when the state of a thing changes, and none while it stays: a database that is away for an hour
+ * is two lines, not thousands.
+ */
+import type { Log } from '../../shared/telemetry/log.ts'
+
+/** Tells the state of one thing; `error` is why it is not well. */
+export type ReportState = (state: string, error?: unknown) => void
+
+/** Creates the reporter of `what`, such as "database 127.0.0.1:5432/kgents". */
+export function createStateLog(log: Log, what: string): ReportState {
+  let last: string | undefined
+  return (state, error) => {
+    if (state === last) return
+    last = state
+    if (error === undefined) log.info(`${what}: ${state}`)
+    else log.warn({ err: error }, `${what}: ${state}`)
+  }
+}

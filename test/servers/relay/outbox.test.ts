@@ -1,0 +1,100 @@
+import { expect } from 'vitest'
+import { verifyEvent } from '../../../shared/events/event.ts'
+import { fromNats } from '../../../shared/events/nats.ts'
+import { agenteseSubject, eventSubject, tokensSubject } from '../../../shared/events/streams.ts'
+import { eventually, EVENT_TYPE, PATH, SIGNING_KEY, test } from './world.ts'
+
+test('the relay publishes what was committed, in order, signed as it was, and marks it', async ({
+  world,
+}) => {
+  const ids = await world.emits(20)
+  const relay = world.startRelay()
+  await eventually(async () => expect(await world.unpublished()).toBe(0))
+  expect(await world.stored('EVENTS')).toEqual(ids)
+  expect(relay.value('relay_published_total')).toBe(20)
+  const last = await world.jsm.streams.getMessage('EVENTS', {
+    last_by_subj: eventSubject(world.tenant, EVENT_TYPE),
+  })
+  expect(() => verifyEvent(fromNats(last), SIGNING_KEY)).not.toThrow()
+})
+
+test('an event of several streams is published to each of them', async ({ world }) => {
+  const subjects = [
+    agenteseSubject(world.tenant, PATH),
+    eventSubject(world.tenant, EVENT_TYPE),
+    tokensSubject(world.tenant, 'job'),
+  ]
+  const id = await world.emit(1, world.owner, subjects)
+  world.startRelay()
+  await eventually(async () => expect(await world.unpublished()).toBe(0))
+  for (const stream of ['AGENTESE', 'EVENTS', 'TOKENS'] as const)
+    expect(await world.stored(stream)).toEqual([id])
+})
+
+test('no event is read before an older transaction ends, and none is lost', async ({ world }) => {
+  world.startRelay()
+  const first = await world.emits(3)
+  const slow = await world.owner.reserve()
+  await slow`begin`
+  const held = await world.emits(2, slow)
+  const later = await world.emits(5)
+  await eventually(async () => expect(await world.stored('EVENTS')).toEqual(first))
+  await eventually(async () => expect(await world.owner`select from relay_sleep`).toHaveLength(0))
+  expect(await world.stored('EVENTS')).toEqual(first)
+  await slow`commit`
+  slow.release()
+  await eventually(async () => expect(await world.unpublished()).toBe(0))
+  expect(await world.stored('EVENTS')).toEqual([...first, ...held, ...later])
+})
+
+test('what a slow transaction takes back holds nobody up any longer', async ({ world }) => {
+  world.startRelay()
+  const slow = await world.owner.reserve()
+  await slow`begin`
+  await world.emits(1, slow)
+  const later = await world.emits(3)
+  await slow`rollback`
+  slow.release()
+  await eventually(async () => expect(await world.stored('EVENTS')).toEqual(later))
+})
+
+test.for([
+  ['is not JSON', (event: string) => event.slice(1), undefined],
+  [
+    'is too large for NATS',
+    (event: string) => event.replace('"n":1', `"n":"${'x'.repeat(1_100_000)}"`),
+    undefined,
+  ],
+  ['has a subject of no stream', (event: string) => event, ['nowhere.at.all']],
+  ['has a subject with a wildcard', (event: string) => event, ['events.>']],
+  ['has two subjects of one stream', (event: string) => event, ['events.a.b', 'events.a.c']],
+] as const)('an event that %s is set aside, and the others go on', async ([, spoil, subjects], { world }) => {
+  const before = await world.emits(2)
+  const spoilt = world.createEvent({ n: 1 })
+  const wanted = [...(subjects ?? [eventSubject(world.tenant, EVENT_TYPE)])]
+  await world.insert(spoilt.id, wanted, spoil(JSON.stringify(spoilt)))
+  const after = await world.emits(2)
+  const relay = world.startRelay()
+  await eventually(async () => expect(await world.unpublished()).toBe(0))
+  expect(await world.stored('EVENTS')).toEqual([...before, ...after])
+  expect(relay.value('relay_set_aside_total')).toBe(1)
+  const aside = await world.owner`select id from outbox where published_at = 'infinity'`
+  expect(aside.map((row) => row['id'])).toEqual([spoilt.id])
+})
+
+test('published rows older than an hour are deleted; what was set aside stays', async ({ world }) => {
+  world.startRelay()
+  const fresh = await world.emits(1)
+  await eventually(async () => expect(await world.unpublished()).toBe(0))
+  await world.owner`
+    insert into outbox (id, tenant_id, subjects, event, published_at)
+    select gen_random_uuid(), ${world.tenant}, '{events.a.b}', '{}',
+      case when n = 0 then 'infinity' else now() - interval '2 hours' end
+    from generate_series(0, 2500) n`
+  await eventually(async () => {
+    const [left] = await world.owner`select count(*)::int as count from outbox`
+    expect(left?.['count']).toBe(2)
+  })
+  const [kept] = await world.owner`select id from outbox where published_at < 'infinity'`
+  expect(kept?.['id']).toBe(fresh[0])
+})
