@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { request } from 'node:http'
+import type { Sql } from 'postgres'
 import { describe, expect } from 'vitest'
 import { test, type Caller } from './world.ts'
 
 const SIP = '/v1/agentese/void/entropy/sip'
 
 /** Rows that a refused request must not add to. */
-async function rowsOf(sql: import('postgres').Sql, tenant: string): Promise<number> {
+async function rowsOf(sql: Sql, tenant: string): Promise<number> {
   const [row] = await sql<{ rows: number }[]>`
     select ((select count(*) from marks where tenant_id = ${tenant}) + (select count(*) from jobs where tenant_id = ${tenant})
           + (select count(*) from entropy_grants where tenant_id = ${tenant})

@@ -85,6 +85,7 @@ function freePort(): Promise<number> {
 }
 
 /** Reads a JSON file from a platform's state folder. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- reason: names the shape where it is read
 export function readState<T>(state: string, name: string): T {
   return JSON.parse(readFileSync(join(state, name), 'utf8')) as T
 }
