@@ -154,13 +154,28 @@ function endpointFor(runtime: Runtime, path: string) {
 function unknownRoute(context: Context, runtime: Runtime): Failure {
   const { method } = context.req
   const { pathname } = new URL(context.req.url)
-  const available = runtime.functions.flatMap(({ endpoints }) =>
-    endpoints.map((each) => `${each.method} ${each.path}`),
-  )
+  const endpoints = runtime.functions.flatMap((each) => each.endpoints)
+  const others = [...new Set(endpoints.filter(({ path }) => fits(path, pathname)).map((each) => each.method))]
+  if (others.length > 0) {
+    return new Failure('METHOD_NOT_ALLOWED', `Cannot ${method} ${pathname}`, {
+      suggestion: `Use ${others.join(' or ')}`,
+      available: others,
+    })
+  }
   return new Failure('ROUTE_NOT_FOUND', `Cannot find ${method} ${pathname}`, {
     suggestion: 'GET /v1/agentese/discover lists every path',
-    available: available.slice(0, 20),
+    available: endpoints.slice(0, 20).map((each) => `${each.method} ${each.path}`),
   })
+}
+
+/** Whether a URL path is one of `pattern`, in which `:name` stands for one segment. */
+function fits(pattern: string, pathname: string): boolean {
+  const wanted = pattern.split('/')
+  const given = pathname.split('/')
+  return (
+    wanted.length === given.length &&
+    wanted.every((segment, at) => segment.startsWith(':') || segment === given[at])
+  )
 }
 
 function startOf(context: Context): TraceContext {

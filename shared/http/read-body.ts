@@ -19,6 +19,7 @@ export async function readJsonObject(request: Request): Promise<Record<string, u
     })
   }
   const value = parseJson(text)
+  checkStorable(text, value)
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new Failure('BODY_SYNTAX', 'Cannot read the body: it is not a JSON object', {
       suggestion: 'Wrap the input in an object',
@@ -55,6 +56,42 @@ function parseJson(text: string): unknown {
       cause,
     })
   }
+}
+
+/** Members inside members that anybody needs; deeper ones only exhaust stacks. */
+const MAX_DEPTH = 64
+
+/** @throws Failure BODY_SYNTAX for what is JSON and still cannot be stored: NUL, halves of characters, bottomless nesting */
+function checkStorable(text: string, value: unknown): void {
+  if (depthOf(text) > MAX_DEPTH) throw notStorable(`it is nested deeper than ${MAX_DEPTH} levels`)
+  // Both can only come in as escapes.
+  if (text.includes('\\u') && !isText(JSON.stringify(value)))
+    throw notStorable('it contains NUL or half a character')
+}
+
+/** JSON.stringify writes NUL and lone surrogates as escapes, and every other character as itself. */
+function isText(json: string): boolean {
+  return !/(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/.test(json)
+}
+
+function depthOf(text: string): number {
+  let depth = 0
+  let deepest = 0
+  let inString = false
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at]
+    if (character === '"') inString = !inString
+    else if (inString && character === '\\') at++
+    else if (!inString && (character === '{' || character === '[')) deepest = Math.max(deepest, ++depth)
+    else if (!inString && (character === '}' || character === ']')) depth--
+  }
+  return deepest
+}
+
+function notStorable(why: string): Failure {
+  return new Failure('BODY_SYNTAX', `Cannot take the body: ${why}`, {
+    suggestion: 'Send plain text in plain objects',
+  })
 }
 
 function tooLarge(): Failure {

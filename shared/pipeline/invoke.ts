@@ -2,11 +2,19 @@
 import { Failure } from '../failures.ts'
 import type { Answer, Invocation, Request } from './invocation.ts'
 import type { Runtime } from './runtime.ts'
-import { authenticate, checkAffordance, checkPermission, limitRate, observe, readInput } from './steps.ts'
+import {
+  authenticate,
+  checkAffordance,
+  checkIdempotencyKey,
+  checkPermission,
+  limitRate,
+  observe,
+  readInput,
+} from './steps.ts'
 import { recordFailure, transact } from './transact.ts'
 
 /** Who calls, whether it is too much, and what is meant. A request that fails here was never an invocation. */
-const UNDERSTAND = [authenticate, limitRate, readInput, observe]
+const UNDERSTAND = [authenticate, limitRate, checkIdempotencyKey, readInput, observe]
 /** Whether it may, and then the work. From here on, each outcome leaves exactly one mark. */
 const ACT = [checkAffordance, checkPermission, transact]
 

@@ -58,6 +58,21 @@ export async function limitRate(invocation: Invocation): Promise<void> {
   )
 }
 
+const LONGEST_KEY = 255
+
+/** Checks the key under which the caller wants to be able to repeat the request. */
+export async function checkIdempotencyKey({ request }: Invocation): Promise<void> {
+  const { idempotencyKey: key } = request
+  if (key === undefined || (key.length > 0 && key.length <= LONGEST_KEY)) return
+  throw new Failure(
+    'TYPE_MISMATCH',
+    `Cannot read Idempotency-Key: it has ${key.length} of 1 to ${LONGEST_KEY} characters`,
+    {
+      suggestion: 'Use a UUID',
+    },
+  )
+}
+
 /** Reads the input and checks it against the contract; unknown members are mistakes, not extras. */
 export async function readInput(invocation: Invocation): Promise<void> {
   const { endpoint } = invocation.request

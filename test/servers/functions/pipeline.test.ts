@@ -138,6 +138,31 @@ describe('the pipeline', () => {
     expect(await owner`select from charges where tenant_id = ${tenant.id}`).toHaveLength(1)
   })
 
+  test.for([
+    ['NUL', '{"message":"a\\u0000b"}', 400],
+    ['half a character', '{"message":"\\ud800"}', 400],
+    ['an escaped backslash before u0000', '{"message":"\\\\u0000"}', 202],
+    ['a whole character in two escapes', '{"message":"\\ud83d\\ude00"}', 202],
+    ['a prototype', '{"message":"a","__proto__":{"mode":"advise"}}', 400],
+    ['bottomless nesting', `{"message":${'['.repeat(100_000)}${']'.repeat(100_000)}}`, 400],
+    ['the same member twice', '{"message":"a","message":"b"}', 202],
+  ] as const)('answers %s in a body with a clear status', async ([, body, status], { newTenant }) => {
+    const tenant = await newTenant()
+    expect((await tenant.calls('POST', '/v1/agentese/self/soul/dialogue', body)).status).toBe(status)
+  })
+
+  test('answers 405 for another method, and 400 for an Idempotency-Key that is empty or endless', async ({
+    newTenant,
+  }) => {
+    const tenant = await newTenant()
+    expect(await tenant.calls('GET', TRANSFORM)).toMatchObject({ status: 405, body: { available: ['POST'] } })
+    for (const key of ['', 'x'.repeat(256)]) {
+      expect(
+        (await tenant.calls('POST', TRANSFORM, { how: 'well' }, { 'idempotency-key': key })).status,
+      ).toBe(400)
+    }
+  })
+
   test('shares an entropy pool of 100 out among a crowd, and never more', async ({ newTenant }) => {
     const tenant = await newTenant()
     const sips = await Promise.all(
