@@ -9,7 +9,7 @@ import { catalog } from './catalog.ts'
 
 const config = readConfig(FunctionConfig, process.env)
 const { runtime, close } = openRuntime(config, catalog)
-const { drain } = await startServing(createApp(runtime), config.PORT)
+const { drain } = await startServing(createApp(runtime), config.PORT, config.HOST)
 
 process.once('SIGTERM', async () => {
   await drain()

@@ -23,6 +23,7 @@ const Common = z.object({
   ...LogSettings.shape,
   NATS_URL: z.string(),
   PORT: Port.optional(),
+  HOST: z.string().default('0.0.0.0'),
   ACK_WAIT_SECONDS: Seconds.default(15),
   DRAIN_SECONDS: z.coerce.number().min(0).default(25),
   STALL_SECONDS: Seconds.default(120),
@@ -59,7 +60,7 @@ const settings = readConfig(Settings, {
 })
 const log = createLog('gpu-workers', settings.LOG_LEVEL)
 const metrics = createMetrics()
-const server = settings.PORT === undefined ? undefined : serveMetrics(settings.PORT, metrics)
+const server = settings.PORT === undefined ? undefined : serveMetrics(settings.PORT, settings.HOST, metrics)
 const startedAt = performance.now()
 const [nc, engine] = await Promise.all([
   openNats(settings.NATS_URL, 'kgents-worker', { inboxPrefix: INBOX_PREFIX }),
@@ -125,7 +126,7 @@ function serversOf(settings: z.infer<typeof OpenAi>): [Server, ...Server[]] {
 }
 
 /** Alive as long as it answers; being without NATS for a while is no reason to be restarted. */
-function serveMetrics(port: number, metrics: Metrics) {
+function serveMetrics(port: number, host: string, metrics: Metrics) {
   const answers = new Map([
     ['/health/live', () => 'ok\n'],
     ['/metrics', () => metrics.render()],
@@ -134,5 +135,5 @@ function serveMetrics(port: number, metrics: Metrics) {
     const answer = answers.get(request.url ?? '')
     response.writeHead(answer === undefined ? 404 : 200, { 'content-type': 'text/plain; version=0.0.4' })
     response.end(answer?.() ?? 'not found\n')
-  }).listen(port)
+  }).listen(port, host)
 }

@@ -6,6 +6,7 @@ import { LogSettings, Port } from '../../shared/config.ts'
 export const LocalConfig = LogSettings.extend({
   /** Where the gateway listens. */
   PORT: Port.default(8000),
+  HOST: z.string().default('127.0.0.1'),
   /** Folder of everything that outlives a restart. */
   KGENTS_STATE: z.string().default(fileURLToPath(new URL('../../.kgents', import.meta.url))),
   /** Knative's times, multiplied by this: 1 keeps an idle function for about a minute, 0.25 for a quarter of it. */

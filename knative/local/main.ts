@@ -29,7 +29,7 @@ const HELP = `Usage: npm start
 Starts the kgents platform on this machine and serves it at http://localhost:8000.
 
 Environment (all optional):
-  PORT                    port of the gateway (8000)
+  PORT, HOST              where the gateway listens (8000 on 127.0.0.1; HOST=0.0.0.0 for all addresses)
   KGENTS_STATE            folder of everything that outlives a restart (.kgents)
   KGENTS_CACHE            folder of downloaded servers and the model (~/.cache/kgents)
   KNATIVE_TIME_SCALE      Knative's times, multiplied by this; an idle function sleeps after about 60 s x this (0.25)

@@ -30,6 +30,8 @@ interface PlatformFacts {
   ports: Ports
 }
 
+/** Nothing but the gateway can be reached from elsewhere, and that only when it is told so. */
+const LOOPBACK = '127.0.0.1'
 const ISSUER = 'https://auth.kgents.io'
 const AUDIENCE = 'https://api.kgents.io'
 
@@ -84,6 +86,7 @@ function workers({ infrastructure, ports, config }: PlatformFacts): Part[] {
 
 function gateway({ secrets, ports, config }: PlatformFacts): Part {
   return part('gateway', 'gateway/local/main.ts', ports.gateway, config, {
+    HOST: config.HOST,
     STATUS_PORT: String(ports.gatewayStatus),
     KONG_CONFIG: 'gateway/kong/kong.yaml',
     PLATFORM_JWKS: publicSetOf(secrets.platformKey),
@@ -99,7 +102,7 @@ function part(
   { LOG_LEVEL }: LocalConfig,
   env: Record<string, string | undefined>,
 ): Part {
-  return { name, program, port, env: present({ LOG_LEVEL, PORT: String(port), ...env }) }
+  return { name, program, port, env: present({ LOG_LEVEL, HOST: LOOPBACK, PORT: String(port), ...env }) }
 }
 
 /** The environment of one function: what its contract asks for, and of the secrets only its own. */
@@ -120,6 +123,7 @@ export function functionEnvironment(
     ...Object.fromEntries(definition.secrets.map((name) => [name, all[name]])),
     LOG_LEVEL: config.LOG_LEVEL,
     FUNCTION: definition.name,
+    HOST: LOOPBACK,
     DATABASE_PREPARE: 'on',
     NODE_COMPILE_CACHE: join(config.KGENTS_STATE, 'compile-cache'),
     UPSTASH_REDIS_REST_URL: rest?.restUrl ?? `http://127.0.0.1:${ports.redisRest}`,

@@ -7,6 +7,7 @@ const Url = z.url()
 
 export const RelayConfig = LogSettings.extend({
   PORT: Port.default(8080),
+  HOST: z.string().default('0.0.0.0'),
   /** The databases whose outbox and jobs are drained; direct connections, because locks and LISTEN need a session. */
   RELAY_DATABASE_URLS: z
     .string()

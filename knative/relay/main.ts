@@ -12,7 +12,7 @@ const metrics = createMetrics()
 const stop = new AbortController()
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort())
 
-const server = await openStatusServer(config.PORT, metrics)
+const server = await openStatusServer(config.PORT, config.HOST, metrics)
 log.info({ port: config.PORT, databases: config.RELAY_DATABASE_URLS.length }, 'relay started')
 await runRelay(config, log, metrics, stop.signal)
 server.close()

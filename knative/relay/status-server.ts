@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { Metrics } from './metrics.ts'
 
 /** Opens `GET /health/live` and `GET /metrics`. */
-export function openStatusServer(port: number, metrics: Metrics): Promise<Server> {
+export function openStatusServer(port: number, host: string, metrics: Metrics): Promise<Server> {
   const server = createServer((request, response) => {
     if (request.method === 'GET' && request.url === '/health/live') {
       response.writeHead(200, { 'content-type': 'text/plain' }).end('ok\n')
@@ -15,6 +15,6 @@ export function openStatusServer(port: number, metrics: Metrics): Promise<Server
   })
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, () => resolve(server))
+    server.listen(port, host, () => resolve(server))
   })
 }

@@ -8,10 +8,13 @@ export interface Serving {
   drain(): Promise<void>
 }
 
-/** Serves `app` on all interfaces; resolves when it listens. */
-export function startServing(app: Hono, port: number): Promise<Serving> {
+/** Serves `app`; resolves when it listens. */
+export function startServing(
+  app: Hono,
+  { PORT: port, HOST: hostname }: { PORT: number; HOST: string },
+): Promise<Serving> {
   return new Promise((resolve, reject) => {
-    const server = serve({ fetch: app.fetch, port, hostname: '0.0.0.0' }, () => resolve({ server, drain }))
+    const server = serve({ fetch: app.fetch, port, hostname }, () => resolve({ server, drain }))
     server.once('error', reject)
     const drain = (): Promise<void> =>
       new Promise((done) => {

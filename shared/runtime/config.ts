@@ -9,6 +9,8 @@ export const FunctionConfig = LogSettings.extend({
   /** Names of the functions to serve, separated by commas. */
   FUNCTION: z.string().min(1),
   PORT: Port.default(8080),
+  /** All addresses, as Knative asks for. */
+  HOST: z.string().default('0.0.0.0'),
   /** Absent where no served function has a database in its contract. */
   DATABASE_URL: z.url().optional(),
   DATABASE_CONNECTIONS: z.coerce.number().int().min(1).default(10),
