@@ -1,0 +1,76 @@
+/**
+ * Rate limits of tenants: shared by all processes through Redis, and by each process alone while Redis is away.
+ * Limits are never switched off, and no request waits long for one.
+ */
+import { performance } from 'node:perf_hooks'
+import { TIERS, type Tier } from '../identity/identity.ts'
+import type { Log } from '../telemetry/log.ts'
+import { CIRCUIT_DEFAULTS, CircuitBreaker, type CircuitSettings } from './circuit-breaker.ts'
+import { Leaser, type Outcome } from './leases.ts'
+import { createRedisBucket, type TokenSource } from './redis-bucket.ts'
+import { openRedisRest } from './redis-rest.ts'
+import { RATE_LIMITS } from './tiers.ts'
+import { resetOf, shapeOf, type BucketShape } from './token-bucket.ts'
+
+export interface Decision {
+  allowed: boolean
+  /** Requests per minute that the plan grants. */
+  limit: number
+  /** Requests that could be made at once now. */
+  remaining: number
+  resetSeconds: number
+  retryAfterSeconds: number
+}
+
+export interface RateLimiter {
+  /** Takes one request from the tenant's budget. Never throws: without Redis the process limits on its own. */
+  take(tenant: string, tier: Tier): Promise<Decision>
+}
+
+export interface RateLimiterOptions {
+  /** Upstash REST endpoint; absent is in-process only. */
+  url: string | undefined
+  token: string | undefined
+  log: Log
+  /** How long one question to Redis may take. */
+  timeoutMs?: number
+  circuit?: Partial<CircuitSettings>
+}
+
+const TIMEOUT_MS = 250
+
+/** One shape per tier, made once: a bucket knows a change of plan by another shape. */
+const SHAPES = Object.fromEntries(TIERS.map((tier) => [tier, shapeOf(RATE_LIMITS[tier])])) as Record<
+  Tier,
+  BucketShape
+>
+
+export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
+  const { log, circuit } = options
+  const breaker = new CircuitBreaker({ ...CIRCUIT_DEFAULTS, ...circuit }, (open, reason) => {
+    if (open) log.warn({ reason: String(reason) }, 'Redis is away: this process limits on its own')
+    else log.info('Redis is back: processes share rate limits again')
+  })
+  const leaser = new Leaser({ source: sourceOf(options), breaker, now: () => performance.now() })
+  return {
+    async take(tenant, tier) {
+      return decide(await leaser.take(tenant, SHAPES[tier]), tier)
+    },
+  }
+}
+
+function sourceOf({ url, token, timeoutMs = TIMEOUT_MS }: RateLimiterOptions): TokenSource | undefined {
+  return url === undefined
+    ? undefined
+    : createRedisBucket(openRedisRest({ url, token: token ?? '', timeoutMs }))
+}
+
+function decide({ allowed, level, waitMs }: Outcome, tier: Tier): Decision {
+  return {
+    allowed,
+    limit: RATE_LIMITS[tier].perMinute,
+    remaining: Math.floor(Math.min(level.burst, level.hour)),
+    resetSeconds: Math.ceil(resetOf(SHAPES[tier], level) / 1000),
+    retryAfterSeconds: allowed ? 0 : Math.max(1, Math.ceil(waitMs / 1000)),
+  }
+}

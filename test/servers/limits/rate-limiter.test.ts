@@ -1,0 +1,142 @@
+import { randomUUID } from 'node:crypto'
+import { Redis } from 'ioredis'
+import { inject, test as base, vi } from 'vitest'
+import { createRateLimiter, type RateLimiter } from '../../../shared/limits/rate-limiter.ts'
+import { RATE_LIMITS } from '../../../shared/limits/tiers.ts'
+import { createLog } from '../../../shared/telemetry/log.ts'
+import { makeStateFolder, startTestRedis, startTestRedisRest } from '../servers.ts'
+
+interface World {
+  /** Nobody else's, so its buckets are full. */
+  tenant: string
+  /** A limiter as one more process would have it. */
+  openLimiter(): RateLimiter
+  redis: Redis
+}
+
+const log = createLog('test', 'silent')
+
+const test = base.extend<{ world: World }>({
+  // eslint-disable-next-line no-empty-pattern -- vitest reads the fixture's needs from this pattern
+  world: async ({}, use) => {
+    const { url, restUrl, restToken } = inject('servers').redis
+    const redis = new Redis(url)
+    const openLimiter = () => createRateLimiter({ url: restUrl, token: restToken, log, timeoutMs: 5000 })
+    await use({ tenant: randomUUID(), openLimiter, redis })
+    redis.disconnect()
+  },
+})
+
+/** As many requests as can be made in the time, `parallel` at once by each limiter; how many were allowed. */
+async function hammer(
+  limiters: RateLimiter[],
+  take: (limiter: RateLimiter) => Promise<boolean>,
+  forMs: number,
+) {
+  const start = performance.now()
+  let [allowed, refused] = [0, 0]
+  const caller = async (limiter: RateLimiter) => {
+    while (performance.now() - start < forMs) {
+      if (await take(limiter)) allowed += 1
+      else refused += 1
+      await new Promise((resolve) => setImmediate(resolve)) // refusals come without a pause
+    }
+  }
+  await Promise.all(limiters.flatMap((limiter) => [caller(limiter), caller(limiter), caller(limiter)]))
+  return { allowed, refused, seconds: (performance.now() - start) / 1000 }
+}
+
+test.for(['free', 'pro', 'team'] as const)(
+  'rate limiters of many processes together never exceed the bucket of plan "%s", and use it up',
+  async (tier, { world: { tenant, openLimiter }, expect }) => {
+    const limiters = Array.from({ length: 6 }, openLimiter)
+    const take = async (limiter: RateLimiter) => (await limiter.take(tenant, tier)).allowed
+    const { allowed, refused, seconds } = await hammer(limiters, take, 1500)
+    const { burst, perMinute } = RATE_LIMITS[tier]
+    expect(allowed).toBeLessThanOrEqual(burst + (seconds * perMinute) / 60 + 1)
+    expect(allowed).toBeGreaterThan(burst * 0.9)
+    expect(refused).toBeGreaterThan(0)
+  },
+)
+
+test('a tenant who is refused loses nothing by asking, and nothing is kept of one whose buckets are full', async ({
+  world: { tenant, openLimiter, redis },
+  expect,
+}) => {
+  const key = `rate:${tenant}`
+  await Promise.all(Array.from({ length: 10 }, openLimiter).map((limiter) => limiter.take(tenant, 'free')))
+  const spent = await redis.hgetall(key)
+  expect(Number(spent['burst'])).toBeLessThan(1)
+  expect(await redis.pttl(key)).toBeLessThanOrEqual(36_000) // ten tokens of the hour's thousand
+  const refused = await openLimiter().take(tenant, 'free')
+  expect(refused).toMatchObject({ allowed: false, remaining: 0, retryAfterSeconds: 1 })
+  expect(await redis.hgetall(key)).toEqual(spent)
+})
+
+test('rate limiters give the script to a Redis that has lost it', async ({ world, expect }) => {
+  const limiter = world.openLimiter()
+  expect(await limiter.take(world.tenant, 'free')).toMatchObject({ allowed: true, remaining: 9 })
+  await world.redis.script('FLUSH')
+  expect(await limiter.take(world.tenant, 'free')).toMatchObject({ allowed: true, remaining: 8 })
+})
+
+test('with Redis killed in the middle limits still bind, nothing throws, and nobody waits for long', async ({
+  expect,
+}) => {
+  const { state, remove } = await makeStateFolder()
+  const redis = await startTestRedis(state)
+  const rest = await startTestRedisRest(state, redis.url)
+  const { restUrl: url, restToken: token } = rest
+  const circuit = { pauseMs: 200 }
+  const limiters = Array.from({ length: 3 }, () => createRateLimiter({ url, token, log, circuit }))
+  const tenant = randomUUID()
+  let longest = 0
+  const take = async (limiter: RateLimiter) => {
+    const start = performance.now()
+    const { allowed } = await limiter.take(tenant, 'free')
+    longest = Math.max(longest, performance.now() - start)
+    return allowed
+  }
+  const running = hammer(limiters, take, 2000)
+  await vi.waitFor(async () => expect((await Promise.all(limiters.map(take))).includes(false)).toBe(true))
+  await redis.kill()
+  const { allowed, seconds } = await running
+  const { burst, perMinute } = RATE_LIMITS.free
+  // Each process has a bucket of its own by now: less what it saw spent, and filled at the plan's rate.
+  expect(allowed).toBeLessThanOrEqual(limiters.length * (burst + (seconds * perMinute) / 60 + 1))
+  expect(longest).toBeLessThan(1000)
+
+  const again = await startTestRedis(state, Number(new URL(redis.url).port))
+  const direct = new Redis(again.url)
+  await vi.waitFor(
+    async () => {
+      await limiters[0]?.take(randomUUID(), 'free')
+      expect(await direct.dbsize()).toBeGreaterThan(0)
+    },
+    { timeout: 5000 },
+  )
+  direct.disconnect()
+  await rest.stop()
+  await again.stop()
+  await remove()
+})
+
+test('a Redis that has fallen silent costs a few requests a quarter of a second, and then none', async ({
+  expect,
+}) => {
+  const { state, remove } = await makeStateFolder()
+  const redis = await startTestRedis(state)
+  const rest = await startTestRedisRest(state, redis.url)
+  const limiter = createRateLimiter({ url: rest.restUrl, token: rest.restToken, log })
+  await limiter.take(randomUUID(), 'free')
+  process.kill(rest.pid, 'SIGSTOP')
+  const start = performance.now()
+  for (let n = 0; n < 100; n += 1) {
+    expect((await limiter.take(randomUUID(), 'free')).allowed).toBe(true)
+  }
+  expect(performance.now() - start).toBeLessThan(5 * 250 + 1000)
+  process.kill(rest.pid, 'SIGCONT')
+  await rest.stop()
+  await redis.stop()
+  await remove()
+})
