@@ -14,7 +14,13 @@ export async function bundleFunctions(folder: string): Promise<string> {
     input: { serve: ENTRY },
     platform: 'node',
     logLevel: 'warn',
-    output: { dir: folder, format: 'esm', entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js', cleanDir: true },
+    output: {
+      dir: folder,
+      format: 'esm',
+      entryFileNames: '[name].js',
+      chunkFileNames: '[name]-[hash].js',
+      cleanDir: true,
+    },
   })
   return join(folder, 'serve.js')
 }

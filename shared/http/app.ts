@@ -2,6 +2,7 @@
  * The HTTP edge of a function process: its public routes, the calls that `logos` dispatches to it (`POST /`), and the
  * deliveries of Triggers (`POST /events`). Here, and only here, requests become calls and failures become answers.
  */
+import type { HttpBindings } from '@hono/node-server'
 import { Hono, type Context } from 'hono'
 import type { Endpoint, FunctionDefinition } from '../contract/function.ts'
 import { Failure } from '../failures.ts'
@@ -13,7 +14,7 @@ import { readTraceparent, formatTraceparent, type TraceContext } from '../teleme
 import { DispatchedCall } from './dispatch.ts'
 import { isBug, problemOf } from './problem.ts'
 import { readJsonObject } from './read-body.ts'
-import { readEvent } from './read-event.ts'
+import { readEvent, type RequestHeaders } from './read-event.ts'
 
 /** Makes the app that serves the functions of `runtime`. */
 export function createApp(runtime: Runtime): Hono {
@@ -60,7 +61,7 @@ async function serveDispatched(context: Context, runtime: Runtime): Promise<Resp
   const trace = startOf(context)
   try {
     const request = context.req.raw
-    const event = await readEvent(request)
+    const event = await readEvent(request, headersOf(context))
     const { path, input, archetype, idempotencyKey } = DispatchedCall.parse(event.data)
     const { definition, endpoint } = endpointFor(runtime, path)
     return await answer(context, runtime, endpoint, {
@@ -83,8 +84,8 @@ async function serveDispatched(context: Context, runtime: Runtime): Promise<Resp
 async function serveEvent(context: Context, runtime: Runtime): Promise<Response> {
   const request = context.req.raw
   try {
-    await takeEvent(await readEvent(request), runtime, request.signal)
-    return context.body(null, 202)
+    await takeEvent(await readEvent(request, headersOf(context)), runtime, request.signal)
+    return new Response(null, { status: 202 })
   } catch (error) {
     return answerError(context, runtime, error, startOf(context))
   }
@@ -92,18 +93,21 @@ async function serveEvent(context: Context, runtime: Runtime): Promise<Response>
 
 async function answer(context: Context, runtime: Runtime, endpoint: Endpoint, call: Call): Promise<Response> {
   try {
-    return write(context, endpoint, await invoke(call, runtime), call)
+    return write(endpoint, await invoke(call, runtime), call)
   } catch (error) {
     const path = endpoint.aspect?.path ?? new URL(context.req.url).pathname
     return answerError(context, runtime, error, call.trace, call.answerHeaders, path)
   }
 }
 
-function write(context: Context, endpoint: Endpoint, { status, body }: Answer, call: Call): Response {
-  const headers = { ...call.answerHeaders, traceparent: formatTraceparent(call.trace) }
-  return endpoint.format === 'text'
-    ? context.text(String(body), status as 200, headers)
-    : context.json(body as object, status as 200, headers)
+/** Made without the context's help, which copies headers into a `Headers` that the server then takes apart again. */
+function write(endpoint: Endpoint, { status, body }: Answer, call: Call): Response {
+  const [type, text] =
+    endpoint.format === 'text'
+      ? ['text/plain; charset=UTF-8', String(body)]
+      : ['application/json', JSON.stringify(body)]
+  const headers = { 'Content-Type': type, ...call.answerHeaders, traceparent: formatTraceparent(call.trace) }
+  return new Response(text, { status, headers })
 }
 
 function answerError(
@@ -117,7 +121,7 @@ function answerError(
   if (isBug(error))
     runtime.log.error({ err: error, trace_id: trace.traceId, path }, 'a request failed by a bug')
   const { status, headers, body } = problemOf(error, path, trace.traceId)
-  return context.body(JSON.stringify(body), status as 500, { ...answerHeaders, ...headers })
+  return new Response(JSON.stringify(body), { status, headers: { ...answerHeaders, ...headers } })
 }
 
 /** A body on GET or DELETE has no meaning; names in path and query may not say a thing twice. */
@@ -176,6 +180,12 @@ function fits(pattern: string, pathname: string): boolean {
     wanted.length === given.length &&
     wanted.every((segment, at) => segment.startsWith(':') || segment === given[at])
   )
+}
+
+/** As Node has parsed them: to make a `Headers` of them costs more than to read the event. */
+function headersOf(context: Context): RequestHeaders {
+  const { incoming } = context.env as Partial<HttpBindings>
+  return incoming?.headers ?? Object.fromEntries(context.req.raw.headers)
 }
 
 function startOf(context: Context): TraceContext {

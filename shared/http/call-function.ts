@@ -1,13 +1,7 @@
 /** Calls a function by its name, inside the cluster or through the stand-in's ingress. */
 import { Agent, request } from 'node:http'
 import { Failure } from '../failures.ts'
-
-const NAMESPACE_DOMAIN = 'kgents.svc.cluster.local'
-
-/** The host name of a function inside the cluster. */
-function hostOf(name: string): string {
-  return `${name}.${NAMESPACE_DOMAIN}`
-}
+import { hostOf } from './host-of.ts'
 
 export interface FunctionRequest {
   method: string

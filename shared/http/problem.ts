@@ -1,26 +1,12 @@
-/** RFC 9457 problem details: the one shape of every answer that is not a good one. */
+/** What a function answers to an error: the failure that it is, or as little as possible. */
 import { Failure } from '../failures.ts'
 import { asFailure } from '../database/database.ts'
+import { problemHeaders, problemMembers } from '../problem.ts'
 
 export interface Problem {
   status: number
   headers: Record<string, string>
-  body: ProblemBody
-}
-
-interface ProblemBody {
-  type: string
-  title: string
-  status: number
-  category: string
-  code: string
-  message: string
-  suggestion?: string
-  retry_after?: number
-  path: string
-  trace_id: string
-  details?: Record<string, unknown>
-  available?: readonly string[]
+  body: ReturnType<typeof problemMembers> & { path: string; trace_id: string }
 }
 
 /**
@@ -32,27 +18,10 @@ interface ProblemBody {
 export function problemOf(error: unknown, path: string, traceId: string): Problem {
   const known = asFailure(error)
   const failure = known instanceof Failure ? known : UNKNOWN
-  const { suggestion, retryAfterSeconds, details, available } = failure.facts
   return {
     status: failure.status,
-    headers: {
-      'Content-Type': 'application/problem+json',
-      ...(retryAfterSeconds === undefined ? {} : { 'Retry-After': String(Math.ceil(retryAfterSeconds)) }),
-    },
-    body: {
-      type: `urn:kgents:failure:${failure.code}`,
-      title: failure.title,
-      status: failure.status,
-      category: failure.category,
-      code: failure.code,
-      message: failure.message,
-      ...(suggestion === undefined ? {} : { suggestion }),
-      ...(retryAfterSeconds === undefined ? {} : { retry_after: retryAfterSeconds }),
-      path,
-      trace_id: traceId,
-      ...(details === undefined || Object.keys(details).length === 0 ? {} : { details }),
-      ...(available === undefined ? {} : { available }),
-    },
+    headers: problemHeaders(failure),
+    body: { ...problemMembers(failure), path, trace_id: traceId },
   }
 }
 

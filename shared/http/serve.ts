@@ -9,10 +9,7 @@ export interface Serving {
 }
 
 /** Serves `app`; resolves when it listens. */
-export function startServing(
-  app: Hono,
-  { PORT: port, HOST: hostname }: { PORT: number; HOST: string },
-): Promise<Serving> {
+export function startServing(app: Hono, port: number, hostname = '0.0.0.0'): Promise<Serving> {
   return new Promise((resolve, reject) => {
     const server = serve({ fetch: app.fetch, port, hostname }, () => resolve({ server, drain }))
     server.once('error', reject)

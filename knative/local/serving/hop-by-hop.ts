@@ -1,17 +1,5 @@
-/** Headers that speak about one connection and are not passed on (RFC 9110, 7.6.1). */
-
-const HOP_BY_HOP = new Set([
-  'connection',
-  'expect',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-])
+/** Passes headers on, except those about one connection. */
+import { isHopByHop } from '../../../shared/http/hop-by-hop.ts'
 
 /** `raw` (name, value, name, value...) without the hop-by-hop headers and those that `connection` names. */
 export function keepEndToEnd(raw: readonly (string | Buffer)[], connection: string | undefined): string[] {
@@ -20,7 +8,7 @@ export function keepEndToEnd(raw: readonly (string | Buffer)[], connection: stri
   for (let index = 0; index < raw.length; index += 2) {
     const name = toText(raw[index])
     const lower = name.toLowerCase()
-    if (!HOP_BY_HOP.has(lower) && named?.includes(lower) !== true) kept.push(name, toText(raw[index + 1]))
+    if (!isHopByHop(lower) && named?.includes(lower) !== true) kept.push(name, toText(raw[index + 1]))
   }
   return kept
 }

@@ -11,7 +11,7 @@ describe('problemOf()', () => {
     })
     expect(problemOf(failure, 'void.entropy.sip', 'abc')).toMatchObject({
       status: 429,
-      headers: { 'Retry-After': '2', 'Content-Type': 'application/problem+json' },
+      headers: { 'retry-after': '2', 'content-type': 'application/problem+json' },
       body: {
         category: 'QUOTA_EXCEEDED',
         code: 'QUOTA_EXCEEDED',
@@ -32,7 +32,7 @@ describe('problemOf()', () => {
 
   test('takes a database that is away for what it is', () => {
     const away = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
-    expect(problemOf(away, '/x', 'abc')).toMatchObject({ status: 503, headers: { 'Retry-After': '1' } })
+    expect(problemOf(away, '/x', 'abc')).toMatchObject({ status: 503, headers: { 'retry-after': '1' } })
   })
 
   test('every failure survives the way through another function', () => {

@@ -1,0 +1,45 @@
+/**
+ * Endpoint paths such as `/v1/jobs/:id`, read once for both sides of the gateway: Kong's routes and the stream hub's
+ * look-up of the function behind a request. Both must agree, or the hub would call another function than Kong.
+ */
+
+/** How many leading segments count when two paths match the same request. */
+const WEIGHED_SEGMENTS = 12
+
+/** A regular expression for exactly this path, good for JavaScript and for Kong (Rust) alike; not anchored at the start. */
+export function pathPattern(path: string): string {
+  const segments = path.split('/').map((segment) => (segment.startsWith(':') ? '[^/]+' : escape(segment)))
+  return `${segments.join('/')}$`
+}
+
+/**
+ * Which of two matching paths is meant: the one whose first differing segment is spelled out. As a number, so that
+ * Kong can use it as `regex_priority`.
+ */
+export function specificity(path: string): number {
+  return path
+    .split('/')
+    .slice(1, 1 + WEIGHED_SEGMENTS)
+    .reduce(
+      (sum, segment, index) => sum + (segment.startsWith(':') ? 0 : 2 ** (WEIGHED_SEGMENTS - 1 - index)),
+      0,
+    )
+}
+
+interface Located {
+  method: string
+  path: string
+}
+
+/** Makes the look-up of the endpoint that serves a request: the most specific one wins. */
+export function createEndpointLookup<E extends Located>(endpoints: readonly E[]) {
+  const rows = [...endpoints]
+    .sort((a, b) => specificity(b.path) - specificity(a.path))
+    .map((endpoint) => ({ endpoint, pattern: new RegExp(`^${pathPattern(endpoint.path)}`) }))
+  return (method: string, path: string): E | undefined =>
+    rows.find(({ endpoint, pattern }) => endpoint.method === method && pattern.test(path))?.endpoint
+}
+
+function escape(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+}

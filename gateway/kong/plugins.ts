@@ -1,0 +1,114 @@
+/** The plugins that kgents asks of Kong, all of them bundled with Kong OSS 3.9, and why each is set as it is. */
+import { ANSWERS } from '../answers.ts'
+import { PROBLEM_BODY_LUA, PROBLEM_HEADERS_LUA, STRIP_HEADERS_LUA, STRIPPED_HEADERS } from './lua.ts'
+import type { KongPlugin } from './types.ts'
+
+/** Run for every request, whatever its route. Their order here means nothing: Kong's is fixed. */
+export const GLOBAL_PLUGINS: readonly KongPlugin[] = [
+  {
+    name: 'pre-function',
+    config: {
+      access: [STRIP_HEADERS_LUA],
+      header_filter: [PROBLEM_HEADERS_LUA],
+      body_filter: [PROBLEM_BODY_LUA],
+    },
+  },
+  {
+    name: 'correlation-id',
+    config: { header_name: 'X-Request-ID', generator: 'uuid', echo_downstream: true },
+  },
+  {
+    // Any site may call with a token that it was given; none may use the cookies of a visitor, as there are none.
+    name: 'cors',
+    config: {
+      origins: ['*'],
+      methods: ['GET', 'POST', 'DELETE', 'OPTIONS'],
+      headers: [
+        'Authorization',
+        'X-API-Key',
+        'Content-Type',
+        'Accept',
+        'Prefer',
+        'Idempotency-Key',
+        'Last-Event-ID',
+        'traceparent',
+        'tracestate',
+        'X-Request-ID',
+      ],
+      exposed_headers: [
+        'Location',
+        'Retry-After',
+        'RateLimit-Limit',
+        'RateLimit-Remaining',
+        'RateLimit-Reset',
+        'Preference-Applied',
+        'X-Request-ID',
+      ],
+      credentials: false,
+      max_age: 3600,
+      preflight_continue: false,
+    },
+  },
+  {
+    // Functions check the size again; this keeps large bodies from travelling at all.
+    name: 'request-size-limiting',
+    config: { allowed_payload_size: 1, size_unit: 'megabytes', require_content_length: false },
+  },
+  {
+    // A dam against one address, per Kong node. The limits that a tenant pays for live in the functions: Kong OSS
+    // has fixed windows only, and with one issuer all tenants are one consumer to it. Its headers are hidden, since
+    // they would stand beside the function's own.
+    name: 'rate-limiting',
+    config: {
+      second: 10_000,
+      limit_by: 'ip',
+      policy: 'local',
+      fault_tolerant: true,
+      hide_client_headers: true,
+    },
+  },
+  { name: 'request-transformer', config: { remove: { headers: [...STRIPPED_HEADERS] } } },
+  {
+    // Everything but liveness is off by default. Per consumer says nothing here: there is one.
+    name: 'prometheus',
+    config: {
+      per_consumer: false,
+      status_code_metrics: true,
+      latency_metrics: true,
+      bandwidth_metrics: true,
+    },
+  },
+]
+
+/** Lets only holders of a valid platform token through. Issuer and audience are checked by the function: Kong cannot. */
+export function requireToken(): KongPlugin {
+  return {
+    name: 'jwt',
+    config: {
+      claims_to_verify: ['exp'],
+      key_claim_name: 'kid',
+      header_names: ['authorization'],
+      // the side doors: a token in an address ends up in logs, one in a cookie is sent by any site
+      uri_param_names: [],
+      cookie_names: [],
+      run_on_preflight: false,
+    },
+  }
+}
+
+/** Answers in place of a service that no such path exists. */
+export function answerUnknown(): KongPlugin {
+  return { name: 'request-termination', config: { status_code: ANSWERS.routeUnknown.status } }
+}
+
+/** Sends spans to an OTLP collector; Kong makes them only with `tracing_instrumentations` on. */
+export function sendSpans(tracesEndpoint: string): KongPlugin {
+  return {
+    name: 'opentelemetry',
+    config: {
+      traces_endpoint: tracesEndpoint,
+      resource_attributes: { 'service.name': 'kong' },
+      propagation: { default_format: 'w3c' },
+    },
+  }
+}

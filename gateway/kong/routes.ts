@@ -1,0 +1,86 @@
+/**
+ * Routes of one function: one for each endpoint, its variants by header, and one for everything else under a node.
+ *
+ * Kong picks the route with the most kinds of attributes, then the most headers, then a regular expression, then
+ * `regex_priority`, then the longer prefix. So a variant with a header always beats its plain route, and every
+ * endpoint beats every prefix; what could break this is a prefix with a header against a plain endpoint, which is
+ * why endpoints under a prefix have the API key variant even where anybody may call.
+ */
+import { pathPattern, specificity } from '../endpoint-paths.ts'
+import { requireToken } from './plugins.ts'
+import type { KongRoute } from './types.ts'
+
+/** What routes are made from; a `FunctionDefinition` has it. */
+export interface RoutedFunction {
+  name: string
+  scale: { timeoutSeconds: number }
+  node?: string
+  endpoints: readonly RoutedEndpoint[]
+}
+
+export interface RoutedEndpoint {
+  name: string
+  method: string
+  path: string
+  auth: 'none' | 'required' | 'api-key'
+  streams: boolean
+}
+
+/** Kong cannot check an API key, so who sends one passes without a token and is checked by the function alone. */
+const API_KEY = { 'x-api-key': ['~*^kg_'] }
+/** Who asks for one of these waits, and waiting is the stream hub's work. */
+const WAITS = { sse: { accept: ['~*text/event-stream'] }, wait: { prefer: ['~*wait=[0-9]'] } }
+
+const AGENTESE = '/v1/agentese/'
+
+/** Routes to the function itself. */
+export function functionRoutes(definition: RoutedFunction, prefix: string | undefined): KongRoute[] {
+  const routes = definition.endpoints.flatMap((endpoint) => endpointRoutes(endpoint, ''))
+  if (prefix === undefined) return routes
+  const rest: KongRoute = {
+    name: `${definition.name}.any`,
+    paths: [prefix],
+    strip_path: false,
+    preserve_host: false,
+  }
+  const open = definition.endpoints.some((endpoint) => endpoint.auth !== 'required')
+  return [...routes, ...withKeyVariant(rest, !open, true)]
+}
+
+/** Routes of the same endpoint to the stream hub, for callers that stay on the line. */
+export function waitingRoutes(endpoint: RoutedEndpoint): KongRoute[] {
+  if (!endpoint.streams) return []
+  return Object.entries(WAITS).flatMap(([name, headers]) => endpointRoutes(endpoint, `.${name}`, headers))
+}
+
+/** The endpoint's route, and its variant for API keys where it needs one. */
+export function endpointRoutes(
+  endpoint: RoutedEndpoint,
+  suffix: string,
+  headers?: Record<string, string[]>,
+): KongRoute[] {
+  const route: KongRoute = {
+    name: `${endpoint.name}${suffix}`,
+    paths: [`~${pathPattern(endpoint.path)}`],
+    methods: [endpoint.method],
+    ...(headers === undefined ? {} : { headers }),
+    regex_priority: specificity(endpoint.path),
+    strip_path: false,
+    preserve_host: false,
+  }
+  const required = endpoint.auth === 'required'
+  return withKeyVariant(route, required, required || endpoint.path.startsWith(AGENTESE))
+}
+
+/** Where the rest of a node's paths goes: to the node, which knows its aspects and can suggest one. */
+export function prefixOf(definition: RoutedFunction, fallback: string): string | undefined {
+  if (definition.name === fallback) return AGENTESE
+  return definition.node === undefined ? undefined : `${AGENTESE}${definition.node.replaceAll('.', '/')}/`
+}
+
+function withKeyVariant(route: KongRoute, needsToken: boolean, keyed: boolean): KongRoute[] {
+  const first = needsToken ? { ...route, plugins: [requireToken()] } : route
+  return keyed
+    ? [first, { ...route, name: `${route.name}.key`, headers: { ...route.headers, ...API_KEY } }]
+    : [first]
+}

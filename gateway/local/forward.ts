@@ -1,0 +1,169 @@
+/**
+ * Passes one request on to a service and its answer back, the answer as it comes. `undici` is used bare: through
+ * `node:http`'s client the same request costs half as much again (254 against 157 us of CPU, measured).
+ */
+import type { ServerResponse } from 'node:http'
+import { Pool, type Dispatcher } from 'undici'
+import type { Failure } from '../../shared/failures.ts'
+import { ANSWERS } from '../answers.ts'
+import type { KongService } from '../kong/types.ts'
+import type { Resolve } from '../upstream/addresses.ts'
+import type { Body } from '../upstream/collect-body.ts'
+import { isHopByHop } from '../../shared/http/hop-by-hop.ts'
+import type { Exchange } from './plugin.ts'
+import type { Chosen } from './pods.ts'
+
+export interface Forwarding {
+  exchange: Exchange
+  response: ServerResponse
+  /** Path and query. */
+  target: string
+  headers: string[]
+  body: Body
+  /** Tells that the service did not answer; not called once an answer has begun. */
+  fail(failure: Failure, cause: Error): void
+}
+
+export type Forward = (forwarding: Forwarding) => void
+
+export interface Upstreams {
+  /** Makes the way to one service. */
+  to(service: KongService): Forward
+  /** Closes the connections to an address that is used no longer; requests on them finish. */
+  forget(origin: string): void
+  close(): Promise<void>
+}
+
+const CONNECT_TIMEOUT_MS = 5_000
+
+/**
+ * @param resolve where the ingress for a host is
+ * @param choosePod a pod to go to, past the ingress
+ */
+export function createUpstreams(
+  resolve: Resolve,
+  choosePod: (host: string) => Chosen | undefined,
+): Upstreams {
+  const pools = new Map<string, Pool>()
+
+  function poolOf(origin: string): Pool {
+    const known = pools.get(origin)
+    if (known !== undefined) return known
+    // no limit of connections: a stream holds one for as long as it lasts
+    const pool = new Pool(origin, {
+      connections: null,
+      pipelining: 1,
+      connect: { timeout: CONNECT_TIMEOUT_MS },
+    })
+    pools.set(origin, pool)
+    return pool
+  }
+
+  function to(service: KongService): Forward {
+    const { hostname: host, port } = new URL(service.url)
+    const timeouts = { headersTimeout: service.read_timeout, bodyTimeout: service.read_timeout }
+
+    function send(forwarding: Forwarding, chosen: Chosen | undefined, retries: number): void {
+      const { exchange, target, body } = forwarding
+      const headers = [...forwarding.headers, 'host', host]
+      poolOf(chosen?.origin ?? resolve(host, Number(port === '' ? 80 : port))).dispatch(
+        { method: exchange.method, path: target, headers, body, ...timeouts },
+        createHandler(forwarding, (error) => {
+          chosen?.release()
+          if (error === undefined) return
+          // the ingress knows another pod, or waits for one
+          if (retries > 0 && mayRepeat(forwarding, error)) send(forwarding, undefined, retries - 1)
+          else forwarding.fail(failureFor(error), error)
+        }),
+      )
+    }
+    return (forwarding) => send(forwarding, choosePod(host), service.retries)
+  }
+
+  return {
+    to,
+    forget(origin) {
+      void pools.get(origin)?.close()
+      pools.delete(origin)
+    },
+    async close() {
+      await Promise.all([...pools.values()].map((pool) => pool.destroy()))
+    },
+  }
+}
+
+/**
+ * Copies the answer to the client; a client that leaves ends the request to the service as well.
+ *
+ * @param over called once; with the error where no answer has begun, so that there is still one to give
+ */
+function createHandler(
+  { exchange, response }: Forwarding,
+  over: (error?: Error) => void,
+): Dispatcher.DispatchHandler {
+  let begun = false
+  return {
+    onRequestStart(controller) {
+      const leave = () => {
+        if (!response.writableFinished) controller.abort(new ClientGone('The client left'))
+      }
+      if (response.destroyed) leave()
+      else response.once('close', leave)
+    },
+    onResponseStart(_controller, status, headers) {
+      if (status < 200) return
+      begun = true
+      response.writeHead(status, answerHeaders(headers, exchange.answerHeaders))
+      // without a length it is a stream, whose first chunk may be long in coming
+      if (headers['content-length'] === undefined) response.flushHeaders()
+    },
+    onResponseData(controller, chunk) {
+      if (response.write(chunk) || response.destroyed) return
+      controller.pause()
+      response.once('drain', () => controller.resume())
+    },
+    onResponseEnd() {
+      response.end()
+      over()
+    },
+    onResponseError(_controller, error) {
+      if (begun) response.destroy()
+      over(begun || error instanceof ClientGone ? undefined : error)
+    },
+  }
+}
+
+class ClientGone extends Error {}
+
+function answerHeaders(headers: NodeJS.Dict<string | string[]>, more: Record<string, string>) {
+  const answer: Record<string, string | string[]> = {}
+  for (const name in headers) {
+    const value = headers[name]
+    if (value !== undefined && !isHopByHop(name)) answer[name] = value
+  }
+  return Object.assign(answer, more)
+}
+
+const NEVER_SENT = new Set([
+  'ECONNREFUSED',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'UND_ERR_CLOSED',
+])
+
+/** What was never sent may be sent again; so may a request without a body that found its connection just closed. */
+function mayRepeat({ exchange, body }: Forwarding, error: Error): boolean {
+  const code = codeOf(error)
+  if (NEVER_SENT.has(code)) return true
+  const harmless = body === null && (exchange.method === 'GET' || exchange.method === 'HEAD')
+  return harmless && (code === 'UND_ERR_SOCKET' || code === 'ECONNRESET')
+}
+
+function failureFor(error: Error): Failure {
+  return codeOf(error) === 'UND_ERR_HEADERS_TIMEOUT' ? ANSWERS.functionSlow : ANSWERS.functionAway
+}
+
+function codeOf(error: Error): string {
+  return 'code' in error && typeof error.code === 'string' ? error.code : ''
+}

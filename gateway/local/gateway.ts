@@ -1,0 +1,204 @@
+/**
+ * The gateway of one machine. It reads the very file that Kong reads and does what Kong would do with it: the same
+ * routes, the same plugins in the same order, the same answers.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { formatTraceparent, startTrace } from '../../shared/telemetry/trace.ts'
+import type { Failure } from '../../shared/failures.ts'
+import type { Log } from '../../shared/telemetry/log.ts'
+import { ANSWERS } from '../answers.ts'
+import { problemHeaders, problemMembers } from '../../shared/problem.ts'
+import type { KongConfig } from '../kong/types.ts'
+import type { Resolve } from '../upstream/addresses.ts'
+import { closeServer } from '../upstream/close-server.ts'
+import { collectBody } from '../upstream/collect-body.ts'
+import { isHopByHop } from '../../shared/http/hop-by-hop.ts'
+import { readTarget } from '../upstream/request-path.ts'
+import { createChains } from './chain.ts'
+import { createUpstreams, type Forward } from './forward.ts'
+import { createGatewayMetrics, type CountAnswer } from './metrics.ts'
+import type { Answer, Exchange, Plugin } from './plugin.ts'
+import { createPods, type Pods } from './pods.ts'
+import { createRouter, listMatches, type Match } from './router.ts'
+
+export interface GatewayOptions {
+  config: KongConfig
+  resolve: Resolve
+  log: Log
+}
+
+export interface Gateway {
+  server: Server
+  /** Pods to go to past the ingress; none until somebody tells of them. */
+  pods: Pods
+  renderMetrics(): string
+  /** Takes no new connections, lets requests in flight finish for `graceMs`, then ends what is left. */
+  drain(graceMs: number): Promise<void>
+}
+
+/** A route with all that a request on it needs, made once. */
+interface Lane extends Match {
+  plugins: readonly Plugin[]
+  strips: (name: string) => boolean
+  count: CountAnswer
+  forward?: Forward
+}
+
+/** Headers that the gateway writes itself, in place of the client's. */
+const OWN_HEADERS = new Set([
+  'host',
+  'expect',
+  'x-real-ip',
+  'x-forwarded-for',
+  'x-forwarded-proto',
+  'x-forwarded-host',
+])
+/** Names of headers whose fate is remembered; a client may make up as many as it likes. */
+const REMEMBERED_HEADERS = 1_000
+/** Unread bodies up to this size are read to keep the connection; a larger one ends it. */
+const DISCARDED_BYTES = 65_536
+const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
+
+/** @throws TypeError where `config` asks for what this gateway cannot do */
+export function createGateway({ config, resolve, log }: GatewayOptions): Gateway {
+  const metrics = createGatewayMetrics()
+  const pods: Pods = createPods((origin) => upstreams.forget(origin))
+  const upstreams = createUpstreams(resolve, pods.choose)
+  const matches = listMatches(config)
+  const chains = createChains(config, matches)
+  const findRoute = createRouter(
+    matches.map((match): Lane => {
+      const plugins = chains.get(match) ?? []
+      const forward = match.service === undefined ? {} : { forward: upstreams.to(match.service) }
+      return { ...match, ...forward, plugins, strips: createStrip(plugins), count: metrics.forMatch(match) }
+    }),
+  )
+  let draining = false
+
+  function handle(request: IncomingMessage, response: ServerResponse): void {
+    const started = performance.now()
+    const { method = 'GET', url = '/', headers } = request
+    const { path, query } = readTarget(url)
+    const lane = findRoute(method, path, headers)
+    const exchange = createExchange(request, method)
+    if (draining) exchange.answerHeaders['connection'] = 'close'
+    if (lane === undefined) return refuse(exchange, response, path, { failure: ANSWERS.routeUnknown })
+    response.once('close', () =>
+      lane.count(response.headersSent ? response.statusCode : 499, performance.now() - started),
+    )
+    for (const plugin of lane.plugins) {
+      const answer = plugin.access?.(exchange)
+      if (answer !== undefined) return refuse(exchange, response, path, answer)
+    }
+    const { forward } = lane
+    if (forward === undefined) return refuse(exchange, response, path, { failure: ANSWERS.routeUnknown })
+    if (headers.expect !== undefined) response.writeContinue()
+    collectBody(request, exchange.maxBodyBytes, (body) => {
+      if (body === 'too large') return refuse(exchange, response, path, { failure: ANSWERS.bodyTooLarge })
+      forward({
+        exchange,
+        response,
+        target: path + query,
+        headers: upstreamHeaders(exchange, lane.strips),
+        body,
+        fail(failure, cause) {
+          log.warn({ err: cause, service: lane.service?.name, path }, 'a request could not be passed on')
+          refuse(exchange, response, path, { failure })
+        },
+      })
+    })
+  }
+
+  const server = createServer({ keepAliveTimeout: 65_000 }, handle)
+  server.on('checkContinue', handle)
+  return {
+    server,
+    pods,
+    renderMetrics: () => metrics.render(),
+    async drain(graceMs) {
+      draining = true
+      await closeServer(server, graceMs)
+      await upstreams.close()
+    },
+  }
+}
+
+function createExchange(request: IncomingMessage, method: string): Exchange {
+  const client = request.socket.remoteAddress ?? ''
+  return { request, method, client, upstreamHeaders: {}, answerHeaders: {}, maxBodyBytes: Infinity }
+}
+
+/** Names, then values, one after the other, as undici takes them. */
+function upstreamHeaders(
+  { request, client, upstreamHeaders }: Exchange,
+  strips: (name: string) => boolean,
+): string[] {
+  const { rawHeaders, headers } = request
+  const list: string[] = []
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    const name = (rawHeaders[index] as string).toLowerCase()
+    if (strips(name) || name in upstreamHeaders) continue
+    list.push(name, rawHeaders[index + 1] as string)
+  }
+  for (const name in upstreamHeaders) list.push(name, upstreamHeaders[name] as string)
+  const before = headers['x-forwarded-for']
+  list.push(
+    'x-real-ip',
+    client,
+    'x-forwarded-for',
+    before === undefined ? client : `${String(before)}, ${client}`,
+  )
+  list.push('x-forwarded-proto', 'http', 'x-forwarded-host', headers.host ?? '')
+  if (!TRACEPARENT.test(String(headers['traceparent'])))
+    list.push('traceparent', formatTraceparent(startTrace()))
+  return list
+}
+
+/** Whether a header of the client stays behind, remembered by name. */
+function createStrip(plugins: readonly Plugin[]): (name: string) => boolean {
+  const tests = plugins.flatMap((plugin) => (plugin.strips === undefined ? [] : [plugin.strips]))
+  const known = new Map<string, boolean>()
+  return (name) => {
+    const remembered = known.get(name)
+    if (remembered !== undefined) return remembered
+    const stays = isHopByHop(name) || OWN_HEADERS.has(name) || tests.some((test) => test(name))
+    if (known.size < REMEMBERED_HEADERS) known.set(name, stays)
+    return stays
+  }
+}
+
+/** Answers in place of the service. */
+function refuse(exchange: Exchange, response: ServerResponse, path: string, answer: Answer): void {
+  if (response.headersSent || response.destroyed) return
+  const headers = {
+    ...exchange.answerHeaders,
+    ...answer.headers,
+    ...(isLarge(exchange) ? { connection: 'close' } : {}),
+  }
+  if (!('failure' in answer)) {
+    response.writeHead(answer.status, headers).end()
+    return
+  }
+  const body = JSON.stringify(problemWith(answer.failure, path, exchange))
+  response
+    .writeHead(answer.failure.status, {
+      ...problemHeaders(answer.failure),
+      ...headers,
+      'content-length': Buffer.byteLength(body),
+    })
+    .end(body)
+}
+
+function problemWith(failure: Failure, path: string, { request }: Exchange): Record<string, unknown> {
+  const given = String(request.headers['traceparent'])
+  return {
+    ...problemMembers(failure),
+    path,
+    ...(TRACEPARENT.test(given) ? { trace_id: given.slice(3, 35) } : {}),
+  }
+}
+
+function isLarge({ request }: Exchange): boolean {
+  const length = request.headers['content-length']
+  return request.headers['transfer-encoding'] !== undefined || Number(length ?? 0) > DISCARDED_BYTES
+}

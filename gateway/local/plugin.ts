@@ -1,0 +1,39 @@
+/** What a plugin of the local gateway is. Each module in `plugins/` does what Kong documents of its namesake. */
+import type { IncomingMessage } from 'node:http'
+import type { LRUCache } from 'lru-cache'
+import type { Failure } from '../../shared/failures.ts'
+import type { KongConsumer } from '../kong/types.ts'
+
+/** One request on its way through. Header names are in lower case. */
+export interface Exchange {
+  readonly request: IncomingMessage
+  readonly method: string
+  readonly client: string
+  /** Headers that replace the client's on the way to the function. */
+  readonly upstreamHeaders: Record<string, string>
+  /** Headers added to the answer, whoever gives it. */
+  readonly answerHeaders: Record<string, string>
+  /** The most that may be read of the body; a body whose length was announced has been checked against it. */
+  maxBodyBytes: number
+}
+
+/** An answer of the gateway itself: a failure, or headers alone. */
+export type Answer =
+  | { failure: Failure; headers?: Readonly<Record<string, string>> }
+  | { status: number; headers: Readonly<Record<string, string>> }
+
+export interface Plugin {
+  /** Runs before the request goes on; an answer ends it here. */
+  access?: (exchange: Exchange) => Answer | undefined
+  /** Whether a header of the client stays behind. */
+  strips?: (name: string) => boolean
+}
+
+/** What a plugin may know besides its own configuration. */
+export interface PluginContext {
+  consumers: readonly KongConsumer[]
+  /** Tokens whose signature was found to fit, with the moment they expire. */
+  checkedTokens: LRUCache<string, number>
+}
+
+export type CreatePlugin = (config: Record<string, unknown>, context: PluginContext) => Plugin

@@ -1,0 +1,23 @@
+/**
+ * Knows the snippets of Lua that kgents gives to Kong, and does what they do: leave headers behind by prefix, and
+ * answer with problem details (as every answer of this gateway does anyway). Other Lua stops the start.
+ */
+import { z } from 'zod'
+import {
+  PROBLEM_BODY_LUA,
+  PROBLEM_HEADERS_LUA,
+  STRIP_HEADERS_LUA,
+  STRIPPED_PREFIXES,
+} from '../../kong/lua.ts'
+import type { CreatePlugin } from '../plugin.ts'
+
+const Config = z.strictObject({
+  access: z.tuple([z.literal(STRIP_HEADERS_LUA)]),
+  header_filter: z.tuple([z.literal(PROBLEM_HEADERS_LUA)]),
+  body_filter: z.tuple([z.literal(PROBLEM_BODY_LUA)]),
+})
+
+export const createPreFunction: CreatePlugin = (config) => {
+  Config.parse(config)
+  return { strips: (name) => STRIPPED_PREFIXES.some((prefix) => name.startsWith(prefix)) }
+}

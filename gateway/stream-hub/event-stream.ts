@@ -1,0 +1,60 @@
+/** One open stream of server-sent events to one client. */
+import type { ServerResponse } from 'node:http'
+import type { StreamEvent } from './transcript.ts'
+
+/**
+ * A client that does not read is cut off: it can resume where it was, while the hub holds little for it. What may
+ * wait is more than the longest log, which comes in one burst when a client resumes.
+ */
+const MAX_WAITING_BYTES = 4 * 1024 * 1024
+const MAX_STALLED_MS = 30_000
+
+const HEADERS = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-cache, no-transform',
+  // nginx, and so Kong, collects an answer before it passes it on, unless told not to
+  'x-accel-buffering': 'no',
+}
+
+export interface EventStream {
+  send(event: StreamEvent): void
+  /** A comment: clients pass over it, and connections stay open. */
+  beat(): void
+  end(): void
+}
+
+/** @param onSlow called once, when the client is cut off because it does not read */
+export function openEventStream(
+  response: ServerResponse,
+  headers: Record<string, string | string[]>,
+  onSlow: () => void,
+): EventStream {
+  let stalled: NodeJS.Timeout | undefined
+  const reads = () => {
+    clearTimeout(stalled)
+    stalled = undefined
+  }
+
+  function cutOff(): void {
+    onSlow()
+    response.destroy()
+  }
+
+  function write(text: string): void {
+    if (response.destroyed || response.writableEnded) return
+    const flows = response.write(text)
+    if (response.writableLength > MAX_WAITING_BYTES) cutOff()
+    else if (!flows) stalled ??= setTimeout(cutOff, MAX_STALLED_MS)
+  }
+
+  response.on('drain', reads).once('close', reads)
+  response.writeHead(200, { ...headers, ...HEADERS })
+  write('retry: 1000\n\n')
+
+  return {
+    send: ({ event, id, data }) =>
+      write(`event: ${event}\n${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`),
+    beat: () => write(': still here\n\n'),
+    end: () => response.end(),
+  }
+}

@@ -1,0 +1,158 @@
+/**
+ * The stream hub: everything that waits, so that no function has to. It makes the client's call itself, with the
+ * client's credentials, and where the answer is a job it stays on the line. Any other answer is passed on as it is.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { z } from 'zod'
+import { Failure } from '../../shared/failures.ts'
+import type { Log } from '../../shared/telemetry/log.ts'
+import { ANSWERS } from '../answers.ts'
+import { createEndpointLookup } from '../endpoint-paths.ts'
+import type { RoutedFunction } from '../kong/routes.ts'
+import { closeServer } from '../upstream/close-server.ts'
+import { collectBody, type Body } from '../upstream/collect-body.ts'
+import { readTarget } from '../upstream/request-path.ts'
+import { answerBody, answerFailure, answerJson, passOn, type AnswerHeaders, type Client } from './client.ts'
+import { JobRow } from './ending.ts'
+import { passedHeaders, type Functions } from './functions.ts'
+import { createHubMetrics } from './metrics.ts'
+import type { ReadTenant } from './tenants.ts'
+import type { TokenLogs } from './token-logs.ts'
+import { createWatching } from './watching.ts'
+import { readWish } from './wish.ts'
+
+export interface HubOptions {
+  catalog: readonly RoutedFunction[]
+  functions: Functions
+  logs: TokenLogs
+  readTenant: ReadTenant
+  log: Log
+  /** Between comments on a silent stream; well below the time after which a proxy gives up. */
+  heartbeatMs?: number
+}
+
+export interface Hub {
+  server: Server
+  /** Takes no new requests and ends all streams: clients resume them at another hub. */
+  drain(): Promise<void>
+}
+
+const HEARTBEAT_MS = 15_000
+/** For answers that are on their way; streams end at once. */
+const DRAIN_MS = 5_000
+const MAX_BODY_BYTES = 2 ** 20
+const JOB_STREAM = /^\/v1\/jobs\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/stream$/
+
+/** The answer that announces a job. */
+const Accepted = z.looseObject({ job: z.object({ id: z.uuid() }) })
+
+export function createHub(options: HubOptions): Hub {
+  const { catalog, functions, logs, readTenant, log, heartbeatMs = HEARTBEAT_MS } = options
+  const metrics = createHubMetrics()
+  const watching = createWatching({ functions, logs, log, metrics, heartbeatMs })
+  const findEndpoint = createEndpointLookup(
+    catalog.flatMap(({ name, endpoints }) =>
+      endpoints.map(({ method, path }) => ({ method, path, function: name })),
+    ),
+  )
+
+  function handle(request: IncomingMessage, response: ServerResponse): void {
+    const leaving = new AbortController()
+    response.once('close', () => leaving.abort())
+    const client = { request, response, target: readTarget(request.url ?? '/'), left: leaving.signal }
+    serve(client).catch((error: unknown) => answerError(client, error))
+  }
+
+  async function serve(client: Client): Promise<void> {
+    const { request, target } = client
+    if (target.path === '/health/live') return answerJson(client, 200, { status: 'ok' })
+    if (target.path === '/metrics') {
+      return answerBody(
+        client,
+        200,
+        { 'content-type': 'text/plain; version=0.0.4' },
+        metrics.render(logs.connected),
+      )
+    }
+    const job = request.method === 'GET' ? JOB_STREAM.exec(target.path)?.[1] : undefined
+    if (job !== undefined) return serveStream(client, job)
+    return serveCall(client, await bodyOf(request))
+  }
+
+  /** `GET /v1/jobs/{id}/stream`: whoever may read the job may follow it. */
+  async function serveStream(client: Client, job: string): Promise<void> {
+    const { request, left } = client
+    const headers = passedHeaders(request.headers)
+    const answer = await functions.call('jobs', {
+      method: 'GET',
+      path: `/v1/jobs/${job}`,
+      headers,
+      signal: left,
+    })
+    if (answer.status !== 200) return passOn(client, answer)
+    const { job: row } = JobRow.parse(JSON.parse(await answer.body.text()))
+    const tenant = await readTenant(request.headers)
+    if (tenant === undefined) throw ANSWERS.functionAway
+    watching.openStream(client, { tenant, job, row }, {})
+  }
+
+  /** Any other request: the function answers, and where its answer is a job, the client gets what it wished. */
+  async function serveCall(client: Client, body: Body): Promise<void> {
+    const { request, target, left } = client
+    const method = request.method ?? 'GET'
+    const endpoint = findEndpoint(method, target.path)
+    if (endpoint === undefined) throw ANSWERS.routeUnknown
+    const path = target.path + target.query
+    const headers = passedHeaders(request.headers)
+    const answer = await functions.call(endpoint.function, { method, path, headers, body, signal: left })
+    if (answer.status !== 202) return passOn(client, answer)
+    const text = await answer.body.text()
+    if (!(await watch(client, text, withoutContent(answer.headers))))
+      answerBody(client, 202, answer.headers, text)
+  }
+
+  /** Follows the job that `text` announces, as the client wished; false where the 202 is all it gets. */
+  async function watch(client: Client, text: string, headers: AnswerHeaders): Promise<boolean> {
+    const wish = readWish(client.request.headers)
+    const accepted = Accepted.safeParse(JSON.parse(text))
+    if (wish.kind === 'none' || !accepted.success) return false
+    const tenant = await readTenant(client.request.headers)
+    if (tenant === undefined) return false
+    const followed = { tenant, job: accepted.data.job.id }
+    if (wish.kind === 'wait') return watching.answerInTime(client, followed, wish.seconds, headers)
+    watching.openStream(client, followed, headers)
+    return true
+  }
+
+  function answerError(client: Client, error: unknown): void {
+    const { response, target, left } = client
+    if (left.aborted || response.headersSent) return void response.destroy()
+    const known = error instanceof Failure ? error : ANSWERS.internal
+    if (known !== error) log.error({ err: error, path: target.path }, 'a request failed by a bug')
+    else if (known.cause !== undefined) log.warn({ err: known.cause, path: target.path }, known.message)
+    answerFailure(client, known)
+  }
+
+  const server = createServer({ keepAliveTimeout: 65_000 }, handle)
+  return {
+    server,
+    async drain() {
+      const closed = closeServer(server, DRAIN_MS)
+      watching.end()
+      await closed
+    },
+  }
+}
+
+function bodyOf(request: IncomingMessage): Promise<Body> {
+  return new Promise((resolve, reject) => {
+    collectBody(request, MAX_BODY_BYTES, (body) =>
+      body === 'too large' ? reject(ANSWERS.bodyTooLarge) : resolve(body),
+    )
+  })
+}
+
+/** What a function said besides its body, for an answer with another body. */
+function withoutContent(headers: AnswerHeaders): AnswerHeaders {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith('content-')))
+}

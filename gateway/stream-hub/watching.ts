@@ -1,0 +1,127 @@
+/** Clients that are told of a job: by a stream, or by one answer when it has ended. */
+import type { Log } from '../../shared/telemetry/log.ts'
+import { readTraceparent } from '../../shared/telemetry/trace.ts'
+import { answerFailure, answerJson, type AnswerHeaders, type Client } from './client.ts'
+import { failureOf, JobRow, type Completed } from './ending.ts'
+import { openEventStream } from './event-stream.ts'
+import { followJob } from './follow-job.ts'
+import { passedHeaders, type Functions } from './functions.ts'
+import type { HubMetrics } from './metrics.ts'
+import type { TokenLogs } from './token-logs.ts'
+import { Transcript } from './transcript.ts'
+import { waitForJob } from './wait-for-job.ts'
+import { readLastEventId } from './wish.ts'
+
+export interface WatchingOptions {
+  functions: Functions
+  logs: TokenLogs
+  log: Log
+  metrics: HubMetrics
+  heartbeatMs: number
+}
+
+/** A job that a client may follow. */
+export interface Followed {
+  tenant: string
+  job: string
+  /** What is known of its row already. */
+  row?: JobRow
+}
+
+export interface Watching {
+  /** Tells the client of everything, from where it left off. */
+  openStream(client: Client, followed: Followed, headers: AnswerHeaders): void
+  /** Answers with the result if it is there in time; false where it is not, and nothing is answered. */
+  answerInTime(client: Client, followed: Followed, seconds: number, headers: AnswerHeaders): Promise<boolean>
+  /** Ends all of it; streams can be resumed elsewhere. */
+  end(): void
+}
+
+export function createWatching({ functions, logs, log, metrics, heartbeatMs }: WatchingOptions): Watching {
+  const ended = new AbortController()
+  const streams = new Set<() => void>()
+
+  function openStream(client: Client, followed: Followed, headers: AnswerHeaders): void {
+    const { request, response, target } = client
+    if (response.destroyed) return
+    let how: 'ended' | 'left' | 'slow' | 'drained' = 'left'
+    const transcript = new Transcript(followed.job, readLastEventId(request.headers, target.query))
+    const stream = openEventStream(response, headers, () => (how = 'slow'))
+    metrics.streamOpened()
+    const stop = followJob({
+      ...followingOf(client, followed),
+      onMessage(message) {
+        const event = transcript.tell(message)
+        if (event === undefined) return
+        metrics.told()
+        stream.send(event)
+      },
+      onBeat: () => stream.beat(),
+      onEnd(ending) {
+        how = 'ended'
+        stream.send(transcript.end(ending))
+        stream.end()
+      },
+    })
+    const drain = () => {
+      how = 'drained'
+      stream.end()
+    }
+    streams.add(drain)
+    response.once('close', () => {
+      stop()
+      streams.delete(drain)
+      metrics.streamClosed(how)
+    })
+    if (ended.signal.aborted) drain()
+  }
+
+  async function answerInTime(client: Client, followed: Followed, seconds: number, headers: AnswerHeaders) {
+    const signal = AbortSignal.any([client.left, ended.signal])
+    const ending = await waitForJob({ ...followingOf(client, followed), seconds, signal })
+    metrics.waited(client.left.aborted ? 'left' : ending === undefined ? 'too_long' : 'in_time')
+    if (ending === undefined) return false
+    const applied = { ...headers, 'preference-applied': `wait=${seconds}` }
+    if (ending.status === 'completed')
+      answerJson(client, 200, envelopeOf(followed.job, ending, headers), applied)
+    else answerFailure(client, failureOf(ending), applied, { job: followed.job })
+    return true
+  }
+
+  function followingOf({ request }: Client, followed: Followed) {
+    const call = { method: 'GET', path: `/v1/jobs/${followed.job}`, headers: passedHeaders(request.headers) }
+    const readRow = async () => {
+      try {
+        const { status, body } = await functions.callJson('jobs', call)
+        return status === 200 ? JobRow.parse(body).job : undefined
+      } catch (error) {
+        log.debug({ err: error, job: followed.job }, 'a job could not be read')
+        return undefined
+      }
+    }
+    return { ...followed, logs, readRow, heartbeatMs }
+  }
+
+  return {
+    openStream,
+    answerInTime,
+    end() {
+      ended.abort()
+      for (const drain of streams) drain()
+    },
+  }
+}
+
+/** The answer that the call would have had without a job, and the job beside it. */
+function envelopeOf(job: string, { path, result, tokens, charges }: Completed, headers: AnswerHeaders) {
+  const self = `/v1/jobs/${job}`
+  const { traceparent } = headers
+  const trace = typeof traceparent === 'string' ? { trace_id: readTraceparent(traceparent).traceId } : {}
+  return {
+    path,
+    result,
+    job: { id: job, status: 'completed' },
+    links: { self, stream: `${self}/stream` },
+    meta: { charges: charges ?? {}, tokens, ...trace },
+  }
+}

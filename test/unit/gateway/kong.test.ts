@@ -1,0 +1,80 @@
+import { generateKeyPairSync } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import { catalog } from '../../../functions/catalog.ts'
+import { deployKongConfig } from '../../../gateway/kong/deployment.ts'
+import { createKongConfig } from '../../../gateway/kong/kong.ts'
+import { PROBLEM_BODY_LUA, STRIP_HEADERS_LUA, STRIPPED_PREFIXES } from '../../../gateway/kong/lua.ts'
+import { KongFile } from './kong-schema.ts'
+
+const config = createKongConfig(catalog)
+
+function publicKey(kid: string, kind: 'ed25519' | 'ec') {
+  const { publicKey } =
+    kind === 'ec' ? generateKeyPairSync('ec', { namedCurve: 'P-256' }) : generateKeyPairSync('ed25519')
+  return { ...publicKey.export({ format: 'jwk' }), kty: kind === 'ec' ? 'EC' : 'OKP', kid }
+}
+
+describe('createKongConfig()', () => {
+  test('uses entities, plugins and fields of Kong OSS 3.9 only', () => {
+    expect(KongFile.safeParse(config).error?.issues ?? []).toEqual([])
+  })
+
+  test('sends each function its own host name, and waits longer than the function does', () => {
+    for (const { name, scale } of catalog) {
+      const service = config.services.find((each) => each.name === name)
+      expect(service?.url).toBe(`http://${name}.kgents.svc.cluster.local:80`)
+      expect(service?.read_timeout).toBeGreaterThan(scale.timeoutSeconds * 1000)
+    }
+  })
+
+  test('lets answers of the stream hub through as they come', () => {
+    const hub = config.services.find(({ name }) => name === 'stream-hub')
+    expect(hub?.routes.length).toBeGreaterThan(0)
+    expect(hub?.routes.every((route) => route.response_buffering === false)).toBe(true)
+  })
+
+  test('says no secret, no key and no token', () => {
+    expect(JSON.stringify(config)).not.toMatch(/BEGIN|secret"|"d":/)
+  })
+})
+
+describe('deployKongConfig()', () => {
+  const keys = { keys: [publicKey('old', 'ed25519'), publicKey('new', 'ec')] }
+
+  test('gives the platform one credential for each key, so that keys can rotate', () => {
+    const deployed = deployKongConfig(config, { keys })
+    expect(KongFile.safeParse(deployed).error?.issues ?? []).toEqual([])
+    expect(deployed.consumers[0]?.jwt_secrets?.map(({ key, algorithm }) => [key, algorithm])).toEqual([
+      ['old', 'EdDSA'],
+      ['new', 'ES256'],
+    ])
+  })
+
+  test('names the sites that may call, and the collector of spans', () => {
+    const deployed = deployKongConfig(config, {
+      keys,
+      corsOrigins: ['https://app.example'],
+      tracesEndpoint: 'http://collector:4318/v1/traces',
+    })
+    expect(KongFile.safeParse(deployed).error?.issues ?? []).toEqual([])
+    expect(deployed.plugins.find(({ name }) => name === 'cors')?.config['origins']).toEqual([
+      'https://app.example',
+    ])
+    expect(deployed.plugins.some(({ name }) => name === 'opentelemetry')).toBe(true)
+  })
+})
+
+describe('Lua for Kong', () => {
+  test('names every prefix that is stripped', () => {
+    for (const prefix of STRIPPED_PREFIXES) expect(STRIP_HEADERS_LUA).toContain(`'${prefix}'`)
+  })
+
+  test('holds problems that are JSON but for their last brace', () => {
+    const strings = [...PROBLEM_BODY_LUA.matchAll(/'(\{(?:[^'\\]|\\.)*)'/g)].map(([, text = '']) => text)
+    expect(strings.length).toBeGreaterThan(8)
+    for (const text of strings) {
+      const problem: unknown = JSON.parse(`${text.replaceAll("\\'", "'").replaceAll('\\\\', '\\')}}`)
+      expect(problem).toMatchObject({ code: expect.any(String), status: expect.any(Number) })
+    }
+  })
+})

@@ -1,0 +1,108 @@
+import { describe, expect, test } from 'vitest'
+import { catalog } from '../../../functions/catalog.ts'
+import { createKongConfig } from '../../../gateway/kong/kong.ts'
+import type { RoutedEndpoint, RoutedFunction } from '../../../gateway/kong/routes.ts'
+import { createRouter, listMatches } from '../../../gateway/local/router.ts'
+
+const KEY = { 'x-api-key': 'kg_abcde_secret' }
+const TOKEN = { authorization: 'Bearer x.y.z' }
+const STREAM = { accept: 'text/event-stream' }
+const WAIT = { prefer: 'respond-async, wait=10' }
+
+const findRoute = createRouter(listMatches(createKongConfig(catalog)))
+
+function find(method: string, path: string, headers: Record<string, string>) {
+  const match = findRoute(method, path, headers)
+  return {
+    service: match?.service?.name,
+    route: match?.route.name,
+    checksToken: match?.route.plugins?.some(({ name }) => name === 'jwt') ?? false,
+  }
+}
+
+/** A request for `endpoint`: its path with something in place of each name. */
+function pathOf({ path }: RoutedEndpoint): string {
+  return path.replaceAll(/:\w+/g, '0190b0f2-7f2b-7000-8000-000000000001')
+}
+
+const cases = catalog.flatMap((definition: RoutedFunction) =>
+  definition.endpoints.map(
+    (endpoint) => [`${endpoint.method} ${endpoint.path}`, definition, endpoint] as const,
+  ),
+)
+
+describe.each(cases)('%s', (_name, definition, endpoint) => {
+  const { method, auth, streams } = endpoint
+  const path = pathOf(endpoint)
+  const required = auth === 'required'
+
+  test('reaches its function, with its token checked where one is required', () => {
+    expect(find(method, path, TOKEN)).toEqual({
+      service: definition.name,
+      route: endpoint.name,
+      checksToken: required,
+    })
+    expect(find(method, path, {}).checksToken).toBe(required)
+  })
+
+  test('reaches its function with an API key, which the function checks', () => {
+    expect(find(method, path, KEY)).toMatchObject({ service: definition.name, checksToken: false })
+  })
+
+  test('is not let off by something that is no API key', () => {
+    expect(find(method, path, { 'x-api-key': 'anything' }).checksToken).toBe(required)
+  })
+
+  if (!streams) return
+  test('goes to the stream hub where the caller waits', () => {
+    for (const wish of [STREAM, WAIT, { ...STREAM, ...WAIT }]) {
+      expect(find(method, path, { ...TOKEN, ...wish })).toMatchObject({
+        service: 'stream-hub',
+        checksToken: required,
+      })
+      expect(find(method, path, { ...KEY, ...wish })).toMatchObject({
+        service: 'stream-hub',
+        checksToken: false,
+      })
+    }
+  })
+})
+
+describe('other paths', () => {
+  test('GET /v1/jobs/{id}/stream goes to the stream hub', () => {
+    expect(find('GET', '/v1/jobs/1/stream', TOKEN)).toMatchObject({
+      service: 'stream-hub',
+      checksToken: true,
+    })
+    expect(find('GET', '/v1/jobs/1/stream', KEY)).toMatchObject({ service: 'stream-hub', checksToken: false })
+  })
+
+  test('an unknown aspect of a node, by another method, goes to the node', () => {
+    expect(find('GET', '/v1/agentese/void/entropy/frob', TOKEN)).toMatchObject({
+      service: 'void-entropy',
+      checksToken: true,
+    })
+    expect(find('GET', '/v1/agentese/void/entropy/frob', KEY)).toMatchObject({ service: 'void-entropy' })
+  })
+
+  test('an unknown node goes to logos, which can suggest one', () => {
+    expect(find('POST', '/v1/agentese/world/nowhere/manifest', TOKEN)).toMatchObject({
+      service: 'logos',
+      checksToken: true,
+    })
+    expect(find('GET', '/v1/agentese/world', TOKEN)).toMatchObject({ service: 'logos' })
+  })
+
+  test.each(['/', '/v1', '/v2/jobs', '/v1/jobsfoo', '/events', '/health/live', '/metrics/x'])(
+    '%s is unknown',
+    (path) => {
+      for (const method of ['GET', 'POST', 'OPTIONS']) {
+        expect(find(method, path, TOKEN)).toMatchObject({ service: undefined, route: 'unknown' })
+      }
+    },
+  )
+
+  test('OPTIONS on any path meets a route without a token, so that preflight requests are answered', () => {
+    expect(find('OPTIONS', '/v1/jobs', {})).toMatchObject({ route: 'unknown', checksToken: false })
+  })
+})
