@@ -21,6 +21,12 @@ const Grant = z.strictObject({
   poured_at: z.string().nullable(),
 })
 
+/** One of the two is there. */
+interface Pour {
+  grant?: string | undefined
+  amount?: number | undefined
+}
+
 interface PoolRow {
   initial: number
   remaining: number
@@ -94,13 +100,18 @@ export const voidEntropy = defineNode('void.entropy', {
 
     pour: aspect({
       category: 'E',
-      summary: 'Give a grant back; half of it returns to the pool, once',
+      summary: 'Give a sip back, by its grant or its amount; half of it returns to the pool, once',
       effects: ['earns:entropy'],
-      input: z.strictObject({ grant: z.uuid() }),
+      input: z
+        .strictObject({ grant: z.uuid().optional(), amount: z.number().positive().max(INITIAL).optional() })
+        .refine(
+          ({ grant, amount }) => (grant === undefined) !== (amount === undefined),
+          'name grant or amount',
+        ),
       output: z.strictObject({ returned: z.number(), recovered: z.number(), remaining: z.number() }),
-      examples: [],
-      async handle({ grant }, call) {
-        const returned = await takeBack(grant, call)
+      examples: [{ summary: 'The latest sip of that amount', input: { amount: 0.1 } }],
+      async handle(what, call) {
+        const returned = await takeBack(what, call)
         const [pool] = await call.db<{ remaining: number; recovered: number }[]>`
           update entropy_pools p set remaining = least(p.initial, p.remaining + ${returned * RECOVERY}::float8)
           from entropy_pools before
@@ -132,21 +143,23 @@ async function draw(amount: number, { db, identity }: Call): Promise<void> {
   })
 }
 
-/** Marks a grant as poured; answers its amount. */
-async function takeBack(grant: string, { db }: Call): Promise<number> {
-  const [row] = await db<
-    GrantRow[]
-  >`select id, amount, sipped_at, poured_at from entropy_grants where id = ${grant} for update`
+/** Marks a grant as poured; answers its amount. By amount it is the latest such sip that was not poured yet. */
+async function takeBack({ grant = null, amount = null }: Pour, { db }: Call): Promise<number> {
+  const name = grant ?? amount
+  const [row] = await db<GrantRow[]>`
+    select id, amount, sipped_at, poured_at from entropy_grants
+    where id = ${grant}::uuid or (amount = ${amount}::float8 and poured_at is null)
+    order by sipped_at desc limit 1 for update`
   if (row === undefined) {
-    throw new Failure('NOT_FOUND', `Cannot pour "${grant}": there is no such grant`, {
+    throw new Failure('NOT_FOUND', `Cannot pour "${name}": there is no such grant`, {
       suggestion: 'void.entropy.witness lists your grants',
     })
   }
   if (row.poured_at !== null) {
-    throw new Failure('STATE_CONFLICT', `Cannot pour "${grant}": it was poured already`, {
+    throw new Failure('STATE_CONFLICT', `Cannot pour "${name}": it was poured already`, {
       suggestion: 'A grant pours once; void.entropy.witness shows which are left',
     })
   }
-  await db`update entropy_grants set poured_at = now() where id = ${grant}`
+  await db`update entropy_grants set poured_at = now() where id = ${row.id}`
   return row.amount
 }

@@ -6,6 +6,7 @@ import type { HttpBindings } from '@hono/node-server'
 import { Hono, type Context } from 'hono'
 import type { Endpoint, FunctionDefinition } from '../contract/function.ts'
 import { Failure } from '../failures.ts'
+import { RequestDeadline } from '../pipeline/deadline.ts'
 import { invoke } from '../pipeline/invoke.ts'
 import type { Answer, Credential, Request as Call } from '../pipeline/invocation.ts'
 import type { Runtime } from '../pipeline/runtime.ts'
@@ -51,7 +52,7 @@ async function serve(context: Context, runtime: Runtime, definition: FunctionDef
     ...optional('idempotencyKey', request.headers.get('idempotency-key')),
     ...optional('claimedTenant', request.headers.get('x-tenant-id')),
     trace,
-    signal: deadline(request.signal, definition),
+    deadline: new RequestDeadline(request, definition.scale.timeoutSeconds),
     answerHeaders: {},
   })
 }
@@ -72,7 +73,7 @@ async function serveDispatched(context: Context, runtime: Runtime): Promise<Resp
       ...optional('archetype', archetype),
       ...optional('idempotencyKey', idempotencyKey),
       trace,
-      signal: deadline(request.signal, definition),
+      deadline: new RequestDeadline(request, definition.scale.timeoutSeconds),
       answerHeaders: {},
     })
   } catch (error) {
@@ -184,17 +185,12 @@ function fits(pattern: string, pathname: string): boolean {
 
 /** As Node has parsed them: to make a `Headers` of them costs more than to read the event. */
 function headersOf(context: Context): RequestHeaders {
-  const { incoming } = context.env as Partial<HttpBindings>
+  const { incoming } = (context.env ?? {}) as Partial<HttpBindings>
   return incoming?.headers ?? Object.fromEntries(context.req.raw.headers)
 }
 
 function startOf(context: Context): TraceContext {
   return readTraceparent(context.req.header('traceparent'))
-}
-
-/** Aborted when the caller hangs up or the function's time is over, whichever is first. */
-function deadline(signal: AbortSignal, { scale }: FunctionDefinition): AbortSignal {
-  return AbortSignal.any([signal, AbortSignal.timeout(scale.timeoutSeconds * 1000)])
 }
 
 function optional<K extends string, V>(name: K, value: V | null | undefined): { [key in K]?: V } {

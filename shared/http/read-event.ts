@@ -30,7 +30,7 @@ export async function readEvent(request: Request, headers: RequestHeaders): Prom
   }
 }
 
-const REQUIRED = ['id', 'source', 'type', 'time', 'tenantid'] as const
+const REQUIRED = ['specversion', 'id', 'source', 'type', 'time', 'tenantid'] as const
 /** Attributes of which the library makes something else than the text that was sent. */
 const SPECIAL = new Set(['data', 'datacontenttype', 'datacontentencoding', 'dataschema', 'schemaurl'])
 
@@ -81,12 +81,12 @@ async function readAny(headers: RequestHeaders, body: string): Promise<KgentsEve
   const event = HTTP.toEvent<unknown>({ headers: { ...headers }, body })
   if (Array.isArray(event)) throw new TypeError('a batch of events is not taken here')
   const single = event as CloudEvent<unknown>
-  single.validate()
+  if (!single.validate()) throw new TypeError(`specversion "${single.specversion}" is not taken here`)
   // The library's type leaves extensions untyped; the signature covers those that are believed.
   return single.toJSON() as unknown as KgentsEvent
 }
 
-/** The library makes up an id or a time where there is none; here that is the sender's mistake. */
+/** The library makes up an id, a version or a time where there is none; here that is the sender's mistake. */
 function requireAttributes(headers: RequestHeaders, body: string): void {
   const isStructured = /^application\/cloudevents\+json/i.test(String(headers['content-type']))
   const attributes: Record<string, unknown> = isStructured
@@ -94,4 +94,5 @@ function requireAttributes(headers: RequestHeaders, body: string): void {
     : Object.fromEntries(REQUIRED.map((name) => [name, headers[`ce-${name}`]]))
   const missing = REQUIRED.filter((name) => typeof attributes[name] !== 'string' || attributes[name] === '')
   if (missing.length > 0) throw new TypeError(`attribute "${missing.join('", "')}" is missing`)
+  if (Number.isNaN(Date.parse(String(attributes['time'])))) throw new TypeError('attribute "time" is no time')
 }

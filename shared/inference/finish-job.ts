@@ -98,7 +98,17 @@ async function continueCall(
   const { identity, archetype, input, traceparent } = JobCall.parse(job.call)
   const observer = { user: identity.user, archetype } as Observer
   const trace = readTraceparent(traceparent)
-  const call = createCall({ runtime, function: definition, identity, observer, db, pending, trace, signal })
+  const parts = {
+    runtime,
+    function: definition,
+    identity,
+    observer,
+    db,
+    pending,
+    trace,
+    deadline: { signal },
+  }
+  const call = createCall(parts)
   return endpoint.complete?.({ input: endpoint.input.parse(input), text, tokens }, call)
 }
 

@@ -2,11 +2,14 @@
 import type { Observer } from '../agentese/observer.ts'
 import type { Accepted, Call, Inference } from '../contract/call.ts'
 import type { FunctionDefinition } from '../contract/function.ts'
+import type { Platform } from '../contract/platform.ts'
 import type { Db } from '../database/database.ts'
 import { createEvent } from '../events/event.ts'
 import { Failure } from '../failures.ts'
 import type { Identity } from '../identity/identity.ts'
+import type { Log } from '../telemetry/log.ts'
 import { formatTraceparent, type TraceContext } from '../telemetry/trace.ts'
+import type { Deadline } from './deadline.ts'
 import { toOutbox, type OutboxRow } from './record.ts'
 import type { Runtime } from './runtime.ts'
 
@@ -29,7 +32,7 @@ export interface CallParts {
   db: Db | undefined
   pending: Pending
   trace: TraceContext
-  signal: AbortSignal
+  deadline: Deadline
   asked?: string | undefined
   idempotencyKey?: string | undefined
   /** Absent where no job can be asked for: outside an aspect that goes on with the answer. */
@@ -37,37 +40,60 @@ export interface CallParts {
 }
 
 export function createCall(parts: CallParts): Call {
-  const { runtime, pending, trace, signal } = parts
-  return {
-    get identity() {
-      return present(parts.identity, 'no caller')
-    },
-    get observer() {
-      return present(parts.observer, 'no observer')
-    },
-    get db() {
-      return present(parts.db, 'no transaction')
-    },
-    emit(type, data, { closes } = {}) {
-      const tenant = present(parts.identity, 'no caller').tenant
-      const source = `/functions/${parts.function.name}`
-      const traceparent = formatTraceparent(trace)
-      pending.events.push(
-        toOutbox(createEvent({ source, type, tenant, traceparent, data }, runtime.eventKey), closes),
-      )
-    },
-    infer(inference) {
-      return present(parts.infer, 'no continuation')(inference)
-    },
-    charge(resource, amount) {
-      pending.charges[resource] = (pending.charges[resource] ?? 0) + amount
-    },
-    asked: parts.asked,
-    idempotencyKey: parts.idempotencyKey,
-    signal,
-    log: runtime.log,
-    trace,
-    platform: runtime.platform,
+  return new HandlerCall(parts)
+}
+
+/** A class, since an object literal with accessors is fifty times as dear to make (6 us, measured). */
+class HandlerCall implements Call {
+  readonly asked: string | undefined
+  readonly idempotencyKey: string | undefined
+  readonly log: Log
+  readonly trace: TraceContext
+  readonly platform: Platform
+  readonly #parts: CallParts
+
+  constructor(parts: CallParts) {
+    this.#parts = parts
+    this.asked = parts.asked
+    this.idempotencyKey = parts.idempotencyKey
+    this.log = parts.runtime.log
+    this.trace = parts.trace
+    this.platform = parts.runtime.platform
+  }
+
+  get identity(): Identity {
+    return present(this.#parts.identity, 'no caller')
+  }
+
+  get observer(): Observer {
+    return present(this.#parts.observer, 'no observer')
+  }
+
+  get db(): Db {
+    return present(this.#parts.db, 'no transaction')
+  }
+
+  get signal(): AbortSignal {
+    return this.#parts.deadline.signal
+  }
+
+  // As members of their own, so that a handler may take them out of the call.
+  readonly emit: Call['emit'] = (type, data, { closes } = {}) => {
+    const { runtime, pending, function: definition } = this.#parts
+    const source = `/functions/${definition.name}`
+    const traceparent = formatTraceparent(this.trace)
+    const event = createEvent(
+      { source, type, tenant: this.identity.tenant, traceparent, data },
+      runtime.eventKey,
+    )
+    pending.events.push(toOutbox(event, closes))
+  }
+
+  readonly infer: Call['infer'] = (inference) => present(this.#parts.infer, 'no continuation')(inference)
+
+  readonly charge: Call['charge'] = (resource, amount) => {
+    const { charges } = this.#parts.pending
+    charges[resource] = (charges[resource] ?? 0) + amount
   }
 }
 

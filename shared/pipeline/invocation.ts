@@ -4,6 +4,7 @@ import type { Endpoint, FunctionDefinition } from '../contract/function.ts'
 import { Failure } from '../failures.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { TraceContext } from '../telemetry/trace.ts'
+import type { Deadline } from './deadline.ts'
 import type { Runtime } from './runtime.ts'
 
 /** The credential that a request carries; the edge reads it, the pipeline believes nothing until it is verified. */
@@ -26,7 +27,7 @@ export interface Request {
   /** A tenant that somebody named in a header: never believed, but a contradiction is refused. */
   claimedTenant?: string
   trace: TraceContext
-  signal: AbortSignal
+  deadline: Deadline
   /** Headers of the answer, good or bad; the steps add to them. */
   answerHeaders: Record<string, string>
 }

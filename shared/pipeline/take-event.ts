@@ -49,7 +49,7 @@ async function deliver(
     const trace = readTraceparent(event.traceparent)
     const identity = { tenant, tier: 'free', user: NOBODY, roles: [], permissions: [] } as const
     const observer = { user: NOBODY, archetype: 'system' } as const
-    const parts = { runtime, function: definition, observer, db, pending, trace, signal }
+    const parts = { runtime, function: definition, observer, db, pending, trace, deadline: { signal } }
     await subscription.handle(
       data.data,
       createCall({ ...parts, identity: { ...identity, roles: [], permissions: [] } }),

@@ -40,7 +40,7 @@ async function write(invocation: Invocation, db: Db): Promise<Answer> {
   const { request, runtime } = invocation
   const pending = nothingPending()
   const output = await handle(invocation, db, pending)
-  request.signal.throwIfAborted()
+  request.deadline.signal.throwIfAborted()
   const answer = answerOf(invocation, output, pending.charges)
   const marks = []
   // The mark of a job is written when the job ends, with what it really used.
@@ -73,7 +73,7 @@ async function handle(invocation: Invocation, db: Db | undefined, pending: Pendi
     db,
     pending,
     trace: request.trace,
-    signal: request.signal,
+    deadline: request.deadline,
     asked: request.archetype,
     idempotencyKey: request.idempotencyKey,
     ...(request.endpoint.complete === undefined || db === undefined

@@ -163,6 +163,27 @@ describe('the pipeline', () => {
     }
   })
 
+  test('pours a sip back by its amount as by its grant, once', async ({ newTenant }) => {
+    const tenant = await newTenant()
+    const pour = (body: object) => tenant.calls('POST', '/v1/agentese/void/entropy/pour', body)
+    await tenant.calls('POST', '/v1/agentese/void/entropy/sip', { amount: 10 })
+    expect((await pour({ amount: 10 })).body.result).toEqual({ returned: 10, recovered: 5, remaining: 95 })
+    expect((await pour({ amount: 10 })).body.code).toBe('NOT_FOUND')
+    expect((await pour({})).body.code).toBe('TYPE_MISMATCH')
+    expect((await pour({ grant: tenant.id, amount: 1 })).body.code).toBe('TYPE_MISMATCH')
+  })
+
+  test('asks no model where there is none, and says what to set', async ({ newTenant, runtime, owner }) => {
+    const tenant = await newTenant()
+    runtime.inferenceUnavailable = 'no model could be fetched'
+    const answer = await tenant.calls('POST', '/v1/agentese/self/soul/dialogue', { message: 'Hello' })
+    runtime.inferenceUnavailable = undefined
+    expect(answer).toMatchObject({ status: 503, body: { code: 'INFERENCE_UNAVAILABLE' } })
+    expect(answer.body.suggestion).toContain('INFERENCE_BASE_URL')
+    expect(answer.headers.get('retry-after')).toBe('30')
+    expect(await owner`select from jobs where tenant_id = ${tenant.id}`).toHaveLength(0)
+  })
+
   test('shares an entropy pool of 100 out among a crowd, and never more', async ({ newTenant }) => {
     const tenant = await newTenant()
     const sips = await Promise.all(

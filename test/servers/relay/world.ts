@@ -349,7 +349,7 @@ export async function endProcess(child: ChildProcess, signal: NodeJS.Signals): P
 }
 
 /** `name` or `name{label="value"}`. */
-export function readValue(rendered: string, series: string): number {
+function readValue(rendered: string, series: string): number {
   const line = rendered
     .split('\n')
     .find((line) => line.startsWith(`${series} `) || line.startsWith(`${series}{`))
