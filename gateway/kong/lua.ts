@@ -86,8 +86,8 @@ if kong.response.get_source() ~= "service" and problem then
     end
     local path = kong.request.get_path():gsub("[^%w%-%._~/%%]", "")
     problem = problem .. ',"path":"' .. path .. '"'
-    local trace = (kong.request.get_header("traceparent") or ""):match("^00%-(%x+)%-")
-    if trace then problem = problem .. ',"trace_id":"' .. trace .. '"' end
+    local trace = (kong.request.get_header("traceparent") or ""):match("^00%-(%x+)%-") or ngx.var.request_id
+    problem = problem .. ',"trace_id":"' .. trace .. '"'
     kong.response.set_raw_body(problem .. "}")
   end
 end

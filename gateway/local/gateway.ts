@@ -48,6 +48,7 @@ interface Lane extends Match {
 const OWN_HEADERS = new Set([
   'host',
   'expect',
+  'traceparent',
   'x-real-ip',
   'x-forwarded-for',
   'x-forwarded-proto',
@@ -55,8 +56,11 @@ const OWN_HEADERS = new Set([
 ])
 /** Names of headers whose fate is remembered; a client may make up as many as it likes. */
 const REMEMBERED_HEADERS = 1_000
-/** Unread bodies up to this size are read to keep the connection; a larger one ends it. */
-const DISCARDED_BYTES = 65_536
+/**
+ * Unread bodies up to this size are read and thrown away, as Kong does: a client that still sends when its connection
+ * is closed never sees the answer. A larger one ends the connection.
+ */
+const DISCARDED_BYTES = 16 * 1024 * 1024
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
 
 /** @throws TypeError where `config` asks for what this gateway cannot do */
@@ -125,12 +129,15 @@ export function createGateway({ config, resolve, log }: GatewayOptions): Gateway
 
 function createExchange(request: IncomingMessage, method: string): Exchange {
   const client = request.socket.remoteAddress ?? ''
-  return { request, method, client, upstreamHeaders: {}, answerHeaders: {}, maxBodyBytes: Infinity }
+  const given = String(request.headers['traceparent'])
+  const traceparent = TRACEPARENT.test(given) ? given : formatTraceparent(startTrace())
+  const headers = { upstreamHeaders: {}, answerHeaders: {} }
+  return { request, method, client, traceparent, ...headers, maxBodyBytes: Infinity }
 }
 
 /** Names, then values, one after the other, as undici takes them. */
 function upstreamHeaders(
-  { request, client, upstreamHeaders }: Exchange,
+  { request, client, traceparent, upstreamHeaders }: Exchange,
   strips: (name: string) => boolean,
 ): string[] {
   const { rawHeaders, headers } = request
@@ -148,9 +155,7 @@ function upstreamHeaders(
     'x-forwarded-for',
     before === undefined ? client : `${String(before)}, ${client}`,
   )
-  list.push('x-forwarded-proto', 'http', 'x-forwarded-host', headers.host ?? '')
-  if (!TRACEPARENT.test(String(headers['traceparent'])))
-    list.push('traceparent', formatTraceparent(startTrace()))
+  list.push('x-forwarded-proto', 'http', 'x-forwarded-host', headers.host ?? '', 'traceparent', traceparent)
   return list
 }
 
@@ -170,10 +175,11 @@ function createStrip(plugins: readonly Plugin[]): (name: string) => boolean {
 /** Answers in place of the service. */
 function refuse(exchange: Exchange, response: ServerResponse, path: string, answer: Answer): void {
   if (response.headersSent || response.destroyed) return
+  discard(exchange)
   const headers = {
     ...exchange.answerHeaders,
     ...answer.headers,
-    ...(isLarge(exchange) ? { connection: 'close' } : {}),
+    ...(isUnreadable(exchange) ? { connection: 'close' } : {}),
   }
   if (!('failure' in answer)) {
     response.writeHead(answer.status, headers).end()
@@ -189,16 +195,19 @@ function refuse(exchange: Exchange, response: ServerResponse, path: string, answ
     .end(body)
 }
 
-function problemWith(failure: Failure, path: string, { request }: Exchange): Record<string, unknown> {
-  const given = String(request.headers['traceparent'])
-  return {
-    ...problemMembers(failure),
-    path,
-    ...(TRACEPARENT.test(given) ? { trace_id: given.slice(3, 35) } : {}),
-  }
+function problemWith(failure: Failure, path: string, { traceparent }: Exchange): Record<string, unknown> {
+  return { ...problemMembers(failure), path, trace_id: traceparent.slice(3, 35) }
 }
 
-function isLarge({ request }: Exchange): boolean {
-  const length = request.headers['content-length']
-  return request.headers['transfer-encoding'] !== undefined || Number(length ?? 0) > DISCARDED_BYTES
+function isUnreadable({ request }: Exchange): boolean {
+  return Number(request.headers['content-length'] ?? 0) > DISCARDED_BYTES
+}
+
+/** Reads what is left of a body whose length nobody knows, up to the same size. */
+function discard({ request }: Exchange): void {
+  let bytes = 0
+  request.on('data', (chunk: Buffer) => {
+    bytes += chunk.length
+    if (bytes > DISCARDED_BYTES) request.destroy()
+  })
 }

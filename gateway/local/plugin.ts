@@ -9,6 +9,8 @@ export interface Exchange {
   readonly request: IncomingMessage
   readonly method: string
   readonly client: string
+  /** The caller's trace, or a new one. */
+  readonly traceparent: string
   /** Headers that replace the client's on the way to the function. */
   readonly upstreamHeaders: Record<string, string>
   /** Headers added to the answer, whoever gives it. */
