@@ -144,11 +144,11 @@ async function draw(amount: number, { db, identity }: Call): Promise<void> {
 }
 
 /** Marks a grant as poured; answers its amount. By amount it is the latest such sip that was not poured yet. */
-async function takeBack({ grant = null, amount = null }: Pour, { db }: Call): Promise<number> {
+async function takeBack({ grant, amount }: Pour, { db }: Call): Promise<number> {
   const name = grant ?? amount
   const [row] = await db<GrantRow[]>`
     select id, amount, sipped_at, poured_at from entropy_grants
-    where id = ${grant}::uuid or (amount = ${amount}::float8 and poured_at is null)
+    where id = ${grant ?? null}::uuid or (amount = ${amount ?? null}::float8 and poured_at is null)
     order by sipped_at desc limit 1 for update`
   if (row === undefined) {
     throw new Failure('NOT_FOUND', `Cannot pour "${name}": there is no such grant`, {

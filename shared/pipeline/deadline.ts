@@ -27,6 +27,6 @@ export class RequestDeadline implements Deadline {
 
 function signalAfter(milliseconds: number): AbortSignal {
   return milliseconds > 0
-    ? AbortSignal.timeout(milliseconds)
+    ? AbortSignal.timeout(Math.ceil(milliseconds))
     : AbortSignal.abort(new DOMException('The time of the function is over', 'TimeoutError'))
 }

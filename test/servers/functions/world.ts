@@ -116,7 +116,7 @@ async function open(functions: readonly FunctionDefinition[], eventKey: string) 
   const dispatch = await keyPair('dispatch')
   const config = FunctionConfig.parse({
     FUNCTION: functions.map(({ name }) => name).join(','),
-    LOG_LEVEL: 'error',
+    LOG_LEVEL: 'silent',
     DATABASE_URL: inject('servers').postgres.app,
     PLATFORM_JWKS: platform.set,
     PLATFORM_SIGNING_KEY: platform.secret,
