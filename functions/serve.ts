@@ -5,15 +5,19 @@ import { createApp } from '../shared/http/app.ts'
 import { startServing } from '../shared/http/serve.ts'
 import { FunctionConfig } from '../shared/runtime/config.ts'
 import { openRuntime } from '../shared/runtime/create-runtime.ts'
+import { startTracing } from '../shared/telemetry/spans.ts'
 import { catalog } from './catalog.ts'
 
 const config = readConfig(FunctionConfig, process.env)
+const { OTEL_EXPORTER_OTLP_ENDPOINT: collector } = config
+const stopTracing = collector === undefined ? undefined : await startTracing(config.FUNCTION, collector)
 const { runtime, close } = openRuntime(config, catalog)
 const { drain } = await startServing(createApp(runtime), config.PORT, config.HOST)
 
 process.once('SIGTERM', async () => {
   await drain()
   await close()
+  await stopTracing?.()
   process.exit(0)
 })
 

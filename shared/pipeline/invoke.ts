@@ -1,5 +1,6 @@
 /** The pipeline: what every request goes through, in this order, in every function. */
 import { Failure } from '../failures.ts'
+import { withSpan } from '../telemetry/spans.ts'
 import type { Answer, Invocation, Request } from './invocation.ts'
 import type { Runtime } from './runtime.ts'
 import {
@@ -24,11 +25,32 @@ const ACT = [checkAffordance, checkPermission, transact]
  * @throws Failure as the table has it; anything else is a bug
  */
 export async function invoke(request: Request, runtime: Runtime): Promise<Answer> {
+  const { endpoint, trace } = request
+  return withSpan(endpoint.name, trace, attributesOf(request), (own) =>
+    run({ ...request, trace: own }, runtime),
+  )
+}
+
+async function run(request: Request, runtime: Runtime): Promise<Answer> {
   const invocation: Invocation = { request, runtime, startedAt: Date.now() }
   for (const step of UNDERSTAND) await step(invocation)
   await act(invocation)
   if (invocation.answer === undefined) throw new Failure('INTERNAL', 'The pipeline came to no answer')
   return invocation.answer
+}
+
+/** What a span tells of an aspect; never who called, since spans are kept elsewhere. */
+function attributesOf({ endpoint: { aspect } }: Request): Record<string, string | string[]> {
+  if (aspect === undefined) return {}
+  const [context = '', holon = '', verb = ''] = aspect.path.split('.')
+  return {
+    'agentese.path': aspect.path,
+    'agentese.context': context,
+    'agentese.holon': holon,
+    'agentese.aspect': verb,
+    'agentese.aspect_category': aspect.category,
+    'agentese.effects': [...aspect.effects],
+  }
 }
 
 async function act(invocation: Invocation): Promise<void> {

@@ -30,6 +30,8 @@ export const FunctionConfig = LogSettings.extend({
   INFERENCE_UNAVAILABLE: z.string().optional(),
   /** `host:port` that answers for all functions where there is no cluster DNS. */
   CLUSTER_INGRESS: z.string().optional(),
+  /** OTLP/HTTP collector that spans go to; absent is no tracing. */
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
   NATS_MONITORING_URL: z.url().optional(),
 })
 export type FunctionConfig = Readonly<z.infer<typeof FunctionConfig>>
