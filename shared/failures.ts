@@ -137,7 +137,7 @@ export function failureFrom(problem: unknown): Failure {
     string,
     unknown
   >
-  if (typeof code !== 'string' || !(code in CODES)) {
+  if (typeof code !== 'string' || !Object.hasOwn(CODES, code)) {
     return new Failure('DEPENDENCY_UNAVAILABLE', 'A part of the platform gave no clear answer', {
       retryAfterSeconds: 1,
     })

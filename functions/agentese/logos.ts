@@ -37,7 +37,7 @@ export const logos = defineOperation({
   name: 'logos',
   summary: 'Resolves AGENTESE paths and invokes them',
   needs: ['redis', 'postgres', 'functions'],
-  secrets: ['DATABASE_URL', 'EVENT_SIGNING_KEY', 'DISPATCH_SIGNING_KEY'],
+  secrets: ['DATABASE_URL', 'DISPATCH_SIGNING_KEY'],
   routes: {
     discover: route({
       route: 'GET /v1/agentese/discover',

@@ -10,6 +10,8 @@ import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.t
 import { Failure } from '../../shared/failures.ts'
 
 const INITIAL = 100
+/** The smallest sip; less would not change the pool, and still give a seed. */
+const SMALLEST = 0.001
 /** Share of a grant that pouring it back recovers. */
 const RECOVERY = 0.5
 
@@ -79,7 +81,7 @@ export const voidEntropy = defineNode('void.entropy', {
       category: 'E',
       summary: 'Draw some entropy and get a seed from it',
       effects: ['charges:entropy'],
-      input: z.strictObject({ amount: z.number().positive().max(INITIAL).default(0.1) }),
+      input: z.strictObject({ amount: z.number().min(SMALLEST).max(INITIAL).default(0.1) }),
       output: z.strictObject({
         amount: z.number(),
         seed: z.number().min(0).lt(1),
@@ -113,9 +115,8 @@ export const voidEntropy = defineNode('void.entropy', {
       async handle(what, call) {
         const returned = await takeBack(what, call)
         const [pool] = await call.db<{ remaining: number; recovered: number }[]>`
-          update entropy_pools p set remaining = least(p.initial, p.remaining + ${returned * RECOVERY}::float8)
-          from entropy_pools before
-          returning p.remaining, p.remaining - before.remaining as recovered`
+          update entropy_pools set remaining = least(initial, remaining + ${returned * RECOVERY}::float8)
+          returning new.remaining, new.remaining - old.remaining as recovered`
         const { remaining, recovered } = pool ?? { remaining: INITIAL, recovered: 0 }
         call.charge('entropy', -recovered)
         return { returned, recovered, remaining }

@@ -23,7 +23,7 @@ export const health = defineOperation({
   name: 'health',
   summary: 'Tells how the platform and its dependencies are',
   needs: ['postgres', 'redis'],
-  secrets: ['DATABASE_URL', 'EVENT_SIGNING_KEY'],
+  secrets: ['DATABASE_URL'],
   routes: {
     brief: route({
       route: 'GET /health',

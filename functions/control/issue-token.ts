@@ -6,7 +6,7 @@ export const issueToken = defineOperation({
   name: 'issue-token',
   summary: 'Exchanges an API key for a short-lived token',
   needs: ['postgres', 'redis'],
-  secrets: ['DATABASE_URL', 'EVENT_SIGNING_KEY', 'PLATFORM_SIGNING_KEY'],
+  secrets: ['DATABASE_URL', 'PLATFORM_SIGNING_KEY'],
   routes: {
     issue: route({
       route: 'POST /v1/auth/token',

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
 import { defineOperation, route, subscription } from '../../shared/contract/define-operation.ts'
 import { Failure } from '../../shared/failures.ts'
+import type { Identity } from '../../shared/identity/identity.ts'
 import { TokenUsage } from '../../shared/inference/messages.ts'
 
 const STATUSES = ['queued', 'running', 'completed', 'failed', 'cancelled'] as const
@@ -50,12 +51,7 @@ export const jobs = defineOperation({
       permission: 'jobs:read',
       input: JobId,
       output: JobAnswer,
-      async handle({ id }, { db }) {
-        const [row] = await db<JobRow[]>`
-          select id, status, path, created_at, started_at, finished_at, result, error, tokens, charges
-          from jobs where id = ${id}`
-        return present(row, id)
-      },
+      handle: async ({ id }, call) => present(await find(id, call), id),
     }),
 
     list: route({
@@ -68,11 +64,11 @@ export const jobs = defineOperation({
         cursor: z.uuid().optional(),
       }),
       output: z.strictObject({ jobs: z.array(Job), next_cursor: z.uuid().nullable() }),
-      async handle({ status = null, limit, cursor = null }, { db }) {
+      async handle({ status = null, limit, cursor = null }, { db, identity }) {
         const rows = await db<JobRow[]>`
           select id, status, path, created_at, started_at, finished_at, null as result, error, tokens, charges
           from jobs
-          where (${status}::text is null or status = ${status}) and (${cursor}::uuid is null or id < ${cursor})
+          where (${seesAll(identity)} or user_id = ${identity.user}) and (${status}::text is null or status = ${status}) and (${cursor}::uuid is null or id < ${cursor})
           order by id desc limit ${limit + 1}`
         const page = rows.slice(0, limit)
         return {
@@ -104,13 +100,22 @@ export const jobs = defineOperation({
   ],
 })
 
-async function cancel(id: string, call: Call): Promise<z.infer<typeof JobAnswer>> {
-  const status = await call.platform.endJob({ job: id, how: 'cancelled' }, call)
-  const [row] = await call.db<JobRow[]>`
+/** Jobs are personal, as what is said to one's K-gent is; an admin of the tenant sees all of its jobs. */
+function seesAll({ permissions }: Identity): boolean {
+  return permissions.includes('tenant:admin')
+}
+
+async function find(id: string, { db, identity }: Call): Promise<JobRow | undefined> {
+  const [row] = await db<JobRow[]>`
     select id, status, path, created_at, started_at, finished_at, result, error, tokens, charges
-    from jobs where id = ${id}`
-  const answer = present(row, id)
-  if (status === 'cancelled') return answer
+    from jobs where id = ${id} and (${seesAll(identity)} or user_id = ${identity.user})`
+  return row
+}
+
+async function cancel(id: string, call: Call): Promise<z.infer<typeof JobAnswer>> {
+  present(await find(id, call), id)
+  const status = await call.platform.endJob({ job: id, how: 'cancelled' }, call)
+  if (status === 'cancelled') return present(await find(id, call), id)
   throw new Failure('STATE_CONFLICT', `Cannot cancel job "${id}": it has ${status ?? 'ended'} already`, {
     suggestion: 'GET the job to see how it ended',
     details: { status },

@@ -102,7 +102,7 @@ export interface FunctionDefinition {
 
 export const DEFAULT_SCALE: Scale = {
   containerConcurrency: 0,
-  timeoutSeconds: 60,
+  timeoutSeconds: 30,
   maxScale: 10,
   target: 100,
   targetBurstCapacity: 0,

@@ -58,8 +58,9 @@ export async function withTenant<T>(
   }
 }
 
-/** Errors of the network, of a server that starts or stops, and of one that has no connection left. */
-const AWAY = /^(ECONN|EPIPE|ENOTFOUND|ETIMEDOUT|EHOSTUNREACH|CONNECT|CONNECTION_|57P0[1-3]|08|53300)/
+/** Errors of the network, of a server that starts, stops, is full or lets us not in, and of two calls in each other's way. */
+const AWAY =
+  /^(ECONN|EPIPE|ENOTFOUND|ETIMEDOUT|EHOSTUNREACH|CONNECT|CONNECTION_|57P0[1-3]|08|28|53300|40001|40P01)/
 const READ_ONLY_TRANSACTION = '25006'
 const CANCELLED = new Set(['57014', '55P03'])
 

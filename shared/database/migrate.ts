@@ -17,7 +17,8 @@ const LOCK = 7_264_001
 export async function migrate(url: string): Promise<string[]> {
   const sql = postgres(url, { max: 1, onnotice: () => {} })
   try {
-    await sql`select pg_advisory_lock(${LOCK})`
+    // One transaction for all of them and their records: a start that is interrupted has changed nothing.
+    await sql.unsafe(`begin; select pg_advisory_xact_lock(${LOCK})`)
     const postgrator = new Postgrator({
       driver: 'pg',
       migrationPattern: MIGRATIONS,
@@ -25,10 +26,11 @@ export async function migrate(url: string): Promise<string[]> {
       currentSchema: 'public',
       execQuery: async (query) => ({ rows: await sql.unsafe(query) }),
       execSqlScript: async (script) => {
-        await sql.unsafe(`begin;\n${script}\n;commit`)
+        await sql.unsafe(script)
       },
     })
     const applied = await postgrator.migrate()
+    await sql.unsafe('commit')
     return applied.map(({ name }) => name)
   } finally {
     await sql.end()

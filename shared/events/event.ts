@@ -59,21 +59,24 @@ export function createEvent(event: NewEvent, key: string): KgentsEvent {
 /**
  * Checks that `event` was signed by the platform, or by the worker that holds its job.
  *
- * @param key the platform's event signing key, base64url
+ * @param keys the platform's event signing keys, base64url; several while they rotate
  * @throws Failure EVENT_SYNTAX where an attribute is missing, SIGNATURE_INVALID where the signature does not fit
  */
-export function verifyEvent(event: KgentsEvent, key: string): void {
+export function verifyEvent(event: KgentsEvent, ...keys: string[]): void {
   for (const name of ['id', 'source', 'type', 'time', 'tenantid'] as const) {
     if (typeof event[name] !== 'string' || event[name] === '') {
       throw new Failure('EVENT_SYNTAX', `Cannot read the event: attribute "${name}" is missing`)
     }
   }
-  const expected = sign(event, SIGNED_BY_JOB.test(event.type) ? jobKeyOf(event, key) : key)
-  const given = Buffer.from(event.signature ?? '')
-  const wanted = Buffer.from(expected)
-  if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) {
+  if (!keys.some((key) => fits(event, SIGNED_BY_JOB.test(event.type) ? jobKeyOf(event, key) : key))) {
     throw new Failure('SIGNATURE_INVALID', `Cannot accept event "${event.id}": its signature does not fit`)
   }
+}
+
+function fits(event: KgentsEvent, key: string): boolean {
+  const given = Buffer.from(String(event.signature))
+  const wanted = Buffer.from(sign(event, key))
+  return given.length === wanted.length && timingSafeEqual(given, wanted)
 }
 
 /** The key with which a worker signs the results of one job, base64url. */

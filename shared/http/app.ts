@@ -5,6 +5,7 @@
 import type { HttpBindings } from '@hono/node-server'
 import { Hono, type Context } from 'hono'
 import type { Endpoint, FunctionDefinition } from '../contract/function.ts'
+import type { KgentsEvent } from '../events/event.ts'
 import { Failure } from '../failures.ts'
 import { RequestDeadline } from '../pipeline/deadline.ts'
 import { invoke } from '../pipeline/invoke.ts'
@@ -42,15 +43,16 @@ function routesOf({ functions }: Runtime) {
 /** A public request: credentials from headers, input from path, query and body. */
 async function serve(context: Context, runtime: Runtime, definition: FunctionDefinition, endpoint: Endpoint) {
   const request = context.req.raw
-  const trace = startOf(context)
+  const headers = headersOf(context)
+  const trace = readTraceparent(headers['traceparent'])
   return answer(context, runtime, endpoint, {
     endpoint,
     function: definition,
-    credential: credentialOf(request.headers),
+    credential: credentialOf(headers),
     readInput: () => inputOf(context, endpoint),
-    ...optional('archetype', request.headers.get('x-observer-archetype')),
-    ...optional('idempotencyKey', request.headers.get('idempotency-key')),
-    ...optional('claimedTenant', request.headers.get('x-tenant-id')),
+    ...optional('archetype', headers['x-observer-archetype']),
+    ...optional('idempotencyKey', headers['idempotency-key']),
+    ...optional('claimedTenant', headers['x-tenant-id']),
     trace,
     deadline: new RequestDeadline(request, definition.scale.timeoutSeconds),
     answerHeaders: {},
@@ -59,16 +61,17 @@ async function serve(context: Context, runtime: Runtime, definition: FunctionDef
 
 /** A call that came to `logos` and belongs here: the same pipeline, with the token that `logos` made for it. */
 async function serveDispatched(context: Context, runtime: Runtime): Promise<Response> {
-  const trace = startOf(context)
+  const headers = headersOf(context)
+  const trace = readTraceparent(headers['traceparent'])
   try {
     const request = context.req.raw
-    const event = await readEvent(request, headersOf(context))
-    const { path, input, archetype, idempotencyKey } = DispatchedCall.parse(event.data)
+    const event = await readEvent(request, headers)
+    const { path, input, archetype, idempotencyKey } = readDispatched(event)
     const { definition, endpoint } = endpointFor(runtime, path)
     return await answer(context, runtime, endpoint, {
       endpoint,
       function: definition,
-      credential: dispatchCredential(request.headers),
+      credential: dispatchCredential(headers),
       readInput: async () => input,
       ...optional('archetype', archetype),
       ...optional('idempotencyKey', idempotencyKey),
@@ -79,6 +82,12 @@ async function serveDispatched(context: Context, runtime: Runtime): Promise<Resp
   } catch (error) {
     return answerError(context, runtime, error, trace)
   }
+}
+
+function readDispatched({ id, data }: KgentsEvent): DispatchedCall {
+  const call = DispatchedCall.safeParse(data)
+  if (call.success) return call.data
+  throw new Failure('EVENT_SYNTAX', `Cannot read event "${id}": its data is no call`)
 }
 
 /** A Trigger's delivery. The answer is empty: Knative takes a body that is no CloudEvent for a failure. */
@@ -122,30 +131,33 @@ function answerError(
   if (isBug(error))
     runtime.log.error({ err: error, trace_id: trace.traceId, path }, 'a request failed by a bug')
   const { status, headers, body } = problemOf(error, path, trace.traceId)
-  return new Response(JSON.stringify(body), { status, headers: { ...answerHeaders, ...headers } })
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: { ...answerHeaders, ...headers, traceparent: formatTraceparent(trace) },
+  })
 }
 
-/** A body on GET or DELETE has no meaning; names in path and query may not say a thing twice. */
+/** A body on GET or DELETE has no meaning, nor has a query on POST; what the path says, nothing else may say. */
 async function inputOf(context: Context, endpoint: Endpoint): Promise<unknown> {
   const parameters = { ...context.req.query(), ...context.req.param() }
   if (endpoint.method !== 'POST') return parameters
   return { ...(await readJsonObject(context.req.raw)), ...context.req.param() }
 }
 
-function credentialOf(headers: Headers): Credential {
-  const key = headers.get('x-api-key')
-  if (key !== null) return { kind: 'api-key', key }
+function credentialOf(headers: RequestHeaders): Credential {
+  const key = headers['x-api-key']
+  if (key !== undefined) return { kind: 'api-key', key }
   const token = bearerOf(headers)
   return token === undefined ? { kind: 'none' } : { kind: 'token', token }
 }
 
-function dispatchCredential(headers: Headers): Credential {
+function dispatchCredential(headers: RequestHeaders): Credential {
   const token = bearerOf(headers)
   return token === undefined ? { kind: 'none' } : { kind: 'dispatch', token }
 }
 
-function bearerOf(headers: Headers): string | undefined {
-  return /^Bearer +(\S+)$/i.exec(headers.get('authorization') ?? '')?.[1]
+function bearerOf({ authorization }: RequestHeaders): string | undefined {
+  return /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1]
 }
 
 function endpointFor(runtime: Runtime, path: string) {
@@ -183,16 +195,17 @@ function fits(pattern: string, pathname: string): boolean {
   )
 }
 
-/** As Node has parsed them: to make a `Headers` of them costs more than to read the event. */
+/** As Node has parsed them: to make a `Headers` of them costs more than to read an event. */
 function headersOf(context: Context): RequestHeaders {
   const { incoming } = (context.env ?? {}) as Partial<HttpBindings>
-  return incoming?.headers ?? Object.fromEntries(context.req.raw.headers)
+  const headers = incoming?.headers ?? Object.fromEntries(context.req.raw.headers)
+  return headers as RequestHeaders // reason: Node makes a list of no header that a request may have
 }
 
 function startOf(context: Context): TraceContext {
-  return readTraceparent(context.req.header('traceparent'))
+  return readTraceparent(headersOf(context)['traceparent'])
 }
 
-function optional<K extends string, V>(name: K, value: V | null | undefined): { [key in K]?: V } {
-  return value === null || value === undefined ? {} : ({ [name]: value } as { [key in K]?: V })
+function optional<K extends string, V>(name: K, value: V | undefined): { [key in K]?: V } {
+  return value === undefined ? {} : ({ [name]: value } as { [key in K]?: V })
 }

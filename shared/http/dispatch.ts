@@ -19,6 +19,8 @@ export const DispatchedCall = z.strictObject({
   idempotencyKey: z.string().max(255).optional(),
 })
 
+export type DispatchedCall = z.infer<typeof DispatchedCall>
+
 /** Issuer of dispatch tokens; another than the platform's, so that neither is taken for the other. */
 export const DISPATCH_ISSUER = 'urn:kgents:logos'
 const DISPATCH_LIFETIME_SECONDS = 30

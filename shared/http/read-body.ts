@@ -61,9 +61,14 @@ function parseJson(text: string): unknown {
 /** Members inside members that anybody needs; deeper ones only exhaust stacks. */
 const MAX_DEPTH = 64
 
+/** @throws Failure BODY_SYNTAX where JSON is nested deeper than anybody needs */
+export function checkDepth(text: string): void {
+  if (depthOf(text) > MAX_DEPTH) throw notStorable(`it is nested deeper than ${MAX_DEPTH} levels`)
+}
+
 /** @throws Failure BODY_SYNTAX for what is JSON and still cannot be stored: NUL, halves of characters, bottomless nesting */
 function checkStorable(text: string, value: unknown): void {
-  if (depthOf(text) > MAX_DEPTH) throw notStorable(`it is nested deeper than ${MAX_DEPTH} levels`)
+  checkDepth(text)
   // Both can only come in as escapes.
   if (text.includes('\\u') && !isText(JSON.stringify(value)))
     throw notStorable('it contains NUL or half a character')

@@ -7,10 +7,10 @@
 import type { CloudEvent } from 'cloudevents'
 import type { KgentsEvent } from '../events/event.ts'
 import { Failure } from '../failures.ts'
-import { readText } from './read-body.ts'
+import { checkDepth, readText } from './read-body.ts'
 
 /** Names in lower case, as Node gives them. */
-export type RequestHeaders = Readonly<Record<string, string | string[] | undefined>>
+export type RequestHeaders = Readonly<Record<string, string | undefined>>
 
 /**
  * The one event in `request`.
@@ -19,6 +19,7 @@ export type RequestHeaders = Readonly<Record<string, string | string[] | undefin
  */
 export async function readEvent(request: Request, headers: RequestHeaders): Promise<KgentsEvent> {
   const body = await readText(request)
+  checkDepth(body)
   try {
     return readPlain(headers, body) ?? (await readAny(headers, body))
   } catch (cause) {
@@ -41,6 +42,9 @@ const PLAIN = {
   time: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/,
 }
 
+/** Length of a time that is written as we write it. */
+const NORMAL_TIME = '2026-01-01T00:00:00.000Z'.length
+
 /** Undefined where the event is not of the common form, be it good or bad. */
 function readPlain(headers: RequestHeaders, body: string): KgentsEvent | undefined {
   const contentType = String(headers['content-type'])
@@ -50,7 +54,7 @@ function readPlain(headers: RequestHeaders, body: string): KgentsEvent | undefin
   if (attributes === undefined || REQUIRED.some((name) => !(name in attributes))) return undefined
   if (specversion !== '1.0' || !PLAIN.source.test(source) || !isPlainTime(time)) return undefined
   const rest = {
-    time: new Date(time).toISOString(),
+    time: time.length === NORMAL_TIME ? time : new Date(time).toISOString(),
     datacontenttype: contentType,
     data: JSON.parse(body) as unknown,
   }
@@ -67,8 +71,7 @@ function plainAttributes(headers: RequestHeaders): Record<string, string> | unde
     if (!header.startsWith('ce-')) continue
     const name = header.slice(3)
     const value = headers[header]
-    if (typeof value !== 'string' || value === '' || SPECIAL.has(name) || !PLAIN.name.test(name))
-      return undefined
+    if (!value || SPECIAL.has(name) || !PLAIN.name.test(name)) return undefined
     attributes[name] = value
   }
   return attributes

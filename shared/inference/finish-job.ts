@@ -4,7 +4,7 @@
  */
 import type { Observer } from '../agentese/observer.ts'
 import type { FunctionDefinition } from '../contract/function.ts'
-import type { Db } from '../database/database.ts'
+import { asFailure, type Db } from '../database/database.ts'
 import { createEvent } from '../events/event.ts'
 import { Failure, Refusal } from '../failures.ts'
 import { createCall, nothingPending, type Pending } from '../pipeline/create-call.ts'
@@ -72,20 +72,26 @@ export async function endJob(context: JobContext, end: JobEnd): Promise<JobStatu
 
 /** Goes on with what the model answered: runs the endpoint's `complete`; what it throws fails the job. */
 async function complete(context: JobContext, job: JobRow, completion: Completion): Promise<JobStatus> {
-  const { db, runtime } = context
   const { text, tokens } = completion
-  await db`savepoint completion`
   try {
-    const pending = nothingPending()
-    const result = await continueCall(context, job, completion, pending)
-    return await writeEnding(context, job, { status: 'completed', text, tokens, result, pending })
+    return await context.db.savepoint(async (db) => {
+      const inner = { ...context, db }
+      const pending = nothingPending()
+      const result = await continueCall(inner, job, completion, pending)
+      return writeEnding(inner, job, { status: 'completed', text, tokens, result, pending })
+    })
   } catch (error) {
-    if (!(error instanceof Failure) || error.retry) throw error
-    runtime.log.info({ job: job.id, code: error.code }, 'a continuation failed')
-    await db`rollback to savepoint completion`
-    const { code, message } = error
+    const { code, message } = finalFailure(error, job, context.runtime)
     return writeEnding(context, job, { status: 'failed', code, message, refusal: error instanceof Refusal })
   }
+}
+
+/** What ends the job; what may go well another time is thrown on, so that the event is delivered again. */
+function finalFailure(error: unknown, job: JobRow, { log }: Runtime): Failure {
+  const known = asFailure(error)
+  if (known instanceof Failure && known.retry && known.code !== 'INTERNAL') throw known
+  log[known instanceof Failure ? 'info' : 'error']({ err: error, job: job.id }, 'a continuation failed')
+  return known instanceof Failure ? known : new Failure('INTERNAL', 'The result could not be made')
 }
 
 async function continueCall(
@@ -130,7 +136,7 @@ async function writeEnding(context: JobContext, job: JobRow, ending: Ending): Pr
   const error = ending.status === 'failed' ? { code: ending.code, message: ending.message } : undefined
   await db`
     update jobs set status = ${ending.status}, finished_at = now(), charges = ${db.json(charges)},
-      result = ${completed === undefined ? null : db.json(completed.result as never)},
+      result = ${completed === undefined ? null : JSON.stringify(completed.result)}::text::json,
       tokens = ${completed === undefined ? null : db.json({ ...completed.tokens })},
       error = ${error === undefined ? null : db.json(error)}
     where id = ${job.id}`
@@ -180,6 +186,7 @@ function tellEnding(ending: Ending, charges: Record<string, number>): Record<str
 
 function happeningOf(job: JobRow, call: JobCall, ending: Ending, charges: Record<string, number>): Happening {
   return {
+    id: job.id,
     aspect: { ...call.aspect, archetypes: 'all' },
     function: job.function,
     tenant: job.tenant_id,

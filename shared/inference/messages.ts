@@ -6,6 +6,9 @@
  */
 import { z } from 'zod'
 
+/** A model's words as PostgreSQL can keep them: without NUL, and without halves of characters. */
+const Words = z.string().transform((text) => text.replaceAll('\0', '').toWellFormed())
+
 const ChatMessage = z.strictObject({
   role: z.enum(['system', 'user', 'assistant']),
   content: z.string(),
@@ -21,7 +24,7 @@ export const InferenceRequest = z.strictObject({
 export type InferenceRequest = z.infer<typeof InferenceRequest>
 
 /** One job as a worker receives it. */
-export const JobMessage = z.strictObject({
+export const JobMessage = z.object({
   job: z.uuid(),
   tenant: z.uuid(),
   /** The function that asked and will get the result. */
@@ -59,10 +62,10 @@ export const TokenMessage = z.discriminatedUnion('kind', [
 ])
 export type TokenMessage = z.infer<typeof TokenMessage>
 
-/** Data of `io.kgents.inference.completed`. */
-export const Completion = z.strictObject({
+/** Data of `io.kgents.inference.completed`. What is not known here is left out: workers may be newer than functions. */
+export const Completion = z.object({
   job: z.uuid(),
-  text: z.string(),
+  text: Words,
   tokens: TokenUsage,
   engine: z.string(),
   model: z.string(),
@@ -72,9 +75,9 @@ export const Completion = z.strictObject({
 export type Completion = z.infer<typeof Completion>
 
 /** Data of `io.kgents.inference.failed`. */
-export const InferenceFailure = z.strictObject({
+export const InferenceFailure = z.object({
   job: z.uuid(),
-  reason: z.string(),
+  reason: Words,
   attempt: z.int().min(1),
 })
 export type InferenceFailure = z.infer<typeof InferenceFailure>

@@ -30,7 +30,8 @@ export interface CallParts {
   identity: Identity | undefined
   observer: Observer | undefined
   db: Db | undefined
-  pending: Pending
+  /** Absent where nothing may be left behind. */
+  pending: Pending | undefined
   trace: TraceContext
   deadline: Deadline
   asked?: string | undefined
@@ -79,7 +80,8 @@ class HandlerCall implements Call {
 
   // As members of their own, so that a handler may take them out of the call.
   readonly emit: Call['emit'] = (type, data, { closes } = {}) => {
-    const { runtime, pending, function: definition } = this.#parts
+    const { runtime, function: definition } = this.#parts
+    const pending = present(this.#parts.pending, 'no events and no charges')
     const source = `/functions/${definition.name}`
     const traceparent = formatTraceparent(this.trace)
     const event = createEvent(
@@ -92,7 +94,7 @@ class HandlerCall implements Call {
   readonly infer: Call['infer'] = (inference) => present(this.#parts.infer, 'no continuation')(inference)
 
   readonly charge: Call['charge'] = (resource, amount) => {
-    const { charges } = this.#parts.pending
+    const { charges } = present(this.#parts.pending, 'no events and no charges')
     charges[resource] = (charges[resource] ?? 0) + amount
   }
 }

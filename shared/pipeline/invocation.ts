@@ -42,6 +42,8 @@ export interface Invocation {
   readonly request: Request
   readonly runtime: Runtime
   readonly startedAt: number
+  /** UUIDv7; also of the mark that it leaves. */
+  readonly id: string
   identity?: Identity
   input?: unknown
   observer?: Observer

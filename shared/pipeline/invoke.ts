@@ -1,4 +1,5 @@
 /** The pipeline: what every request goes through, in this order, in every function. */
+import { v7 as uuidv7 } from 'uuid'
 import { Failure } from '../failures.ts'
 import { withSpan } from '../telemetry/spans.ts'
 import type { Answer, Invocation, Request } from './invocation.ts'
@@ -32,7 +33,7 @@ export async function invoke(request: Request, runtime: Runtime): Promise<Answer
 }
 
 async function run(request: Request, runtime: Runtime): Promise<Answer> {
-  const invocation: Invocation = { request, runtime, startedAt: Date.now() }
+  const invocation: Invocation = { request, runtime, startedAt: Date.now(), id: uuidv7() }
   for (const step of UNDERSTAND) await step(invocation)
   await act(invocation)
   if (invocation.answer === undefined) throw new Failure('INTERNAL', 'The pipeline came to no answer')

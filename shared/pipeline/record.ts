@@ -79,6 +79,8 @@ function subjectOf(event: KgentsEvent): string {
 
 /** What happened in one invocation of an aspect. */
 export interface Happening {
+  /** Of the mark: one for each invocation, however often somebody tries to write it. */
+  id: string
   aspect: AspectFacts
   function: string
   tenant: string
@@ -99,7 +101,7 @@ const EVENT_OF = { success: 'invoked', failure: 'failed', refusal: 'refused' } a
 export function markOf(happening: Happening, eventKey: string): { mark: Mark; event: OutboxRow } {
   const { aspect, outcome, code, charges, job } = happening
   const mark: Mark = {
-    id: uuidv7(),
+    id: happening.id,
     tenant_id: happening.tenant,
     path: aspect.path,
     category: aspect.category,

@@ -20,7 +20,7 @@ interface Entry {
   event: OutboxRow
 }
 
-/** More than this many unwritten entries, with the database away, and the oldest are dropped and counted. */
+/** With more than this many unwritten, the database has been away for long, and the oldest are given up. */
 const CAPACITY = 20_000
 const BATCH = 200
 
@@ -32,12 +32,11 @@ export function createRecorder(sql: Sql, log: Log, delayMs = 50): Recorder {
   const write = async (): Promise<void> => {
     const taken = entries
     entries = []
-    for (const batch of batchesOf(taken)) {
-      const kept = await writeBatch(sql, batch, log)
-      entries.push(...kept)
-    }
-    const dropped = entries.splice(0, Math.max(0, entries.length - CAPACITY))
-    if (dropped.length > 0) log.error({ dropped: dropped.length }, 'marks were dropped: the database is away')
+    const batches = batchesOf(taken)
+    let kept: Entry[] = []
+    // The first batch that finds the database away tells for all of them.
+    while (batches.length > 0 && kept.length === 0) kept = await writeBatch(sql, batches.shift() ?? [], log)
+    entries = [...kept, ...batches.flat(), ...entries]
     if (entries.length > 0) schedule(delayMs * 20)
   }
   const flush = (): Promise<void> => {
@@ -53,6 +52,7 @@ export function createRecorder(sql: Sql, log: Log, delayMs = 50): Recorder {
   return {
     record(mark, event) {
       entries.push({ mark, event })
+      if (entries.length > CAPACITY) entries.shift()
       schedule(delayMs)
     },
     flush,

@@ -20,6 +20,8 @@ export interface Runtime {
   authenticateApiKey: AuthenticateApiKey
   /** Base64url key that signs events. */
   eventKey: string
+  /** Keys that events are believed by: that one, and older ones while keys rotate. */
+  eventKeys: readonly string[]
   /** Why no model can be asked, where none can. */
   inferenceUnavailable: string | undefined
   platform: Platform

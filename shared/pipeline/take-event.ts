@@ -15,7 +15,7 @@ import type { Runtime } from './runtime.ts'
  * @throws Failure EVENT_SYNTAX or SIGNATURE_INVALID where the event cannot be believed
  */
 export async function takeEvent(event: KgentsEvent, runtime: Runtime, signal: AbortSignal): Promise<void> {
-  verifyEvent(event, runtime.eventKey)
+  verifyEvent(event, ...runtime.eventKeys)
   for (const definition of runtime.functions) {
     for (const subscription of definition.subscriptions) {
       if (matches(event, subscription)) await deliver(event, definition, subscription, runtime, signal)

@@ -9,6 +9,7 @@ import { Failure, Refusal } from '../failures.ts'
 import { queueJob } from '../inference/queue-job.ts'
 import { formatTraceparent } from '../telemetry/trace.ts'
 import { createCall, nothingPending, type Pending } from './create-call.ts'
+import { checkDeadline, within } from './deadline.ts'
 import { claimAnswer, keepAnswer } from './idempotency.ts'
 import { callerOf, type Answer, type Invocation } from './invocation.ts'
 import { markOf, settledCharges, writeRecords, type Happening } from './record.ts'
@@ -18,20 +19,21 @@ export async function transact(invocation: Invocation): Promise<void> {
   const { request, runtime } = invocation
   const { endpoint } = request
   if (!endpoint.transaction) {
-    const output = await handle(invocation, undefined, nothingPending())
+    const output = await handle(invocation, undefined, undefined)
     invocation.answer = answerOf(invocation, output, {})
     return
   }
   const { tenant } = callerOf(invocation)
-  invocation.answer = endpoint.writes
-    ? await withTenant(runtime.sql, tenant, 'write', (db) => write(invocation, db))
-    : await withTenant(runtime.sql, tenant, 'read', (db) => look(invocation, db))
+  const work = endpoint.writes
+    ? withTenant(runtime.sql, tenant, 'write', (db) => write(invocation, db))
+    : withTenant(runtime.sql, tenant, 'read', (db) => look(invocation, db))
+  invocation.answer = await within(request.deadline, work)
   // Only now is it true that a look succeeded; the mark of a write went with its transaction.
   if (endpoint.aspect !== undefined && !endpoint.writes) recordAside(invocation, { outcome: 'success' })
 }
 
 async function look(invocation: Invocation, db: Db): Promise<Answer> {
-  return answerOf(invocation, await handle(invocation, db, nothingPending()), {})
+  return answerOf(invocation, await handle(invocation, db, undefined), {})
 }
 
 async function write(invocation: Invocation, db: Db): Promise<Answer> {
@@ -40,7 +42,7 @@ async function write(invocation: Invocation, db: Db): Promise<Answer> {
   const { request, runtime } = invocation
   const pending = nothingPending()
   const output = await handle(invocation, db, pending)
-  request.deadline.signal.throwIfAborted()
+  checkDeadline(request.deadline)
   const answer = answerOf(invocation, output, pending.charges)
   const marks = []
   // The mark of a job is written when the job ends, with what it really used.
@@ -63,7 +65,12 @@ async function write(invocation: Invocation, db: Db): Promise<Answer> {
   return answer
 }
 
-async function handle(invocation: Invocation, db: Db | undefined, pending: Pending): Promise<unknown> {
+/** Without `pending` the handler may neither emit nor charge: a call that only looks leaves nothing of its own behind. */
+async function handle(
+  invocation: Invocation,
+  db: Db | undefined,
+  pending: Pending | undefined,
+): Promise<unknown> {
   const { request, runtime, identity, observer } = invocation
   const call = createCall({
     runtime,
@@ -76,7 +83,7 @@ async function handle(invocation: Invocation, db: Db | undefined, pending: Pendi
     deadline: request.deadline,
     asked: request.archetype,
     idempotencyKey: request.idempotencyKey,
-    ...(request.endpoint.complete === undefined || db === undefined
+    ...(request.endpoint.complete === undefined || db === undefined || pending === undefined
       ? {}
       : { infer: (inference) => queueJob(inference, invocation, db, pending) }),
   })
@@ -126,6 +133,7 @@ function happeningOf(
   const { request, observer, startedAt } = invocation
   if (request.endpoint.aspect === undefined) throw new TypeError('Only aspects leave marks')
   return {
+    id: invocation.id,
     aspect: request.endpoint.aspect,
     function: request.function.name,
     tenant: callerOf(invocation).tenant,

@@ -25,7 +25,12 @@ export const FunctionConfig = LogSettings.extend({
   TOKEN_LIFETIME_SECONDS: z.coerce.number().int().min(1).default(900),
   DISPATCH_JWKS: json(KeySet),
   DISPATCH_SIGNING_KEY: json(PrivateKey).optional(),
-  EVENT_SIGNING_KEY: z.string().min(43).optional(),
+  /** 32 bytes, base64url. While it rotates: the new key, a comma, the old one, which is still believed. */
+  EVENT_SIGNING_KEY: z
+    .string()
+    .transform((keys) => keys.split(','))
+    .pipe(z.array(z.string().min(43)).min(1))
+    .optional(),
   /** Why no model can be asked; absent where one can. */
   INFERENCE_UNAVAILABLE: z.string().optional(),
   /** `host:port` that answers for all functions where there is no cluster DNS. */

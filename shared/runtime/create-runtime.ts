@@ -29,6 +29,8 @@ export function openRuntime(config: FunctionConfig, catalog: readonly FunctionDe
   const functions = pick(config.FUNCTION, catalog)
   checkSecrets(functions, config)
   const log = createLog(config.FUNCTION, config.LOG_LEVEL)
+  // Without a key no event is believed, and none can be signed that others would believe.
+  const eventKeys = config.EVENT_SIGNING_KEY ?? [randomBytes(32).toString('base64url')]
   const sql = openDatabase(config.DATABASE_URL ?? NO_DATABASE, {
     connections: config.DATABASE_CONNECTIONS,
     prepare: config.DATABASE_PREPARE === 'on',
@@ -55,8 +57,8 @@ export function openRuntime(config: FunctionConfig, catalog: readonly FunctionDe
       audience: functions.map(({ name }) => name),
     }),
     authenticateApiKey: createApiKeyLookup(sql),
-    // Without a key no event is believed, and none can be signed that others would believe.
-    eventKey: config.EVENT_SIGNING_KEY ?? randomBytes(32).toString('base64url'),
+    eventKey: eventKeys[0] ?? '',
+    eventKeys,
     inferenceUnavailable: config.INFERENCE_UNAVAILABLE,
     platform: undefined as unknown as Platform, // reason: set below; its operations need the runtime they belong to
   }
@@ -111,8 +113,22 @@ function createPlatform(
     }),
     dispatch: createDispatcher(signDispatch, callFunction),
     endJob: (end, { db, signal }) => endJob({ runtime, db, signal }, end),
-    probe: createProbe(config, runtime.sql),
-    metrics: () => readPlatformMetrics(runtime.sql),
+    // Anybody may ask, so asking often costs no more than asking once.
+    probe: remember(1000, createProbe(config, runtime.sql)),
+    metrics: remember(5000, () => readPlatformMetrics(runtime.sql)),
+  }
+}
+
+/** Answers from memory for some time; all who ask while the answer is being made wait for the same one. */
+function remember<T>(milliseconds: number, make: () => Promise<T>): () => Promise<T> {
+  let answer: Promise<T> | undefined
+  return () => {
+    if (answer === undefined) {
+      answer = make()
+      const forget = () => (answer = undefined)
+      answer.then(() => setTimeout(forget, milliseconds).unref(), forget)
+    }
+    return answer
   }
 }
 

@@ -41,16 +41,14 @@ function probeNats({ NATS_MONITORING_URL: url }: FunctionConfig) {
 }
 
 async function probeRelay(sql: Sql): Promise<ComponentHealth> {
-  try {
-    const rows = await sql<{ value: number }[]>`
-      select value from platform_metrics() where name = 'kgents_outbox_lag_seconds'`
-    const lag = rows[0]?.value ?? 0
-    return lag > LAG_LIMIT_SECONDS
-      ? { status: 'degraded', detail: `the oldest event has waited ${Math.round(lag)} s` }
-      : { status: 'ok' }
-  } catch {
-    return { status: 'degraded', detail: 'cannot be told without the database' }
-  }
+  let lag = 0
+  const health = await timed(async () => {
+    const [row] = await sql<{ lag: number }[]>`select outbox_lag_seconds() as lag`
+    lag = row?.lag ?? 0
+  }, 'degraded')
+  return lag > LAG_LIMIT_SECONDS
+    ? { status: 'degraded', detail: `the oldest event has waited ${Math.round(lag)} s` }
+    : health
 }
 
 function probeInference({ INFERENCE_UNAVAILABLE: reason }: FunctionConfig): ComponentHealth {

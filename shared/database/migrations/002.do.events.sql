@@ -27,14 +27,16 @@ create table inbox (
 create table relay_sleep (since timestamptz not null default now());
 
 create function wake_relay() returns trigger
-  language plpgsql security definer set search_path = public as $$
+  language plpgsql security definer set search_path = pg_catalog, public, pg_temp as $$
 begin
-  if exists (select from relay_sleep) then
+  if exists (select from public.relay_sleep) then
     perform pg_notify('outbox', '');
   end if;
   return null;
 end
 $$;
+grant select on relay_sleep to kgents_waker;
+call hand_over('wake_relay()', 'kgents_waker');
 create trigger outbox_wakes_relay after insert on outbox for each statement execute function wake_relay();
 
 select enable_tenant_isolation(array['outbox', 'inbox']::regclass[]);

@@ -94,6 +94,18 @@ describe('an event of each type, delivered twice or more, has one effect', () =>
     expect((await jobOf(tenant, job)).status).toBe('completed')
   })
 
+  test('a completion with words that cannot be kept, and with members from the future', async ({
+    newTenant,
+    resultOf,
+    delivers,
+  }) => {
+    const tenant = await newTenant()
+    const job = await ask(tenant)
+    const strange = { ...COMPLETION, text: ' a\u0000b\ud800 ', mood: 'fine' }
+    expect(await delivers(resultOf(tenant.id, job, 'io.kgents.inference.completed', strange))).toBe(202)
+    expect(await jobOf(tenant, job)).toMatchObject({ status: 'completed', result: { response: 'ab\ufffd' } })
+  })
+
   test('a completion after a cancel changes nothing and charges nothing', async ({
     newTenant,
     resultOf,

@@ -2,7 +2,8 @@ import { describe, expect } from 'vitest'
 import { z } from 'zod'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
 import { Refusal } from '../../../shared/failures.ts'
-import { testWith } from './world.ts'
+import { createApp } from '../../../shared/http/app.ts'
+import { insertColleague as newColleague, testWith } from './world.ts'
 
 const Done = z.strictObject({ done: z.boolean() })
 
@@ -171,6 +172,46 @@ describe('the pipeline', () => {
     expect((await pour({ amount: 10 })).body.code).toBe('NOT_FOUND')
     expect((await pour({})).body.code).toBe('TYPE_MISMATCH')
     expect((await pour({ grant: tenant.id, amount: 1 })).body.code).toBe('TYPE_MISMATCH')
+  })
+
+  test('books for a crowd that pours at once just what came back', async ({ newTenant, owner }) => {
+    const tenant = await newTenant()
+    const sips = await Promise.all(
+      Array.from({ length: 8 }, () => tenant.calls('POST', '/v1/agentese/void/entropy/sip', { amount: 4 })),
+    )
+    const pours = await Promise.all(
+      sips.map(({ body }) =>
+        tenant.calls('POST', '/v1/agentese/void/entropy/pour', { grant: body.result.grant }),
+      ),
+    )
+    const recovered = pours.reduce((sum, { body }) => sum + Number(body.result.recovered), 0)
+    const [pool] = await owner`select remaining from entropy_pools where tenant_id = ${tenant.id}`
+    const [ledger] =
+      await owner`select sum(amount)::float8 as used from charges where tenant_id = ${tenant.id}`
+    expect({ recovered, remaining: pool?.['remaining'], used: ledger?.['used'] }).toEqual({
+      recovered: 16,
+      remaining: 84,
+      used: 16,
+    })
+  })
+
+  test('keeps jobs to the person who asked, and to the admins of the tenant', async ({
+    newTenant,
+    owner,
+    runtime,
+  }) => {
+    const asker = await newTenant()
+    const { body } = await asker.calls('POST', '/v1/agentese/self/soul/dialogue', { message: 'Between us' })
+    const job = `/v1/jobs/${body.job.id}`
+    const colleague = await newColleague(owner, asker, 'developer')
+    const admin = await newColleague(owner, asker, 'admin')
+    const app = createApp(runtime)
+    const status = async (key: string, method: string) =>
+      (await app.request(job, { method, headers: { 'x-api-key': key } })).status
+    expect(await status(colleague, 'GET')).toBe(404)
+    expect(await status(colleague, 'DELETE')).toBe(404)
+    expect(await status(admin, 'GET')).toBe(200)
+    expect((await asker.calls('GET', job)).body.job.status).toBe('queued')
   })
 
   test('asks no model where there is none, and says what to set', async ({ newTenant, runtime, owner }) => {

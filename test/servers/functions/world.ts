@@ -166,3 +166,13 @@ export async function insertTenant(owner: postgres.Sql, tier: string, roles: str
   })
   return { id, user, key }
 }
+
+/** Another person of a tenant; answers its API key. */
+export async function insertColleague(owner: postgres.Sql, { id }: Tenant, role: string): Promise<string> {
+  const user = randomUUID()
+  const { key, prefix, hash } = createApiKey()
+  await owner`insert into users (id, tenant_id, email, name, roles) values (${user}, ${id}, ${`${user}@b.c`}, 'Test', ${[role]})`
+  await owner`insert into api_keys (id, tenant_id, user_id, name, key_prefix, key_hash)
+              values (${randomUUID()}, ${id}, ${user}, 'test', ${prefix}, ${hash})`
+  return key
+}

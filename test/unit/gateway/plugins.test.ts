@@ -44,7 +44,15 @@ function makeToken(parts: TokenParts = {}) {
 
 function exchange(method: string, headers: IncomingHttpHeaders = {}, client = '10.0.0.1'): Exchange {
   const request = { headers, method } as IncomingMessage
-  return { request, method, client, upstreamHeaders: {}, answerHeaders: {}, maxBodyBytes: Infinity }
+  return {
+    request,
+    method,
+    client,
+    traceparent: '',
+    upstreamHeaders: {},
+    answerHeaders: {},
+    maxBodyBytes: Infinity,
+  }
 }
 
 /** The plugins of one route, as the gateway would run them. */
