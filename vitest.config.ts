@@ -7,6 +7,8 @@ import { defineConfig } from 'vitest/config'
  */
 export default defineConfig({
   test: {
+    // Most tests wait for servers rather than compute; with one worker per core the cores would idle.
+    maxWorkers: 4,
     projects: [
       { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
       {
@@ -23,6 +25,8 @@ export default defineConfig({
           name: 'platform',
           include: ['test/platform/**/*.test.ts'],
           globalSetup: ['test/platform/global-setup.ts'],
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
           testTimeout: 90_000,
           hookTimeout: 180_000,
           fileParallelism: false,

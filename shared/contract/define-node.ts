@@ -22,7 +22,7 @@ export interface Aspect<I, O> {
   summary: string
   /** `kind:resource`, such as `charges:entropy`. */
   effects: readonly string[]
-  /** Who has it besides those of the common table; absent is everybody. */
+  /** Archetypes that have it; absent is everybody. */
   archetypes?: readonly string[]
   input: z.ZodType<I>
   output: z.ZodType<O>

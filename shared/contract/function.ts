@@ -68,7 +68,7 @@ export interface AspectFacts {
   category: AspectCategory
   /** Such as `charges:entropy`; `kind:resource`. */
   effects: readonly string[]
-  /** Archetypes that have it besides those of the common table; `all` is everybody. */
+  /** Archetypes that have it; `all` is everybody, and the base verbs are everybody's in any case. */
   archetypes: 'all' | readonly string[]
 }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { request } from 'node:http'
 import type { Sql } from 'postgres'
-import { describe, expect } from 'vitest'
+import { describe, expect, vi } from 'vitest'
 import { test, type Caller } from './world.ts'
 
 const SIP = '/v1/agentese/void/entropy/sip'
@@ -74,7 +74,10 @@ describe('a bad request gets a clear 4xx and leaves nothing behind', () => {
     const tenant = await newTenant()
     const answer = await tenant.call(method, path, body, headers)
     expectProblem(answer, status, code)
-    expect(await rowsOf(sql, tenant.tenant)).toBe(0)
+    // A look after it leaves a mark and an event, in order: with those two there, nothing else comes any more.
+    await tenant.call('POST', '/v1/agentese/void/entropy/manifest')
+    await vi.waitFor(async () => expect(await rowsOf(sql, tenant.tenant)).toBeGreaterThan(0))
+    expect(await rowsOf(sql, tenant.tenant)).toBe(2)
   })
 
   test('an unknown path offers similar ones, an unknown context the five', async ({ acme }) => {

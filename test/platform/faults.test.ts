@@ -1,16 +1,38 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { connect } from 'nats'
 import { describe, expect, vi } from 'vitest'
+import { readState } from './start-platform.ts'
 import { readAll, test, textOf, type Caller, type StreamEvent } from './world.ts'
 
 const SIP = '/v1/agentese/void/entropy/sip'
 const SOON = { timeout: 30_000, interval: 100 }
+
+/** Messages of a stream below one subject, as NATS itself counts them. */
+async function countInStream(state: string, stream: string, subject: string): Promise<number> {
+  const { port } = readState<{ port: number }>(state, 'nats/nats.conf')
+  const { passwords } = readState<{ passwords: { relay: string } }>(state, 'secrets.json')
+  const connection = await connect({
+    port,
+    user: 'relay',
+    pass: passwords.relay,
+    inboxPrefix: '_INBOX_relay',
+  })
+  try {
+    const { state: counts } = await (
+      await connection.jetstreamManager()
+    ).streams.info(stream, { subjects_filter: subject })
+    return Object.values(counts.subjects ?? {}).reduce((sum, messages) => sum + messages, 0)
+  } finally {
+    await connection.close()
+  }
+}
 
 async function sip(caller: Caller, times: number) {
   return Promise.all(Array.from({ length: times }, () => caller.call('POST', SIP, { amount: 0.01 })))
 }
 
 describe('when NATS is killed and comes back', () => {
-  test('calls go on, every event arrives, and none twice', async ({ newTenant, kill, pidOf, sql }) => {
+  test('calls go on, every event arrives, and none twice', async ({ newTenant, kill, pidOf, sql, state }) => {
     const tenant = await newTenant()
     const first = await sip(tenant, 3)
     const old = kill('NATS')
@@ -25,6 +47,7 @@ describe('when NATS is killed and comes back', () => {
     }, SOON)
     const [marks] = await sql`select count(*)::int as n from marks where tenant_id = ${tenant.tenant}`
     expect(marks).toEqual({ n: 9 })
+    expect(await countInStream(state, 'AGENTESE', `agentese.${tenant.tenant}.>`)).toBe(9)
   })
 })
 

@@ -21,6 +21,8 @@ function running(pids: number[]): number[] {
 describe('npm start', () => {
   test('prints three calls and leaves no process behind; state and keys survive; without a model LLM paths say so', async () => {
     const first = await startPlatform({ INFERENCE: 'off' })
+    const twice = startPlatform({ INFERENCE: 'off', KGENTS_STATE: first.state })
+    await expect(twice).rejects.toThrow(`kgents already runs on "${first.state}" as process`)
     expect(first.output().match(/^curl /gm)).toHaveLength(3)
     const dev = readState<DevFile>(first.state, 'dev.json')
     const { id, apiKey } = dev.tenants.acme
@@ -46,6 +48,7 @@ describe('npm start', () => {
         has_llm: false,
       })
       expect(second.output()).toContain('There is no model')
+      expect(second.output()).toContain(`keys in ${first.state}/dev.json`)
     } finally {
       await second.stop()
     }

@@ -12,14 +12,16 @@ begin
   foreach wanted in array array['kgents_app', 'kgents_relay', 'kgents_authenticator', 'kgents_waker', 'kgents_metrics'] loop
     if not exists (select from pg_roles where rolname = wanted) then
       execute format('create role %I nologin nosuperuser nobypassrls', wanted);
+      -- With the role and not again for each database: roles are the server's, and two who change one collide.
+      if wanted = 'kgents_app' then
+        alter role kgents_app set statement_timeout = '20s';
+        alter role kgents_app set lock_timeout = '5s';
+        alter role kgents_app set idle_in_transaction_session_timeout = '30s';
+      end if;
     end if;
   end loop;
 end
 $$;
-
-alter role kgents_app set statement_timeout = '20s';
-alter role kgents_app set lock_timeout = '5s';
-alter role kgents_app set idle_in_transaction_session_timeout = '30s';
 
 -- Temporary objects are looked up before all others: whoever could make some could stand in for our tables.
 do $$
