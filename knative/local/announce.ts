@@ -1,13 +1,23 @@
 /** What a person sees when the platform is ready: that it is, and three calls to try. */
+import { isAbsolute, relative } from 'node:path'
 import type { Inference } from './infrastructure.ts'
 import type { DevFile } from './tenants.ts'
 
-export function announce({ url, tenants }: DevFile, inference: Inference, statusPort: number): string {
+export interface Announcement {
+  dev: DevFile
+  inference: Inference
+  /** Where the gateway tells its metrics. */
+  statusPort: number
+  state: string
+}
+
+export function announce({ dev: { url, tenants }, inference, statusPort, state }: Announcement): string {
   const key = `-H 'X-API-Key: ${tenants.acme.apiKey}'`
   const json = `-H 'Content-Type: application/json'`
+  const folder = toShortPath(state)
   const lines = [
     '',
-    `kgents is ready at ${url}   (keys in .kgents/dev.json, logs in .kgents/logs, metrics at http://localhost:${statusPort}/metrics)`,
+    `kgents is ready at ${url}   (keys in ${folder}/dev.json, logs in ${folder}/logs, metrics at http://localhost:${statusPort}/metrics)`,
     '',
     `curl -s ${url}/v1/agentese/void/entropy/sip ${key} ${json} -d '{"amount": 0.1}'`,
     `curl -s ${url}/v1/agentese/discover ${key}`,
@@ -17,9 +27,15 @@ export function announce({ url, tenants }: DevFile, inference: Inference, status
   if (inference.engine === 'none') {
     lines.push(
       `There is no model: ${inference.reason}. Paths that need one answer 503.`,
-      'Set INFERENCE_BASE_URL to an OpenAI-compatible server, or MODEL_PATH to a GGUF file, and start again.',
+      `${inference.suggestion}, and start again.`,
       '',
     )
   }
   return lines.join('\n')
+}
+
+/** From where the person is, if the folder lies below that. */
+function toShortPath(folder: string): string {
+  const path = relative(process.cwd(), folder)
+  return path === '' ? '.' : path.startsWith('..') || isAbsolute(path) ? folder : path
 }

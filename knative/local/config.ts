@@ -1,14 +1,18 @@
 /** What `npm start` reads from the environment. Everything has a default: nothing needs to be set. */
+import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { LogSettings, Port } from '../../shared/config.ts'
 
-export const LocalConfig = LogSettings.extend({
-  /** Where the gateway listens. */
+const LocalConfig = LogSettings.extend({
+  /** Where the gateway listens; 0 is any port that is free. */
   PORT: Port.default(8000),
   HOST: z.string().default('127.0.0.1'),
   /** Folder of everything that outlives a restart. */
-  KGENTS_STATE: z.string().default(fileURLToPath(new URL('../../.kgents', import.meta.url))),
+  KGENTS_STATE: z
+    .string()
+    .default(fileURLToPath(new URL('../../.kgents', import.meta.url)))
+    .transform((path) => resolve(path)),
   /** Knative's times, multiplied by this: 1 keeps an idle function for about a minute, 0.25 for a quarter of it. */
   KNATIVE_TIME_SCALE: z.coerce.number().positive().max(1).default(0.25),
   /** Workers, and how long one may be silent before its job goes to another. */
@@ -32,3 +36,19 @@ export const LocalConfig = LogSettings.extend({
   MODEL_PATH: z.string().optional(),
 })
 export type LocalConfig = Readonly<z.infer<typeof LocalConfig>>
+
+/** Values that may hold a password are not repeated to whoever reads the message. */
+const SECRET = /URL|KEY|TOKEN/
+
+/** Reads the environment, in which an empty variable is one that is not set; one line per problem. */
+export function readLocalConfig(env: NodeJS.ProcessEnv): LocalConfig {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+  const result = LocalConfig.safeParse(given)
+  if (result.success) return Object.freeze(result.data)
+  const lines = result.error.issues.map(({ path, message }) => {
+    const name = path.join('.')
+    const value = SECRET.test(name) ? name : `${name} "${given[name]}"`
+    return `Cannot start: ${value}: ${message}`
+  })
+  throw new TypeError(lines.join('\n'))
+}

@@ -4,6 +4,7 @@
  */
 import { allowLogin, migrate } from '../../shared/database/migrate.ts'
 import type { LocalConfig } from './config.ts'
+import { ensureLogin, loginUrl } from './database-logins.ts'
 import { keepRunning, type RunningServer } from './keep-running.ts'
 import type { Progress } from './progress.ts'
 import type { Secrets } from './secrets.ts'
@@ -35,7 +36,7 @@ export interface Watcher {
 export type Inference =
   | { engine: 'llama-cpp'; modelPath: string }
   | { engine: 'openai'; baseUrl: string }
-  | { engine: 'none'; reason: string }
+  | { engine: 'none'; reason: string; suggestion: string }
 
 export async function startInfrastructure(
   config: LocalConfig,
@@ -72,7 +73,7 @@ export async function startInfrastructure(
     ),
     inferenceOf(config, () => progress.step('Model', () => findDefaultModel(fetching))),
   ])
-  const logins = await progress.step('Schema', () => prepareDatabase(database, secrets))
+  const logins = await progress.step('Schema', () => prepareDatabase(database, secrets, config))
   return { database: logins, nats, redis, inference, servers }
 }
 
@@ -97,30 +98,29 @@ async function inferenceOf(
   { INFERENCE_BASE_URL: baseUrl, MODEL_PATH: modelPath, INFERENCE: mode }: LocalConfig,
   find: () => ReturnType<typeof findDefaultModel>,
 ): Promise<Inference> {
-  if (mode === 'off') return { engine: 'none', reason: 'INFERENCE is set to "off"' }
+  if (mode === 'off') {
+    const suggestion = 'Remove INFERENCE=off from the environment'
+    return { engine: 'none', reason: 'INFERENCE is set to "off"', suggestion }
+  }
   if (baseUrl !== undefined) return { engine: 'openai', baseUrl }
   if (modelPath !== undefined) return { engine: 'llama-cpp', modelPath }
   const model = await find()
-  return 'path' in model
-    ? { engine: 'llama-cpp', modelPath: model.path }
-    : { engine: 'none', reason: model.reason }
+  return 'path' in model ? { engine: 'llama-cpp', modelPath: model.path } : { engine: 'none', ...model }
 }
 
 /** Brings the schema up to date and lets functions and relay log in as themselves, never as the owner. */
-async function prepareDatabase(owner: string, { passwords }: Secrets): Promise<Infrastructure['database']> {
+async function prepareDatabase(
+  owner: string,
+  { passwords }: Secrets,
+  { DATABASE_URL: shared }: LocalConfig,
+): Promise<Infrastructure['database']> {
   await migrate(owner)
-  await allowLogin(owner, 'kgents_app', passwords.app)
-  await allowLogin(owner, 'kgents_relay', passwords.relayDatabase)
+  const allow = shared === undefined ? allowLogin : ensureLogin
+  await allow(owner, 'kgents_app', passwords.app)
+  await allow(owner, 'kgents_relay', passwords.relayDatabase)
   return {
     owner,
     app: loginUrl(owner, 'kgents_app', passwords.app),
     relay: loginUrl(owner, 'kgents_relay', passwords.relayDatabase),
   }
-}
-
-function loginUrl(owner: string, user: string, password: string): string {
-  const url = new URL(owner)
-  url.username = user
-  url.password = password
-  return url.href
 }

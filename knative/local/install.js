@@ -20,7 +20,21 @@ function isSame() {
   if (!existsSync(INSTALLED) || !existsSync(NODE)) return false
   const wanted = JSON.parse(readFileSync(LOCK, 'utf8')).packages
   const present = JSON.parse(readFileSync(INSTALLED, 'utf8')).packages
-  return Object.entries(present).every(([path, { version }]) => wanted[path]?.version === version)
+  const isWanted = ([path, { version }]) => wanted[path]?.version === version
+  const isThere = ([path, entry]) => path === '' || path in present || mayBeAbsent(entry)
+  return Object.entries(present).every(isWanted) && Object.entries(wanted).every(isThere)
+}
+
+/** What npm leaves out: packages for other machines, and optional ones that could not be installed. */
+function mayBeAbsent({ optional, os, cpu }) {
+  return optional === true || !isListed(os, process.platform) || !isListed(cpu, process.arch)
+}
+
+/** A list names what is allowed, or, with "!", what is not. */
+function isListed(list, value) {
+  if (list === undefined || list.includes('any')) return true
+  const allowed = list.filter((each) => !each.startsWith('!'))
+  return !list.includes(`!${value}`) && (allowed.length === 0 || allowed.includes(value))
 }
 
 if (!isInstalled() && !isSame()) {

@@ -1,35 +1,24 @@
 /**
  * The whole platform on one machine: `npm start`.
  *
- * Servers first, then the parts that always run, then the gateway; functions start with their first request or event.
- * Ctrl-C stops all of it in the opposite order, so that nothing that was accepted is cut off.
+ * Ends with 0 when it is stopped after it was ready, with 130 or 143 when Ctrl-C or SIGTERM came before, with 1 when it
+ * cannot start, and with 2 when it does not know an option.
  */
 import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { constants } from 'node:os'
 import { parseArgs } from 'node:util'
-import { catalog } from '../../functions/catalog.ts'
-import { readConfig } from '../../shared/config.ts'
-import { createLog } from '../../shared/telemetry/log.ts'
-import { bundleFunctions } from '../bundle.ts'
-import { brokerOf, servicesOf, triggersOf } from '../manifests.ts'
-import { announce } from './announce.ts'
-import { LocalConfig } from './config.ts'
-import { startDeployment, type Deployment } from './deployment.ts'
-import { startInfrastructure, type Infrastructure } from './infrastructure.ts'
-import { functionEnvironment, partsOf, type Ports } from './parts.ts'
-import { startKnative, type Knative } from './platform.ts'
-import { ProcessList } from './process-list.ts'
-import { createProgress } from './progress.ts'
-import { loadSecrets, type Secrets } from './secrets.ts'
-import { findFreePorts } from './servers/ports.ts'
-import { ensureTenants } from './tenants.ts'
+import { readLocalConfig, type LocalConfig } from './config.ts'
+import { claimPort } from './listening.ts'
+import { LocalPlatform } from './local-platform.ts'
+import { lockState } from './state-lock.ts'
 
 const HELP = `Usage: npm start
 
 Starts the kgents platform on this machine and serves it at http://localhost:8000.
 
 Environment (all optional):
-  PORT, HOST              where the gateway listens (8000 on 127.0.0.1; HOST=0.0.0.0 for all addresses)
+  PORT, HOST              where the gateway listens (8000 on 127.0.0.1; PORT=0 for any free port, HOST=0.0.0.0 for
+                          all addresses)
   KGENTS_STATE            folder of everything that outlives a restart (.kgents)
   KGENTS_CACHE            folder of downloaded servers and the model (~/.cache/kgents)
   KNATIVE_TIME_SCALE      Knative's times, multiplied by this; an idle function sleeps after about 60 s x this (0.25)
@@ -42,121 +31,50 @@ Environment (all optional):
   LOG_LEVEL               silent, error, warn, info, debug (info)
 `
 
-const print = (line: string): void => {
-  process.stdout.write(`${line}\n`)
-}
+const UNKNOWN_OPTION = 2
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { help: { type: 'boolean', short: 'h' } } })
-  if (values.help === true) return print(HELP)
-  const config = readConfig(LocalConfig, process.env)
-  const platform = new Platform(config)
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void platform.stop())
+  if (wantsHelp()) {
+    process.stdout.write(HELP)
+    return
+  }
+  const config = await claim(readLocalConfig(process.env))
+  const platform = new LocalPlatform(config)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => void platform.stop(platform.isReady ? 0 : 128 + constants.signals[signal]))
+  }
   try {
     await platform.start()
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
-    process.exitCode = 1
-    await platform.stop()
+    if (!platform.isStopping) tell(error)
+    await platform.stop(1)
   }
 }
 
-/** Everything that was started, so that it can be stopped. */
-class Platform {
-  readonly #config: LocalConfig
-  #infrastructure: Infrastructure | undefined
-  #knative: Knative | undefined
-  #deployments: Deployment[] = []
-  #stopped: Promise<void> | undefined
-  readonly #processes: ProcessList
-
-  constructor(config: LocalConfig) {
-    this.#config = config
-    this.#processes = new ProcessList(config.KGENTS_STATE)
-  }
-
-  async start(): Promise<void> {
-    const config = this.#config
-    const progress = createProgress(print)
-    print('Starting kgents')
-    mkdirSync(config.KGENTS_STATE, { recursive: true, mode: 0o700 })
-    const secrets = await loadSecrets(config.KGENTS_STATE)
-    this.#infrastructure = await startInfrastructure(config, secrets, progress, {
-      onStart: (server) => this.#processes.set(server.name, server.pid, portOf(server)),
-      onExit: ({ name }, reason) => print(`${time()}  ${name} ended (${reason}), starting it again`),
-    })
-    const dev = await ensureTenants(
-      this.#infrastructure.database.owner,
-      config.KGENTS_STATE,
-      `http://localhost:${config.PORT}`,
-    )
-    const ports = await choosePorts(config)
-    this.#processes.set('knative', process.pid, ports.ingress)
-    await progress.step('Parts', () => this.#startParts(secrets, ports))
-    print(announce(dev, this.#infrastructure.inference, ports.gatewayStatus))
-  }
-
-  async #startParts(secrets: Secrets, ports: Ports): Promise<void> {
-    const config = this.#config
-    const infrastructure = this.#infrastructure
-    if (infrastructure === undefined) throw new TypeError('The servers come first')
-    const facts = { config, secrets, infrastructure, ports }
-    const program = await bundleFunctions(join(config.KGENTS_STATE, 'build'))
-    this.#knative = await startKnative({
-      services: servicesOf(catalog),
-      triggers: triggersOf(catalog),
-      broker: brokerOf(),
-      command: [process.execPath, program],
-      stateFolder: config.KGENTS_STATE,
-      timeScale: config.KNATIVE_TIME_SCALE,
-      port: ports.ingress,
-      log: createLog('knative', config.LOG_LEVEL === 'info' ? 'warn' : config.LOG_LEVEL),
-      environmentOf: (name) => {
-        const definition = catalog.find((each) => each.name === name)
-        return definition === undefined ? {} : functionEnvironment(definition, facts)
-      },
-      onScale: (name, from, to, reason) => print(`${time()}  ${name}: ${from} -> ${to} (${reason})`),
-    })
-    this.#deployments = partsOf(facts).map((part) =>
-      startDeployment({
-        ...part,
-        state: config.KGENTS_STATE,
-        onStart: (pid) => this.#processes.set(part.name, pid),
-        onExit: (reason) => print(`${time()}  ${part.name} ended (${reason}), starting it again`),
-      }),
-    )
-    await Promise.all(this.#deployments.map(({ ready }) => ready))
-  }
-
-  /** Last started, first stopped. A second call waits for the first. */
-  stop(): Promise<void> {
-    this.#stopped ??= this.#stopAll()
-    return this.#stopped
-  }
-
-  async #stopAll(): Promise<void> {
-    print('Stopping')
-    const [gateway, ...others] = this.#deployments.toReversed()
-    await gateway?.stop()
-    await Promise.all([this.#knative?.close(), ...others.map((deployment) => deployment.stop())])
-    for (const server of this.#infrastructure?.servers.toReversed() ?? []) await server.stop()
-    process.exit()
+function wantsHelp(): boolean {
+  try {
+    return parseArgs({ options: { help: { type: 'boolean', short: 'h' } } }).values.help === true
+  } catch (error) {
+    const [reason] = error instanceof Error ? error.message.split('. ') : []
+    tell(`Cannot start: ${reason}; "npm start -- --help" tells what there is`)
+    return process.exit(UNKNOWN_OPTION)
   }
 }
 
-async function choosePorts({ PORT: gateway, WORKERS }: LocalConfig): Promise<Ports> {
-  const [gatewayStatus = 0, ingress = 0, hub = 0, relay = 0, redisRest = 0] = await findFreePorts(5)
-  const workers = await findFreePorts(WORKERS)
-  return { gateway, gatewayStatus, ingress, hub, relay, redisRest, workers }
+/** Makes sure that folder and port are ours, before anything is started that would find out too late. */
+async function claim(config: LocalConfig): Promise<LocalConfig> {
+  mkdirSync(config.KGENTS_STATE, { recursive: true, mode: 0o700 })
+  lockState(config.KGENTS_STATE)
+  return { ...config, PORT: await claimPort(config.PORT, config.HOST) }
 }
 
-/** Servers that have an address say so. */
-function portOf(server: object): number | undefined {
-  return 'url' in server && typeof server.url === 'string' ? Number(new URL(server.url).port) : undefined
+function tell(error: unknown): void {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
 }
 
-function time(): string {
-  return new Date().toTimeString().slice(0, 8)
+try {
+  await main()
+} catch (error) {
+  tell(error)
+  process.exitCode = 1
 }
-
-await main()

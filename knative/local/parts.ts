@@ -19,6 +19,7 @@ export interface Part {
   name: string
   program: string
   port: number
+  host: string
   env: Record<string, string>
   graceSeconds?: number
 }
@@ -102,7 +103,8 @@ function part(
   { LOG_LEVEL }: LocalConfig,
   env: Record<string, string | undefined>,
 ): Part {
-  return { name, program, port, env: present({ LOG_LEVEL, HOST: LOOPBACK, PORT: String(port), ...env }) }
+  const own = present({ LOG_LEVEL, HOST: LOOPBACK, PORT: String(port), ...env })
+  return { name, program, port, host: own['HOST'] ?? LOOPBACK, env: own }
 }
 
 /** The environment of one function: what its contract asks for, and of the secrets only its own. */

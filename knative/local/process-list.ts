@@ -1,6 +1,6 @@
 /** Which process is what, in `processes.json`: for people who want to end one and see what happens. */
-import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { replaceFile } from './write-file.ts'
 
 export class ProcessList {
   readonly #file: string
@@ -12,6 +12,6 @@ export class ProcessList {
 
   set(name: string, pid: number, port?: number): void {
     this.#processes[name] = port === undefined ? { pid } : { pid, port }
-    writeFileSync(this.#file, `${JSON.stringify(this.#processes, null, 2)}\n`)
+    replaceFile(this.#file, `${JSON.stringify(this.#processes, null, 2)}\n`)
   }
 }

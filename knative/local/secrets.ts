@@ -1,9 +1,10 @@
 /** The secrets of one local platform: made on the first start, kept in its state folder, readable by its owner alone. */
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { exportJWK, generateKeyPair } from 'jose'
 import { z } from 'zod'
+import { replaceFile } from './write-file.ts'
 
 const Jwk = z.looseObject({ kty: z.string(), kid: z.string(), alg: z.string() })
 
@@ -27,11 +28,32 @@ export type Secrets = z.infer<typeof Secrets>
 /** Reads the secrets in `state`, or makes them. */
 export async function loadSecrets(state: string): Promise<Secrets> {
   const file = join(state, 'secrets.json')
-  if (existsSync(file)) return Secrets.parse(JSON.parse(readFileSync(file, 'utf8')))
+  if (existsSync(file)) return readSecrets(file, state)
   const secrets = await createSecrets()
   mkdirSync(state, { recursive: true, mode: 0o700 })
-  writeFileSync(file, JSON.stringify(secrets, null, 2), { mode: 0o600 })
+  replaceFile(file, JSON.stringify(secrets, null, 2))
   return secrets
+}
+
+/** No new ones are made in the place of what cannot be read: the data beside it opens with these alone. */
+function readSecrets(file: string, state: string): Secrets {
+  try {
+    return Secrets.parse(JSON.parse(readFileSync(file, 'utf8')))
+  } catch (error) {
+    const reason = error instanceof z.ZodError ? reasonOf(error) : String(error)
+    throw new Error(
+      `Cannot read the secrets in "${file}": ${reason}; restore the file from a copy, ` +
+        `or move "${state}" away to start anew without its data`,
+      { cause: error },
+    )
+  }
+}
+
+function reasonOf({ issues }: z.ZodError): string {
+  const fields = issues.map(({ path }) => path.join('.')).filter((path) => path !== '')
+  return fields.length === 0
+    ? 'it holds something else'
+    : `${fields.join(', ')} is missing or of another version`
 }
 
 async function createSecrets(): Promise<Secrets> {

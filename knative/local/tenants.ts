@@ -1,9 +1,10 @@
 /** The two tenants that a new local platform has, so that there is somebody to call as. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { v7 as uuidv7 } from 'uuid'
 import { createApiKey, hashApiKey } from '../../shared/identity/api-keys.ts'
+import { replaceFile } from './write-file.ts'
 
 const TENANTS = [
   { slug: 'acme', name: 'Acme', tier: 'pro' },
@@ -28,17 +29,26 @@ export interface DevFile {
  */
 export async function ensureTenants(url: string, state: string, gatewayUrl: string): Promise<DevFile> {
   const file = join(state, 'dev.json')
-  const known = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as DevFile) : undefined
+  const known = readDevFile(file)
   const sql = postgres(url, { max: 1, onnotice: () => {} })
   try {
     const tenants: Partial<DevFile['tenants']> = {}
     for (const tenant of TENANTS)
-      tenants[tenant.slug] = await ensureTenant(sql, tenant, known?.tenants[tenant.slug])
+      tenants[tenant.slug] = await ensureTenant(sql, tenant, known?.tenants?.[tenant.slug])
     const dev = { url: gatewayUrl, tenants: tenants as DevFile['tenants'] }
-    writeFileSync(file, `${JSON.stringify(dev, null, 2)}\n`, { mode: 0o600 })
+    replaceFile(file, `${JSON.stringify(dev, null, 2)}\n`)
     return dev
   } finally {
     await sql.end()
+  }
+}
+
+/** What an earlier start wrote; without it, or where it cannot be read, tenants get new keys. */
+function readDevFile(file: string): Partial<DevFile> | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as Partial<DevFile>
+  } catch {
+    return undefined
   }
 }
 

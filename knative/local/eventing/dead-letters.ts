@@ -2,7 +2,8 @@
  * Events that could not be delivered: to the dead letter sink where there is one, with what went wrong in extension
  * attributes; else, and where the sink fails too, to a file, one JSON line each.
  */
-import { closeSync, openSync, writeSync } from 'node:fs'
+import { closeSync, writeSync } from 'node:fs'
+import { openPrivate } from '../log-file.ts'
 import { withAttributes, type BrokerEvent } from './broker-event.ts'
 
 export interface DeadLetters {
@@ -17,7 +18,7 @@ const NO_RESPONSE = -1
 
 /** Opens the file that takes what has no other place to go. */
 export function openDeadLetters(path: string): DeadLetters {
-  const descriptor = openSync(path, 'a')
+  const descriptor = openPrivate(path)
   return {
     write(trigger, { attributes, data }) {
       const line = { time: new Date().toISOString(), trigger, attributes, data: data.toString() }

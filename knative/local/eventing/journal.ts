@@ -4,7 +4,8 @@
  * One line when an entry begins, one when it is done. A line has reached the system when the call returns (some
  * microseconds, so nothing is queued or batched); it is not forced to the disk: a kill loses nothing, a power cut may.
  */
-import { closeSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs'
+import { closeSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs'
+import { openPrivate } from '../log-file.ts'
 
 export interface Journal<T> {
   /** Keeps `entry` until it is done. */
@@ -81,9 +82,11 @@ function parse<T>(text: string): Line<T> | undefined {
 
 /** Writes beside the file and then takes its place, so that there is a whole one at every moment. */
 function compact<T>(path: string, entries: ReadonlyMap<string, T>): number {
-  writeFileSync(`${path}.new`, [...entries].map(([id, entry]) => toText({ id, entry })).join(''))
+  writeFileSync(`${path}.new`, [...entries].map(([id, entry]) => toText({ id, entry })).join(''), {
+    mode: 0o600,
+  })
   renameSync(`${path}.new`, path)
-  return openSync(path, 'a')
+  return openPrivate(path)
 }
 
 function toText<T>(line: Line<T>): string {

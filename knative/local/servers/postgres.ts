@@ -11,11 +11,14 @@ import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import postgres from 'postgres'
+import { endWithUs } from '../end-with-us.ts'
 import { findPrograms, type PostgresPrograms } from './postgres-programs.ts'
 import { chooseUser, placeFolder, type ServerUser } from './postgres-user.ts'
 import { NotReady, startServer, type ServerProcess } from './server-process.ts'
 
 const DATABASE = 'kgents'
+/** The client asks for types on its own, and nobody could catch that failing when the server ends meanwhile. */
+const ONE_QUERY = { max: 1, fetch_types: false, onnotice: () => undefined }
 
 /** For a small machine that runs everything else as well; durability is not traded for speed. */
 const SETTINGS = {
@@ -57,7 +60,6 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   const folder = placeFolder(join(options.state, 'postgres'), user)
   const data = join(folder, 'data')
   if (!existsSync(data)) await initialise(programs, folder, options.password, user)
-  disownLockFile(data)
   const server = await startServer({
     name: 'PostgreSQL',
     program: programs.postgres,
@@ -66,6 +68,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     user,
     logFile: join(options.state, 'logs', 'postgres.log'),
     folder: data,
+    prepare: () => disownLockFile(data),
     stopSignal: 'SIGINT', // "fast": ends sessions, writes a checkpoint
     probe: () => probe(options, data),
   })
@@ -96,11 +99,19 @@ async function initialise(
   const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8']
   const access = ['--username=postgres', '--auth=scram-sha-256', `--pwfile=${passwordFile}`]
   try {
-    await promisify(execFile)(initdb, ['-D', unfinished, ...access, ...locale, '--no-instructions'], {
-      cwd: folder,
-      env: { LC_ALL: 'C' },
-      ...user,
-    })
+    const running = promisify(execFile)(
+      initdb,
+      ['-D', unfinished, ...access, ...locale, '--no-instructions'],
+      {
+        cwd: folder,
+        env: { LC_ALL: 'C' },
+        ...user,
+      },
+    )
+    const { pid } = running.child
+    const ended = running.catch(() => undefined)
+    if (pid !== undefined) endWithUs(pid, 'SIGTERM', ended)
+    await running
     await rename(unfinished, join(folder, 'data'))
   } catch (error) {
     throw new Error(`Cannot prepare the PostgreSQL folder "${folder}": ${messageOf(error)}`, { cause: error })
@@ -112,7 +123,7 @@ async function initialise(
 /**
  * After a crash the lock file names a process number that anything may have by now, and PostgreSQL then refuses to
  * start. It ignores its own parent's number, though, and still checks for live sessions by their shared memory; so we
- * put our number there rather than delete the file.
+ * put our number there rather than delete the file. Never while its owner may still run: that one would stop for it.
  */
 function disownLockFile(data: string): void {
   const file = join(data, 'postmaster.pid')
@@ -123,7 +134,7 @@ function disownLockFile(data: string): void {
 
 /** Answers, and works on this very folder: another server on the same port may know the same password. */
 async function probe(options: PostgresOptions, data: string): Promise<void> {
-  const sql = postgres(urlOf(options, 'postgres'), { max: 1, connect_timeout: 5, onnotice: () => undefined })
+  const sql = postgres(urlOf(options, 'postgres'), { ...ONE_QUERY, connect_timeout: 5 })
   try {
     const [row] = await sql`select current_setting('data_directory') as folder`
     if (row?.['folder'] !== data) throw new Error(`another server answers on port ${options.port}`)
@@ -138,7 +149,7 @@ async function probe(options: PostgresOptions, data: string): Promise<void> {
 }
 
 async function createDatabase(options: PostgresOptions): Promise<void> {
-  const sql = postgres(urlOf(options, 'postgres'), { max: 1, onnotice: () => undefined })
+  const sql = postgres(urlOf(options, 'postgres'), ONE_QUERY)
   try {
     const [found] = await sql`select from pg_database where datname = ${DATABASE}`
     if (found === undefined) await sql`create database ${sql(DATABASE)}`

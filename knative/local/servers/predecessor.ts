@@ -1,25 +1,24 @@
 /**
  * A server of an earlier run may still be finishing when the next run starts, and two servers on one data folder
- * damage it. So a start waits for the process that the pid file names, if that process is still our server: after a
- * crash the file is stale, and the number may belong to anything by now.
+ * damage it. So a start waits for the process that the pid file names, if that very process still runs.
  */
-import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
+import { findProcess, identifyProcess } from '../process-identity.ts'
 
 const PATIENCE_MS = 10_000
 
-/** Where the process that uses `folder` is remembered. */
-export function pidFileOf(folder: string): string {
-  return `${folder}.pid`
+/** Writes down that `pid` uses `folder`, for the next start there. */
+export function rememberProcess(folder: string, pid: number): void {
+  const identity = identifyProcess(pid)
+  if (identity !== undefined) writeFileSync(pidFileOf(folder), `${identity}\n`, { mode: 0o600 })
 }
 
 /** Waits until the process that last used `folder` is gone, or says after ten seconds which one is in the way. */
 export async function waitForPredecessor(name: string, folder: string): Promise<void> {
-  const pid = readPid(pidFileOf(folder))
-  if (pid === undefined) return
+  const identity = readIdentity(folder)
   const deadline = Date.now() + PATIENCE_MS
-  while (readCommandLine(pid).includes(folder)) {
+  for (let pid = findProcess(identity); pid !== undefined; pid = findProcess(identity)) {
     if (Date.now() > deadline) {
       throw new Error(
         `Cannot start ${name} in "${folder}": process ${pid} still runs there; ` +
@@ -30,20 +29,13 @@ export async function waitForPredecessor(name: string, folder: string): Promise<
   }
 }
 
-function readPid(file: string): number | undefined {
-  try {
-    const pid = Number.parseInt(readFileSync(file, 'utf8'), 10)
-    return pid > 0 ? pid : undefined
-  } catch {
-    return undefined
-  }
+function pidFileOf(folder: string): string {
+  return `${folder}.pid`
 }
 
-/** Empty when there is no such process; also for one that has ended and only waits to be collected. */
-function readCommandLine(pid: number): string {
+function readIdentity(folder: string): string {
   try {
-    if (process.platform === 'linux') return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
-    return execFileSync('ps', ['-p', String(pid), '-o', 'command='], { encoding: 'utf8' })
+    return readFileSync(pidFileOf(folder), 'utf8')
   } catch {
     return ''
   }

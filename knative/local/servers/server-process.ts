@@ -5,16 +5,14 @@
  * not outlive this process, even when that is killed; a start that fails says why, with the end of the log.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
-import { closeSync, mkdirSync, openSync, statSync, writeFileSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { closeSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { endWithUs } from '../end-with-us.ts'
-import { pidFileOf, waitForPredecessor } from './predecessor.ts'
+import { openLog, tailOfLog } from '../log-file.ts'
+import { rememberProcess, waitForPredecessor } from './predecessor.ts'
 
 const RETRY_MS = 20
-const LOG_LIMIT_BYTES = 8 * 1024 * 1024
-const LOG_TAIL_LINES = 20
 
 export interface ServerExit {
   code: number | null
@@ -45,8 +43,10 @@ export interface ServerCommand {
   /** Whom to run as, when not as ourselves. */
   user?: { uid: number; gid: number } | undefined
   logFile: string
-  /** The folder that only this server uses. Its command line names it: so the next start knows it from others. */
+  /** The folder that only this server uses; beside it is written which process does. */
   folder: string
+  /** Runs once the folder's earlier server is gone, and before this one starts. */
+  prepare?(): void
   /** The signal that makes it finish quickly and cleanly. */
   stopSignal: NodeJS.Signals
   /** Tries once: returns when the server answers, throws `NotReady` while it does not yet. */
@@ -62,6 +62,7 @@ export class NotReady extends Error {
 /** Starts the server and returns once it answers. */
 export async function startServer(command: ServerCommand): Promise<ServerProcess> {
   await waitForPredecessor(command.name, command.folder)
+  command.prepare?.()
   mkdirSync(dirname(command.logFile), { recursive: true })
   const { child, logStart } = spawnLogged(command)
   const server = superviseChild(command, child)
@@ -70,14 +71,12 @@ export async function startServer(command: ServerCommand): Promise<ServerProcess
     return server
   } catch (error) {
     await server.kill()
-    throw await explain(command, logStart, error)
+    throw explain(command, logStart, error)
   }
 }
 
 function spawnLogged(command: ServerCommand): { child: ChildProcess; logStart: number } {
-  const size = statSync(command.logFile, { throwIfNoEntry: false })?.size ?? 0
-  const startOver = size > LOG_LIMIT_BYTES
-  const log = openSync(command.logFile, startOver ? 'w' : 'a', 0o600)
+  const { descriptor: log, start } = openLog(command.logFile)
   const child = spawn(command.program, command.args, {
     env: command.env ?? { LC_ALL: 'C' },
     ...(command.cwd === undefined ? {} : { cwd: command.cwd }),
@@ -86,7 +85,7 @@ function spawnLogged(command: ServerCommand): { child: ChildProcess; logStart: n
     detached: true, // its own session: the terminal's Ctrl-C goes to us alone
   })
   closeSync(log)
-  return { child, logStart: startOver ? 0 : size }
+  return { child, logStart: start }
 }
 
 function superviseChild(command: ServerCommand, child: ChildProcess): ServerProcess {
@@ -96,7 +95,7 @@ function superviseChild(command: ServerCommand, child: ChildProcess): ServerProc
   })
   const pid = child.pid ?? 0
   if (pid !== 0) {
-    writeFileSync(pidFileOf(command.folder), `${pid}\n`)
+    rememberProcess(command.folder, pid)
     endWithUs(pid, command.stopSignal, exited)
   }
   const end = async (signal: NodeJS.Signals, patienceMs: number) => {
@@ -135,12 +134,7 @@ async function waitUntilReady(command: ServerCommand, server: ServerProcess): Pr
   }
 }
 
-async function explain(command: ServerCommand, logStart: number, error: unknown): Promise<Error> {
-  const log = await readFile(command.logFile).catch(() => Buffer.alloc(0))
-  const lines = log.subarray(logStart).toString('utf8').trimEnd().split('\n').slice(-LOG_TAIL_LINES)
+function explain({ name, logFile }: ServerCommand, logStart: number, error: unknown): Error {
   const reason = error instanceof Error ? error.message : String(error)
-  const tail = lines.map((line) => `  | ${line}`).join('\n')
-  return new Error(`Cannot start ${command.name}: ${reason}\n${tail}\n  (log: ${command.logFile})`, {
-    cause: error,
-  })
+  return new Error(`Cannot start ${name}: ${reason}\n${tailOfLog(logFile, logStart)}`, { cause: error })
 }

@@ -1,9 +1,10 @@
 /** All functions of the stand-in: made from their Services, woken every second to report, every two to scale. */
-import { closeSync, openSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Log } from '../../../shared/telemetry/log.ts'
 import type { KnativeService } from '../../objects.ts'
+import { openLog } from '../log-file.ts'
 import { createCapacity } from './capacity.ts'
 import { createRevision, type Revision, type RevisionOptions } from './revision.ts'
 import { readScaling, TICK_SECONDS } from './scaling.ts'
@@ -41,7 +42,7 @@ export function createServing(options: ServingOptions): Serving {
   const revisions = new Map<string, Revision>()
   for (const { service, scaling } of scalings) {
     const { name } = service.metadata
-    const logDescriptor = openSync(join(options.logFolder, `${name}.log`), 'w')
+    const { descriptor: logDescriptor } = openLog(join(options.logFolder, `${name}.log`))
     logDescriptors.push(logDescriptor)
     const { timeoutSeconds } = service.spec.template.spec
     const environment = toEnvironment(service, options.environmentOf(name))

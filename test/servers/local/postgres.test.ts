@@ -50,6 +50,22 @@ test('startPostgres() starts over a lock file whose process number something els
   await second.stop()
 })
 
+test('startPostgres() leaves a running server alone, and starts when that has ended', async ({
+  state,
+  expect,
+}) => {
+  const first = await startTestPostgres(state)
+  const lock = join(state, 'postgres', 'data', 'postmaster.pid')
+  const before = readFileSync(lock, 'utf8')
+  const [port = 0] = await findFreePorts(1)
+  const starting = startTestPostgres(state, port)
+  expect(readFileSync(lock, 'utf8')).toBe(before)
+  await first.stop()
+  const second = await starting
+  expect(await query(second, 'select 1 as one')).toEqual([{ one: 1 }])
+  await second.stop()
+})
+
 test('startPostgres() repeats a first start that was interrupted', async ({ expect }) => {
   const { state, remove } = await makeStateFolder()
   await mkdir(join(state, 'postgres', 'data.new'), { recursive: true })

@@ -37,6 +37,20 @@ test('startRedis() asks for the password, listens on the loopback address, and w
   await again.stop()
 })
 
+test('startRedis() waits for a server of an earlier run, whatever that calls itself', async ({
+  state,
+  expect,
+}) => {
+  const first = await startTestRedis(state)
+  let hasEnded = false
+  void first.exited.then(() => (hasEnded = true))
+  const starting = startTestRedis(state).then((second) => ({ second, hadEnded: hasEnded }))
+  await first.stop()
+  const { second, hadEnded } = await starting
+  await second.stop()
+  expect(hadEnded).toBe(true)
+})
+
 test('startRedis() prefers a server on the PATH, and says so when that cannot run', async ({
   state,
   expect,

