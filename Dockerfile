@@ -11,7 +11,7 @@ ARG NODE_IMAGE=node:24.21.0-bookworm-slim
 FROM ${NODE_IMAGE} AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
-RUN npm ci --ignore-scripts --no-audit --no-fund
+RUN npm install --no-save --ignore-scripts --no-audit --no-fund
 COPY . .
 RUN node knative/bundle.ts /app/dist
 # The compile cache is filled here, so that no pod compiles what every pod runs; by the user that pods run as, since Node
@@ -33,7 +33,7 @@ FROM ${NODE_IMAGE} AS parts
 WORKDIR /app
 ENV NODE_ENV=production
 COPY package.json package-lock.json ./
-RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
+RUN npm install --no-save --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
 COPY shared shared
 COPY functions functions
 COPY gateway gateway
@@ -46,7 +46,7 @@ FROM ${NODE_IMAGE} AS worker
 WORKDIR /app
 ENV NODE_ENV=production
 COPY package.json package-lock.json ./
-RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+RUN npm install --no-save --omit=dev --ignore-scripts --no-audit --no-fund
 COPY shared shared
 COPY gpu-workers gpu-workers
 USER 10001:10001

@@ -37,14 +37,19 @@ function isListed(list, value) {
   return !list.includes(`!${value}`) && (allowed.length === 0 || allowed.includes(value))
 }
 
+// Not `npm ci`, which refuses a lock that lacks some package for another machine.
 if (!isInstalled() && !isSame()) {
   console.log('Installing dependencies (once; about a minute) ...')
-  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-    shell: process.platform === 'win32',
-  })
+  const { status } = spawnSync(
+    'npm',
+    ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'],
+    {
+      stdio: ['ignore', 'inherit', 'inherit'],
+      shell: process.platform === 'win32',
+    },
+  )
   if (status !== 0) {
-    console.error('Cannot install the dependencies: "npm ci" failed, see above')
+    console.error('Cannot install the dependencies: "npm install" failed, see above')
     process.exit(status ?? 1)
   }
 }

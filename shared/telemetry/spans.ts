@@ -47,16 +47,16 @@ export async function withSpan<T>(
  * @returns sends what is still to be sent
  */
 export async function startTracing(service: string, endpoint: string): Promise<() => Promise<void>> {
-  const [{ TracerProvider, BatchSpanProcessor }, { OTLPTraceExporter }, { resourceFromAttributes }] =
+  const [{ BasicTracerProvider, BatchSpanProcessor }, { OTLPTraceExporter }, { resourceFromAttributes }] =
     await Promise.all([
-      import('@opentelemetry/sdk-trace'),
+      import('@opentelemetry/sdk-trace-base'),
       import('@opentelemetry/exporter-trace-otlp-http'),
       import('@opentelemetry/resources'),
     ])
   const exporter = new OTLPTraceExporter({ url: new URL('/v1/traces', endpoint).href })
-  const provider = new TracerProvider({
+  const provider = new BasicTracerProvider({
     resource: resourceFromAttributes({ 'service.name': service }),
-    spanProcessors: [new BatchSpanProcessor({ exporter, scheduledDelayMillis: 2000 })],
+    spanProcessors: [new BatchSpanProcessor(exporter, { scheduledDelayMillis: 2000 })],
   })
   trace.setGlobalTracerProvider(provider)
   return () => provider.shutdown()
