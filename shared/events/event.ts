@@ -5,7 +5,8 @@
  * signature fits. Events of the platform are signed with a key that only functions hold. A worker holds no such key: each
  * job carries one of its own, derived from the platform's, which is good for that job's results alone.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, createSecretKey, timingSafeEqual, type KeyObject } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
 import { v7 as uuidv7 } from 'uuid'
 import { Failure } from '../failures.ts'
 
@@ -81,9 +82,7 @@ function fits(event: KgentsEvent, key: string): boolean {
 
 /** The key with which a worker signs the results of one job, base64url. */
 export function deriveResultKey(key: string, tenant: string, job: string): string {
-  return createHmac('sha256', Buffer.from(key, 'base64url'))
-    .update(`result:${tenant}:${job}`)
-    .digest('base64url')
+  return createHmac('sha256', keyObjectOf(key)).update(`result:${tenant}:${job}`).digest('base64url')
 }
 
 function jobKeyOf(event: KgentsEvent, key: string): string {
@@ -103,9 +102,19 @@ function sign(event: KgentsEvent, key: string): string {
     Date.parse(event.time),
     canonical(event.data),
   ]
-  return createHmac('sha256', Buffer.from(key, 'base64url'))
-    .update(JSON.stringify(signed))
-    .digest('base64url')
+  return createHmac('sha256', keyObjectOf(key)).update(JSON.stringify(signed)).digest('base64url')
+}
+
+/** Keys in the form in which they are used: to make that anew for each signature costs six times the signature. */
+const keyObjects = new LRUCache<string, KeyObject>({ max: 100 })
+
+function keyObjectOf(key: string): KeyObject {
+  let known = keyObjects.get(key)
+  if (known === undefined) {
+    known = createSecretKey(key, 'base64url')
+    keyObjects.set(key, known)
+  }
+  return known
 }
 
 function canonical(value: unknown): unknown {

@@ -49,9 +49,9 @@ export interface Records {
   charges: ChargeRow[]
 }
 
-/** Writes all records in one statement; their tenant must be the transaction's. */
-export async function writeRecords(db: Db, { marks, events, charges }: Records): Promise<void> {
-  await db`
+/** Writes all records in one statement; their tenant must be the transaction's. Nothing is sent before it is awaited. */
+export function writeRecords(db: Db, { marks, events, charges }: Records) {
+  return db`
     with written_marks as (
       insert into marks select * from jsonb_populate_recordset(null::marks, ${db.json(marks as never)})
       on conflict (id) do nothing

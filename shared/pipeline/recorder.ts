@@ -59,31 +59,50 @@ export function createRecorder(sql: Sql, log: Log, delayMs = 50): Recorder {
   }
 }
 
-/** One tenant per batch, since a transaction shows one tenant only. */
 function batchesOf(entries: Entry[]): Entry[][] {
-  return [...Map.groupBy(entries, ({ mark }) => mark.tenant_id).values()].flatMap((rows) =>
-    Array.from({ length: Math.ceil(rows.length / BATCH) }, (_, at) =>
-      rows.slice(at * BATCH, (at + 1) * BATCH),
-    ),
+  return Array.from({ length: Math.ceil(entries.length / BATCH) }, (_, at) =>
+    entries.slice(at * BATCH, (at + 1) * BATCH),
   )
 }
 
-/** Writes a batch; gives it back where the database is away, so that it is tried again. */
+/** Writes a batch; gives back what could not be written because the database is away, so that it is tried again. */
 async function writeBatch(sql: Sql, batch: Entry[], log: Log): Promise<Entry[]> {
-  const [first] = batch
-  if (first === undefined) return []
+  const groups = [...Map.groupBy(batch, ({ mark }) => mark.tenant_id)]
   try {
-    await withTenant(sql, first.mark.tenant_id, 'write', (db) =>
-      writeRecords(db, {
-        marks: batch.map(({ mark }) => mark),
-        events: batch.map(({ event }) => event),
-        charges: [],
-      }),
-    )
+    await writeTogether(sql, groups)
     return []
   } catch (error) {
     const away = error instanceof Failure && error.retry
-    log[away ? 'warn' : 'error']({ err: error, marks: batch.length }, away ? 'marks wait' : 'marks are lost')
-    return away ? batch : []
+    if (away || groups.length === 1) {
+      const what = away ? 'marks wait' : 'marks are lost'
+      log[away ? 'warn' : 'error']({ err: error, marks: batch.length }, what)
+      return away ? batch : []
+    }
+    // One tenant's rows are at fault: the others' are written without them.
+    const kept: Entry[] = []
+    for (const [, rows] of groups) kept.push(...(await writeBatch(sql, rows, log)))
+    return kept
   }
+}
+
+/**
+ * Writes the rows of many tenants in one transaction, since a commit per tenant would cost as much as all else that a
+ * look costs. Each tenant's rows are written in that tenant's context; row-level security refuses any others.
+ */
+async function writeTogether(sql: Sql, groups: [tenant: string, rows: Entry[]][]): Promise<void> {
+  const [first] = groups
+  if (first === undefined) return
+  await withTenant(sql, first[0], 'write', (db) =>
+    // One after the other on one connection, and sent together: nothing is awaited in between.
+    Promise.all(
+      groups.flatMap(([tenant, rows]) => [
+        db`select set_tenant_context(${tenant})`.execute(),
+        writeRecords(db, {
+          marks: rows.map(({ mark }) => mark),
+          events: rows.map(({ event }) => event),
+          charges: [],
+        }).execute(),
+      ]),
+    ),
+  )
 }

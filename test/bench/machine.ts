@@ -1,0 +1,12 @@
+/** The machine that was measured on, in one line: a figure without it says little. */
+import { availableParallelism, cpus, loadavg, totalmem } from 'node:os'
+
+export function describeMachine(): string {
+  const model = cpus()[0]?.model.trim() ?? 'unknown CPU'
+  const memory = Math.round(totalmem() / 2 ** 30)
+  const load = loadavg().map((value) => value.toFixed(2))
+  return (
+    `${new Date().toISOString().slice(0, 16)}Z, Node ${process.versions.node}, ${process.platform} ${process.arch}, ` +
+    `${availableParallelism()} cores (${model}), ${memory} GiB, load average ${load.join(' ')} before the first round.`
+  )
+}

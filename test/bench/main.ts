@@ -1,0 +1,70 @@
+/**
+ * `npm run bench`: how fast it is, beside what it is compared with, measured in the same run on the same machine.
+ *
+ * Prints Markdown. Asserts nothing about time: a busy machine is no reason for a build to fail.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { describeMachine } from './machine.ts'
+import { toMarkdown } from './markdown.ts'
+import type { Findings, Section } from './section.ts'
+import { coldStart } from './sections/cold-start.ts'
+import { functionServer } from './sections/function-server.ts'
+import { gateway } from './sections/gateway.ts'
+import { queue } from './sections/queue.ts'
+import { wakeUp } from './sections/wake-up.ts'
+
+const SECTIONS: readonly Section[] = [functionServer, coldStart, gateway, queue, wakeUp]
+const FOLDER = fileURLToPath(new URL('../../.kgents/bench/', import.meta.url))
+
+const HELP = `Usage: npm run bench -- [options]
+
+Measures kgents beside its references and prints tables; asserts nothing.
+
+  --only NAMES   comma list of ${SECTIONS.map(({ name }) => name).join(', ')}
+  --quick        fewer and shorter rounds: to see that it works, not to quote
+  --json FILE    writes all findings to FILE as well
+`
+
+const OPTIONS = {
+  only: { type: 'string' },
+  quick: { type: 'boolean', default: false },
+  json: { type: 'string' },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: OPTIONS })
+  if (values.help) return print(HELP)
+  const sections = pick(values.only)
+  const bench = { quick: values.quick, say: (line: string) => process.stderr.write(`  ${line}\n`) }
+  print(`# Benchmark\n\n${describeMachine()}${values.quick ? ' Quick run: do not quote.' : ''}\n`)
+  const findings: Record<string, Findings> = {}
+  for (const section of sections) {
+    process.stderr.write(`${section.title}\n`)
+    const found = await section.run(bench)
+    findings[section.name] = found
+    print(toMarkdown(section, found))
+  }
+  mkdirSync(FOLDER, { recursive: true })
+  const file = values.json ?? join(FOLDER, 'findings.json')
+  writeFileSync(file, `${JSON.stringify({ machine: describeMachine(), findings }, null, 2)}\n`)
+}
+
+/** @throws TypeError where a name is none of ours */
+function pick(only: string | undefined): readonly Section[] {
+  if (only === undefined) return SECTIONS
+  return only.split(',').map((name) => {
+    const found = SECTIONS.find((section) => section.name === name.trim())
+    if (found === undefined) throw new TypeError(`There is no section "${name}"; see --help`)
+    return found
+  })
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
+
+await main()

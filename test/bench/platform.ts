@@ -1,0 +1,63 @@
+/** A whole platform to be measured, and tenants enough that no plan's limit is what is measured. */
+import { randomUUID } from 'node:crypto'
+import postgres from 'postgres'
+import { createApiKey } from '../../shared/identity/api-keys.ts'
+import { readState, startPlatform, type StartedPlatform } from '../platform/start-platform.ts'
+import { sendOnce, type HttpRequest } from './http-request.ts'
+
+export interface MeasuredPlatform {
+  platform: StartedPlatform
+  /** Port of the gateway. */
+  port: number
+  /** Makes `count` tenants of the largest plan; answers the headers of each one's calls. */
+  addTenants(count: number): Promise<Record<string, string>[]>
+}
+
+interface Secrets {
+  passwords: { postgres: string }
+}
+
+export async function startMeasuredPlatform(env: Record<string, string>): Promise<MeasuredPlatform> {
+  const platform = await startPlatform({ LOG_LEVEL: 'warn', ...env })
+  const port = Number(new URL(platform.url).port)
+  return {
+    platform,
+    port,
+    async addTenants(count) {
+      const sql = postgres(ownerUrl(platform.state), { max: 1, onnotice: () => {} })
+      const keys = await Promise.all(Array.from({ length: count }, () => addTenant(sql)))
+      await sql.end()
+      const headers = []
+      for (const key of keys) headers.push(await exchange(port, key))
+      return headers
+    },
+  }
+}
+
+function ownerUrl(state: string): string {
+  const { passwords } = readState<Secrets>(state, 'secrets.json')
+  const processes = readState<Record<string, { port?: number }>>(state, 'processes.json')
+  return `postgres://postgres:${passwords.postgres}@127.0.0.1:${processes['PostgreSQL']?.port}/kgents`
+}
+
+/** Answers the tenant's API key. */
+async function addTenant(sql: postgres.Sql): Promise<string> {
+  const [tenant, user] = [randomUUID(), randomUUID()]
+  const { key, prefix, hash } = createApiKey()
+  await sql.begin(async (db) => {
+    await db`insert into tenants (id, slug, name, tier) values (${tenant}, ${`t-${tenant}`}, 'Bench', 'enterprise')`
+    await db`insert into users (id, tenant_id, email, name, roles) values (${user}, ${tenant}, 'a@b.c', 'Bench', ${['developer']})`
+    await db`insert into api_keys (id, tenant_id, user_id, name, key_prefix, key_hash)
+             values (${randomUUID()}, ${tenant}, ${user}, 'bench', ${prefix}, ${hash})`
+  })
+  return key
+}
+
+/** Headers with the token that `key` is exchanged for, as a client would call. */
+async function exchange(port: number, key: string): Promise<Record<string, string>> {
+  const request: HttpRequest = { method: 'POST', path: '/v1/auth/token', headers: { 'x-api-key': key } }
+  const { status, body } = await sendOnce(port, request)
+  if (status !== 200) throw new Error(`Cannot get a token: ${status} ${body}`)
+  const { access_token: token } = JSON.parse(body) as { access_token: string }
+  return { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+}

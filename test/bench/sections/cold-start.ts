@@ -1,0 +1,111 @@
+/** How long a process takes from its start to its first good answer, as it is deployed. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { build } from 'rolldown'
+import { bundleFunctions } from '../../../knative/bundle.ts'
+import { createFixture, type Fixture } from '../fixture.ts'
+import type { HttpRequest } from '../http-request.ts'
+import { inTurn, ratio, show, type Bench, type Findings, type Section } from '../section.ts'
+import { serverFile, startServer, timeColdStart, type Program } from '../server-process.ts'
+import { median, percentile } from '../statistics.ts'
+import { FAAS } from './function-server.ts'
+
+const OURS = 'kgents function'
+const VALIDATED = 'kgents function, verified and validated call'
+const HONO = 'bare Hono'
+const HONO_BUNDLED = 'bare Hono, bundled, with compile cache'
+const RUNTIME = 'faas-js-runtime'
+
+interface Start {
+  program: Program
+  request: HttpRequest
+}
+
+export const coldStart: Section = { name: 'cold-start', title: 'Cold start', run }
+
+async function run({ quick, say }: Bench): Promise<Findings> {
+  const folder = await mkdtemp(join(tmpdir(), 'kgents-bench-'))
+  try {
+    say('bundling')
+    const starts = await prepare(folder, await createFixture())
+    for (const start of Object.values(starts)) await fillCache(start)
+    const rounds = quick ? 3 : 15
+    const results = await inTurn(Object.keys(starts), rounds, (name, round) => {
+      if (round === 0 || name === OURS) say(`round ${round + 1} of ${rounds}: ${name}`)
+      const { program, request } = starts[name] as Start
+      return timeColdStart(program, request)
+    })
+    return toFindings(results, rounds)
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+async function prepare(folder: string, fixture: Fixture): Promise<Record<string, Start>> {
+  const bundle = await bundleFunctions(join(folder, 'functions'))
+  const hono = join(folder, 'hono')
+  await build({
+    input: serverFile('bare-hono.js'),
+    platform: 'node',
+    logLevel: 'warn',
+    output: { dir: hono, format: 'esm' },
+  })
+  const cache = { NODE_COMPILE_CACHE: join(folder, 'cache') }
+  const read = (path: string): HttpRequest => ({ method: 'GET', path, headers: {} })
+  const call = { ...read('/v1/agentese/discover?context=void'), headers: await fixture.clientHeaders() }
+  const echo = await fixture.dispatchedCall('echo', 'concept.echo.manifest', { text: 'hello' })
+  const ours = (name: string): Program => ({
+    args: [bundle],
+    env: { ...fixture.env, ...cache, FUNCTION: name },
+  })
+  return {
+    [OURS]: { program: ours('void-entropy'), request: read('/health/live') },
+    [VALIDATED]: { program: ours('logos'), request: call },
+    [HONO]: { program: { args: [serverFile('bare-hono.js')] }, request: echo },
+    [HONO_BUNDLED]: { program: { args: [join(hono, 'bare-hono.js')], env: cache }, request: echo },
+    [RUNTIME]: { program: { args: [FAAS, serverFile('faas-function.cjs')] }, request: echo },
+  }
+}
+
+async function fillCache({ program, request }: Start): Promise<void> {
+  if (program.env?.['NODE_COMPILE_CACHE'] === undefined) return
+  const server = await startServer(program, request)
+  await server.flushCompileCache()
+  await server.stop()
+}
+
+function toFindings(results: Record<string, number[]>, rounds: number): Findings {
+  const of = (name: string) => median(results[name] ?? [])
+  const overHono = of(OURS) / of(HONO)
+  const overRuntime = of(OURS) / of(RUNTIME)
+  return {
+    method:
+      `From spawning the process to its first 200, ${rounds} rounds in turn. Ours is what is deployed: the bundle of all ` +
+      'functions with its compile cache filled; the references start as their users start them, and Hono in our way as well.',
+    table: {
+      columns: ['process', 'median ms', 'fastest ms', 'p90 ms', 'of bare Hono'],
+      rows: Object.entries(results).map(([name, times]) => [
+        name,
+        show(of(name)),
+        show(Math.min(...times)),
+        show(percentile(times, 0.9)),
+        ratio(of(name) / of(HONO)),
+      ]),
+    },
+    targets: [
+      {
+        what: "cold start over bare Hono's",
+        wanted: '<= 1.5x',
+        measured: ratio(overHono),
+        met: overHono <= 1.5,
+      },
+      {
+        what: "cold start over faas-js-runtime's",
+        wanted: '< 1x',
+        measured: ratio(overRuntime),
+        met: overRuntime < 1,
+      },
+    ],
+  }
+}

@@ -1,0 +1,11 @@
+/** The few numbers that a list of measurements is told by. */
+
+export function median(values: readonly number[]): number {
+  return percentile(values, 0.5)
+}
+
+/** The value that the fraction `share` of all values do not exceed; NaN where there are none. */
+export function percentile(values: readonly number[], share: number): number {
+  const sorted = Float64Array.from(values).sort()
+  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN
+}
