@@ -7,6 +7,7 @@ import { z } from 'zod'
 import type { Call } from '../contract/call.ts'
 import type { DispatchAnswer, DispatchRequest } from '../contract/platform.ts'
 import { Failure } from '../failures.ts'
+import { reuseTokens } from '../identity/reused-tokens.ts'
 import type { SignToken } from '../identity/tokens.ts'
 import { childOf, formatTraceparent } from '../telemetry/trace.ts'
 import type { CallFunction } from './call-function.ts'
@@ -23,13 +24,14 @@ export type DispatchedCall = z.infer<typeof DispatchedCall>
 
 /** Issuer of dispatch tokens; another than the platform's, so that neither is taken for the other. */
 export const DISPATCH_ISSUER = 'urn:kgents:logos'
-const DISPATCH_LIFETIME_SECONDS = 30
+const TOKEN_LIFETIMES = { goodSeconds: 30, reusedSeconds: 10 }
 
 /** Makes the dispatcher of a process that holds the dispatch key. */
 export function createDispatcher(sign: SignToken, callFunction: CallFunction) {
+  const tokenFor = reuseTokens(sign, TOKEN_LIFETIMES)
   return async (request: DispatchRequest, { identity, trace, signal }: Call): Promise<DispatchAnswer> => {
     const { function: name, ...data } = request
-    const token = await sign(identity, name, DISPATCH_LIFETIME_SECONDS)
+    const token = await tokenFor(identity, name)
     const headers = {
       authorization: `Bearer ${token}`,
       traceparent: formatTraceparent(childOf(trace)),

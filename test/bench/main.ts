@@ -7,7 +7,8 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { describeMachine } from './machine.ts'
+import { drawCurves } from './draw-curves.ts'
+import { describeMachine, loadAverage } from './machine.ts'
 import { toMarkdown } from './markdown.ts'
 import type { Findings, Section } from './section.ts'
 import { coldStart } from './sections/cold-start.ts'
@@ -44,13 +45,20 @@ async function main(): Promise<void> {
   const findings: Record<string, Findings> = {}
   for (const section of sections) {
     process.stderr.write(`${section.title}\n`)
+    const before = loadAverage()
     const found = await section.run(bench)
     findings[section.name] = found
-    print(toMarkdown(section, found))
+    print(toMarkdown(section, found, `Load average ${before} before, ${loadAverage()} after.`))
   }
+  keep(findings, values.json)
+}
+
+/** Writes findings, and curves where there are any. */
+function keep(findings: Record<string, Findings>, file = join(FOLDER, 'findings.json')): void {
   mkdirSync(FOLDER, { recursive: true })
-  const file = values.json ?? join(FOLDER, 'findings.json')
   writeFileSync(file, `${JSON.stringify({ machine: describeMachine(), findings }, null, 2)}\n`)
+  for (const [name, { curves = [] }] of Object.entries(findings))
+    if (curves.length > 0) writeFileSync(join(FOLDER, `${name}.svg`), drawCurves(curves))
 }
 
 /** @throws TypeError where a name is none of ours */

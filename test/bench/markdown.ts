@@ -1,8 +1,12 @@
 /** Findings as Markdown, to be pasted into a README. */
 import type { Findings, Section, Table } from './section.ts'
 
-export function toMarkdown({ title }: Section, { method, table, targets = [] }: Findings): string {
-  const parts = [`## ${title}`, method, toTable(table)]
+export function toMarkdown(
+  { title }: Section,
+  { method, table, targets = [] }: Findings,
+  note: string,
+): string {
+  const parts = [`## ${title}`, `${method} ${note}`, toTable(table)]
   if (targets.length > 0) parts.push(toTable(targetTable(targets)))
   return `${parts.join('\n\n')}\n`
 }

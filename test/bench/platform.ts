@@ -1,5 +1,6 @@
 /** A whole platform to be measured, and tenants enough that no plan's limit is what is measured. */
 import { randomUUID } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import postgres from 'postgres'
 import { createApiKey } from '../../shared/identity/api-keys.ts'
 import { readState, startPlatform, type StartedPlatform } from '../platform/start-platform.ts'
@@ -7,11 +8,16 @@ import { sendOnce, type HttpRequest } from './http-request.ts'
 
 export interface MeasuredPlatform {
   platform: StartedPlatform
+  stop(): Promise<void>
   /** Port of the gateway. */
   port: number
+  /** Waits until the events of what was measured have left the outbox: that work would disturb what is measured next. */
+  settle(): Promise<void>
   /** Makes `count` tenants of the largest plan; answers the headers of each one's calls. */
   addTenants(count: number): Promise<Record<string, string>[]>
 }
+
+const SETTLE_MS = 500
 
 interface Secrets {
   passwords: { postgres: string }
@@ -20,13 +26,21 @@ interface Secrets {
 export async function startMeasuredPlatform(env: Record<string, string>): Promise<MeasuredPlatform> {
   const platform = await startPlatform({ LOG_LEVEL: 'warn', ...env })
   const port = Number(new URL(platform.url).port)
+  const sql = postgres(ownerUrl(platform.state), { max: 1, onnotice: () => {} })
   return {
     platform,
     port,
-    async addTenants(count) {
-      const sql = postgres(ownerUrl(platform.state), { max: 1, onnotice: () => {} })
-      const keys = await Promise.all(Array.from({ length: count }, () => addTenant(sql)))
+    async stop() {
       await sql.end()
+      await platform.stop()
+    },
+    async settle() {
+      while ((await sql`select from outbox where published_at is null limit 1`).length > 0)
+        await delay(SETTLE_MS)
+      await delay(SETTLE_MS) // and the Broker has them as well
+    },
+    async addTenants(count) {
+      const keys = await Promise.all(Array.from({ length: count }, () => addTenant(sql)))
       const headers = []
       for (const key of keys) headers.push(await exchange(port, key))
       return headers

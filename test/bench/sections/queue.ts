@@ -16,6 +16,8 @@ const REPLY_TOKENS = 120
 interface Reply {
   started: number
   firstWord: number
+  /** From the last word to the event that the result is stored. */
+  stored: number
   tokensPerSecond: number
 }
 
@@ -29,7 +31,7 @@ async function run({ quick, say }: Bench): Promise<Findings> {
   try {
     return await compare(engine, measured, quick ? 2 : 7, say)
   } finally {
-    await measured.platform.stop()
+    await measured.stop()
     await engine.close()
   }
 }
@@ -78,12 +80,19 @@ async function throughPlatform(port: number, headers: Record<string, string>): P
   })
   const words: number[] = []
   let started = Number.NaN
+  let stored = Number.NaN
   for await (const part of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
     const at = performance.now()
     if (part.includes('event: started')) started = at - sentAt
+    if (part.includes('event: complete')) stored = at
     for (const _chunk of part.matchAll(/event: chunk/g)) words.push(at)
   }
-  return { started, firstWord: (words[0] ?? Number.NaN) - sentAt, tokensPerSecond: rateOf(words) }
+  return {
+    started,
+    firstWord: (words[0] ?? Number.NaN) - sentAt,
+    stored: stored - (words.at(-1) ?? Number.NaN),
+    tokensPerSecond: rateOf(words),
+  }
 }
 
 /** Words per second from the first to the last; the engine gives one chunk for each token. */
@@ -102,6 +111,7 @@ function toFindings(alone: number[], replies: Reply[]): Findings {
       rows: [
         ['request to worker start, ms', show(median(replies.map(({ started }) => started))), '-'],
         ['request to first word, ms', show(median(replies.map(({ firstWord }) => firstWord))), '-'],
+        ['last word to result stored and told, ms', show(median(replies.map(({ stored }) => stored))), '-'],
         ['tokens/s', show(through), show(median(alone))],
       ],
     },
