@@ -1,6 +1,8 @@
 /** What each process of the platform is told: its program, its port, and no variable that it does not need. */
 import { join } from 'node:path'
+import { catalog } from '../../functions/catalog.ts'
 import type { FunctionDefinition } from '../../shared/contract/function.ts'
+import { eventSubject } from '../../shared/events/streams.ts'
 import type { LocalConfig } from './config.ts'
 import type { Infrastructure } from './infrastructure.ts'
 import { publicSetOf, type Secrets } from './secrets.ts'
@@ -51,9 +53,18 @@ function relay({ infrastructure, ports, config }: PlatformFacts): Part {
   return part('relay', 'knative/relay/main.ts', ports.relay, config, {
     RELAY_DATABASE_URLS: infrastructure.database.relay,
     NATS_URL: infrastructure.nats.relay,
+    BROKER_SUBJECTS: subjectsOfTriggers().join(','),
     BROKER_URL: `http://127.0.0.1:${ports.ingress}/kgents/default`,
     ACK_WAIT_SECONDS: String(config.ACK_WAIT_SECONDS),
   })
+}
+
+/** On one machine all Triggers are known, and nothing is sent to the Broker that none of them wants. */
+function subjectsOfTriggers(): string[] {
+  const types = catalog.flatMap(({ subscriptions }) =>
+    subscriptions.map(({ attributes }) => attributes['type'] ?? '>'),
+  )
+  return [...new Set(types)].map((type) => eventSubject('*', type))
 }
 
 function hub({ secrets, infrastructure, ports, config }: PlatformFacts): Part {

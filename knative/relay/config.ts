@@ -14,6 +14,14 @@ export const RelayConfig = LogSettings.extend({
     .transform((list) => list.split(',').map((url) => url.trim()))
     .pipe(z.array(Url).min(1)),
   NATS_URL: z.string().min(1),
+  /**
+   * Subjects of the events that go to the Broker, separated by commas; absent is all. Where all Triggers are known,
+   * events that none of them wants need not be sent: that costs more than to make them.
+   */
+  BROKER_SUBJECTS: z
+    .string()
+    .transform((list) => list.split(',').map((subject) => subject.trim()))
+    .optional(),
   /** Where events enter the Broker. */
   BROKER_URL: Url,
   /** Copies of each JetStream stream; more than one needs a cluster of NATS servers. */

@@ -70,7 +70,11 @@ async function openLink(
   return createStreamLink(nc, {
     async ensure(nc) {
       await ensureDeadLetters(nc, config.STREAM_REPLICAS)
-      return ensureStreams(nc, { replicas: config.STREAM_REPLICAS, ackWaitSeconds: config.ACK_WAIT_SECONDS })
+      return ensureStreams(nc, {
+        replicas: config.STREAM_REPLICAS,
+        ackWaitSeconds: config.ACK_WAIT_SECONDS,
+        brokerSubjects: config.BROKER_SUBJECTS,
+      })
     },
     report(state) {
       metrics.set('relay_nats_connected', state === 'connected' ? 1 : 0)

@@ -164,6 +164,8 @@ export interface StreamSettings {
   replicas?: number
   /** How long a worker may stay silent before its job is given to another. */
   ackWaitSeconds?: number
+  /** Subjects of the events that go to the Broker; absent is all. */
+  brokerSubjects?: readonly string[] | undefined
 }
 
 /** A stream as it is now; `createdAt` changes when it was lost and made anew. */
@@ -180,7 +182,7 @@ export async function ensureStreams(
   nc: NatsConnection,
   settings: StreamSettings = {},
 ): Promise<StreamState[]> {
-  const { replicas = 1, ackWaitSeconds = 15 } = settings
+  const { replicas = 1, ackWaitSeconds = 15, brokerSubjects } = settings
   const manager = await nc.jetstreamManager()
   const states: StreamState[] = []
   for (const name of Object.keys(STREAMS) as StreamName[]) {
@@ -189,9 +191,21 @@ export async function ensureStreams(
   const workers = { max_deliver: JOB_ATTEMPTS, ack_wait: nanos(ackWaitSeconds * 1000) }
   await ensureConsumer(manager, 'INFERENCE', { durable_name: WORKERS_CONSUMER, ...workers })
   for (const stream of ['AGENTESE', 'EVENTS']) {
-    await ensureConsumer(manager, stream, { durable_name: BROKER_CONSUMER, ack_wait: nanos(30_000) })
+    const filter = brokerSubjects === undefined ? {} : { filter_subjects: subjectsOf(stream, brokerSubjects) }
+    await ensureConsumer(manager, stream, {
+      durable_name: BROKER_CONSUMER,
+      ack_wait: nanos(30_000),
+      ...filter,
+    })
   }
   return states
+}
+
+/** A consumer without a filter takes everything, so one that is to take nothing asks for what never comes. */
+function subjectsOf(stream: string, wanted: readonly string[]): string[] {
+  const prefix = `${stream.toLowerCase()}.`
+  const subjects = wanted.filter((subject) => subject.startsWith(prefix))
+  return subjects.length > 0 ? subjects : [`${prefix}none`]
 }
 
 function streamConfig(name: StreamName, replicas: number): WantedStream {

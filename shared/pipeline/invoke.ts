@@ -27,8 +27,11 @@ const ACT = [checkAffordance, checkPermission, transact]
  */
 export async function invoke(request: Request, runtime: Runtime): Promise<Answer> {
   const { endpoint, trace } = request
-  return withSpan(endpoint.name, trace, attributesOf(request), (own) =>
-    run({ ...request, trace: own }, runtime),
+  return withSpan(
+    endpoint.name,
+    trace,
+    () => attributesOf(request),
+    (own) => run(own === trace ? request : { ...request, trace: own }, runtime),
   )
 }
 

@@ -14,18 +14,21 @@ import { Failure, Refusal } from '../failures.ts'
 import type { TraceContext } from './trace.ts'
 
 const tracer = trace.getTracer('kgents')
+/** Asked for each call, and most processes never trace. */
+let isTracing = false
 
 /** Runs `work` in a span below `parent`; what it calls belongs below the trace that it is given. */
 export async function withSpan<T>(
   name: string,
   parent: TraceContext,
-  attributes: Attributes,
+  attributes: () => Attributes,
   work: (trace: TraceContext) => Promise<T>,
 ): Promise<T> {
+  if (!isTracing) return work(parent)
   const { traceId, spanId, sampled } = parent
   const traceFlags = sampled ? TraceFlags.SAMPLED : TraceFlags.NONE
   const context = trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags, isRemote: true })
-  const span = tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, context)
+  const span = tracer.startSpan(name, { kind: SpanKind.SERVER, attributes: attributes() }, context)
   try {
     return await work(span.isRecording() ? { ...parent, spanId: span.spanContext().spanId } : parent)
   } catch (error) {
@@ -59,5 +62,6 @@ export async function startTracing(service: string, endpoint: string): Promise<(
     spanProcessors: [new BatchSpanProcessor(exporter, { scheduledDelayMillis: 2000 })],
   })
   trace.setGlobalTracerProvider(provider)
+  isTracing = true
   return () => provider.shutdown()
 }

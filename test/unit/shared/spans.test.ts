@@ -6,7 +6,14 @@ import { startTrace } from '../../../shared/telemetry/trace.ts'
 
 test('withSpan() passes the trace on as it is until a collector is set, and then sends spans below it', async () => {
   const parent = startTrace()
-  expect(await withSpan('quiet', parent, {}, async (trace) => trace)).toEqual(parent)
+  expect(
+    await withSpan(
+      'quiet',
+      parent,
+      () => ({}),
+      async (trace) => trace,
+    ),
+  ).toEqual(parent)
 
   const received = Promise.withResolvers<string>()
   const collector = createServer((request, response) => {
@@ -24,14 +31,19 @@ test('withSpan() passes the trace on as it is until a collector is set, and then
   const child = await withSpan(
     'void.entropy.sip',
     parent,
-    { 'agentese.path': 'void.entropy.sip' },
+    () => ({ 'agentese.path': 'void.entropy.sip' }),
     async (trace) => trace,
   )
   expect(child.traceId).toBe(parent.traceId)
   expect(child.spanId).not.toBe(parent.spanId)
-  const failing = withSpan('self.soul.dialogue', parent, {}, async () => {
-    throw new Failure('NOT_FOUND', 'no')
-  })
+  const failing = withSpan(
+    'self.soul.dialogue',
+    parent,
+    () => ({}),
+    async () => {
+      throw new Failure('NOT_FOUND', 'no')
+    },
+  )
   await expect(failing).rejects.toThrow('no')
   await stop()
   const sent = await received.promise
