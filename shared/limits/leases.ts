@@ -17,7 +17,7 @@ const LEASE_MS = 1000
  * Beyond those who wait, a lease is at most what the tenant used in this time, and at most this part of what it has
  * left: the closer it is to its limit, the fewer tokens may be lost in leases that expire.
  */
-const AHEAD_MS = 100
+const AHEAD_MS = 500
 const AHEAD_SHARE = 0.1
 const TENANTS_KEPT = 10_000
 

@@ -30,7 +30,7 @@ async function run({ quick, say }: Bench): Promise<Findings> {
     say('bundling')
     const starts = await prepare(folder, await createFixture())
     for (const start of Object.values(starts)) await fillCache(start)
-    const rounds = quick ? 3 : 15
+    const rounds = quick ? 3 : 11
     const results = await inTurn(Object.keys(starts), rounds, (name, round) => {
       if (round === 0 || name === OURS) say(`round ${round + 1} of ${rounds}: ${name}`)
       const { program, request } = starts[name] as Start

@@ -29,7 +29,7 @@ async function run({ quick, say }: Bench): Promise<Findings> {
   const engine = await openLlamaCpp({ modelPath: model.path })
   const measured = await startMeasuredPlatform({ KNATIVE_TIME_SCALE: '1' })
   try {
-    return await compare(engine, measured, quick ? 2 : 7, say)
+    return await compare(engine, measured, quick ? 2 : 5, say)
   } finally {
     await measured.stop()
     await engine.close()

@@ -21,7 +21,7 @@ async function run({ quick, say }: Bench): Promise<Findings> {
     const asleep: number[] = []
     const awake: number[] = []
     const hono: number[] = []
-    const rounds = quick ? 3 : 12
+    const rounds = quick ? 3 : 9
     for (let round = 1; round <= rounds; round += 1) {
       say(`round ${round} of ${rounds}`)
       await untilAsleep(platform.state)
