@@ -9,3 +9,8 @@ export function percentile(values: readonly number[], share: number): number {
   const sorted = Float64Array.from(values).sort()
   return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN
 }
+
+/** The median of what each round says by itself: what disturbs a whole round disturbs both sides of its ratio. */
+export function medianRatio(values: readonly number[], references: readonly number[]): number {
+  return median(values.map((value, at) => value / (references[at] ?? Number.NaN)))
+}

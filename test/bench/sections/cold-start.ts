@@ -8,7 +8,7 @@ import { createFixture, type Fixture } from '../fixture.ts'
 import type { HttpRequest } from '../http-request.ts'
 import { inTurn, ratio, show, type Bench, type Findings, type Section } from '../section.ts'
 import { serverFile, startServer, timeColdStart, type Program } from '../server-process.ts'
-import { median, percentile } from '../statistics.ts'
+import { median, medianRatio, percentile } from '../statistics.ts'
 import { FAAS } from './function-server.ts'
 
 const OURS = 'kgents function'
@@ -77,8 +77,9 @@ async function fillCache({ program, request }: Start): Promise<void> {
 
 function toFindings(results: Record<string, number[]>, rounds: number): Findings {
   const of = (name: string) => median(results[name] ?? [])
-  const overHono = of(OURS) / of(HONO)
-  const overRuntime = of(OURS) / of(RUNTIME)
+  const over = (name: string, reference: string) => medianRatio(results[name] ?? [], results[reference] ?? [])
+  const overHono = over(OURS, HONO)
+  const overRuntime = over(OURS, RUNTIME)
   return {
     method:
       `From spawning the process to its first 200, ${rounds} rounds in turn. Ours is what is deployed: the bundle of all ` +
@@ -90,7 +91,7 @@ function toFindings(results: Record<string, number[]>, rounds: number): Findings
         show(of(name)),
         show(Math.min(...times)),
         show(percentile(times, 0.9)),
-        ratio(of(name) / of(HONO)),
+        ratio(over(name, HONO)),
       ]),
     },
     targets: [

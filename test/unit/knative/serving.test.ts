@@ -91,7 +91,7 @@ test('without the activator in the path, a pod lets ten times its concurrency wa
   })
   await knative.call()
   await vi.waitFor(() => expect(knative.status().functions.hello?.mode).toBe('Serve'))
-  const answers = await Promise.all(Array.from({ length: 13 }, () => knative.call({ path: '/wait?ms=20' })))
+  const answers = await Promise.all(Array.from({ length: 13 }, () => knative.call({ path: '/wait?ms=200' })))
   const refused = answers.filter(({ status }) => status === 503)
   expect(refused).toHaveLength(2)
   expect(refused[0]?.body).toContain('pending request queue full')
