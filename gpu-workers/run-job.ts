@@ -111,6 +111,7 @@ async function generate(job: JobMessage, tokenLog: TokenLog, options: JobOptions
   const generateOptions = { signal: stop.signal, ...(prefix === undefined ? {} : { prefix }) }
   let firstTokenAt: number | undefined
   try {
+    if ('texts' in job.request) throw new EngineFailure('Cannot embed: no model', { retry: false })
     for await (const output of engine.generate(job.request, generateOptions)) {
       stall.refresh()
       firstTokenAt ??= performance.now()

@@ -41,6 +41,7 @@ const CODES = {
   AFFORDANCE_DENIED: { category: 'FORBIDDEN' },
   ARCHETYPE_DENIED: { category: 'FORBIDDEN' },
   SCOPE_MISSING: { category: 'FORBIDDEN' },
+  IDENTITY_GONE: { category: 'FORBIDDEN' },
   NODE_NOT_REGISTERED: { category: 'NOT_FOUND' },
   ROUTE_NOT_FOUND: { category: 'NOT_FOUND' },
   NOT_FOUND: { category: 'NOT_FOUND' },

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { CATEGORIES } from '../../shared/agentese/category.ts'
 import { formatPath, parsePath, similarPaths, CONTEXTS } from '../../shared/agentese/path.ts'
 import { Accepted, type Call } from '../../shared/contract/call.ts'
+import { findAspect } from '../../shared/contract/find-aspect.ts'
 import { defineOperation, route } from '../../shared/contract/define-operation.ts'
 import type { AspectFacts, Endpoint, FunctionDefinition } from '../../shared/contract/function.ts'
 import { Failure, failureFrom } from '../../shared/failures.ts'
@@ -109,14 +110,13 @@ async function invoke(
 }
 
 function functionFor(path: string, { platform }: Call): string {
-  const all = aspectsOf(platform.catalog)
-  const found = all.find(({ aspect }) => aspect.path === path)
-  if (found !== undefined) return found.function
+  const found = findAspect(platform.catalog, path)
+  if (found !== undefined) return found.definition.name
   throw new Failure('NODE_NOT_REGISTERED', `Cannot find "${path}": no node serves it`, {
     suggestion: 'GET /v1/agentese/discover lists every path',
     available: similarPaths(
       path,
-      all.map(({ aspect }) => aspect.path),
+      aspectsOf(platform.catalog).map(({ aspect }) => aspect.path),
     ),
   })
 }

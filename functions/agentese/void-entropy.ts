@@ -81,6 +81,7 @@ export const voidEntropy = defineNode('void.entropy', {
       category: 'E',
       summary: 'Draw some entropy and get a seed from it',
       effects: ['charges:entropy'],
+      cost: ({ amount }) => ({ entropy: amount }),
       input: z.strictObject({ amount: z.number().min(SMALLEST).max(INITIAL).default(0.1) }),
       output: z.strictObject({
         amount: z.number(),

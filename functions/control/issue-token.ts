@@ -1,6 +1,12 @@
 /** Exchanges an API key for a platform token of some minutes. The only function that holds the signing key. */
 import { z } from 'zod'
+import { isScope } from '../../shared/identity/scopes.ts'
 import { defineOperation, route } from '../../shared/contract/define-operation.ts'
+
+const Scope = z
+  .string()
+  .max(2000)
+  .refine((text) => text.split(' ').every(isScope), 'each scope is resource:action, such as memory:read')
 
 export const issueToken = defineOperation({
   name: 'issue-token',
@@ -12,15 +18,24 @@ export const issueToken = defineOperation({
       route: 'POST /v1/auth/token',
       summary: 'Exchange an API key for a token',
       auth: 'api-key',
-      input: z.strictObject({ grant_type: z.literal('api_key').optional() }),
+      input: z.strictObject({
+        grant_type: z.literal('api_key').optional(),
+        /** Scopes to narrow the token to, separated by spaces: `memory:read entity:*`. */
+        scope: Scope.optional(),
+      }),
+      examples: [
+        { summary: 'A token for all that you may do', input: {} },
+        { summary: 'A token that may only look at memories', input: { scope: 'memory_crystals:read' } },
+      ],
       output: z.strictObject({
         access_token: z.string(),
         token_type: z.literal('Bearer'),
         expires_in: z.int(),
       }),
       transaction: false,
-      async handle(_input, { identity, platform }) {
-        const { token, expiresInSeconds } = await platform.issueToken(identity)
+      async handle({ scope }, { identity, platform }) {
+        const narrowed = scope === undefined ? identity : { ...identity, scopes: scope.split(' ') }
+        const { token, expiresInSeconds } = await platform.issueToken(narrowed)
         return { access_token: token, token_type: 'Bearer' as const, expires_in: expiresInSeconds }
       },
     }),

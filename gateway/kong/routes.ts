@@ -22,7 +22,7 @@ export interface RoutedEndpoint {
   name: string
   method: string
   path: string
-  auth: 'none' | 'required' | 'api-key'
+  auth: 'none' | 'optional' | 'required' | 'api-key'
   streams: boolean
 }
 
@@ -43,7 +43,7 @@ export function functionRoutes(definition: RoutedFunction, prefix: string | unde
     strip_path: false,
     preserve_host: false,
   }
-  const open = definition.endpoints.some((endpoint) => endpoint.auth !== 'required')
+  const open = definition.endpoints.some(({ auth }) => auth === 'none' || auth === 'api-key')
   return [...routes, ...withKeyVariant(rest, !open, true)]
 }
 
@@ -75,7 +75,9 @@ export function endpointRoutes(
 /** Where the rest of a node's paths goes: to the node, which knows its aspects and can suggest one. */
 export function prefixOf(definition: RoutedFunction, fallback: string): string | undefined {
   if (definition.name === fallback) return AGENTESE
-  return definition.node === undefined ? undefined : `${AGENTESE}${definition.node.replaceAll('.', '/')}/`
+  return definition.node === undefined
+    ? undefined
+    : `${AGENTESE}${definition.node.replace('.*', '').replaceAll('.', '/')}/`
 }
 
 function withKeyVariant(route: KongRoute, needsToken: boolean, keyed: boolean): KongRoute[] {

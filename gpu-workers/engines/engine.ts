@@ -2,7 +2,7 @@
  * What a worker needs from whatever runs the model. Everything about queues, tenants and retries stays outside:
  * an engine turns one request into text, counts tokens, and stops when it is told to.
  */
-import type { InferenceRequest, TokenUsage } from '../../shared/inference/messages.ts'
+import type { ChatRequest, TokenUsage } from '../../shared/inference/messages.ts'
 
 /** What an earlier attempt has already said; the engine goes on right after it. */
 export interface Prefix {
@@ -43,7 +43,7 @@ export interface Engine {
   readonly concurrency: number
   /** Whether an answer that broke off can be continued without a seam. */
   readonly canContinue: boolean
-  generate(request: InferenceRequest, options: GenerateOptions): AsyncIterable<EngineOutput>
+  generate(request: ChatRequest, options: GenerateOptions): AsyncIterable<EngineOutput>
   close(): Promise<void>
 }
 

@@ -18,7 +18,7 @@ import {
   type LlamaContextSequence,
   type LlamaModel,
 } from 'node-llama-cpp'
-import type { InferenceRequest } from '../../shared/inference/messages.ts'
+import type { ChatRequest } from '../../shared/inference/messages.ts'
 import { EngineFailure, type Engine, type EngineOutput, type GenerateOptions, type Prefix } from './engine.ts'
 import { createQueue } from './queue.ts'
 
@@ -91,7 +91,7 @@ class LlamaCpp implements Engine {
     this.#continuing = templateOf(model, false)
   }
 
-  async *generate(request: InferenceRequest, options: GenerateOptions): AsyncGenerator<EngineOutput> {
+  async *generate(request: ChatRequest, options: GenerateOptions): AsyncGenerator<EngineOutput> {
     options.signal.throwIfAborted()
     const sequence = this.#free.pop()
     if (sequence === undefined) throw new Error(`Cannot run more than ${this.concurrency} requests at once`)
@@ -104,7 +104,7 @@ class LlamaCpp implements Engine {
 
   async *#run(
     sequence: LlamaContextSequence,
-    request: InferenceRequest,
+    request: ChatRequest,
     { signal, prefix = { text: '', tokens: 0 } }: GenerateOptions,
   ): AsyncGenerator<EngineOutput> {
     const promptTokens = this.#countPrompt(request)
@@ -137,7 +137,7 @@ class LlamaCpp implements Engine {
   /** The library reports by callback; `stop` at the end tells that the model came to an end by itself. */
   async *#respond(
     sequence: LlamaContextSequence,
-    request: InferenceRequest,
+    request: ChatRequest,
     prefix: Prefix,
     maxTokens: number,
     signal: AbortSignal,
@@ -183,7 +183,7 @@ class LlamaCpp implements Engine {
     }
   }
 
-  #countPrompt(request: InferenceRequest): number {
+  #countPrompt(request: ChatRequest): number {
     const { contextText } = this.#fresh.generateContextState({ chatHistory: historyOf(request, '') })
     return contextText.tokenize(this.#model.tokenizer).length
   }
@@ -211,7 +211,7 @@ function templateOf(model: LlamaModel, trimLeadingWhitespaceInResponses: boolean
   })
 }
 
-function historyOf(request: InferenceRequest, prefix: string): ChatHistoryItem[] {
+function historyOf(request: ChatRequest, prefix: string): ChatHistoryItem[] {
   const history = request.messages.map(({ role, content }): ChatHistoryItem => {
     if (role === 'assistant') return { type: 'model', response: [content] }
     return { type: role, text: content }

@@ -6,7 +6,7 @@
  * attempt fails and the worker decides what to do.
  */
 import { z } from 'zod'
-import type { InferenceRequest } from '../../shared/inference/messages.ts'
+import type { ChatRequest } from '../../shared/inference/messages.ts'
 import { EngineFailure, type Engine, type EngineOutput, type GenerateOptions, type Prefix } from './engine.ts'
 import { readEventData } from './server-sent-events.ts'
 
@@ -65,7 +65,7 @@ class OpenAiCompatible implements Engine {
     this.#fetch = fetch
   }
 
-  async *generate(request: InferenceRequest, options: GenerateOptions): AsyncGenerator<EngineOutput> {
+  async *generate(request: ChatRequest, options: GenerateOptions): AsyncGenerator<EngineOutput> {
     let failure: unknown
     for (const server of this.#servers) {
       let begun = false
@@ -90,7 +90,7 @@ class OpenAiCompatible implements Engine {
 
   async *#ask(
     server: Server,
-    request: InferenceRequest,
+    request: ChatRequest,
     { signal, prefix }: GenerateOptions,
   ): AsyncGenerator<EngineOutput> {
     const response = await this.#fetch(`${server.baseUrl.replace(/\/+$/, '')}/chat/completions`, {
@@ -114,7 +114,7 @@ class OpenAiCompatible implements Engine {
 }
 
 /** Where the prefix has used up all tokens, one more is asked for, and dropped, because the usage is needed. */
-function bodyOf(model: string, request: InferenceRequest, prefix: Prefix | undefined) {
+function bodyOf(model: string, request: ChatRequest, prefix: Prefix | undefined) {
   const continued = prefix !== undefined && prefix.text !== ''
   return {
     model,
@@ -132,7 +132,7 @@ function bodyOf(model: string, request: InferenceRequest, prefix: Prefix | undef
 
 async function* readAnswer(
   body: AsyncIterable<Uint8Array>,
-  request: InferenceRequest,
+  request: ChatRequest,
   prefix: Prefix = { text: '', tokens: 0 },
 ): AsyncGenerator<EngineOutput> {
   let tokens = prefix.tokens
@@ -161,7 +161,7 @@ async function* readAnswer(
 function usageOf(
   usage: z.infer<typeof Chunk>['usage'],
   tokens: number,
-  request: InferenceRequest,
+  request: ChatRequest,
   prefix: Prefix,
 ) {
   if (!usage) return { prompt: estimateTokens(request), completion: tokens }
@@ -173,7 +173,7 @@ function usageOf(
 }
 
 /** For servers that do not report usage: about four characters to a token. */
-function estimateTokens(request: InferenceRequest): number {
+function estimateTokens(request: ChatRequest): number {
   return Math.ceil(request.messages.reduce((sum, { content }) => sum + content.length, 0) / 4)
 }
 

@@ -45,10 +45,16 @@ export interface Observer {
   /** The person behind the credential. */
   user: string
   archetype: Archetype
+  /** Verbs taken on besides those of the archetype; looked up only where the archetype does not suffice. */
+  capabilities: readonly string[]
 }
 
-/** Verbs that everybody has on every node that offers them; archetypes only ever add. */
-export const BASE_ASPECTS: readonly string[] = ['manifest', 'witness', 'affordances']
+/** Who calls without a credential, where a path lets them. */
+export const GUEST: Observer = {
+  user: '00000000-0000-0000-0000-000000000000',
+  archetype: 'guest',
+  capabilities: [],
+}
 
 /**
  * The observer of a call: what the caller asked to look as, within what its roles allow.
@@ -57,7 +63,7 @@ export const BASE_ASPECTS: readonly string[] = ['manifest', 'witness', 'affordan
  * @throws Failure ARCHETYPE_DENIED when no role of the caller allows it
  */
 export function observerFor(user: string, roles: readonly Role[], asked?: string): Observer {
-  const allowed = archetypesOf(roles)
+  const allowed = archetypesFor(roles)
   const archetype = allowed.find((name) => name === (asked ?? allowed[0]))
   if (archetype === undefined) {
     throw new Failure('ARCHETYPE_DENIED', `Cannot observe as "${asked}": your roles do not allow it`, {
@@ -65,20 +71,12 @@ export function observerFor(user: string, roles: readonly Role[], asked?: string
       available: allowed,
     })
   }
-  return { user, archetype }
+  return { user, archetype, capabilities: [] }
 }
 
-function archetypesOf(roles: readonly Role[]): readonly Archetype[] {
+/** Every archetype that `roles` allow; the first is the default. */
+export function archetypesFor(roles: readonly Role[]): readonly Archetype[] {
   const order: readonly Role[] = ['super_admin', 'admin', 'developer', 'viewer']
   const best = order.find((role) => roles.includes(role))
   return best === undefined ? ['guest'] : ROLE_ARCHETYPES[best]
-}
-
-/** Whether an observer has a verb: base verbs always, others when the aspect is open or names the archetype. */
-export function hasAffordance(
-  archetype: string,
-  aspect: string,
-  archetypes: 'all' | readonly string[],
-): boolean {
-  return archetypes === 'all' || BASE_ASPECTS.includes(aspect) || archetypes.includes(archetype)
 }

@@ -2,7 +2,7 @@
 import type { Observer } from '../agentese/observer.ts'
 import type { Db } from '../database/database.ts'
 import type { Identity } from '../identity/identity.ts'
-import type { InferenceRequest, TokenUsage } from '../inference/messages.ts'
+import type { ChatRequest, EmbedRequest, TokenUsage } from '../inference/messages.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { TraceContext } from '../telemetry/trace.ts'
 import type { Platform } from './platform.ts'
@@ -11,6 +11,8 @@ export interface Call {
   /** Who calls; the tenant in it is the only one that this call can see. */
   identity: Identity
   observer: Observer
+  /** The holon of the path that was called: `house` of `world.house.manifest`. */
+  holon: string
   /** The tenant's rows, in one transaction that commits when the handler returns. Read-only where nothing may change. */
   db: Db
   /**
@@ -18,10 +20,18 @@ export interface Call {
    * also the last thing that followers of that job see.
    */
   emit(type: `io.kgents.${string}`, data: Record<string, unknown>, options?: { closes?: string }): void
-  /** Asks a model. The job joins the transaction; the endpoint's `complete` goes on with the answer. */
-  infer(inference: Inference): Promise<Accepted>
+  /** Records the state that `target` (`context.holon`) has from now on, and tells subscribers; null when it is gone. */
+  changed(target: string, state: Record<string, unknown> | null): void
+  /**
+   * Asks a model. The job is written with the call; `complete` of the aspect goes on with the answer. Returned by the
+   * handler, the caller gets 202 and follows it; otherwise it runs in the background. `as` names another aspect of
+   * this node whose job it is to be, with an input of its own.
+   */
+  infer(inference: Inference, options?: { as: string; input: unknown }): Accepted
   /** Books what this call used up, in units of the resource; negative gives back. */
   charge(resource: string, amount: number): void
+  /** A transaction of its own, for work that must not hold one while it waits; commits when `work` returns. */
+  transact<T>(mode: 'read' | 'write', work: (call: Call) => Promise<T>): Promise<T>
   /** What the caller asked to look as, and its key for repeating; to be passed on. */
   asked: string | undefined
   idempotencyKey: string | undefined
@@ -33,8 +43,8 @@ export interface Call {
   platform: Platform
 }
 
-/** What a handler asks of a model. */
-export interface Inference extends Omit<InferenceRequest, 'seed'> {
+/** What a handler asks of a model: an answer to messages, or the vectors of texts. */
+export type Inference = (Omit<ChatRequest, 'seed'> | EmbedRequest) & {
   /** Tokens to reserve before the model runs; what was really used is settled afterwards. */
   estimateTokens: number
 }
@@ -53,6 +63,10 @@ export class Accepted {
 /** What a model answered to a call, with the call's own input. */
 export interface Completed<I> {
   input: I
+  /** Empty where vectors were asked for. */
   text: string
+  /** One for each text, in their order, each of length 1; empty where text was asked for. */
+  vectors: readonly Float32Array[]
+  model: string
   tokens: TokenUsage
 }

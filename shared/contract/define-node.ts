@@ -1,66 +1,31 @@
 /** Declares a path handler: the aspects of one node, each with its contract. */
-import { z } from 'zod'
-import { CATEGORIES, checkEffects, type AspectCategory } from '../agentese/category.ts'
-import { hasAffordance } from '../agentese/observer.ts'
+import { archetypesOf } from '../agentese/affordances.ts'
+import { CATEGORIES, checkEffects } from '../agentese/category.ts'
 import { parsePath } from '../agentese/path.ts'
 import { Completion, InferenceFailure } from '../inference/messages.ts'
-import type { Accepted, Call, Completed } from './call.ts'
+import type { AnyAspect, NodeContract } from './aspect.ts'
+import { baseAspects } from './base-aspects.ts'
 import { subscription } from './define-operation.ts'
 import {
   DEFAULT_SCALE,
+  type Authentication,
   type Endpoint,
-  type Example,
   type FunctionDefinition,
-  type Need,
-  type Scale,
   type Subscription,
 } from './function.ts'
 
-/** The contract of one aspect and its handler. */
-export interface Aspect<I, O> {
-  category: AspectCategory
-  summary: string
-  /** `kind:resource`, such as `charges:entropy`. */
-  effects: readonly string[]
-  /** Archetypes that have it; absent is everybody. */
-  archetypes?: readonly string[]
-  input: z.ZodType<I>
-  output: z.ZodType<O>
-  examples: readonly Example[]
-  handle(input: I, call: Call): Promise<O | Accepted> | O | Accepted
-  /** Present where the handler may ask a model: goes on with the answer. */
-  complete?(completed: Completed<I>, call: Call): Promise<O> | O
-}
-
-/** An aspect whose types are its own, among others in one table. */
-export type AnyAspect = Aspect<never, unknown>
-
-/** Lets TypeScript infer input and output of one aspect from its schemas. */
-export function aspect<I, O>(contract: Aspect<I, O>): AnyAspect {
-  // One table holds aspects of many input types; the pipeline parses by `input` before it calls `handle`.
-  return contract as unknown as AnyAspect
-}
-
-/** Input of an aspect that takes none. */
-export const NoInput = z.strictObject({})
-
-export interface NodeContract {
-  summary: string
-  needs?: readonly Need[]
-  secrets?: readonly string[]
-  scale?: Partial<Scale>
-  aspects: Record<string, AnyAspect>
-}
+export { aspect, NoInput } from './aspect.ts'
 
 /**
- * Defines the function that serves `node` (`context.holon`). Its name is `context-holon`. Every node gets an
- * `affordances` aspect, which answers from the contract.
+ * Defines the function that serves `node` (`context.holon`). Its name is `context-holon`. A node such as `world.*`
+ * serves every holon of its context that no other node has, and its name is `world`. Every node gets the base
+ * aspects that it does not bring itself.
  *
  * @throws TypeError when the contract contradicts itself: a bad name, or an effect that the category forbids
  */
 export function defineNode(node: string, contract: NodeContract): FunctionDefinition {
-  const name = node.replace('.', '-')
-  const aspects = { ...contract.aspects, affordances: affordancesOf(contract.aspects) }
+  const name = node.replace('.*', '').replace('.', '-')
+  const aspects = { ...baseAspects(node, contract), ...contract.aspects }
   return {
     name,
     summary: contract.summary,
@@ -68,40 +33,63 @@ export function defineNode(node: string, contract: NodeContract): FunctionDefini
     secrets: ['DATABASE_URL', 'EVENT_SIGNING_KEY', ...(contract.secrets ?? [])],
     scale: { ...DEFAULT_SCALE, ...contract.scale },
     node,
-    endpoints: Object.entries(aspects).map(([verb, each]) => toEndpoint(`${node}.${verb}`, each)),
+    ...(contract.holons === undefined ? {} : { holons: contract.holons }),
+    endpoints: Object.entries(aspects).map(([verb, each]) => toEndpoint(node, verb, each)),
     subscriptions: Object.values(aspects).some(({ complete }) => complete !== undefined)
       ? resultsFor(name)
       : [],
   }
 }
 
-function toEndpoint(path: string, contract: AnyAspect): Endpoint {
-  parsePath(path)
-  checkEffects(path, contract.category, contract.effects)
+function toEndpoint(node: string, verb: string, contract: AnyAspect): Endpoint {
+  const path = `${node}.${verb}`
+  parsePath(path.replace('*', 'any'))
+  checkContract(path, contract)
   const { writes, permission } = CATEGORIES[contract.category]
   return {
     name: path,
     summary: contract.summary,
     method: 'POST',
-    path: `/v1/agentese/${path.replaceAll('.', '/')}`,
-    auth: 'required',
-    permission,
+    path: `/v1/agentese/${path.replace('*', ':holon').replaceAll('.', '/')}`,
+    auth: authenticationOf(contract),
+    ...(contract.guests === true ? {} : { permission: contract.permission ?? permission }),
     input: contract.input,
     output: contract.output,
     examples: contract.examples,
     writes,
-    transaction: true,
+    transaction: contract.guests !== true,
     streams: contract.complete !== undefined,
     format: 'json',
     aspect: {
       path,
+      node,
+      verb,
       category: contract.category,
       effects: contract.effects,
-      archetypes: contract.archetypes ?? 'all',
+      archetypes: archetypesOf(node, verb),
+      ...(contract.cost === undefined
+        ? {}
+        : { cost: contract.cost as (input: unknown) => Record<string, number> }),
+      ...(contract.owner === undefined ? {} : { owner: contract.owner as never }),
     },
     handle: contract.handle,
     ...(contract.complete === undefined ? {} : { complete: contract.complete }),
   }
+}
+
+function authenticationOf({ guests }: AnyAspect): Authentication {
+  return guests === true ? 'optional' : 'required'
+}
+
+/** @throws TypeError where a contract must not be served */
+function checkContract(path: string, { category, effects, cost, owner }: AnyAspect): void {
+  checkEffects(path, category, effects)
+  if (effects.some((effect) => /^(calls|charges):/.test(effect)) && cost === undefined)
+    throw new TypeError(`Cannot define "${path}": what calls or charges must say its cost`)
+  if (effects.some((effect) => effect.startsWith('forces:')) !== (owner !== undefined))
+    throw new TypeError(
+      `Cannot define "${path}": what forces must say whose consent it takes, and nothing else may`,
+    )
 }
 
 /** The events by which a node that asks models gets their answers. */
@@ -124,34 +112,4 @@ function resultsFor(name: string): Subscription[] {
       },
     }),
   ]
-}
-
-const Affordances = z.strictObject({
-  archetype: z.string(),
-  affordances: z.array(z.strictObject({ aspect: z.string(), category: z.string(), summary: z.string() })),
-})
-
-function affordancesOf(aspects: Record<string, AnyAspect>): AnyAspect {
-  const rows = Object.entries(aspects)
-  return aspect({
-    category: 'I',
-    summary: 'The verbs that this observer has here',
-    effects: [],
-    input: NoInput,
-    output: Affordances,
-    examples: [{ summary: 'What can I do here?', input: {} }],
-    handle(_input, { observer }) {
-      const visible = rows.filter(([verb, each]) =>
-        hasAffordance(observer.archetype, verb, each.archetypes ?? 'all'),
-      )
-      return {
-        archetype: observer.archetype,
-        affordances: visible.map(([verb, each]) => ({
-          aspect: verb,
-          category: each.category,
-          summary: each.summary,
-        })),
-      }
-    },
-  })
 }

@@ -46,6 +46,7 @@ export function route<I, O>(contract: Route<I, O>): AnyRoute {
 export function subscription<D>(contract: {
   name: string
   attributes: Record<string, string>
+  transaction?: boolean
   data: z.ZodType<D>
   handle(data: D, call: Call): Promise<void>
 }): Subscription {

@@ -6,6 +6,7 @@
  */
 import type { z } from 'zod'
 import type { AspectCategory } from '../agentese/category.ts'
+import type { Db } from '../database/database.ts'
 import type { Permission } from '../identity/permissions.ts'
 import type { Accepted, Call, Completed } from './call.ts'
 
@@ -26,8 +27,11 @@ export interface Scale {
   targetBurstCapacity: number
 }
 
-/** Who may call: anybody, the holder of a token or an API key, or of an API key only. */
-export type Authentication = 'none' | 'required' | 'api-key'
+/**
+ * Who may call: anybody; anybody, and who sends a credential is known by it; the holder of a token or an API key; of
+ * an API key only.
+ */
+export type Authentication = 'none' | 'optional' | 'required' | 'api-key'
 
 export type Method = 'GET' | 'POST' | 'DELETE'
 
@@ -63,13 +67,20 @@ export interface Endpoint<I = unknown, O = unknown> {
 
 /** What makes an endpoint an aspect: AGENTESE's own facts about it. */
 export interface AspectFacts {
-  /** `context.holon.aspect`. */
+  /** `context.holon.aspect`; `world.*.aspect` on a node of open holons. */
   path: string
+  /** `context.holon`, or `world.*`. */
+  node: string
+  verb: string
   category: AspectCategory
   /** Such as `charges:entropy`; `kind:resource`. */
   effects: readonly string[]
-  /** Archetypes that have it; `all` is everybody, and the base verbs are everybody's in any case. */
+  /** Archetypes that have it; `all` is everybody. */
   archetypes: 'all' | readonly string[]
+  /** What one call is expected to use up, by resource; nothing where it is absent. */
+  cost?: (input: unknown) => Record<string, number>
+  /** Whose consent a call with a `forces` effect needs: the owner of what is forced. */
+  owner?: (input: unknown, call: Call) => Promise<string>
 }
 
 export interface Example {
@@ -81,6 +92,11 @@ export interface Example {
 export interface Subscription {
   name: string
   attributes: Record<string, string>
+  /**
+   * Whether the handler runs in the transaction that notes the delivery. Without it, it may wait for others; it must
+   * then be safe to run again, since the note is written after it.
+   */
+  transaction?: boolean
   handle(data: unknown, call: Call): Promise<void>
   /** Shape of the event's data; an event that does not fit is refused for good. */
   data: z.ZodType
@@ -94,11 +110,23 @@ export interface FunctionDefinition {
   /** Environment variables with secrets that this function gets and others do not. */
   secrets: readonly string[]
   scale: Scale
-  /** `context.holon` of a node. */
+  /** `context.holon` of a node; `world.*` where it serves the tenant's own holons. */
   node?: string
+  /** The tenant's own holons under a `*` node, for queries. */
+  holons?: ListHolons
   endpoints: readonly Endpoint[]
   subscriptions: readonly Subscription[]
 }
+
+/**
+ * Lists holons whose name is like `like` (SQL), by name.
+ *
+ * @returns the page, and how many there are in all
+ */
+export type ListHolons = (
+  db: Db,
+  page: { like: string; limit: number; offset: number },
+) => Promise<{ names: string[]; total: number }>
 
 export const DEFAULT_SCALE: Scale = {
   containerConcurrency: 0,

@@ -11,8 +11,8 @@ export interface Platform {
   publicKeys: JSONWebKeySet
   /** Issues a platform token for `identity`. Only the function that holds the signing key can. */
   issueToken(identity: Identity): Promise<{ token: string; expiresInSeconds: number }>
-  /** Calls an aspect on the function that serves it, in the name of the caller; answers its body and status. */
-  dispatch(request: DispatchRequest, call: Call): Promise<DispatchAnswer>
+  /** Calls an aspect on the function that serves it, in the name of a caller; answers its body and status. */
+  dispatch(request: DispatchRequest, dispatcher: Dispatcher): Promise<DispatchAnswer>
   /** Ends a job in the transaction of `call`; answers the status that it then has, undefined where there is no such job. */
   endJob(end: JobEnd, call: Call): Promise<JobStatus | undefined>
   /** Looks after each dependency of the platform, each within a second. */
@@ -27,7 +27,11 @@ export interface DispatchRequest {
   input: unknown
   archetype?: string | undefined
   idempotencyKey?: string | undefined
+  dryRun?: boolean | undefined
 }
+
+/** In whose name, as part of which trace and for how long; a `Call` is one. */
+export type Dispatcher = Pick<Call, 'identity' | 'trace' | 'signal'>
 
 export interface DispatchAnswer {
   status: number

@@ -4,6 +4,7 @@
  */
 import type { HttpBindings } from '@hono/node-server'
 import { Hono, type Context } from 'hono'
+import { findAspect } from '../contract/find-aspect.ts'
 import type { Endpoint, FunctionDefinition } from '../contract/function.ts'
 import type { KgentsEvent } from '../events/event.ts'
 import { Failure } from '../failures.ts'
@@ -48,6 +49,8 @@ async function serve(context: Context, runtime: Runtime, definition: FunctionDef
   return answer(context, runtime, endpoint, {
     endpoint,
     function: definition,
+    ...pathOf(endpoint, context.req.param('holon')),
+    ...(context.req.query('dry_run') === 'true' ? { dryRun: true } : {}),
     credential: credentialOf(headers),
     readInput: () => inputOf(context, endpoint),
     ...optional('archetype', headers['x-observer-archetype']),
@@ -66,11 +69,13 @@ async function serveDispatched(context: Context, runtime: Runtime): Promise<Resp
   try {
     const request = context.req.raw
     const event = await readEvent(request, headers)
-    const { path, input, archetype, idempotencyKey } = readDispatched(event)
+    const { path, input, archetype, idempotencyKey, dryRun } = readDispatched(event)
     const { definition, endpoint } = endpointFor(runtime, path)
     return await answer(context, runtime, endpoint, {
       endpoint,
       function: definition,
+      path,
+      ...optional('dryRun', dryRun),
       credential: dispatchCredential(headers),
       readInput: async () => input,
       ...optional('archetype', archetype),
@@ -105,7 +110,7 @@ async function answer(context: Context, runtime: Runtime, endpoint: Endpoint, ca
   try {
     return write(endpoint, await invoke(call, runtime), call)
   } catch (error) {
-    const path = endpoint.aspect?.path ?? new URL(context.req.url).pathname
+    const path = call.path ?? new URL(context.req.url).pathname
     return answerError(context, runtime, error, call.trace, call.answerHeaders, path)
   }
 }
@@ -137,11 +142,20 @@ function answerError(
   })
 }
 
-/** A body on GET or DELETE has no meaning, nor has a query on POST; what the path says, nothing else may say. */
+/**
+ * A body on GET or DELETE has no meaning, nor has a query on POST; what the path says, nothing else may say. The path
+ * of an aspect says which holon, and that is no input.
+ */
 async function inputOf(context: Context, endpoint: Endpoint): Promise<unknown> {
-  const parameters = { ...context.req.query(), ...context.req.param() }
-  if (endpoint.method !== 'POST') return parameters
-  return { ...(await readJsonObject(context.req.raw)), ...context.req.param() }
+  const parameters = context.req.param()
+  if (endpoint.method !== 'POST') return { ...context.req.query(), ...parameters }
+  const body = await readJsonObject(context.req.raw)
+  return endpoint.aspect === undefined ? { ...body, ...parameters } : body
+}
+
+/** The path that an aspect is called by: its own, with the holon that the URL names. */
+function pathOf({ aspect }: Endpoint, holon = ''): { path?: string } {
+  return aspect === undefined ? {} : { path: aspect.path.replace('*', () => holon) }
 }
 
 function credentialOf(headers: RequestHeaders): Credential {
@@ -161,10 +175,8 @@ function bearerOf({ authorization }: RequestHeaders): string | undefined {
 }
 
 function endpointFor(runtime: Runtime, path: string) {
-  for (const definition of runtime.functions) {
-    const endpoint = definition.endpoints.find(({ aspect }) => aspect?.path === path)
-    if (endpoint !== undefined) return { definition, endpoint }
-  }
+  const found = findAspect(runtime.functions, path)
+  if (found !== undefined) return found
   throw new Failure('NODE_NOT_REGISTERED', `Cannot find "${path}" on this function`)
 }
 

@@ -4,8 +4,7 @@
  */
 import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
-import type { Call } from '../contract/call.ts'
-import type { DispatchAnswer, DispatchRequest } from '../contract/platform.ts'
+import type { DispatchAnswer, DispatchRequest, Dispatcher } from '../contract/platform.ts'
 import { Failure } from '../failures.ts'
 import { reuseTokens } from '../identity/reused-tokens.ts'
 import type { SignToken } from '../identity/tokens.ts'
@@ -18,6 +17,7 @@ export const DispatchedCall = z.strictObject({
   input: z.unknown(),
   archetype: z.string().optional(),
   idempotencyKey: z.string().max(255).optional(),
+  dryRun: z.boolean().optional(),
 })
 
 export type DispatchedCall = z.infer<typeof DispatchedCall>
@@ -29,7 +29,10 @@ const TOKEN_LIFETIMES = { goodSeconds: 30, reusedSeconds: 10 }
 /** Makes the dispatcher of a process that holds the dispatch key. */
 export function createDispatcher(sign: SignToken, callFunction: CallFunction) {
   const tokenFor = reuseTokens(sign, TOKEN_LIFETIMES)
-  return async (request: DispatchRequest, { identity, trace, signal }: Call): Promise<DispatchAnswer> => {
+  return async (
+    request: DispatchRequest,
+    { identity, trace, signal }: Dispatcher,
+  ): Promise<DispatchAnswer> => {
     const { function: name, ...data } = request
     const token = await tokenFor(identity, name)
     const headers = {

@@ -12,5 +12,7 @@ export const Identity = z.object({
   user: z.uuid(),
   roles: z.array(z.enum(ROLES)),
   permissions: z.array(z.enum(PERMISSIONS)),
+  /** What the credential was narrowed to, such as `memory:read`; absent is all that the permissions allow. */
+  scopes: z.array(z.string()).optional(),
 })
 export type Identity = z.infer<typeof Identity>

@@ -22,6 +22,8 @@ const Claims = z.object({
   roles: z.array(z.enum(ROLES)),
   permissions: z.array(z.enum(PERMISSIONS)),
   tier: z.enum(TIERS),
+  /** Scopes, separated by spaces (RFC 8693). */
+  scope: z.string().optional(),
   exp: z.number(),
   jti: z.string().min(1),
 })
@@ -61,8 +63,9 @@ async function verify(token: string, keys: ReturnType<typeof createLocalJWKSet>,
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
       requiredClaims: ['exp', 'jti'],
     })
-    const { tenant_id, sub, tier, roles, permissions, exp } = Claims.parse(payload)
-    return { identity: { tenant: tenant_id, user: sub, tier, roles, permissions }, expires: exp }
+    const { tenant_id, sub, tier, roles, permissions, scope, exp } = Claims.parse(payload)
+    const scopes = scope === undefined ? {} : { scopes: scope.split(' ') }
+    return { identity: { tenant: tenant_id, user: sub, tier, roles, permissions, ...scopes }, expires: exp }
   } catch (cause) {
     if (cause instanceof errors.JWTExpired) {
       throw new Failure('TOKEN_EXPIRED', 'Cannot accept the token: it has expired', {
@@ -97,6 +100,7 @@ export function createSigner({ key, issuer }: SigningRules): SignToken {
       roles: identity.roles,
       permissions: identity.permissions,
       tier: identity.tier,
+      ...(identity.scopes === undefined ? {} : { scope: identity.scopes.join(' ') }),
     })
       .setProtectedHeader({ alg, kid, typ: 'JWT' })
       .setSubject(identity.user)

@@ -2,6 +2,7 @@
  * The end of a job, however it comes: completed, failed or cancelled. Whoever comes first ends it; whoever comes later
  * finds it ended and changes nothing. With it go the charge, the mark and the events, in one transaction.
  */
+import { CATEGORIES } from '../agentese/category.ts'
 import type { Observer } from '../agentese/observer.ts'
 import type { FunctionDefinition } from '../contract/function.ts'
 import { asFailure, type Db } from '../database/database.ts'
@@ -21,7 +22,8 @@ import type { Runtime } from '../pipeline/runtime.ts'
 import { readTraceparent } from '../telemetry/trace.ts'
 import { settleTokens } from './allowance.ts'
 import type { Completion, TokenUsage } from './messages.ts'
-import { JobCall } from './queue-job.ts'
+import { JobCall, prepareJob, writeJobs } from './queue-job.ts'
+import { decodeVector } from './vectors.ts'
 
 export type JobStatus = 'queued' | 'running' | 'completed' | 'failed' | 'cancelled'
 
@@ -70,20 +72,44 @@ export async function endJob(context: JobContext, end: JobEnd): Promise<JobStatu
   return writeEnding(context, job, ending)
 }
 
-/** Goes on with what the model answered: runs the endpoint's `complete`; what it throws fails the job. */
+/**
+ * Goes on with what the model answered: runs the endpoint's `complete`; what it throws fails the job. Where the aspect
+ * may only look, so may its continuation: whatever it did to the database is rolled back.
+ */
 async function complete(context: JobContext, job: JobRow, completion: Completion): Promise<JobStatus> {
   const { text, tokens } = completion
   try {
-    return await context.db.savepoint(async (db) => {
-      const inner = { ...context, db }
-      const pending = nothingPending()
-      const result = await continueCall(inner, job, completion, pending)
-      return writeEnding(inner, job, { status: 'completed', text, tokens, result, pending })
-    })
+    const pending = nothingPending()
+    const result = await context.db
+      .savepoint(async (db) => {
+        const call = JobCall.parse(job.call)
+        if (CATEGORIES[call.aspect.category].writes)
+          return continueCall({ ...context, db }, job, call, completion, pending)
+        await db`set local transaction_read_only = on`
+        throw new Looked(await continueCall({ ...context, db }, job, call, completion, pending))
+      })
+      .catch(seen)
+    return await context.db.savepoint((db) =>
+      writeEnding({ ...context, db }, job, { status: 'completed', text, tokens, result, pending }),
+    )
   } catch (error) {
     const { code, message } = finalFailure(error, job, context.runtime)
     return writeEnding(context, job, { status: 'failed', code, message, refusal: error instanceof Refusal })
   }
+}
+
+/** Carries the result of a look out of the savepoint that it rolls back. */
+class Looked {
+  readonly result: unknown
+
+  constructor(result: unknown) {
+    this.result = result
+  }
+}
+
+function seen(thrown: unknown): unknown {
+  if (thrown instanceof Looked) return thrown.result
+  throw thrown
 }
 
 /** What ends the job; what may go well another time is thrown on, so that the event is delivered again. */
@@ -97,33 +123,44 @@ function finalFailure(error: unknown, job: JobRow, { log }: Runtime): Failure {
 async function continueCall(
   { runtime, db, signal }: JobContext,
   job: JobRow,
-  { text, tokens }: Completion,
+  { identity, endpoint: name, aspect, archetype, input, traceparent }: JobCall,
+  { text, tokens, vectors = [], model }: Completion,
   pending: Pending,
 ): Promise<unknown> {
-  const { definition, endpoint } = endpointOf(runtime.functions, job)
-  const { identity, archetype, input, traceparent } = JobCall.parse(job.call)
-  const observer = { user: identity.user, archetype } as Observer
+  const { definition, endpoint } = endpointOf(runtime.functions, name)
   const trace = readTraceparent(traceparent)
-  const parts = {
+  const parsed = endpoint.input.parse(input)
+  const asker = {
     runtime,
     function: definition,
+    endpoint,
+    path: aspect.path,
     identity,
-    observer,
+    archetype,
+    input: parsed,
+    trace,
+    startedAt: Date.now(),
+  }
+  const call = createCall({
+    ...asker,
+    id: job.id,
+    observer: { user: identity.user, archetype, capabilities: [] } as Observer,
     db,
     pending,
-    trace,
+    mayWrite: CATEGORIES[aspect.category].writes,
     deadline: { signal },
-  }
-  const call = createCall(parts)
-  return endpoint.complete?.({ input: endpoint.input.parse(input), text, tokens }, call)
+    infer: (inference, as) => prepareJob(inference, as, asker, pending),
+  })
+  const completed = { input: parsed, text, tokens, model, vectors: vectors.map(decodeVector) }
+  return endpoint.complete?.(completed, call)
 }
 
-function endpointOf(functions: readonly FunctionDefinition[], job: JobRow) {
+function endpointOf(functions: readonly FunctionDefinition[], name: string) {
   for (const definition of functions) {
-    const endpoint = definition.endpoints.find(({ name }) => name === job.path)
+    const endpoint = definition.endpoints.find((each) => each.name === name)
     if (endpoint?.complete !== undefined) return { definition, endpoint }
   }
-  throw new Failure('NODE_NOT_REGISTERED', `Cannot go on with "${job.path}": it is not served here`)
+  throw new Failure('NODE_NOT_REGISTERED', `Cannot go on with "${name}": it is not served here`)
 }
 
 /** A job that ended without a result costs nothing: all that was reserved goes back. */
@@ -141,6 +178,7 @@ async function writeEnding(context: JobContext, job: JobRow, ending: Ending): Pr
       error = ${error === undefined ? null : db.json(error)}
     where id = ${job.id}`
   await settleTokens(db, call.reservedTokens, spent, call.period)
+  if (completed !== undefined) await writeJobs(db, completed.pending)
   await writeRecords(db, recordsOf(context.runtime, job, call, ending, charges))
   return ending.status
 }
@@ -172,6 +210,7 @@ function recordsOf(
     events: [...(completed?.pending.events ?? []), event, toOutbox(closing, job.id)],
     charges:
       completed === undefined ? [refund] : settledCharges(own.tenant, own.reservation, own.path, charges),
+    changes: completed?.pending.changes ?? [],
   }
 }
 
@@ -187,7 +226,7 @@ function tellEnding(ending: Ending, charges: Record<string, number>): Record<str
 function happeningOf(job: JobRow, call: JobCall, ending: Ending, charges: Record<string, number>): Happening {
   return {
     id: job.id,
-    aspect: { ...call.aspect, archetypes: 'all' },
+    aspect: call.aspect,
     function: job.function,
     tenant: job.tenant_id,
     user: call.identity.user,

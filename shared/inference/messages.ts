@@ -15,12 +15,21 @@ const ChatMessage = z.strictObject({
 })
 
 /** What a model is asked. Temperature as in the OpenAI API (0 is greedy); `seed` makes sampling repeatable. */
-export const InferenceRequest = z.strictObject({
+export const ChatRequest = z.strictObject({
   messages: z.array(ChatMessage).min(1),
   maxTokens: z.int().min(1).max(8192),
   temperature: z.number().min(0).max(2),
   seed: z.int().min(0).optional(),
 })
+export type ChatRequest = z.infer<typeof ChatRequest>
+
+/** Texts whose vectors are wanted. */
+export const EmbedRequest = z.strictObject({
+  texts: z.array(z.string().min(1).max(20_000)).min(1).max(64),
+})
+export type EmbedRequest = z.infer<typeof EmbedRequest>
+
+export const InferenceRequest = z.union([ChatRequest, EmbedRequest])
 export type InferenceRequest = z.infer<typeof InferenceRequest>
 
 /** One job as a worker receives it. */
@@ -66,6 +75,8 @@ export type TokenMessage = z.infer<typeof TokenMessage>
 export const Completion = z.object({
   job: z.uuid(),
   text: Words,
+  /** For texts to embed: one vector each, as `encodeVector` writes it, of length 1. */
+  vectors: z.array(z.string()).optional(),
   tokens: TokenUsage,
   engine: z.string(),
   model: z.string(),

@@ -1,21 +1,24 @@
-/** Turns what a handler asks of a model into a job: a row, a reservation and an event, in the handler's transaction. */
+/** Turns what a handler asks of a model into a job: a row, a reservation and an event, in one transaction. */
 import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import { Accepted, type Inference } from '../contract/call.ts'
+import type { Endpoint, FunctionDefinition } from '../contract/function.ts'
 import type { Db } from '../database/database.ts'
 import { createEvent, deriveResultKey } from '../events/event.ts'
 import { Failure } from '../failures.ts'
 import { Identity } from '../identity/identity.ts'
 import type { Pending } from '../pipeline/create-call.ts'
-import { callerOf, type Invocation } from '../pipeline/invocation.ts'
 import { chargeRow, toOutbox } from '../pipeline/record.ts'
-import { formatTraceparent } from '../telemetry/trace.ts'
+import type { Runtime } from '../pipeline/runtime.ts'
+import { formatTraceparent, type TraceContext } from '../telemetry/trace.ts'
 import { periodOf, reserveTokens } from './allowance.ts'
 import type { JobMessage } from './messages.ts'
 
 /** What the continuation needs to go on as the same invocation; kept with the job. */
 export const JobCall = z.object({
   identity: Identity,
+  /** Name of the endpoint that goes on; the path below is the one that was called. */
+  endpoint: z.string(),
   aspect: z.object({
     path: z.string(),
     category: z.enum(['P', 'M', 'C', 'I', 'G', 'E']),
@@ -30,59 +33,101 @@ export const JobCall = z.object({
 })
 export type JobCall = z.infer<typeof JobCall>
 
+/** A job that is to be written with the call that asks for it. */
+export interface NewJob {
+  id: string
+  function: string
+  call: JobCall
+  message: JobMessage
+}
+
+/** Who asks, as what, and of which function. */
+export interface Asker {
+  runtime: Runtime
+  function: FunctionDefinition
+  endpoint: Endpoint
+  path: string
+  identity: Identity
+  archetype: string
+  input: unknown
+  trace: TraceContext
+  startedAt: number
+}
+
 const REQUESTED = 'io.kgents.inference.requested'
 
 /**
- * Queues a job for the invocation under way.
+ * Prepares a job for `asker`; it is written by `writeJobs`, and its event with the others that are pending.
  *
- * @throws Failure INFERENCE_UNAVAILABLE where no model can be had, QUOTA_EXCEEDED where the plan has no tokens left
+ * @param options another aspect of the same node whose job it is to be, with its input
+ * @throws Failure INFERENCE_UNAVAILABLE where no model can be had
  */
-export async function queueJob(
+export function prepareJob(
   { estimateTokens, ...request }: Inference,
-  invocation: Invocation,
-  db: Db,
+  options: { as: string; input: unknown } | undefined,
+  asker: Asker,
   pending: Pending,
-): Promise<Accepted> {
-  const { runtime } = invocation
+): Accepted {
+  const { runtime } = asker
   if (runtime.inferenceUnavailable !== undefined) throw unavailable(runtime.inferenceUnavailable)
-  const job = uuidv7()
-  const call = jobCallOf(invocation, estimateTokens)
-  await reserveTokens(db, call.identity, estimateTokens, call.period)
-  await insertJob(db, job, invocation, call, {
-    job,
+  const id = uuidv7()
+  const call = jobCallOf(options === undefined ? asker : asOther(asker, options), estimateTokens)
+  const message = {
+    job: id,
     tenant: call.identity.tenant,
-    function: invocation.request.function.name,
-    path: invocation.request.endpoint.name,
+    function: asker.function.name,
+    path: call.aspect.path,
     request,
-    resultKey: deriveResultKey(runtime.eventKey, call.identity.tenant, job),
+    resultKey: deriveResultKey(runtime.eventKey, call.identity.tenant, id),
     traceparent: call.traceparent,
-  })
-  pending.events.push(requestedEvent(job, invocation, call))
-  return new Accepted(job)
+  }
+  pending.jobs.push({ id, function: asker.function.name, call, message })
+  pending.events.push(requestedEvent(id, asker, call))
+  return new Accepted(id)
 }
 
-function jobCallOf(invocation: Invocation, reservedTokens: number): JobCall {
-  const { aspect } = invocation.request.endpoint
-  if (aspect === undefined) throw new TypeError('Only aspects ask a model')
-  const { path, category, effects } = aspect
+function asOther(asker: Asker, { as, input }: { as: string; input: unknown }): Asker {
+  const endpoint = asker.function.endpoints.find(({ aspect }) => aspect?.verb === as)
+  if (endpoint?.complete === undefined)
+    throw new TypeError(`Cannot go on as "${as}": ${asker.function.name} has no such continuation`)
+  return { ...asker, endpoint, path: asker.path.replace(/[^.]+$/, as), input, startedAt: Date.now() }
+}
+
+function jobCallOf(asker: Asker, reservedTokens: number): JobCall {
+  const { aspect, name, complete } = asker.endpoint
+  if (aspect === undefined || complete === undefined)
+    throw new TypeError(`Cannot ask a model: ${name} has no continuation`)
   return {
-    identity: callerOf(invocation),
-    aspect: { path, category, effects: [...effects] },
-    archetype: invocation.observer?.archetype ?? 'guest',
-    input: invocation.input,
-    traceparent: formatTraceparent(invocation.request.trace),
-    startedAt: invocation.startedAt,
+    identity: asker.identity,
+    endpoint: name,
+    aspect: { path: asker.path, category: aspect.category, effects: [...aspect.effects] },
+    archetype: asker.archetype,
+    input: asker.input,
+    traceparent: formatTraceparent(asker.trace),
+    startedAt: asker.startedAt,
     reservedTokens,
     period: periodOf(new Date()),
   }
 }
 
-async function insertJob(db: Db, job: string, { request }: Invocation, call: JobCall, message: JobMessage) {
+/**
+ * Writes the jobs that are pending, each with its reservation.
+ *
+ * @throws Failure QUOTA_EXCEEDED where the plan has no tokens left
+ */
+export async function writeJobs(db: Db, { jobs }: Pending): Promise<void> {
+  for (const job of jobs) {
+    await reserveTokens(db, job.call.identity, job.call.reservedTokens, job.call.period)
+    await insertJob(db, job)
+  }
+}
+
+async function insertJob(db: Db, { id, function: name, call, message }: NewJob) {
   const { tenant, user } = call.identity
-  const path = request.endpoint.name
+  const { path } = call.aspect
   const reserved = chargeRow({
     tenant,
-    reservation: job,
+    reservation: id,
     path,
     kind: 'reserved',
     resource: 'tokens',
@@ -93,22 +138,21 @@ async function insertJob(db: Db, job: string, { request }: Invocation, call: Job
       insert into charges select * from jsonb_populate_record(null::charges, ${db.json(reserved as never)})
     )
     insert into jobs (id, tenant_id, user_id, function, path, call, message)
-    values (${job}, ${tenant}, ${user}, ${request.function.name}, ${path}, ${db.json(call as never)},
-            ${JSON.stringify(message)})`
+    values (${id}, ${tenant}, ${user}, ${name}, ${path}, ${db.json(call as never)}, ${JSON.stringify(message)})`
 }
 
-function requestedEvent(job: string, { request, runtime }: Invocation, call: JobCall) {
+function requestedEvent(job: string, asker: Asker, call: JobCall) {
   return toOutbox(
     createEvent(
       {
-        source: `/functions/${request.function.name}`,
+        source: `/functions/${asker.function.name}`,
         type: REQUESTED,
         tenant: call.identity.tenant,
         subject: job,
         traceparent: call.traceparent,
-        data: { job, path: request.endpoint.name, reserved_tokens: call.reservedTokens },
+        data: { job, path: call.aspect.path, reserved_tokens: call.reservedTokens },
       },
-      runtime.eventKey,
+      asker.runtime.eventKey,
     ),
   )
 }

@@ -3,41 +3,54 @@ import type { Observer } from '../agentese/observer.ts'
 import type { Accepted, Call, Inference } from '../contract/call.ts'
 import type { FunctionDefinition } from '../contract/function.ts'
 import type { Platform } from '../contract/platform.ts'
-import type { Db } from '../database/database.ts'
+import { v7 as uuidv7 } from 'uuid'
+import { withTenant, type Db } from '../database/database.ts'
 import { createEvent } from '../events/event.ts'
 import { Failure } from '../failures.ts'
 import type { Identity } from '../identity/identity.ts'
+import type { NewJob } from '../inference/queue-job.ts'
 import type { Log } from '../telemetry/log.ts'
 import { formatTraceparent, type TraceContext } from '../telemetry/trace.ts'
 import type { Deadline } from './deadline.ts'
-import { toOutbox, type OutboxRow } from './record.ts'
+import { settledCharges, toOutbox, writeRecords, type ChangeRow, type OutboxRow } from './record.ts'
 import type { Runtime } from './runtime.ts'
+
+/** Told of each change of a target's state; its subject is the target and `state`. */
+const CHANGED = 'io.kgents.agentese.changed'
 
 /** What waits to be written when the handler returns. */
 export interface Pending {
   events: OutboxRow[]
   /** Amounts by resource. */
   charges: Record<string, number>
+  changes: ChangeRow[]
+  jobs: NewJob[]
 }
 
 export function nothingPending(): Pending {
-  return { events: [], charges: {} }
+  return { events: [], charges: {}, changes: [], jobs: [] }
 }
 
 export interface CallParts {
+  /** Of the invocation or event that this is part of. */
+  id: string
   runtime: Runtime
   function: FunctionDefinition
+  /** The path that was called, where it is an aspect. */
+  path?: string | undefined
   identity: Identity | undefined
   observer: Observer | undefined
   db: Db | undefined
   /** Absent where nothing may be left behind. */
   pending: Pending | undefined
+  /** Whether events, charges and changes may be pending; a look has jobs at most. */
+  mayWrite: boolean
   trace: TraceContext
   deadline: Deadline
   asked?: string | undefined
   idempotencyKey?: string | undefined
-  /** Absent where no job can be asked for: outside an aspect that goes on with the answer. */
-  infer?: (inference: Inference) => Promise<Accepted>
+  /** Absent where no job can be asked for. */
+  infer?: (inference: Inference, as: { as: string; input: unknown } | undefined) => Accepted
 }
 
 export function createCall(parts: CallParts): Call {
@@ -74,29 +87,77 @@ class HandlerCall implements Call {
     return present(this.#parts.db, 'no transaction')
   }
 
+  get holon(): string {
+    return present(this.#parts.path, 'no path').split('.')[1] ?? ''
+  }
+
   get signal(): AbortSignal {
     return this.#parts.deadline.signal
   }
 
   // As members of their own, so that a handler may take them out of the call.
   readonly emit: Call['emit'] = (type, data, { closes } = {}) => {
-    const { runtime, function: definition } = this.#parts
-    const pending = present(this.#parts.pending, 'no events and no charges')
-    const source = `/functions/${definition.name}`
-    const traceparent = formatTraceparent(this.trace)
-    const event = createEvent(
-      { source, type, tenant: this.identity.tenant, traceparent, data },
-      runtime.eventKey,
-    )
-    pending.events.push(toOutbox(event, closes))
+    this.#writing().events.push(toOutbox(this.#event({ type, data }), closes))
   }
 
-  readonly infer: Call['infer'] = (inference) => present(this.#parts.infer, 'no continuation')(inference)
+  readonly changed: Call['changed'] = (target, state) => {
+    const { changes, events } = this.#writing()
+    const { id, path = '' } = this.#parts
+    const at = new Date().toISOString()
+    const { tenant, user } = this.identity
+    changes.push({
+      id: uuidv7(),
+      tenant_id: tenant,
+      target,
+      state,
+      path,
+      user_id: user,
+      invocation_id: id,
+      at,
+    })
+    const data = { target, path, state, at }
+    events.push(toOutbox(this.#event({ type: CHANGED, subject: `${target}.state`, data })))
+  }
+
+  readonly infer: Call['infer'] = (inference, as) => present(this.#parts.infer, 'no model')(inference, as)
 
   readonly charge: Call['charge'] = (resource, amount) => {
-    const { charges } = present(this.#parts.pending, 'no events and no charges')
+    const { charges } = this.#writing()
     charges[resource] = (charges[resource] ?? 0) + amount
   }
+
+  readonly transact: Call['transact'] = (mode, work) => transactApart(this.#parts, mode, work)
+
+  #writing(): Pending {
+    return present(this.#parts.mayWrite ? this.#parts.pending : undefined, 'no events and no charges')
+  }
+
+  #event(event: { type: string; subject?: string; data: unknown }) {
+    const { runtime, function: definition } = this.#parts
+    const source = `/functions/${definition.name}`
+    const traceparent = formatTraceparent(this.trace)
+    return createEvent({ source, tenant: this.identity.tenant, traceparent, ...event }, runtime.eventKey)
+  }
+}
+
+/** Commits what `work` leaves behind with its own transaction. */
+async function transactApart<T>(
+  parts: CallParts,
+  mode: 'read' | 'write',
+  work: (call: Call) => Promise<T>,
+): Promise<T> {
+  const { tenant } = present(parts.identity, 'no caller')
+  return withTenant(parts.runtime.sql, tenant, mode, async (db) => {
+    const pending = nothingPending()
+    const mayWrite = mode === 'write'
+    const result = await work(createCall({ ...parts, db, pending, mayWrite }))
+    const { events, changes } = pending
+    const charges = settledCharges(tenant, uuidv7(), parts.path ?? parts.function.name, pending.charges)
+    if (events.length + changes.length + charges.length > 0) {
+      await writeRecords(db, { marks: [], events, charges, changes })
+    }
+    return result
+  })
 }
 
 /** A handler that reaches for what its contract does not give it is a bug, and says so. */

@@ -1,6 +1,6 @@
 /** One request on its way through the pipeline: what came in, and what the steps have found out so far. */
 import type { Observer } from '../agentese/observer.ts'
-import type { Endpoint, FunctionDefinition } from '../contract/function.ts'
+import type { AspectFacts, Endpoint, FunctionDefinition } from '../contract/function.ts'
 import { Failure } from '../failures.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { TraceContext } from '../telemetry/trace.ts'
@@ -18,6 +18,10 @@ export type Credential =
 export interface Request {
   endpoint: Endpoint
   function: FunctionDefinition
+  /** The path that was called, where the endpoint is an aspect: that of the endpoint, with the holon in place of `*`. */
+  path?: string
+  /** Whether the caller wants to know what would happen, and nothing to happen. */
+  dryRun?: boolean
   credential: Credential
   /** Reads the input, from wherever it is; not called before the caller is known. */
   readInput(): Promise<unknown>
@@ -48,6 +52,12 @@ export interface Invocation {
   input?: unknown
   observer?: Observer
   answer?: Answer
+}
+
+/** The aspect of an invocation as it was called: under its own path, whatever holon stands in it. */
+export function aspectOf({ request }: Invocation): AspectFacts | undefined {
+  const { aspect } = request.endpoint
+  return aspect === undefined ? undefined : { ...aspect, path: request.path ?? aspect.path }
 }
 
 /** The caller of an invocation that has passed `authenticate`. */

@@ -7,18 +7,21 @@ import type { Runtime } from './runtime.ts'
 import {
   authenticate,
   checkAffordance,
+  checkHolon,
   checkIdempotencyKey,
   checkPermission,
+  checkScopes,
   limitRate,
   observe,
   readInput,
+  rehearse,
 } from './steps.ts'
 import { recordFailure, transact } from './transact.ts'
 
 /** Who calls, whether it is too much, and what is meant. A request that fails here was never an invocation. */
-const UNDERSTAND = [authenticate, limitRate, checkIdempotencyKey, readInput, observe]
+const UNDERSTAND = [authenticate, limitRate, checkIdempotencyKey, checkHolon, readInput, observe]
 /** Whether it may, and then the work. From here on, each outcome leaves exactly one mark. */
-const ACT = [checkAffordance, checkPermission, transact]
+const ACT = [checkAffordance, checkPermission, checkScopes, rehearse, transact]
 
 /**
  * Answers one request.
@@ -44,11 +47,11 @@ async function run(request: Request, runtime: Runtime): Promise<Answer> {
 }
 
 /** What a span tells of an aspect; never who called, since spans are kept elsewhere. */
-function attributesOf({ endpoint: { aspect } }: Request): Record<string, string | string[]> {
+function attributesOf({ endpoint: { aspect }, path = '' }: Request): Record<string, string | string[]> {
   if (aspect === undefined) return {}
-  const [context = '', holon = '', verb = ''] = aspect.path.split('.')
+  const [context = '', holon = '', verb = ''] = path.split('.')
   return {
-    'agentese.path': aspect.path,
+    'agentese.path': path,
     'agentese.context': context,
     'agentese.holon': holon,
     'agentese.aspect': verb,
@@ -59,7 +62,10 @@ function attributesOf({ endpoint: { aspect } }: Request): Record<string, string 
 
 async function act(invocation: Invocation): Promise<void> {
   try {
-    for (const step of ACT) await step(invocation)
+    for (const step of ACT) {
+      await step(invocation)
+      if (invocation.answer !== undefined) return
+    }
   } catch (error) {
     recordFailure(invocation, error)
     throw error

@@ -43,24 +43,43 @@ export interface ChargeRow {
   at: string
 }
 
+/** A row of `changes`. */
+export interface ChangeRow {
+  id: string
+  tenant_id: string
+  target: string
+  state: Record<string, unknown> | null
+  path: string
+  user_id: string
+  invocation_id: string
+  at: string
+}
+
 export interface Records {
   marks: Mark[]
   events: OutboxRow[]
   charges: ChargeRow[]
+  changes: ChangeRow[]
 }
 
 /** Writes all records in one statement; their tenant must be the transaction's. Nothing is sent before it is awaited. */
-export function writeRecords(db: Db, { marks, events, charges }: Records) {
+export function writeRecords(db: Db, { marks, events, charges, changes }: Records) {
   return db`
     with written_marks as (
       insert into marks select * from jsonb_populate_recordset(null::marks, ${db.json(marks as never)})
       on conflict (id) do nothing
     ), written_charges as (
       insert into charges select * from jsonb_populate_recordset(null::charges, ${db.json(charges as never)})
-    )
+    )${changes.length === 0 ? db`` : insertChanges(db, changes)}
     insert into outbox (id, tenant_id, subjects, event)
     select id, tenant_id, subjects, event
     from jsonb_populate_recordset(null::outbox, ${db.json(events as never)})`
+}
+
+function insertChanges(db: Db, changes: ChangeRow[]) {
+  return db`, written_changes as (
+    insert into changes select * from jsonb_populate_recordset(null::changes, ${db.json(changes as never)})
+  )`
 }
 
 /** An event as the outbox row that takes it to its subjects. */
@@ -81,7 +100,7 @@ function subjectOf(event: KgentsEvent): string {
 export interface Happening {
   /** Of the mark: one for each invocation, however often somebody tries to write it. */
   id: string
-  aspect: AspectFacts
+  aspect: Pick<AspectFacts, 'path' | 'category' | 'effects'>
   function: string
   tenant: string
   user: string

@@ -101,6 +101,7 @@ async function writeTogether(sql: Sql, groups: [tenant: string, rows: Entry[]][]
           marks: rows.map(({ mark }) => mark),
           events: rows.map(({ event }) => event),
           charges: [],
+          changes: [],
         }).execute(),
       ]),
     ),

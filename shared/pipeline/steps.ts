@@ -3,16 +3,23 @@
  * runs them all itself, so a request that reached it by another way gets the same answer.
  */
 import type { z } from 'zod'
-import { hasAffordance, observerFor } from '../agentese/observer.ts'
+import { hasAffordance } from '../agentese/affordances.ts'
+import { capabilitiesOf } from '../agentese/capabilities.ts'
+import { scopesOf } from '../agentese/effects.ts'
+import { GUEST, observerFor } from '../agentese/observer.ts'
+import { parsePath } from '../agentese/path.ts'
+import { findNode } from '../contract/find-aspect.ts'
+import { withTenant } from '../database/database.ts'
 import { Failure } from '../failures.ts'
 import type { Identity } from '../identity/identity.ts'
+import { missingScopes } from '../identity/scopes.ts'
 import { callerOf, type Invocation } from './invocation.ts'
 
 /** Establishes who calls, from the credential alone. */
 export async function authenticate(invocation: Invocation): Promise<void> {
   const { request, runtime } = invocation
   const { auth } = request.endpoint
-  if (auth === 'none') return
+  if (auth === 'none' || (auth === 'optional' && request.credential.kind === 'none')) return
   invocation.identity = await identify(invocation)
   const { claimedTenant } = request
   if (claimedTenant !== undefined && claimedTenant !== invocation.identity.tenant) {
@@ -27,8 +34,7 @@ async function identify({ request, runtime }: Invocation): Promise<Identity> {
   const { credential, endpoint } = request
   if (credential.kind === 'dispatch') return runtime.verifyDispatch(credential.token)
   if (credential.kind === 'api-key') return runtime.authenticateApiKey(credential.key)
-  if (credential.kind === 'token' && endpoint.auth === 'required')
-    return runtime.verifyToken(credential.token)
+  if (credential.kind === 'token' && endpoint.auth !== 'api-key') return runtime.verifyToken(credential.token)
   throw new Failure('CREDENTIALS_MISSING', 'Cannot tell who calls: the request has no usable credential', {
     suggestion:
       endpoint.auth === 'api-key'
@@ -104,30 +110,44 @@ function sayWhatIsWrong(error: z.ZodError): string {
     .join('; ')
 }
 
-/** Decides as what the caller looks, within its roles. */
+/** Decides as what the caller looks, within its roles; who brings no credential is a guest. */
 export async function observe(invocation: Invocation): Promise<void> {
-  if (invocation.identity === undefined) return
-  const { user, roles } = invocation.identity
-  invocation.observer = observerFor(user, roles, invocation.request.archetype)
+  const { identity, request } = invocation
+  if (identity === undefined) invocation.observer = GUEST
+  else invocation.observer = observerFor(identity.user, identity.roles, request.archetype)
 }
 
-/** Lets only those pass who have the verb. */
-export async function checkAffordance({ request, observer }: Invocation): Promise<void> {
-  const { aspect } = request.endpoint
-  if (aspect === undefined || observer === undefined) return
-  const verb = aspect.path.slice(aspect.path.lastIndexOf('.') + 1)
-  if (hasAffordance(observer.archetype, verb, aspect.archetypes)) return
-  throw new Failure('AFFORDANCE_DENIED', `Cannot use ${aspect.path} as "${observer.archetype}"`, {
-    suggestion: 'Use one of the available verbs, or look as another archetype',
-    available: affordancesHere(request.function, observer.archetype),
+/** Checks the path of an open holon: that it is one, and that no node of its own stands there. */
+export async function checkHolon({ request, runtime }: Invocation): Promise<void> {
+  const { path, endpoint } = request
+  if (path === undefined || endpoint.aspect?.node.endsWith('*') !== true) return
+  const { context, holon } = parsePath(path)
+  const serving = findNode(runtime.platform.catalog, context, holon)
+  if (serving === undefined || serving.node === endpoint.aspect.node) return
+  throw new Failure('NODE_NOT_REGISTERED', `Cannot find "${path}": ${serving.node} has no such verb`, {
+    suggestion: `Use one of the verbs of ${serving.node}`,
+    available: serving.endpoints.flatMap(({ aspect }) => aspect?.verb ?? []),
   })
 }
 
-function affordancesHere({ endpoints }: Invocation['request']['function'], archetype: string): string[] {
-  return endpoints.flatMap(({ aspect }) => {
-    if (aspect === undefined) return []
-    const verb = aspect.path.slice(aspect.path.lastIndexOf('.') + 1)
-    return hasAffordance(archetype, verb, aspect.archetypes) ? [verb] : []
+/** Lets only those pass who have the verb: by archetype, or else by a capability that they have taken on. */
+export async function checkAffordance(invocation: Invocation): Promise<void> {
+  const { request, observer } = invocation
+  const { aspect } = request.endpoint
+  if (aspect === undefined || observer === undefined) return
+  if (hasAffordance(observer, aspect.node, aspect.verb)) return
+  const { tenant } = callerOf(invocation)
+  const capabilities = await withTenant(invocation.runtime.sql, tenant, 'read', (db) =>
+    capabilitiesOf(db, observer.user),
+  )
+  const looking = { ...observer, capabilities }
+  invocation.observer = looking
+  if (hasAffordance(looking, aspect.node, aspect.verb)) return
+  throw new Failure('AFFORDANCE_DENIED', `Cannot use ${request.path} as "${observer.archetype}"`, {
+    suggestion: 'Use one of the available verbs, or look as another archetype',
+    available: request.function.endpoints.flatMap(({ aspect: each }) =>
+      each !== undefined && hasAffordance(looking, each.node, each.verb) ? [each.verb] : [],
+    ),
   })
 }
 
@@ -140,4 +160,37 @@ export async function checkPermission(invocation: Invocation): Promise<void> {
     suggestion: 'Ask an admin of your tenant for a role that has it',
     details: { permission },
   })
+}
+
+/** Lets only those pass whose credential covers every declared effect. */
+export async function checkScopes(invocation: Invocation): Promise<void> {
+  const { aspect } = invocation.request.endpoint
+  const { identity } = invocation
+  if (aspect === undefined || identity?.scopes === undefined) return
+  const missing = missingScopes(scopesOf(aspect.effects), identity.scopes)
+  if (missing.length === 0) return
+  throw new Failure(
+    'SCOPE_MISSING',
+    `Cannot call ${invocation.request.path}: your token lacks scope ${missing.join(', ')}`,
+    { suggestion: 'Ask for a token with these scopes', details: { scopes: missing } },
+  )
+}
+
+/** Answers a dry run: what the call would do, need and cost. Nothing is run, charged or marked. */
+export async function rehearse(invocation: Invocation): Promise<void> {
+  const { request, input, observer } = invocation
+  const { aspect, permission } = request.endpoint
+  if (request.dryRun !== true || aspect === undefined) return
+  const body = {
+    path: request.path,
+    dry_run: true,
+    category: aspect.category,
+    effects: aspect.effects,
+    permission: permission ?? null,
+    scopes: scopesOf(aspect.effects),
+    cost: aspect.cost?.(input) ?? {},
+    asynchronous: request.endpoint.complete !== undefined,
+    observer: { archetype: observer?.archetype },
+  }
+  invocation.answer = { status: 200, body }
 }

@@ -4,7 +4,7 @@ import type { FunctionDefinition, Subscription } from '../contract/function.ts'
 import { verifyEvent, type KgentsEvent } from '../events/event.ts'
 import { Failure } from '../failures.ts'
 import { readTraceparent } from '../telemetry/trace.ts'
-import { createCall, nothingPending } from './create-call.ts'
+import { createCall, nothingPending, type CallParts } from './create-call.ts'
 import { settledCharges, writeRecords } from './record.ts'
 import type { Runtime } from './runtime.ts'
 
@@ -42,23 +42,63 @@ async function deliver(
       `Cannot read event "${event.id}": its data does not fit "${event.type}"`,
     )
   }
+  const consumer = `${definition.name}/${subscription.name}`
+  if (subscription.transaction === false) {
+    await waitAndNote(event, consumer, runtime, () =>
+      subscription.handle(data.data, createCall(partsOf(event, definition, runtime, signal))),
+    )
+    return
+  }
   const tenant = event.tenantid
   await withTenant(runtime.sql, tenant, 'write', async (db) => {
-    if (!(await firstDelivery(db, tenant, `${definition.name}/${subscription.name}`, event.id))) return
+    if (!(await firstDelivery(db, tenant, consumer, event.id))) return
     const pending = nothingPending()
-    const trace = readTraceparent(event.traceparent)
-    const identity = { tenant, tier: 'free', user: NOBODY, roles: [], permissions: [] } as const
-    const observer = { user: NOBODY, archetype: 'system' } as const
-    const parts = { runtime, function: definition, observer, db, pending, trace, deadline: { signal } }
-    await subscription.handle(
-      data.data,
-      createCall({ ...parts, identity: { ...identity, roles: [], permissions: [] } }),
-    )
+    const parts = { ...partsOf(event, definition, runtime, signal), db, pending, mayWrite: true }
+    await subscription.handle(data.data, createCall(parts))
     const charges = settledCharges(tenant, event.id, subscription.name, pending.charges)
-    if (pending.events.length + charges.length > 0) {
-      await writeRecords(db, { marks: [], events: pending.events, charges })
+    const { events, changes } = pending
+    if (events.length + charges.length + changes.length > 0) {
+      await writeRecords(db, { marks: [], events, charges, changes })
     }
   })
+}
+
+/** Runs `work` outside a transaction unless it was done before, and notes then that it is done. */
+async function waitAndNote(
+  { id, tenantid: tenant }: KgentsEvent,
+  consumer: string,
+  { sql }: Runtime,
+  work: () => Promise<void>,
+): Promise<void> {
+  const done = await withTenant(
+    sql,
+    tenant,
+    'read',
+    (db) => db`select from inbox where consumer = ${consumer} and event_id = ${id}`,
+  )
+  if (done.length > 0) return
+  await work()
+  await withTenant(sql, tenant, 'write', (db) => firstDelivery(db, tenant, consumer, id))
+}
+
+function partsOf(
+  event: KgentsEvent,
+  definition: FunctionDefinition,
+  runtime: Runtime,
+  signal: AbortSignal,
+): CallParts {
+  return {
+    id: event.id,
+    runtime,
+    function: definition,
+    identity: { tenant: event.tenantid, tier: 'free', user: NOBODY, roles: [], permissions: [] },
+    observer: { user: NOBODY, archetype: 'system', capabilities: [] },
+    db: undefined,
+    pending: undefined,
+    mayWrite: false,
+    trace: readTraceparent(event.traceparent),
+    deadline: { signal },
+  }
 }
 
 /** Events act for a tenant, not for a person. */

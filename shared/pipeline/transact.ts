@@ -2,70 +2,89 @@
  * The handler, in one transaction with everything that it leaves behind: state, mark, charges, events and the answer
  * to a repetition commit together or not at all.
  */
-import { v7 as uuidv7 } from 'uuid'
 import { Accepted } from '../contract/call.ts'
 import { withTenant, type Db } from '../database/database.ts'
 import { Failure, Refusal } from '../failures.ts'
-import { queueJob } from '../inference/queue-job.ts'
+import { prepareJob, writeJobs, type Asker } from '../inference/queue-job.ts'
 import { formatTraceparent } from '../telemetry/trace.ts'
+import { checkConsent } from './consent.ts'
 import { createCall, nothingPending, type Pending } from './create-call.ts'
 import { checkDeadline, within } from './deadline.ts'
 import { claimAnswer, keepAnswer } from './idempotency.ts'
-import { callerOf, type Answer, type Invocation } from './invocation.ts'
-import { markOf, settledCharges, writeRecords, type Happening } from './record.ts'
+import { aspectOf, callerOf, type Answer, type Invocation } from './invocation.ts'
+import { markOf, settledCharges, writeRecords, type Happening, type Mark } from './record.ts'
 
 /** Runs the handler of an invocation that has passed all checks. */
 export async function transact(invocation: Invocation): Promise<void> {
-  const { request, runtime } = invocation
-  const { endpoint } = request
-  if (!endpoint.transaction) {
-    const output = await handle(invocation, undefined, undefined)
-    invocation.answer = answerOf(invocation, output, {})
-    return
-  }
-  const { tenant } = callerOf(invocation)
-  const work = endpoint.writes
-    ? withTenant(runtime.sql, tenant, 'write', (db) => write(invocation, db))
-    : withTenant(runtime.sql, tenant, 'read', (db) => look(invocation, db))
-  invocation.answer = await within(request.deadline, work)
-  // Only now is it true that a look succeeded; the mark of a write went with its transaction.
-  if (endpoint.aspect !== undefined && !endpoint.writes) recordAside(invocation, { outcome: 'success' })
+  const { endpoint } = invocation.request
+  invocation.answer = endpoint.transaction ? await inTransaction(invocation) : await without(invocation)
 }
 
-async function look(invocation: Invocation, db: Db): Promise<Answer> {
-  return answerOf(invocation, await handle(invocation, db, undefined), {})
+/** For handlers that need no transaction, or make their own while they wait for others. */
+async function without(invocation: Invocation): Promise<Answer> {
+  const output = await handle(invocation, undefined, undefined)
+  if (invocation.identity !== undefined) recordSuccess(invocation)
+  return answerOf(invocation, output, {})
+}
+
+async function inTransaction(invocation: Invocation): Promise<Answer> {
+  const { request, runtime } = invocation
+  const { tenant } = callerOf(invocation)
+  if (request.endpoint.writes) {
+    return within(
+      request.deadline,
+      withTenant(runtime.sql, tenant, 'write', (db) => write(invocation, db)),
+    )
+  }
+  const pending = nothingPending()
+  const work = withTenant(runtime.sql, tenant, 'read', (db) => handle(invocation, db, pending))
+  const output = await within(request.deadline, work)
+  if (pending.jobs.length > 0) await within(request.deadline, queueAfterLook(invocation, pending))
+  // Only now is it true that a look succeeded; the mark of a write went with its transaction.
+  if (!(output instanceof Accepted)) recordSuccess(invocation)
+  return answerOf(invocation, output, {})
+}
+
+/** What a look asks of a model is written after it: the look itself could not have written anything. */
+async function queueAfterLook(invocation: Invocation, pending: Pending): Promise<void> {
+  const { tenant } = callerOf(invocation)
+  await withTenant(invocation.runtime.sql, tenant, 'write', async (db) => {
+    await writeJobs(db, pending)
+    await writeRecords(db, { marks: [], events: pending.events, charges: [], changes: [] })
+  })
 }
 
 async function write(invocation: Invocation, db: Db): Promise<Answer> {
   const repeated = await claimAnswer(invocation, db)
   if (repeated !== undefined) return repeated
-  const { request, runtime } = invocation
   const pending = nothingPending()
   const output = await handle(invocation, db, pending)
-  checkDeadline(request.deadline)
+  checkDeadline(invocation.request.deadline)
+  await writeJobs(db, pending)
   const answer = answerOf(invocation, output, pending.charges)
-  const marks = []
-  // The mark of a job is written when the job ends, with what it really used.
-  if (request.endpoint.aspect !== undefined && !(output instanceof Accepted)) {
-    const happening = happeningOf(invocation, { outcome: 'success', charges: pending.charges })
-    const { mark, event } = markOf(happening, runtime.eventKey)
-    marks.push(mark)
-    pending.events.push(event)
+  const { id, request } = invocation
+  const { tenant } = callerOf(invocation)
+  const records = {
+    // The mark of a job is written when the job ends, with what it really used.
+    marks: output instanceof Accepted ? [] : successMarks(invocation, pending),
+    events: pending.events,
+    charges: settledCharges(tenant, id, request.path ?? request.endpoint.name, pending.charges),
+    changes: pending.changes,
   }
-  const charges = settledCharges(
-    callerOf(invocation).tenant,
-    uuidv7(),
-    request.endpoint.name,
-    pending.charges,
-  )
-  await Promise.all([
-    writeRecords(db, { marks, events: pending.events, charges }),
-    keepAnswer(invocation, db, answer),
-  ])
+  await Promise.all([writeRecords(db, records), keepAnswer(invocation, db, answer)])
   return answer
 }
 
-/** Without `pending` the handler may neither emit nor charge: a call that only looks leaves nothing of its own behind. */
+/** The mark of a call that went well; its event joins the others. */
+function successMarks(invocation: Invocation, pending: Pending): Mark[] {
+  if (invocation.request.endpoint.aspect === undefined) return []
+  const happening = happeningOf(invocation, { outcome: 'success', charges: pending.charges })
+  const { mark, event } = markOf(happening, invocation.runtime.eventKey)
+  pending.events.push(event)
+  return [mark]
+}
+
+/** Without `pending` the handler may neither emit nor charge nor ask a model. */
 async function handle(
   invocation: Invocation,
   db: Db | undefined,
@@ -73,26 +92,45 @@ async function handle(
 ): Promise<unknown> {
   const { request, runtime, identity, observer } = invocation
   const call = createCall({
+    id: invocation.id,
     runtime,
     function: request.function,
+    path: request.path,
     identity,
     observer,
     db,
     pending,
+    mayWrite: request.endpoint.writes,
     trace: request.trace,
     deadline: request.deadline,
     asked: request.archetype,
     idempotencyKey: request.idempotencyKey,
-    ...(request.endpoint.complete === undefined || db === undefined || pending === undefined
+    ...(pending === undefined
       ? {}
-      : { infer: (inference) => queueJob(inference, invocation, db, pending) }),
+      : { infer: (inference, as) => prepareJob(inference, as, askerOf(invocation), pending) }),
   })
+  await checkConsent(invocation, call)
   return request.endpoint.handle(invocation.input, call)
+}
+
+function askerOf(invocation: Invocation): Asker {
+  const { request, runtime, input, observer, startedAt } = invocation
+  return {
+    runtime,
+    function: request.function,
+    endpoint: request.endpoint,
+    path: request.path ?? request.endpoint.name,
+    identity: callerOf(invocation),
+    archetype: observer?.archetype ?? 'guest',
+    input,
+    trace: request.trace,
+    startedAt,
+  }
 }
 
 /** The body of an answer: an aspect's result in its envelope, an operation's output as it is. */
 function answerOf(invocation: Invocation, output: unknown, charges: Record<string, number>): Answer {
-  const { endpoint, trace } = invocation.request
+  const { endpoint, trace, path } = invocation.request
   if (output instanceof Accepted) {
     const self = `/v1/jobs/${output.job}`
     invocation.request.answerHeaders['Location'] = self
@@ -110,12 +148,17 @@ function answerOf(invocation: Invocation, output: unknown, charges: Record<strin
     trace_id: trace.traceId,
     duration_ms: Date.now() - invocation.startedAt,
   }
-  return { status, body: { path: endpoint.aspect.path, result: output, meta } }
+  return { status, body: { path, result: output, meta } }
+}
+
+function recordSuccess(invocation: Invocation): void {
+  if (invocation.request.endpoint.aspect !== undefined) recordAside(invocation, { outcome: 'success' })
 }
 
 /** Marks an invocation that failed after it was understood; nothing else of it remains. */
 export function recordFailure(invocation: Invocation, error: unknown): void {
-  if (invocation.request.endpoint.aspect === undefined || invocation.observer === undefined) return
+  const { request, identity } = invocation
+  if (request.endpoint.aspect === undefined || identity === undefined || request.dryRun === true) return
   const code = error instanceof Failure ? error.code : 'INTERNAL'
   recordAside(invocation, { outcome: error instanceof Refusal ? 'refusal' : 'failure', code })
 }
@@ -131,10 +174,11 @@ function happeningOf(
   what: Pick<Happening, 'outcome' | 'charges'> & { code?: string },
 ): Happening {
   const { request, observer, startedAt } = invocation
-  if (request.endpoint.aspect === undefined) throw new TypeError('Only aspects leave marks')
+  const aspect = aspectOf(invocation)
+  if (aspect === undefined) throw new TypeError('Only aspects leave marks')
   return {
     id: invocation.id,
-    aspect: request.endpoint.aspect,
+    aspect,
     function: request.function.name,
     tenant: callerOf(invocation).tenant,
     user: callerOf(invocation).user,

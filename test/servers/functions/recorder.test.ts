@@ -14,7 +14,7 @@ function recordOf({ id, user }: Tenant) {
   return markOf(
     {
       id: uuidv7(),
-      aspect: { path: 'void.entropy.manifest', category: 'P', effects: [], archetypes: 'all' },
+      aspect: { path: 'void.entropy.manifest', category: 'P', effects: [] },
       function: 'void-entropy',
       tenant: id,
       user,

@@ -1,16 +1,16 @@
 /** What every engine promises, as tests; `engine` is asked when a test runs. Needs a model that can say hello. */
 import { describe, expect, test } from 'vitest'
 import type { Engine, GenerateOptions } from '../../../gpu-workers/engines/engine.ts'
-import type { InferenceRequest } from '../../../shared/inference/messages.ts'
+import type { ChatRequest } from '../../../shared/inference/messages.ts'
 
 const never = new AbortController().signal
 
-function ask(content: string, rest: Partial<InferenceRequest> = {}): InferenceRequest {
+function ask(content: string, rest: Partial<ChatRequest> = {}): ChatRequest {
   return { messages: [{ role: 'user', content }], maxTokens: 24, temperature: 0, ...rest }
 }
 
 /** Runs a request to its end. */
-async function run(engine: Engine, request: InferenceRequest, options: Partial<GenerateOptions> = {}) {
+async function run(engine: Engine, request: ChatRequest, options: Partial<GenerateOptions> = {}) {
   const chunks: { text: string; tokens: number }[] = []
   for await (const output of engine.generate(request, { signal: never, ...options })) {
     if (output.kind === 'end') return { ...output, chunks, text: chunks.map(({ text }) => text).join('') }

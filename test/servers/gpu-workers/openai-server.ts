@@ -5,7 +5,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { EngineFailure, type Engine, type Prefix } from '../../../gpu-workers/engines/engine.ts'
-import type { InferenceRequest } from '../../../shared/inference/messages.ts'
+import type { ChatRequest } from '../../../shared/inference/messages.ts'
 
 export interface OpenAiServer {
   /** What goes into `INFERENCE_BASE_URL`. */
@@ -14,7 +14,7 @@ export interface OpenAiServer {
 }
 
 interface Body {
-  messages: InferenceRequest['messages']
+  messages: ChatRequest['messages']
   max_tokens: number
   temperature: number
   seed?: number
@@ -56,7 +56,7 @@ async function answer(engine: Engine, request: IncomingMessage, response: Server
   }
 }
 
-function readRequest(body: Body): { inference: InferenceRequest; prefix?: Prefix } {
+function readRequest(body: Body): { inference: ChatRequest; prefix?: Prefix } {
   const { max_tokens: maxTokens, temperature, seed } = body
   const last = body.messages.at(-1)
   const isContinued = body.continue_final_message === true && last !== undefined

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { catalog } from '../../../functions/catalog.ts'
-import { BASE_ASPECTS, hasAffordance, observerFor } from '../../../shared/agentese/observer.ts'
+import { BASE_ASPECTS, hasAffordance } from '../../../shared/agentese/affordances.ts'
+import { observerFor } from '../../../shared/agentese/observer.ts'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
 
 function nodeWith(category: 'P' | 'M', effects: string[], name = 'world.house') {
@@ -14,7 +15,7 @@ function nodeWith(category: 'P' | 'M', effects: string[], name = 'world.house') 
     examples: [],
     handle: () => ({}),
   })
-  return () => defineNode(name, { summary: 'A node', aspects: { look } })
+  return () => defineNode(name, { summary: 'A node', aspects: { manifest: look } })
 }
 
 describe('defineNode()', () => {
@@ -79,7 +80,8 @@ describe('observerFor()', () => {
   })
 
   test('hasAffordance() gives the base verbs to every archetype', () => {
-    for (const verb of BASE_ASPECTS) expect(hasAffordance('guest', verb, ['admin'])).toBe(true)
-    expect(hasAffordance('guest', 'dialogue', ['admin'])).toBe(false)
+    const guest = { archetype: 'guest', capabilities: [] }
+    for (const verb of BASE_ASPECTS) expect(hasAffordance(guest, 'self.soul', verb)).toBe(true)
+    expect(hasAffordance(guest, 'self.soul', 'dialogue')).toBe(false)
   })
 })

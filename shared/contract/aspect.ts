@@ -1,0 +1,50 @@
+/** One verb of a node: its contract and its handler. */
+import { z } from 'zod'
+import type { AspectCategory } from '../agentese/category.ts'
+import type { Permission } from '../identity/permissions.ts'
+import type { Accepted, Call, Completed } from './call.ts'
+import type { Example, ListHolons, Need, Scale } from './function.ts'
+
+/** The contract of one aspect and its handler. Who has the verb is written in `agentese/affordances.ts`. */
+export interface Aspect<I, O> {
+  category: AspectCategory
+  summary: string
+  /** `kind:resource`, such as `charges:entropy`. */
+  effects: readonly string[]
+  /** What it takes to call it, where that is more than the category's permission. */
+  permission?: Permission
+  input: z.ZodType<I>
+  output: z.ZodType<O>
+  examples: readonly Example[]
+  /** What one call is expected to use up, by resource; needed where effects charge, earn or call. */
+  cost?(input: I): Record<string, number>
+  /** With a `forces` effect: the person whose consent it takes. */
+  owner?(input: I, call: Call): Promise<string>
+  /** Whether anybody may call without a credential; such a call sees no tenant. */
+  guests?: boolean
+  handle(input: I, call: Call): Promise<O | Accepted> | O | Accepted
+  /** Present where the handler may ask a model: goes on with the answer. */
+  complete?(completed: Completed<I>, call: Call): Promise<O> | O
+}
+
+/** An aspect whose types are its own, among others in one table. */
+export type AnyAspect = Aspect<never, unknown>
+
+/** Lets TypeScript infer input and output of one aspect from its schemas. */
+export function aspect<I, O>(contract: Aspect<I, O>): AnyAspect {
+  // One table holds aspects of many input types; the pipeline parses by `input` before it calls `handle`.
+  return contract as unknown as AnyAspect
+}
+
+/** Input of an aspect that takes none. */
+export const NoInput = z.strictObject({})
+
+export interface NodeContract {
+  summary: string
+  needs?: readonly Need[]
+  secrets?: readonly string[]
+  scale?: Partial<Scale>
+  /** Lists the tenant's own holons; with a node such as `world.*`. */
+  holons?: ListHolons
+  aspects: Record<string, AnyAspect> & { manifest: AnyAspect }
+}

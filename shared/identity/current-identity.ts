@@ -1,0 +1,29 @@
+/** Who a person is now, for work that was ordered earlier and must not run with rights that are gone. */
+import type { Db } from '../database/database.ts'
+import { Failure } from '../failures.ts'
+import type { Identity, Tier } from './identity.ts'
+import { permissionsOf, type Role } from './permissions.ts'
+
+interface UserRow {
+  id: string
+  tenant_id: string
+  roles: Role[]
+  tier: Tier
+  status: string
+}
+
+/**
+ * The identity that `user` of this transaction's tenant has at this moment.
+ *
+ * @throws Failure IDENTITY_GONE where the person is no longer there, or its tenant is paused or canceled
+ */
+export async function currentIdentity(db: Db, user: string): Promise<Identity> {
+  const [row] = await db<UserRow[]>`
+    select u.id, u.tenant_id, to_jsonb(u.roles) as roles, t.tier, t.status
+    from users u join tenants t on t.id = u.tenant_id where u.id = ${user}`
+  if (row === undefined || ['paused', 'canceled'].includes(row.status)) {
+    throw new Failure('IDENTITY_GONE', 'Cannot act for that person: it or its tenant is not active any more')
+  }
+  const { id, tenant_id, tier, roles } = row
+  return { tenant: tenant_id, user: id, tier, roles, permissions: permissionsOf(roles) }
+}

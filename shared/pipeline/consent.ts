@@ -1,0 +1,23 @@
+/** Consent: what is done to a person's own by force needs that person's word, or it is refused. */
+import type { Call } from '../contract/call.ts'
+import { Refusal } from '../failures.ts'
+import type { Invocation } from './invocation.ts'
+
+/**
+ * Lets an aspect with a `forces` effect pass where its owner acts, or has consented to exactly this path.
+ *
+ * @throws Refusal that says who has to consent, and how
+ */
+export async function checkConsent({ request, identity, input }: Invocation, call: Call): Promise<void> {
+  const { aspect } = request.endpoint
+  if (aspect?.owner === undefined || request.path === undefined) return
+  const owner = await aspect.owner(input, call)
+  if (owner === identity?.user) return
+  const granted = await call.db`
+    select from consents where user_id = ${owner} and path = ${request.path} and (expires_at is null or expires_at > now())`
+  if (granted.length > 0) return
+  throw new Refusal(`Cannot run ${request.path}: its owner has not consented`, {
+    consentRequired: owner,
+    suggestion: `The owner consents by self.consent.grant with {"path": "${request.path}"}`,
+  })
+}
