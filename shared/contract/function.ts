@@ -86,6 +86,10 @@ export interface AspectFacts {
 export interface Example {
   summary: string
   input: Record<string, unknown>
+  /** The holon that it is about, on a node of open holons. */
+  holon?: string
+  /** Calls that must come first; an input names their answers as `{ $from: 'given.0.result.id' }`. */
+  given?: readonly { path: string; input: Record<string, unknown> }[]
 }
 
 /** Events that a Trigger delivers to the function: those whose attributes all match exactly. */
