@@ -1,15 +1,19 @@
 /**
- * `logos` resolves: it takes any path, finds the function that serves it and calls that in the caller's name. It also
- * answers what paths there are. It runs no aspect itself.
+ * `logos` resolves: it takes any path or expression, finds the functions that serve it and calls them in the caller's
+ * name. It also answers what paths there are. It runs no aspect itself.
  */
 import { z } from 'zod'
-import { CATEGORIES } from '../../shared/agentese/category.ts'
-import { formatPath, parsePath, similarPaths, CONTEXTS } from '../../shared/agentese/path.ts'
+import { parseExpression } from '../../shared/agentese/expression.ts'
 import { Accepted, type Call } from '../../shared/contract/call.ts'
-import { findAspect } from '../../shared/contract/find-aspect.ts'
 import { defineOperation, route } from '../../shared/contract/define-operation.ts'
-import type { AspectFacts, Endpoint, FunctionDefinition } from '../../shared/contract/function.ts'
-import { Failure, failureFrom } from '../../shared/failures.ts'
+import { failureFrom } from '../../shared/failures.ts'
+import { aliasRoutes } from './logos/aliases.ts'
+import { CompositionResult, runComposition } from './logos/composition.ts'
+import { beginComposition, compositionSubscriptions } from './logos/composition-job.ts'
+import { MODES, planComposition, type Plan } from './logos/composition-plan.ts'
+import { discoveryRoutes } from './logos/discovery.ts'
+import { queryRoute } from './logos/query.ts'
+import { expanderFor, findPath } from './logos/resolve.ts'
 
 const AnyInput = z.record(z.string(), z.unknown())
 
@@ -21,55 +25,88 @@ const Envelope = z.strictObject({
   meta: z.record(z.string(), z.unknown()),
 })
 
-const PathContract = z.strictObject({
+/** Characters of an expression; the grammar's own limits are narrower. */
+const MAX_EXPRESSION = 10_000
+
+const Rehearsal = z.strictObject({
   path: z.string(),
-  summary: z.string(),
-  category: z.string(),
+  dry_run: z.literal(true),
+  category: z.string().optional(),
   effects: z.array(z.string()),
-  permission: z.string(),
-  archetypes: z.union([z.literal('all'), z.array(z.string())]),
+  permission: z.string().nullable().optional(),
+  scopes: z.array(z.string()),
+  cost: z.record(z.string(), z.number()),
   asynchronous: z.boolean(),
-  input: AnyInput,
-  output: AnyInput,
-  examples: z.array(z.strictObject({ summary: z.string(), input: AnyInput })),
+  stages: z.array(z.string()).optional(),
+  observer: AnyInput.optional(),
+})
+
+const ComposeInput = z.strictObject({
+  expression: z.string().max(MAX_EXPRESSION),
+  /** Arguments of the first stage; what a composition without stages returns. */
+  input: AnyInput.default({}),
+  /** Arguments of each stage, in their order; instead of `input`. */
+  inputs: z.array(AnyInput).max(20).optional(),
+  mode: z.enum(MODES).default('fail-fast'),
+  observer: Observer.optional(),
+  dry_run: z.boolean().default(false),
 })
 
 export const logos = defineOperation({
   name: 'logos',
   summary: 'Resolves AGENTESE paths and invokes them',
   needs: ['redis', 'postgres', 'functions'],
-  secrets: ['DATABASE_URL', 'DISPATCH_SIGNING_KEY'],
+  secrets: ['DATABASE_URL', 'DISPATCH_SIGNING_KEY', 'EVENT_SIGNING_KEY'],
   routes: {
-    discover: route({
-      route: 'GET /v1/agentese/discover',
-      summary: 'Every path with its contract',
-      permission: 'agentese:read',
-      input: z.strictObject({ context: z.enum(CONTEXTS).optional() }),
-      output: z.strictObject({ paths: z.array(PathContract), total: z.int() }),
-      transaction: false,
-      handle({ context }, { platform }) {
-        const paths = aspectsOf(platform.catalog)
-          .filter(({ aspect }) => context === undefined || aspect.path.startsWith(`${context}.`))
-          .map(({ endpoint, aspect }) => contractOf(endpoint, aspect))
-          .sort((a, b) => a.path.localeCompare(b.path))
-        return { paths, total: paths.length }
-      },
-    }),
+    ...discoveryRoutes,
+    ...aliasRoutes,
+    query: queryRoute,
 
     invoke: route({
       route: 'POST /v1/agentese/invoke',
-      summary: 'Invoke a path as an observer',
+      summary: 'Invoke a path or an expression as an observer',
       input: z.strictObject({
-        path: z.string().max(1000),
+        path: z.string().max(MAX_EXPRESSION),
         input: AnyInput.default({}),
         observer: Observer.optional(),
+        dry_run: z.boolean().default(false),
       }),
-      output: Envelope,
-      examples: [{ summary: 'A sip', input: { path: 'void.entropy.sip', input: { amount: 0.1 } } }],
+      output: z.union([Envelope, CompositionResult, Rehearsal]),
+      examples: [
+        { summary: 'A sip', input: { path: 'void.entropy.sip', input: { amount: 0.1 } } },
+        {
+          summary: 'By alias, and only to know what it would cost',
+          input: { path: 'chaos.sip', dry_run: true },
+        },
+      ],
       transaction: false,
       streams: true,
-      handle: ({ path, input, observer }, call) =>
-        invoke(path, input, observer?.archetype ?? call.asked, call),
+      handle: ({ path, input, observer, dry_run }, call) =>
+        invoke(path, { input, archetype: observer?.archetype ?? call.asked, dryRun: dry_run }, call),
+    }),
+
+    compose: route({
+      route: 'POST /v1/agentese/compose',
+      summary: 'Run paths one after the other: a >> b, or context.holon.pipe(aspect, aspect)',
+      input: ComposeInput,
+      output: z.union([CompositionResult, Rehearsal]),
+      examples: [
+        {
+          summary: 'Draw chance, and look at what is left',
+          input: { expression: 'void.entropy.sip >> void.entropy.manifest' },
+        },
+      ],
+      transaction: false,
+      streams: true,
+      async handle({ expression, input, inputs, mode, observer, dry_run }, call) {
+        const parsed = parseExpression(expression, await expanderFor(expression, call))
+        const archetype = observer?.archetype ?? call.asked
+        const plan = await planComposition(
+          { expression: parsed, inputs: inputs ?? [input], mode, archetype },
+          call,
+        )
+        return run(plan, input, dry_run, call)
+      },
     }),
 
     /** Paths whose handler has no route of its own come here and learn what there is instead. */
@@ -81,25 +118,41 @@ export const logos = defineOperation({
       transaction: false,
       streams: true,
       handle: ({ context, holon, aspect, ...input }, call) =>
-        invoke(`${context}.${holon}.${aspect}`, input, call.asked, call),
+        invokePath(
+          `${context}.${holon}.${aspect}`,
+          { input, archetype: call.asked, dryRun: false },
+          call,
+        ) as Promise<z.infer<typeof Envelope> | Accepted>,
     }),
   },
+  subscriptions: compositionSubscriptions,
 })
 
-async function invoke(
-  text: string,
-  input: unknown,
-  archetype: string | undefined,
+interface Invoking {
+  input: Record<string, unknown>
+  archetype: string | undefined
+  dryRun: boolean
+}
+
+type Invoked = z.infer<typeof Envelope> | z.infer<typeof Rehearsal> | CompositionResult | Accepted
+
+async function invoke(text: string, how: Invoking, call: Call): Promise<Invoked> {
+  const expression = parseExpression(text, await expanderFor(text, call))
+  const [only] = expression.stages
+  if (expression.kind === 'path' && only !== undefined) return invokePath(only, how, call)
+  const { input, archetype, dryRun } = how
+  const plan = await planComposition({ expression, inputs: [input], mode: 'fail-fast', archetype }, call)
+  return run(plan, input, dryRun, call)
+}
+
+async function invokePath(
+  path: string,
+  { input, archetype, dryRun }: Invoking,
   call: Call,
-): Promise<z.infer<typeof Envelope> | Accepted> {
-  const path = formatPath(parsePath(text))
-  const request = {
-    function: functionFor(path, call),
-    path,
-    input,
-    idempotencyKey: call.idempotencyKey,
-    archetype,
-  }
+): Promise<Invoked> {
+  const { definition } = findPath(path, call)
+  const { idempotencyKey } = call
+  const request = { function: definition.name, path, input, idempotencyKey, archetype, dryRun }
   const { status, body } = await call.platform.dispatch(request, call)
   if (status >= 400) throw failureFrom(body)
   if (status === 202) {
@@ -109,37 +162,27 @@ async function invoke(
   return body as z.infer<typeof Envelope>
 }
 
-function functionFor(path: string, { platform }: Call): string {
-  const found = findAspect(platform.catalog, path)
-  if (found !== undefined) return found.definition.name
-  throw new Failure('NODE_NOT_REGISTERED', `Cannot find "${path}": no node serves it`, {
-    suggestion: 'GET /v1/agentese/discover lists every path',
-    available: similarPaths(
-      path,
-      aspectsOf(platform.catalog).map(({ aspect }) => aspect.path),
-    ),
-  })
+function run(plan: Plan, input: unknown, dryRun: boolean, call: Call): Promise<Invoked> | Invoked {
+  if (dryRun) return rehearsalOf(plan)
+  if (plan.asynchronous) return beginComposition(plan, input, call)
+  return runComposition(plan, input, call.idempotencyKey, call.platform, call)
 }
 
-function aspectsOf(catalog: readonly FunctionDefinition[]) {
-  return catalog.flatMap(({ name, endpoints }) =>
-    endpoints.flatMap((endpoint) =>
-      endpoint.aspect === undefined ? [] : [{ function: name, endpoint, aspect: endpoint.aspect }],
-    ),
-  )
-}
-
-function contractOf(endpoint: Endpoint, aspect: AspectFacts): z.infer<typeof PathContract> {
+function rehearsalOf({
+  expression,
+  stages,
+  effects,
+  scopes,
+  cost,
+  asynchronous,
+}: Plan): z.infer<typeof Rehearsal> {
   return {
-    path: aspect.path,
-    summary: endpoint.summary,
-    category: aspect.category,
-    effects: [...aspect.effects],
-    permission: CATEGORIES[aspect.category].permission,
-    archetypes: aspect.archetypes === 'all' ? 'all' : [...aspect.archetypes],
-    asynchronous: endpoint.complete !== undefined,
-    input: z.toJSONSchema(endpoint.input, { io: 'input' }),
-    output: z.toJSONSchema(endpoint.output),
-    examples: endpoint.examples.map((each) => ({ ...each })),
+    path: expression,
+    dry_run: true,
+    effects,
+    scopes,
+    cost,
+    asynchronous,
+    stages: stages.map(({ path }) => path),
   }
 }

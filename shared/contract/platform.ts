@@ -28,6 +28,8 @@ export interface DispatchRequest {
   archetype?: string | undefined
   idempotencyKey?: string | undefined
   dryRun?: boolean | undefined
+  /** The composition that this is a stage of: told when the stage turns out to be a job, and that has ended. */
+  parent?: string | undefined
 }
 
 /** In whose name, as part of which trace and for how long; a `Call` is one. */

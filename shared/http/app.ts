@@ -69,13 +69,14 @@ async function serveDispatched(context: Context, runtime: Runtime): Promise<Resp
   try {
     const request = context.req.raw
     const event = await readEvent(request, headers)
-    const { path, input, archetype, idempotencyKey, dryRun } = readDispatched(event)
+    const { path, input, archetype, idempotencyKey, dryRun, parent } = readDispatched(event)
     const { definition, endpoint } = endpointFor(runtime, path)
     return await answer(context, runtime, endpoint, {
       endpoint,
       function: definition,
       path,
       ...optional('dryRun', dryRun),
+      ...optional('parent', parent),
       credential: dispatchCredential(headers),
       readInput: async () => input,
       ...optional('archetype', archetype),

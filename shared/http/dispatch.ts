@@ -18,6 +18,8 @@ export const DispatchedCall = z.strictObject({
   archetype: z.string().optional(),
   idempotencyKey: z.string().max(255).optional(),
   dryRun: z.boolean().optional(),
+  /** The composition that this is a stage of. */
+  parent: z.uuid().optional(),
 })
 
 export type DispatchedCall = z.infer<typeof DispatchedCall>

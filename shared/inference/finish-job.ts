@@ -7,7 +7,7 @@ import type { Observer } from '../agentese/observer.ts'
 import type { FunctionDefinition } from '../contract/function.ts'
 import { asFailure, type Db } from '../database/database.ts'
 import { createEvent } from '../events/event.ts'
-import { Failure, Refusal } from '../failures.ts'
+import { Failure, Refusal, type FailureCode } from '../failures.ts'
 import { createCall, nothingPending, type Pending } from '../pipeline/create-call.ts'
 import {
   chargeRow,
@@ -39,7 +39,9 @@ interface JobRow {
 /** How a job ends, as told by whoever ends it. */
 export type JobEnd =
   | { job: string; how: 'completed'; completion: Completion }
-  | { job: string; how: 'failed'; reason: string }
+  | { job: string; how: 'composed'; result: unknown; charges: Record<string, number> }
+  /** `result` is what was done all the same, as by the earlier stages of a composition. */
+  | { job: string; how: 'failed'; reason: string; code?: FailureCode; result?: unknown }
   | { job: string; how: 'cancelled' }
 
 interface JobContext {
@@ -51,7 +53,7 @@ interface JobContext {
 /** What is written about an ended job. */
 type Ending =
   | { status: 'completed'; text: string; tokens: TokenUsage; result: unknown; pending: Pending }
-  | { status: 'failed'; code: string; message: string; refusal: boolean }
+  | { status: 'failed'; code: string; message: string; refusal: boolean; result?: unknown }
   | { status: 'cancelled' }
 
 /**
@@ -65,12 +67,20 @@ export async function endJob(context: JobContext, end: JobEnd): Promise<JobStatu
     select id, tenant_id, function, path, status, call from jobs where id = ${end.job} for update`
   if (job === undefined || (job.status !== 'queued' && job.status !== 'running')) return job?.status
   if (end.how === 'completed') return complete(context, job, end.completion)
-  const ending: Ending =
-    end.how === 'cancelled'
-      ? { status: 'cancelled' }
-      : { status: 'failed', code: 'INFERENCE_FAILED', message: end.reason, refusal: false }
-  return writeEnding(context, job, ending)
+  return writeEnding(context, job, endingOf(end))
 }
+
+function endingOf(end: Exclude<JobEnd, { how: 'completed' }>): Ending {
+  if (end.how === 'cancelled') return { status: 'cancelled' }
+  if (end.how === 'failed') {
+    const { code = 'INFERENCE_FAILED', reason: message } = end
+    return { status: 'failed', code, message, refusal: false, result: end.result }
+  }
+  const pending = { ...nothingPending(), charges: end.charges }
+  return { status: 'completed', text: '', tokens: NO_TOKENS, result: end.result, pending }
+}
+
+const NO_TOKENS: TokenUsage = { prompt: 0, completion: 0 }
 
 /**
  * Goes on with what the model answered: runs the endpoint's `complete`; what it throws fails the job. Where the aspect
@@ -79,37 +89,37 @@ export async function endJob(context: JobContext, end: JobEnd): Promise<JobStatu
 async function complete(context: JobContext, job: JobRow, completion: Completion): Promise<JobStatus> {
   const { text, tokens } = completion
   try {
-    const pending = nothingPending()
-    const result = await context.db
-      .savepoint(async (db) => {
-        const call = JobCall.parse(job.call)
-        if (CATEGORIES[call.aspect.category].writes)
-          return continueCall({ ...context, db }, job, call, completion, pending)
-        await db`set local transaction_read_only = on`
-        throw new Looked(await continueCall({ ...context, db }, job, call, completion, pending))
-      })
-      .catch(seen)
-    return await context.db.savepoint((db) =>
-      writeEnding({ ...context, db }, job, { status: 'completed', text, tokens, result, pending }),
-    )
+    return await context.db.savepoint(async (db) => {
+      const inner = { ...context, db }
+      const pending = nothingPending()
+      const call = JobCall.parse(job.call)
+      const result = await (mayWrite(call) ? continueCall : look)(inner, job, call, completion, pending)
+      return writeEnding(inner, job, { status: 'completed', text, tokens, result, pending })
+    })
   } catch (error) {
     const { code, message } = finalFailure(error, job, context.runtime)
     return writeEnding(context, job, { status: 'failed', code, message, refusal: error instanceof Refusal })
   }
 }
 
-/** Carries the result of a look out of the savepoint that it rolls back. */
-class Looked {
-  readonly result: unknown
-
-  constructor(result: unknown) {
-    this.result = result
-  }
+function mayWrite({ aspect }: JobCall): boolean {
+  return aspect !== undefined && CATEGORIES[aspect.category].writes
 }
 
-function seen(thrown: unknown): unknown {
-  if (thrown instanceof Looked) return thrown.result
-  throw thrown
+/** As `continueCall`, in a savepoint that refuses writes; rolling it back ends the refusal. */
+const look: typeof continueCall = async (context, ...rest) => {
+  const rolledBack = new Error('The look is over')
+  let result: unknown
+  await context.db
+    .savepoint(async (db) => {
+      await db`set local transaction_read_only = on`
+      result = await continueCall({ ...context, db }, ...rest)
+      throw rolledBack
+    })
+    .catch((error: unknown) => {
+      if (error !== rolledBack) throw error
+    })
+  return result
 }
 
 /** What ends the job; what may go well another time is thrown on, so that the event is delivered again. */
@@ -123,18 +133,19 @@ function finalFailure(error: unknown, job: JobRow, { log }: Runtime): Failure {
 async function continueCall(
   { runtime, db, signal }: JobContext,
   job: JobRow,
-  { identity, endpoint: name, aspect, archetype, input, traceparent }: JobCall,
+  jobCall: JobCall,
   { text, tokens, vectors = [], model }: Completion,
   pending: Pending,
 ): Promise<unknown> {
-  const { definition, endpoint } = endpointOf(runtime.functions, name)
+  const { identity, archetype, input, traceparent } = jobCall
+  const { definition, endpoint } = endpointOf(runtime.functions, jobCall.endpoint)
   const trace = readTraceparent(traceparent)
   const parsed = endpoint.input.parse(input)
   const asker = {
     runtime,
     function: definition,
     endpoint,
-    path: aspect.path,
+    path: job.path,
     identity,
     archetype,
     input: parsed,
@@ -147,7 +158,7 @@ async function continueCall(
     observer: { user: identity.user, archetype, capabilities: [] } as Observer,
     db,
     pending,
-    mayWrite: CATEGORIES[aspect.category].writes,
+    mayWrite: mayWrite(jobCall),
     deadline: { signal },
     infer: (inference, as) => prepareJob(inference, as, asker, pending),
   })
@@ -168,51 +179,79 @@ async function writeEnding(context: JobContext, job: JobRow, ending: Ending): Pr
   const { db } = context
   const call = JobCall.parse(job.call)
   const completed = ending.status === 'completed' ? ending : undefined
-  const spent = completed === undefined ? 0 : completed.tokens.prompt + completed.tokens.completion
-  const charges = completed === undefined ? {} : { ...completed.pending.charges, tokens: spent }
+  const charges = chargesOf(call, ending)
   const error = ending.status === 'failed' ? { code: ending.code, message: ending.message } : undefined
   await db`
     update jobs set status = ${ending.status}, finished_at = now(), charges = ${db.json(charges)},
-      result = ${completed === undefined ? null : JSON.stringify(completed.result)}::text::json,
+      result = ${resultTextOf(ending)}::text::json,
       tokens = ${completed === undefined ? null : db.json({ ...completed.tokens })},
       error = ${error === undefined ? null : db.json(error)}
     where id = ${job.id}`
-  await settleTokens(db, call.reservedTokens, spent, call.period)
   if (completed !== undefined) await writeJobs(db, completed.pending)
-  await writeRecords(db, recordsOf(context.runtime, job, call, ending, charges))
+  const events = [...(completed?.pending.events ?? []), ...closingEvents(context.runtime, job, call, ending)]
+  const changes = completed?.pending.changes ?? []
+  if (call.aspect === undefined) {
+    await writeRecords(db, { marks: [], events, charges: [], changes })
+    return ending.status
+  }
+  await settleTokens(db, call.reservedTokens, charges['tokens'] ?? 0, call.period)
+  const { mark, event } = markOf(
+    happeningOf(job, call, call.aspect, ending, charges),
+    context.runtime.eventKey,
+  )
+  await writeRecords(db, {
+    marks: [mark],
+    events: [...events, event],
+    charges: ledgerOf(job, call, ending, charges),
+    changes,
+  })
   return ending.status
 }
 
-function recordsOf(
-  runtime: Runtime,
+function resultTextOf(ending: Ending): string | null {
+  if (ending.status === 'cancelled' || ending.result === undefined) return null
+  return JSON.stringify(ending.result)
+}
+
+/** What a job has used up. A composition adds up what its stages were charged, and is charged nothing itself. */
+function chargesOf(call: JobCall, ending: Ending): Record<string, number> {
+  if (ending.status !== 'completed') return {}
+  const { pending, tokens } = ending
+  return call.aspect === undefined
+    ? pending.charges
+    : { ...pending.charges, tokens: tokens.prompt + tokens.completion }
+}
+
+function ledgerOf(
   job: JobRow,
   call: JobCall,
   ending: Ending,
   charges: Record<string, number>,
-): Records {
-  const { mark, event } = markOf(happeningOf(job, call, ending, charges), runtime.eventKey)
-  const closing = createEvent(
-    {
-      source: `/functions/${job.function}`,
-      type: `io.kgents.job.${ending.status}`,
-      tenant: job.tenant_id,
-      subject: job.id,
-      traceparent: call.traceparent,
-      data: { job: job.id, path: job.path, ...tellEnding(ending, charges) },
-    },
-    runtime.eventKey,
-  )
-  const own = { tenant: job.tenant_id, reservation: job.id, path: job.path }
-  const refund = chargeRow({ ...own, kind: 'refunded', resource: 'tokens', amount: call.reservedTokens })
-  const completed = ending.status === 'completed' ? ending : undefined
-  return {
-    marks: [mark],
-    events: [...(completed?.pending.events ?? []), event, toOutbox(closing, job.id)],
-    charges:
-      completed === undefined ? [refund] : settledCharges(own.tenant, own.reservation, own.path, charges),
-    changes: completed?.pending.changes ?? [],
-  }
+): Records['charges'] {
+  const { tenant_id: tenant, id: reservation, path } = job
+  if (ending.status === 'completed') return settledCharges(tenant, reservation, path, charges)
+  const amount = call.reservedTokens
+  return [chargeRow({ tenant, reservation, path, kind: 'refunded', resource: 'tokens', amount })]
 }
+
+/** The last thing that followers see; and where the job was a stage, the word to its composition. */
+function closingEvents({ eventKey }: Runtime, job: JobRow, call: JobCall, ending: Ending) {
+  const common = {
+    source: `/functions/${job.function}`,
+    tenant: job.tenant_id,
+    subject: job.id,
+    traceparent: call.traceparent,
+  }
+  const data = { job: job.id, path: job.path, ...tellEnding(ending, chargesOf(call, ending)) }
+  const closing = createEvent({ ...common, type: `io.kgents.job.${ending.status}`, data }, eventKey)
+  if (call.parent === undefined) return [toOutbox(closing, job.id)]
+  const told = { composition: call.parent, job: job.id }
+  const word = createEvent({ ...common, type: STAGE_ENDED, data: told }, eventKey)
+  return [toOutbox(closing, job.id), toOutbox(word)]
+}
+
+/** Tells a composition that a stage of it, which was a job, has ended. */
+const STAGE_ENDED = 'io.kgents.composition.stage-ended'
 
 function tellEnding(ending: Ending, charges: Record<string, number>): Record<string, unknown> {
   if (ending.status === 'cancelled') return { status: ending.status }
@@ -223,10 +262,16 @@ function tellEnding(ending: Ending, charges: Record<string, number>): Record<str
   return { status, text, tokens, result, charges }
 }
 
-function happeningOf(job: JobRow, call: JobCall, ending: Ending, charges: Record<string, number>): Happening {
+function happeningOf(
+  job: JobRow,
+  call: JobCall,
+  aspect: Happening['aspect'],
+  ending: Ending,
+  charges: Record<string, number>,
+): Happening {
   return {
     id: job.id,
-    aspect: call.aspect,
+    aspect,
     function: job.function,
     tenant: job.tenant_id,
     user: call.identity.user,

@@ -19,17 +19,22 @@ export const JobCall = z.object({
   identity: Identity,
   /** Name of the endpoint that goes on; the path below is the one that was called. */
   endpoint: z.string(),
-  aspect: z.object({
-    path: z.string(),
-    category: z.enum(['P', 'M', 'C', 'I', 'G', 'E']),
-    effects: z.array(z.string()),
-  }),
+  /** Absent where the job is a composition, whose stages leave their own marks. */
+  aspect: z
+    .object({
+      path: z.string(),
+      category: z.enum(['P', 'M', 'C', 'I', 'G', 'E']),
+      effects: z.array(z.string()),
+    })
+    .optional(),
   archetype: z.string(),
   input: z.unknown(),
   traceparent: z.string(),
   startedAt: z.number(),
   reservedTokens: z.number(),
   period: z.string(),
+  /** The composition that this is a stage of. */
+  parent: z.uuid().optional(),
 })
 export type JobCall = z.infer<typeof JobCall>
 
@@ -37,6 +42,7 @@ export type JobCall = z.infer<typeof JobCall>
 export interface NewJob {
   id: string
   function: string
+  path: string
   call: JobCall
   message: JobMessage
 }
@@ -52,6 +58,7 @@ export interface Asker {
   input: unknown
   trace: TraceContext
   startedAt: number
+  parent?: string | undefined
 }
 
 const REQUESTED = 'io.kgents.inference.requested'
@@ -71,18 +78,20 @@ export function prepareJob(
   const { runtime } = asker
   if (runtime.inferenceUnavailable !== undefined) throw unavailable(runtime.inferenceUnavailable)
   const id = uuidv7()
-  const call = jobCallOf(options === undefined ? asker : asOther(asker, options), estimateTokens)
+  const doer = options === undefined ? asker : asOther(asker, options)
+  const { path } = doer
+  const call = jobCallOf(doer, estimateTokens)
   const message = {
     job: id,
     tenant: call.identity.tenant,
     function: asker.function.name,
-    path: call.aspect.path,
+    path,
     request,
     resultKey: deriveResultKey(runtime.eventKey, call.identity.tenant, id),
     traceparent: call.traceparent,
   }
-  pending.jobs.push({ id, function: asker.function.name, call, message })
-  pending.events.push(requestedEvent(id, asker, call))
+  pending.jobs.push({ id, function: asker.function.name, path, call, message })
+  pending.events.push(requestedEvent(id, doer, call))
   return new Accepted(id)
 }
 
@@ -90,7 +99,14 @@ function asOther(asker: Asker, { as, input }: { as: string; input: unknown }): A
   const endpoint = asker.function.endpoints.find(({ aspect }) => aspect?.verb === as)
   if (endpoint?.complete === undefined)
     throw new TypeError(`Cannot go on as "${as}": ${asker.function.name} has no such continuation`)
-  return { ...asker, endpoint, path: asker.path.replace(/[^.]+$/, as), input, startedAt: Date.now() }
+  return {
+    ...asker,
+    endpoint,
+    path: asker.path.replace(/[^.]+$/, as),
+    input,
+    startedAt: Date.now(),
+    parent: undefined,
+  }
 }
 
 function jobCallOf(asker: Asker, reservedTokens: number): JobCall {
@@ -107,6 +123,7 @@ function jobCallOf(asker: Asker, reservedTokens: number): JobCall {
     startedAt: asker.startedAt,
     reservedTokens,
     period: periodOf(new Date()),
+    ...(asker.parent === undefined ? {} : { parent: asker.parent }),
   }
 }
 
@@ -122,9 +139,8 @@ export async function writeJobs(db: Db, { jobs }: Pending): Promise<void> {
   }
 }
 
-async function insertJob(db: Db, { id, function: name, call, message }: NewJob) {
+async function insertJob(db: Db, { id, function: name, path, call, message }: NewJob) {
   const { tenant, user } = call.identity
-  const { path } = call.aspect
   const reserved = chargeRow({
     tenant,
     reservation: id,
@@ -150,7 +166,7 @@ function requestedEvent(job: string, asker: Asker, call: JobCall) {
         tenant: call.identity.tenant,
         subject: job,
         traceparent: call.traceparent,
-        data: { job, path: call.aspect.path, reserved_tokens: call.reservedTokens },
+        data: { job, path: asker.path, reserved_tokens: call.reservedTokens },
       },
       asker.runtime.eventKey,
     ),

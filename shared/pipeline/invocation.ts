@@ -22,6 +22,8 @@ export interface Request {
   path?: string
   /** Whether the caller wants to know what would happen, and nothing to happen. */
   dryRun?: boolean
+  /** The composition that this is a stage of. */
+  parent?: string
   credential: Credential
   /** Reads the input, from wherever it is; not called before the caller is known. */
   readInput(): Promise<unknown>

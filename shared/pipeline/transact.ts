@@ -125,6 +125,7 @@ function askerOf(invocation: Invocation): Asker {
     input,
     trace: request.trace,
     startedAt,
+    parent: request.parent,
   }
 }
 

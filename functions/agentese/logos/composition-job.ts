@@ -1,0 +1,195 @@
+/**
+ * A composition whose stages may ask a model: a job that goes on by event, one stage at a time. What is done is in the
+ * database, and a stage is dispatched under a key that names it, so any process may die at any time: the event comes
+ * again, the stage answers what it has answered before, and the composition goes on.
+ */
+import { v5 as uuidv5, v7 as uuidv7 } from 'uuid'
+import { z } from 'zod'
+import { Accepted, type Call } from '../../../shared/contract/call.ts'
+import { subscription } from '../../../shared/contract/define-operation.ts'
+import type { FailureCode } from '../../../shared/failures.ts'
+import { periodOf } from '../../../shared/inference/allowance.ts'
+import { JobCall } from '../../../shared/inference/queue-job.ts'
+import { formatTraceparent, readTraceparent } from '../../../shared/telemetry/trace.ts'
+import {
+  endedStage,
+  failedStage,
+  isOver,
+  previousOf,
+  resultOf,
+  runStage,
+  type StageResult,
+} from './composition.ts'
+import type { CompositionMode, Plan, Stage } from './composition-plan.ts'
+
+/** Attempts at a stage whose function cannot be reached. */
+const MOST_ATTEMPTS = 6
+/** Namespace of job ids that follow from an `Idempotency-Key`. */
+const KEYED = '4f8f6a3e-2f6c-4b7e-9a43-6d6f3c9be0a1'
+
+const CONTINUE = 'io.kgents.composition.continue'
+
+interface CompositionRow {
+  id: string
+  expression: string
+  stages: Stage[]
+  mode: CompositionMode
+  results: StageResult[]
+  position: number
+  attempts: number
+  stage_job: string | null
+  stage_started_at: Date
+  created_at: Date
+  status: string
+  call: unknown
+}
+
+/** Begins a composition as a job; a repetition under the same key finds the job that it began before. */
+export async function beginComposition(plan: Plan, input: unknown, call: Call): Promise<Accepted> {
+  const { identity, idempotencyKey, trace } = call
+  const id =
+    idempotencyKey === undefined
+      ? uuidv7()
+      : uuidv5(
+          JSON.stringify([identity.tenant, identity.user, idempotencyKey, plan.expression, input]),
+          KEYED,
+        )
+  const jobCall: JobCall = {
+    identity,
+    endpoint: 'logos.compose',
+    archetype: plan.archetype ?? '',
+    input,
+    traceparent: formatTraceparent(trace),
+    startedAt: Date.now(),
+    reservedTokens: 0,
+    period: periodOf(new Date()),
+  }
+  await call.transact('write', async ({ db, emit }) => {
+    const begun = await db`
+      insert into jobs (id, tenant_id, user_id, function, path, call, status, started_at)
+      values (${id}, ${identity.tenant}, ${identity.user}, 'logos', ${plan.expression}, ${db.json(jobCall as never)}, 'running', now())
+      on conflict do nothing returning id`
+    if (begun.length === 0) return
+    await db`
+      insert into compositions (id, tenant_id, expression, stages, mode)
+      values (${id}, ${identity.tenant}, ${plan.expression}, ${db.json(plan.stages as never)}, ${plan.mode})`
+    emit(CONTINUE, { composition: id })
+  })
+  return new Accepted(id, 'running')
+}
+
+export const compositionSubscriptions = [
+  subscription({
+    name: 'continue',
+    attributes: { type: CONTINUE },
+    data: z.object({ composition: z.uuid() }),
+    transaction: false,
+    handle: ({ composition }, call) => continueComposition(composition, call),
+  }),
+  subscription({
+    name: 'stage-ended',
+    attributes: { type: 'io.kgents.composition.stage-ended' },
+    data: z.object({ composition: z.uuid(), job: z.uuid() }),
+    handle: ({ composition, job }, call) => takeStageJob(composition, job, call),
+  }),
+]
+
+/** Dispatches the stage that is next, unless its job is under way. */
+async function continueComposition(id: string, call: Call): Promise<void> {
+  const state = await call.transact('read', (inner) => load(id, inner))
+  if (state === undefined || state.status !== 'running' || state.stage_job !== null) return
+  const { position } = state
+  const stage = state.stages[position]
+  if (stage === undefined) return
+  const { identity, archetype, traceparent } = JobCall.parse(state.call)
+  const outcome = await runStage(
+    {
+      stage,
+      archetype: archetype === '' ? undefined : archetype,
+      previous: previousOf(state.results),
+      idempotencyKey: `${id}:${position}`,
+      parent: id,
+    },
+    call.platform,
+    { identity, trace: readTraceparent(traceparent), signal: call.signal },
+  )
+  if (outcome.kind === 'job') {
+    await call.transact(
+      'write',
+      ({ db }) => db`
+        update compositions set stage_job = ${outcome.job} where id = ${id} and position = ${position}`,
+    )
+    return
+  }
+  const { result, failure } = outcome
+  if (failure?.retry === true && state.attempts + 1 < MOST_ATTEMPTS) {
+    await call.transact(
+      'write',
+      ({ db }) => db`update compositions set attempts = attempts + 1 where id = ${id}`,
+    )
+    throw failure
+  }
+  await call.transact('write', (inner) => advance(id, position, result, inner))
+}
+
+/** Takes the end of the job that a stage was. */
+async function takeStageJob(id: string, job: string, call: Call): Promise<void> {
+  const state = await load(id, call, 'lock')
+  if (state === undefined) return
+  const { position, stages } = state
+  const stage = stages[position]
+  const [row] = await call.db<StageJobRow[]>`
+    select path, status, result, error, charges, started_at, finished_at from jobs where id = ${job}`
+  if (stage === undefined || row?.path !== stage.path) return
+  const durationMs = (row.finished_at?.getTime() ?? Date.now()) - state.stage_started_at.getTime()
+  const ended =
+    row.status === 'completed'
+      ? endedStage(stage, row.result, row.charges ?? {}, durationMs)
+      : failedStage(stage, row.error ?? { code: 'CANCELLED', message: 'The job was cancelled' }, durationMs)
+  await advance(id, position, { ...ended, job }, call)
+}
+
+interface StageJobRow {
+  path: string
+  status: string
+  result: unknown
+  error: { code: string; message: string } | null
+  charges: Record<string, number> | null
+  finished_at: Date | null
+}
+
+/** Notes the result of the stage at `position`, once, and goes on or ends. */
+async function advance(id: string, position: number, result: StageResult, call: Call): Promise<void> {
+  const state = await load(id, call, 'lock')
+  if (state === undefined || state.position !== position || state.status !== 'running') return
+  const { db } = call
+  const results = [...state.results, result]
+  await db`
+    update compositions set results = ${db.json(results as never)}, position = ${position + 1}, stage_job = null,
+      attempts = 0, stage_started_at = now()
+    where id = ${id}`
+  if (isOver(state, results)) await end(state, results, call)
+  else call.emit(CONTINUE, { composition: id })
+}
+
+async function end(state: CompositionRow, results: StageResult[], call: Call): Promise<void> {
+  const composed = resultOf(state.expression, results, undefined, Date.now() - state.created_at.getTime())
+  const failed = composed.stages[composed.failed_at]
+  if (failed?.error === undefined) {
+    await call.platform.endJob(
+      { job: state.id, how: 'composed', result: composed, charges: composed.charges },
+      call,
+    )
+    return
+  }
+  const reason = `Stage ${composed.failed_at + 1}, ${failed.path}: ${failed.error.message}`
+  const code = failed.error.code as FailureCode
+  await call.platform.endJob({ job: state.id, how: 'failed', reason, code, result: composed }, call)
+}
+
+async function load(id: string, { db }: Call, lock?: 'lock'): Promise<CompositionRow | undefined> {
+  const [row] = await db<CompositionRow[]>`
+    select c.*, j.status, j.call from compositions c join jobs j on j.id = c.id where c.id = ${id}
+    ${lock === undefined ? db`` : db`for update of c`}`
+  return row
+}

@@ -1,0 +1,176 @@
+/**
+ * What a composition is going to do, worked out and checked as a whole before its first stage runs: that every stage
+ * exists, that each result fits the next stage's `input`, and that the caller may use all of them.
+ */
+import { z } from 'zod'
+import { hasAffordance } from '../../../shared/agentese/affordances.ts'
+import { capabilitiesOf } from '../../../shared/agentese/capabilities.ts'
+import { scopesOf } from '../../../shared/agentese/effects.ts'
+import { formatExpression, type Expression } from '../../../shared/agentese/expression.ts'
+import { observerFor } from '../../../shared/agentese/observer.ts'
+import { misfitOf } from '../../../shared/agentese/schema-fit.ts'
+import type { Call } from '../../../shared/contract/call.ts'
+import type { FoundAspect } from '../../../shared/contract/find-aspect.ts'
+import { Failure, type FailureCode, type FailureFacts } from '../../../shared/failures.ts'
+import { missingScopes } from '../../../shared/identity/scopes.ts'
+import { findPath } from './resolve.ts'
+
+export const MODES = ['fail-fast', 'collect'] as const
+export type CompositionMode = (typeof MODES)[number]
+
+/** One stage as it will be dispatched; plain data, so that it can be kept. */
+export interface Stage {
+  path: string
+  function: string
+  /** The caller's own arguments; the result before is added as `input` where the aspect takes one. */
+  arguments: Record<string, unknown>
+  takesInput: boolean
+}
+
+export interface Plan {
+  expression: string
+  kind: Expression['kind']
+  stages: Stage[]
+  mode: CompositionMode
+  archetype: string | undefined
+  /** Whether a stage may ask a model: the composition is then a job. */
+  asynchronous: boolean
+  effects: string[]
+  scopes: string[]
+  /** Estimated, by resource, over all stages. */
+  cost: Record<string, number>
+}
+
+export interface Asked {
+  expression: Expression
+  /** Arguments of the stages, in their order. */
+  inputs: readonly Record<string, unknown>[]
+  mode: CompositionMode
+  archetype: string | undefined
+}
+
+/**
+ * Plans a composition.
+ *
+ * @throws Failure with `details.stage`, the first is 1: NODE_NOT_REGISTERED, TYPE_MISMATCH where a result does not
+ *   fit, AFFORDANCE_DENIED or SCOPE_MISSING where the caller may not
+ */
+export async function planComposition(asked: Asked, call: Call): Promise<Plan> {
+  const { expression, inputs, mode, archetype } = asked
+  if (inputs.length > Math.max(1, expression.stages.length)) {
+    throw new Failure(
+      'TYPE_MISMATCH',
+      `Cannot compose: ${inputs.length} inputs were given for ${expression.stages.length} stages`,
+    )
+  }
+  const found = expression.stages.map((path, at) => atStage(at, path, () => findPath(path, call)))
+  checkFit(expression.stages, found)
+  await checkAccess(expression.stages, found, archetype, call)
+  const stages = found.map((each, at) => stageOf(expression.stages[at] ?? '', each, inputs[at] ?? {}))
+  const effects = [...new Set(found.flatMap(({ endpoint }) => endpoint.aspect.effects))].sort()
+  return {
+    expression: formatExpression(expression),
+    kind: expression.kind,
+    stages,
+    mode,
+    archetype,
+    asynchronous: found.some(({ endpoint }) => endpoint.complete !== undefined),
+    effects,
+    scopes: scopesOf(effects),
+    cost: costOf(found, stages),
+  }
+}
+
+function stageOf(path: string, { definition, endpoint }: FoundAspect, given: Record<string, unknown>): Stage {
+  return {
+    path,
+    function: definition.name,
+    arguments: given,
+    takesInput: inputOf(endpoint.input) !== undefined,
+  }
+}
+
+/** Results that go into a stage must fit it; a stage without `input` takes nothing from the one before. */
+function checkFit(paths: readonly string[], found: readonly FoundAspect[]): void {
+  found.forEach(({ endpoint }, at) => {
+    const before = found[at - 1]
+    const wanted = inputOf(endpoint.input)
+    if (before === undefined || wanted === undefined) return
+    const misfit = misfitOf(z.toJSONSchema(before.endpoint.output), wanted)
+    if (misfit === undefined) return
+    throw stageFailure(
+      at,
+      'TYPE_MISMATCH',
+      `${paths[at]} does not take what ${paths[at - 1]} gives: ${misfit}`,
+      {
+        suggestion: 'Put a stage in between that makes of one what the other takes',
+      },
+    )
+  })
+}
+
+/** The JSON Schema of the member by which an aspect takes a previous result; undefined where it takes none. */
+function inputOf(schema: z.ZodType): Record<string, unknown> | undefined {
+  const { properties, $defs } = z.toJSONSchema(schema, { io: 'input' }) as {
+    properties?: Record<string, Record<string, unknown>>
+    $defs?: unknown
+  }
+  const wanted = properties?.['input']
+  return wanted === undefined || $defs === undefined ? wanted : { ...wanted, $defs }
+}
+
+async function checkAccess(
+  paths: readonly string[],
+  found: readonly FoundAspect[],
+  archetype: string | undefined,
+  call: Call,
+): Promise<void> {
+  const { identity } = call
+  const observer = observerFor(identity.user, identity.roles, archetype)
+  const restricted = found.some(
+    ({ endpoint: { aspect } }) => !hasAffordance(observer, aspect.node, aspect.verb),
+  )
+  const capabilities = restricted
+    ? await call.transact('read', ({ db }) => capabilitiesOf(db, observer.user))
+    : []
+  found.forEach(({ endpoint }, at) => {
+    const { node, verb, effects } = endpoint.aspect
+    if (!hasAffordance({ ...observer, capabilities }, node, verb))
+      throw stageFailure(at, 'AFFORDANCE_DENIED', `${paths[at]} is not for "${observer.archetype}"`)
+    const { permission } = endpoint
+    if (permission !== undefined && !identity.permissions.includes(permission))
+      throw stageFailure(at, 'SCOPE_MISSING', `${paths[at]} takes permission "${permission}"`)
+    const missing = missingScopes(scopesOf(effects), identity.scopes)
+    if (missing.length > 0)
+      throw stageFailure(at, 'SCOPE_MISSING', `${paths[at]} takes scope ${missing.join(', ')}`)
+  })
+}
+
+function costOf(found: readonly FoundAspect[], stages: readonly Stage[]): Record<string, number> {
+  const cost: Record<string, number> = {}
+  found.forEach(({ endpoint }, at) => {
+    const input = endpoint.input.safeParse(stages[at]?.arguments)
+    for (const [resource, amount] of Object.entries(endpoint.aspect.cost?.(input.data ?? {}) ?? {}))
+      cost[resource] = (cost[resource] ?? 0) + amount
+  })
+  return cost
+}
+
+function atStage<T>(at: number, path: string, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    throw new Failure(error.code, `Stage ${at + 1}, ${path}: ${error.message}`, {
+      ...error.facts,
+      details: { ...error.facts.details, stage: at + 1 },
+    })
+  }
+}
+
+function stageFailure(at: number, code: FailureCode, why: string, facts: FailureFacts = {}): Failure {
+  return new Failure(code, `Cannot compose: stage ${at + 1}, ${why}`, {
+    ...facts,
+    details: { stage: at + 1 },
+  })
+}

@@ -1,0 +1,179 @@
+/** What paths there are, from the catalog; open to guests, since it tells of no tenant. */
+import { z } from 'zod'
+import { hasAffordance } from '../../../shared/agentese/affordances.ts'
+import { capabilitiesOf } from '../../../shared/agentese/capabilities.ts'
+import { CATEGORIES } from '../../../shared/agentese/category.ts'
+import { scopesOf } from '../../../shared/agentese/effects.ts'
+import { observerFor } from '../../../shared/agentese/observer.ts'
+import { CONTEXTS, parseNode, parsePath, parseUrlForm, type Context } from '../../../shared/agentese/path.ts'
+import type { Call } from '../../../shared/contract/call.ts'
+import { route } from '../../../shared/contract/define-operation.ts'
+import { findNode } from '../../../shared/contract/find-aspect.ts'
+import type { FunctionDefinition } from '../../../shared/contract/function.ts'
+import { Failure } from '../../../shared/failures.ts'
+import { aspectsOf, expanderFor, findPath, type KnownAspect } from './resolve.ts'
+
+const AnyInput = z.record(z.string(), z.unknown())
+
+const PathContract = z.strictObject({
+  path: z.string(),
+  summary: z.string(),
+  category: z.string(),
+  effects: z.array(z.string()),
+  permission: z.string().nullable(),
+  scopes: z.array(z.string()),
+  archetypes: z.union([z.literal('all'), z.array(z.string())]),
+  guests: z.boolean(),
+  asynchronous: z.boolean(),
+  input: AnyInput.optional(),
+  output: AnyInput.optional(),
+  examples: z.array(z.looseObject({ summary: z.string(), input: AnyInput })),
+})
+type PathContract = z.infer<typeof PathContract>
+
+const Discovery = z.strictObject({ paths: z.array(PathContract), total: z.int() })
+
+const IncludeSchemas = z.stringbool().default(true)
+
+export const discoveryRoutes = {
+  discover: route({
+    route: 'GET /v1/agentese/discover',
+    summary: 'Every path with its contract',
+    auth: 'optional',
+    input: z.strictObject({ context: z.enum(CONTEXTS).optional(), include_schemas: IncludeSchemas }),
+    output: Discovery,
+    transaction: false,
+    handle: ({ context, include_schemas }, call) => discover(context, include_schemas, call),
+  }),
+
+  discoverContext: route({
+    route: 'GET /v1/agentese/discover/:context',
+    summary: 'Every path of one context with its contract',
+    auth: 'optional',
+    input: z.strictObject({ context: z.enum(CONTEXTS), include_schemas: IncludeSchemas }),
+    output: Discovery,
+    transaction: false,
+    handle: ({ context, include_schemas }, call) => discover(context, include_schemas, call),
+  }),
+
+  resolve: route({
+    route: 'GET /v1/agentese/resolve',
+    summary: 'What serves a path, an aliased path or a link such as world.house:manifest, and how to call it',
+    permission: 'agentese:read',
+    input: z.strictObject({ path: z.string().max(2000) }),
+    output: z.strictObject({
+      path: z.string(),
+      context: z.string(),
+      handle: z.string(),
+      aspect: z.string(),
+      function: z.string(),
+      category: z.string(),
+      affordances: z.array(z.string()),
+      invoke: z.strictObject({ method: z.string(), url: z.string(), input: AnyInput }),
+    }),
+    examples: [{ summary: 'An alias', input: { path: 'chaos.sip' } }],
+    transaction: false,
+    handle: ({ path }, call) => resolve(path, call),
+  }),
+
+  affordances: route({
+    route: 'GET /v1/agentese/affordances',
+    summary: 'The verbs that an observer has on a node',
+    permission: 'agentese:read',
+    input: z.strictObject({ path: z.string().max(200), archetype: z.string().max(64).optional() }),
+    output: z.strictObject({
+      path: z.string(),
+      observer_archetype: z.string(),
+      affordances: z.array(z.string()),
+    }),
+    examples: [{ summary: 'As a poet', input: { path: 'self.soul', archetype: 'poet' } }],
+    transaction: false,
+    async handle({ path, archetype }, call) {
+      const expand = await expanderFor(path, call)
+      const { context, holon } = parseNode(expand(path))
+      const handle = `${context}.${holon}`
+      return { path: handle, ...(await affordancesOf(handle, archetype, call)) }
+    },
+  }),
+}
+
+function discover(context: Context | undefined, includeSchemas: boolean, { platform }: Call) {
+  const paths = aspectsOf(platform.catalog)
+    .filter(({ aspect }) => context === undefined || aspect.path.startsWith(`${context}.`))
+    .map((each) => contractOf(each, includeSchemas))
+    .sort((a, b) => (a.path < b.path ? -1 : 1))
+  return { paths, total: paths.length }
+}
+
+function contractOf({ endpoint, aspect }: KnownAspect, includeSchemas: boolean): PathContract {
+  const { category, effects, archetypes } = aspect
+  return {
+    path: aspect.path,
+    summary: endpoint.summary,
+    category,
+    effects: [...effects],
+    permission: endpoint.permission ?? null,
+    scopes: scopesOf(effects),
+    archetypes: archetypes === 'all' ? 'all' : [...archetypes],
+    guests: endpoint.auth === 'optional',
+    asynchronous: endpoint.complete !== undefined,
+    ...(includeSchemas
+      ? { input: z.toJSONSchema(endpoint.input, { io: 'input' }), output: z.toJSONSchema(endpoint.output) }
+      : {}),
+    examples: endpoint.examples.map((each) => ({ ...each })),
+  }
+}
+
+async function resolve(text: string, call: Call) {
+  const { path: written, parameters } = readResolvable(text)
+  const expand = await expanderFor(written, call)
+  const path = expand(written)
+  const { context, holon, aspect } = parsePath(path)
+  const { definition, endpoint } = findPath(path, call)
+  const { affordances } = await affordancesOf(`${context}.${holon}`, undefined, call)
+  return {
+    path,
+    context,
+    handle: `${context}.${holon}`,
+    aspect,
+    function: definition.name,
+    category: CATEGORIES[endpoint.aspect.category].name,
+    affordances,
+    invoke: { method: 'POST', url: `/v1/agentese/${path.replaceAll('.', '/')}`, input: parameters },
+  }
+}
+
+/** A link says its parameters as text; numbers and booleans become what they look like. */
+function readResolvable(text: string): { path: string; parameters: Record<string, unknown> } {
+  if (!text.includes(':')) return { path: text, parameters: {} }
+  const { path, parameters } = parseUrlForm(text)
+  const { context, holon, aspect } = path
+  const values = Object.entries(parameters).map(([name, value]) => [name, readValue(value)])
+  return { path: `${context}.${holon}.${aspect}`, parameters: Object.fromEntries(values) }
+}
+
+function readValue(text: string): unknown {
+  if (text === 'true' || text === 'false') return text === 'true'
+  return /^-?\d{1,15}(\.\d{1,15})?$/.test(text) ? Number(text) : text
+}
+
+async function affordancesOf(handle: string, archetype: string | undefined, call: Call) {
+  const { identity, asked } = call
+  const observer = observerFor(identity.user, identity.roles, archetype ?? asked)
+  const { node = '', endpoints } = nodeOf(handle, call)
+  const capabilities = await call.transact('read', ({ db }) => capabilitiesOf(db, identity.user))
+  const affordances = endpoints
+    .flatMap(({ aspect }) => aspect?.verb ?? [])
+    .filter((verb) => hasAffordance({ ...observer, capabilities }, node, verb))
+  return { observer_archetype: observer.archetype, affordances }
+}
+
+function nodeOf(handle: string, { platform }: Call): FunctionDefinition {
+  const [context = '', holon = ''] = handle.split('.')
+  const found = findNode(platform.catalog, context, holon)
+  if (found !== undefined) return found
+  throw new Failure('NODE_NOT_REGISTERED', `Cannot find "${handle}": there is no such node`, {
+    suggestion: 'GET /v1/agentese/discover lists every path',
+    available: platform.catalog.flatMap(({ node }) => (node?.startsWith(`${context}.`) === true ? node : [])),
+  })
+}
