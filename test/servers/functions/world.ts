@@ -1,5 +1,8 @@
 /** Functions on a real database, without a network in between: tenants call them, and events are delivered to them. */
 import { randomBytes, randomUUID } from 'node:crypto'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { getRequestListener } from '@hono/node-server'
 import { exportJWK, generateKeyPair } from 'jose'
 import postgres from 'postgres'
 import { inject, test as base } from 'vitest'
@@ -8,6 +11,7 @@ import type { FunctionDefinition } from '../../../shared/contract/function.ts'
 import { createEvent, deriveResultKey, type KgentsEvent } from '../../../shared/events/event.ts'
 import { createApp } from '../../../shared/http/app.ts'
 import { createApiKey } from '../../../shared/identity/api-keys.ts'
+import type { Completion, JobMessage } from '../../../shared/inference/messages.ts'
 import type { Runtime } from '../../../shared/pipeline/runtime.ts'
 import { FunctionConfig } from '../../../shared/runtime/config.ts'
 import { openRuntime } from '../../../shared/runtime/create-runtime.ts'
@@ -35,6 +39,11 @@ export interface World {
   newTenant(tier?: string, roles?: string[]): Promise<Tenant>
   /** Posts an event as a Trigger does; answers the status. */
   delivers(event: KgentsEvent): Promise<number>
+  /**
+   * Delivers the events that the tenant's calls have written, as relay and Triggers do, until there are no more; a job
+   * that asks a model is answered by `model`. Answers the types of what was delivered.
+   */
+  settles(tenant: Tenant, model?: (message: JobMessage) => Partial<Completion> | Error): Promise<string[]>
   /** An event that a worker publishes about a job. */
   resultOf(tenant: string, job: string, type: string, data: object): KgentsEvent
 }
@@ -94,6 +103,23 @@ export function testWith(extra: readonly FunctionDefinition[] = []) {
         if (response.status === 202 && text !== '') throw new Error('Knative takes a body for a failure')
         return response.status
       }),
+    settles: async ({ owner, delivers, eventKey }, use) =>
+      use(async ({ id }, model) => {
+        const told: string[] = []
+        for (;;) {
+          const events = await nextEvents(owner, id)
+          if (events.length === 0) return told
+          for (const event of events) {
+            told.push(event.type)
+            const delivered =
+              event.type === 'io.kgents.inference.requested'
+                ? await answerJob(owner, event, eventKey, model)
+                : event
+            const status = await delivers(delivered)
+            if (status !== 202) throw new Error(`${delivered.type} was answered ${status}`)
+          }
+        }
+      }),
     resultOf: async ({ eventKey }, use) =>
       use((tenant, job, type, data) =>
         createEvent(
@@ -114,6 +140,7 @@ export function testWith(extra: readonly FunctionDefinition[] = []) {
 async function open(functions: readonly FunctionDefinition[], eventKey: string) {
   const platform = await keyPair('platform')
   const dispatch = await keyPair('dispatch')
+  const ingress = await listen()
   const config = FunctionConfig.parse({
     FUNCTION: functions.map(({ name }) => name).join(','),
     LOG_LEVEL: 'silent',
@@ -123,9 +150,31 @@ async function open(functions: readonly FunctionDefinition[], eventKey: string) 
     DISPATCH_JWKS: dispatch.set,
     DISPATCH_SIGNING_KEY: dispatch.secret,
     EVENT_SIGNING_KEY: eventKey,
+    CLUSTER_INGRESS: ingress.address,
   })
-  const { runtime, close } = openRuntime(config, functions)
-  return { runtime, close, app: createApp(runtime) }
+  const { runtime, close: closeRuntime } = openRuntime(config, functions)
+  const app = createApp(runtime)
+  ingress.serve(app)
+  const close = async () => {
+    ingress.close()
+    await closeRuntime()
+  }
+  return { runtime, close, app }
+}
+
+/** Where functions find each other: one server for all, as they are all in this process. */
+async function listen() {
+  let handle: ReturnType<typeof getRequestListener> | undefined
+  const server = createServer((request, response) => void handle?.(request, response))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
+    serve: (app: ReturnType<typeof createApp>) => (handle = getRequestListener(app.fetch)),
+    close() {
+      server.close()
+      server.closeAllConnections()
+    },
+  }
 }
 
 async function call(
@@ -151,6 +200,47 @@ async function call(
     headers: response.headers,
     body: text === '' ? undefined : JSON.parse(text),
   }
+}
+
+/** Events of a tenant that were not delivered yet, in their order. */
+async function nextEvents(owner: postgres.Sql, tenant: string): Promise<KgentsEvent[]> {
+  const rows = await owner<{ event: string }[]>`
+    with next as (
+      update outbox set published_at = now() where tenant_id = ${tenant} and published_at is null returning seq, event
+    )
+    select event from next order by seq`
+  return rows.map(({ event }) => JSON.parse(event) as KgentsEvent)
+}
+
+/** What a worker would publish about the job that `requested` asks for. */
+async function answerJob(
+  owner: postgres.Sql,
+  requested: KgentsEvent,
+  eventKey: string,
+  model: (message: JobMessage) => Partial<Completion> | Error = () => ({ text: 'An answer' }),
+): Promise<KgentsEvent> {
+  const { job } = requested.data as { job: string }
+  const [row] = await owner<{ message: string }[]>`select message from jobs where id = ${job}`
+  const message = JSON.parse(row?.message ?? '') as JobMessage
+  const answer = model(message)
+  const facts = {
+    text: '',
+    tokens: { prompt: 5, completion: 7 },
+    engine: 'test',
+    model: 'test',
+    durationSeconds: 0,
+  }
+  const [type, data] =
+    answer instanceof Error ? ['failed', { reason: answer.message }] : ['completed', { ...facts, ...answer }]
+  const event = {
+    source: '/gpu-workers',
+    type: `io.kgents.inference.${type}`,
+    tenant: requested.tenantid,
+    subject: job,
+    function: message.function,
+    data: { job, attempt: 1, ...data },
+  }
+  return createEvent(event, deriveResultKey(eventKey, requested.tenantid, job))
 }
 
 /** A tenant with one person and an API key. */
