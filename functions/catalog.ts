@@ -2,6 +2,10 @@
 import type { FunctionDefinition } from '../shared/contract/function.ts'
 import { logos } from './agentese/logos.ts'
 import { selfSoul } from './agentese/self-soul.ts'
+import { timeFuture } from './agentese/time-future.ts'
+import { timePast } from './agentese/time-past.ts'
+import { timeSchedule } from './agentese/time-schedule.ts'
+import { timeTrace } from './agentese/time-trace.ts'
 import { voidEntropy } from './agentese/void-entropy.ts'
 import { health } from './control/health.ts'
 import { issueToken } from './control/issue-token.ts'
@@ -15,5 +19,9 @@ export const catalog: readonly FunctionDefinition[] = [
   logos,
   voidEntropy,
   selfSoul,
+  timeTrace,
+  timePast,
+  timeSchedule,
+  timeFuture,
   jobs,
 ]

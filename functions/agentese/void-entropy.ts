@@ -112,7 +112,13 @@ export const voidEntropy = defineNode('void.entropy', {
           'name grant or amount',
         ),
       output: z.strictObject({ returned: z.number(), recovered: z.number(), remaining: z.number() }),
-      examples: [{ summary: 'The latest sip of that amount', input: { amount: 0.1 } }],
+      examples: [
+        {
+          summary: 'The latest sip of that amount',
+          input: { amount: 0.1 },
+          given: [{ path: 'void.entropy.sip', input: { amount: 0.1 } }],
+        },
+      ],
       async handle(what, call) {
         const returned = await takeBack(what, call)
         const [pool] = await call.db<{ remaining: number; recovered: number }[]>`

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { AspectCategory } from '../agentese/category.ts'
 import type { Permission } from '../identity/permissions.ts'
 import type { Accepted, Call, Completed } from './call.ts'
-import type { Example, ListHolons, Need, Scale } from './function.ts'
+import type { Example, ListHolons, Need, Scale, Subscription, Tick } from './function.ts'
 
 /** The contract of one aspect and its handler. Who has the verb is written in `agentese/affordances.ts`. */
 export interface Aspect<I, O> {
@@ -47,4 +47,7 @@ export interface NodeContract {
   /** Lists the tenant's own holons; with a node such as `world.*`. */
   holons?: ListHolons
   aspects: Record<string, AnyAspect> & { manifest: AnyAspect }
+  /** Events that it takes besides the answers of models. */
+  subscriptions?: readonly Subscription[]
+  tick?: Tick
 }

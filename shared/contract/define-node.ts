@@ -35,9 +35,11 @@ export function defineNode(node: string, contract: NodeContract): FunctionDefini
     node,
     ...(contract.holons === undefined ? {} : { holons: contract.holons }),
     endpoints: Object.entries(aspects).map(([verb, each]) => toEndpoint(node, verb, each)),
-    subscriptions: Object.values(aspects).some(({ complete }) => complete !== undefined)
-      ? resultsFor(name)
-      : [],
+    subscriptions: [
+      ...(Object.values(aspects).some(({ complete }) => complete !== undefined) ? resultsFor(name) : []),
+      ...(contract.subscriptions ?? []),
+    ],
+    ...(contract.tick === undefined ? {} : { tick: contract.tick }),
   }
 }
 

@@ -120,6 +120,15 @@ export interface FunctionDefinition {
   holons?: ListHolons
   endpoints: readonly Endpoint[]
   subscriptions: readonly Subscription[]
+  tick?: Tick
+}
+
+/** What a function does every minute, woken by a PingSource; a minute that is missed or told twice does no harm. */
+export interface Tick {
+  /** A SQL function without arguments that answers the tenants for which there is something to do. */
+  tenants: string
+  /** Runs for each such tenant, in a transaction of its own. */
+  handle(call: Call): Promise<void>
 }
 
 /**

@@ -13,6 +13,7 @@ import { invoke } from '../pipeline/invoke.ts'
 import type { Answer, Credential, Request as Call } from '../pipeline/invocation.ts'
 import type { Runtime } from '../pipeline/runtime.ts'
 import { takeEvent } from '../pipeline/take-event.ts'
+import { takeTick } from '../pipeline/take-tick.ts'
 import { readTraceparent, formatTraceparent, type TraceContext } from '../telemetry/trace.ts'
 import { DispatchedCall } from './dispatch.ts'
 import { isBug, problemOf } from './problem.ts'
@@ -28,6 +29,7 @@ export function createApp(runtime: Runtime): Hono {
   }
   app.post('/', (context) => serveDispatched(context, runtime))
   app.post('/events', (context) => serveEvent(context, runtime))
+  app.post('/ticks', (context) => serveTick(context, runtime))
   app.notFound((context) => answerError(context, runtime, unknownRoute(context, runtime), startOf(context)))
   return app
 }
@@ -101,6 +103,16 @@ async function serveEvent(context: Context, runtime: Runtime): Promise<Response>
   const request = context.req.raw
   try {
     await takeEvent(await readEvent(request, headersOf(context)), runtime, request.signal)
+    return new Response(null, { status: 202 })
+  } catch (error) {
+    return answerError(context, runtime, error, startOf(context))
+  }
+}
+
+/** A PingSource's minute. It carries nothing, so it needs no proof: it only makes what is due anyway happen now. */
+async function serveTick(context: Context, runtime: Runtime): Promise<Response> {
+  try {
+    await takeTick(runtime, context.req.raw.signal)
     return new Response(null, { status: 202 })
   } catch (error) {
     return answerError(context, runtime, error, startOf(context))

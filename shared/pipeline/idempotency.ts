@@ -47,9 +47,9 @@ export async function keepAnswer(invocation: Invocation, db: Db, { status, body 
   await db`update idempotency_keys set answer = ${JSON.stringify(answer)}::text::json where key = ${key}`
 }
 
-/** The person is part of the request: one does not get another's answer. */
-function hashOf({ input, observer }: Invocation): Buffer {
+/** The path and the person are part of the request: one does not get another's answer. */
+function hashOf({ request, input, observer }: Invocation): Buffer {
   return createHash('sha256')
-    .update(JSON.stringify([input, observer]))
+    .update(JSON.stringify([request.path, input, observer?.user, observer?.archetype]))
     .digest()
 }

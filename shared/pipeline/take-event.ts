@@ -81,8 +81,9 @@ async function waitAndNote(
   await withTenant(sql, tenant, 'write', (db) => firstDelivery(db, tenant, consumer, id))
 }
 
-function partsOf(
-  event: KgentsEvent,
+/** What a handler gets that acts for a tenant, and for no person in it. */
+export function partsOf(
+  event: Pick<KgentsEvent, 'id' | 'tenantid' | 'traceparent'>,
   definition: FunctionDefinition,
   runtime: Runtime,
   signal: AbortSignal,

@@ -12,7 +12,7 @@ import { misfitOf } from '../../../shared/agentese/schema-fit.ts'
 import type { Call } from '../../../shared/contract/call.ts'
 import type { FoundAspect } from '../../../shared/contract/find-aspect.ts'
 import { Failure, type FailureCode, type FailureFacts } from '../../../shared/failures.ts'
-import { missingScopes } from '../../../shared/identity/scopes.ts'
+import { checkAccess } from '../../../shared/pipeline/check-access.ts'
 import { findPath } from './resolve.ts'
 
 export const MODES = ['fail-fast', 'collect'] as const
@@ -65,7 +65,7 @@ export async function planComposition(asked: Asked, call: Call): Promise<Plan> {
   }
   const found = expression.stages.map((path, at) => atStage(at, path, () => findPath(path, call)))
   checkFit(expression.stages, found)
-  await checkAccess(expression.stages, found, archetype, call)
+  await checkStages(expression.stages, found, archetype, call)
   const stages = found.map((each, at) => stageOf(expression.stages[at] ?? '', each, inputs[at] ?? {}))
   const effects = [...new Set(found.flatMap(({ endpoint }) => endpoint.aspect.effects))].sort()
   return {
@@ -119,7 +119,7 @@ function inputOf(schema: z.ZodType): Record<string, unknown> | undefined {
   return wanted === undefined || $defs === undefined ? wanted : { ...wanted, $defs }
 }
 
-async function checkAccess(
+async function checkStages(
   paths: readonly string[],
   found: readonly FoundAspect[],
   archetype: string | undefined,
@@ -133,16 +133,9 @@ async function checkAccess(
   const capabilities = restricted
     ? await call.transact('read', ({ db }) => capabilitiesOf(db, observer.user))
     : []
-  found.forEach(({ endpoint }, at) => {
-    const { node, verb, effects } = endpoint.aspect
-    if (!hasAffordance({ ...observer, capabilities }, node, verb))
-      throw stageFailure(at, 'AFFORDANCE_DENIED', `${paths[at]} is not for "${observer.archetype}"`)
-    const { permission } = endpoint
-    if (permission !== undefined && !identity.permissions.includes(permission))
-      throw stageFailure(at, 'SCOPE_MISSING', `${paths[at]} takes permission "${permission}"`)
-    const missing = missingScopes(scopesOf(effects), identity.scopes)
-    if (missing.length > 0)
-      throw stageFailure(at, 'SCOPE_MISSING', `${paths[at]} takes scope ${missing.join(', ')}`)
+  found.forEach((each, at) => {
+    const path = paths[at] ?? ''
+    atStage(at, path, () => checkAccess(path, each, { ...observer, capabilities }, identity))
   })
 }
 

@@ -44,6 +44,8 @@ export interface World {
    * that asks a model is answered by `model`. Answers the types of what was delivered.
    */
   settles(tenant: Tenant, model?: (message: JobMessage) => Partial<Completion> | Error): Promise<string[]>
+  /** A PingSource's minute has passed. */
+  ticks(): Promise<void>
   /** An event that a worker publishes about a job. */
   resultOf(tenant: string, job: string, type: string, data: object): KgentsEvent
 }
@@ -120,6 +122,11 @@ export function testWith(extra: readonly FunctionDefinition[] = []) {
           }
         }
       }),
+    ticks: async ({ opened }, use) =>
+      use(async () => {
+        const { status } = await opened.app.request('/ticks', { method: 'POST' })
+        if (status !== 202) throw new Error(`A tick was answered ${status}`)
+      }),
     resultOf: async ({ eventKey }, use) =>
       use((tenant, job, type, data) =>
         createEvent(
@@ -188,7 +195,7 @@ async function call(
   const response = await app.request(path, {
     method,
     headers: {
-      'x-api-key': key,
+      ...('authorization' in headers ? {} : { 'x-api-key': key }),
       ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       ...headers,
     },

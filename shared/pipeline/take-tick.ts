@@ -1,0 +1,24 @@
+/** Takes a minute's tick: runs what is due, tenant by tenant. */
+import { v7 as uuidv7 } from 'uuid'
+import { createCall } from './create-call.ts'
+import type { Runtime } from './runtime.ts'
+import { partsOf } from './take-event.ts'
+
+/**
+ * Runs the tick of every function of this process. One tenant's failure is logged and keeps no other from its turn;
+ * it is tried again with the next tick.
+ */
+export async function takeTick(runtime: Runtime, signal: AbortSignal): Promise<void> {
+  for (const definition of runtime.functions) {
+    const { tick } = definition
+    if (tick === undefined) continue
+    const tenants = await runtime.sql<{ tenant: string }[]>`
+      select tenant from ${runtime.sql(tick.tenants)}() as due (tenant)`
+    for (const { tenant } of tenants) {
+      const parts = partsOf({ id: uuidv7(), tenantid: tenant }, definition, runtime, signal)
+      await createCall(parts)
+        .transact('write', (call) => tick.handle(call))
+        .catch((error: unknown) => runtime.log.error({ err: error, tenant }, 'a tick failed'))
+    }
+  }
+}

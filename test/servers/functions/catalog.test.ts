@@ -1,0 +1,128 @@
+/** What every aspect of the catalog promises, whoever wrote it: an aspect gets these tests by being there. */
+import { describe, expect } from 'vitest'
+import { archetypesFor } from '../../../shared/agentese/observer.ts'
+import { ASPECTS, asAllowed, runExample, urlOf } from './examples.ts'
+import { testWith } from './world.ts'
+
+const test = testWith()
+
+describe.for(ASPECTS)('$path', (known) => {
+  const { path, endpoint, aspect } = known
+  const [example = { summary: '', input: {} }] = endpoint.examples
+
+  test('is discovered with category, effects and schemas', async ({ newTenant }) => {
+    const tenant = await newTenant()
+    const { body } = await tenant.calls('GET', `/v1/agentese/discover/${path.split('.')[0]}`)
+    const found = body.paths.find((each: { path: string }) => each.path === path)
+    expect(found).toMatchObject({
+      category: aspect.category,
+      effects: aspect.effects,
+      input: { type: 'object' },
+      output: { type: 'object' },
+    })
+  })
+
+  test('answers its first example as its contract says', async ({ newTenant, settles }) => {
+    const tenant = await newTenant('enterprise', ['admin'])
+    const ran = await runExample(known, example, tenant, settles)
+    expect(ran.body, path).toMatchObject({ result: expect.anything() })
+    expect(endpoint.output.safeParse(ran.body.result).error?.message, path).toBeUndefined()
+  })
+
+  test('answers the manifest of its node to the same observer', async ({ newTenant, settles }) => {
+    const tenant = await newTenant('enterprise', ['admin'])
+    await runExample(known, example, tenant, settles)
+    const manifest = ASPECTS.find(
+      (each) => each.aspect.node === aspect.node && each.aspect.verb === 'manifest',
+    )
+    if (manifest === undefined) throw new Error(`${aspect.node} has no manifest`)
+    const own = manifest.endpoint.examples[0] ?? example
+    const fresh = await newTenant('enterprise', ['admin'])
+    const { status } = await runExample(manifest, own, fresh, settles)
+    expect(status).toBe(200)
+  })
+
+  test('refuses what its schema does not know, and changes nothing', async ({ newTenant, owner }) => {
+    const tenant = await newTenant('enterprise', ['admin'])
+    const input = { ...example.input, 'no-such-member': 1 }
+    const { status, body } = await tenant.calls('POST', urlOf(known, example.holon), input, asAllowed(aspect))
+    expect({ status, code: body.code }).toEqual({ status: 400, code: 'TYPE_MISMATCH' })
+    expect(body.message).toContain(endpoint.name)
+    expect(await owner`select from outbox where tenant_id = ${tenant.id}`).toHaveLength(0)
+  })
+
+  test('lets nobody pass without the verb, the permission or the scope', async ({ newTenant, runtime }) => {
+    if (endpoint.auth === 'optional') return // guests may, so everybody may
+    const { archetypes } = aspect
+    const tenant = await newTenant('enterprise', ['admin'])
+    const url = urlOf(known, example.holon)
+    if (archetypes !== 'all') {
+      const stranger = archetypesFor(['admin']).find((each) => !archetypes.includes(each)) ?? ''
+      const denied = await tenant.calls('POST', url, literal(example.input), {
+        'x-observer-archetype': stranger,
+      })
+      expect(denied.body).toMatchObject({ code: 'AFFORDANCE_DENIED', available: expect.any(Array) })
+    }
+    const { identity, token } = await narrowToken(tenant, runtime)
+    const narrowed = await tenant.calls('POST', url, literal(example.input), {
+      ...asAllowed(aspect),
+      authorization: `Bearer ${token}`,
+    })
+    expect(identity.permissions).toEqual([])
+    expect(narrowed.body.code).toBe('SCOPE_MISSING')
+  })
+
+  test('shows another tenant nothing of it', async ({ newTenant, settles }) => {
+    const tenant = await newTenant('enterprise', ['admin'])
+    const other = await newTenant('enterprise', ['admin'])
+    const before = await other.calls(
+      'POST',
+      urlOf(known, example.holon),
+      literal(example.input),
+      asAllowed(aspect),
+    )
+    const { input, given, body } = await runExample(known, example, tenant, settles)
+    const after = await other.calls('POST', urlOf(known, example.holon), input, asAllowed(aspect))
+    const secrets = idsOf([given, body.result])
+    for (const id of secrets) {
+      if (JSON.stringify(input).includes(id)) continue // it is told what it said itself
+      expect(JSON.stringify(after.body), path).not.toContain(id)
+    }
+    if (
+      example.given !== undefined &&
+      example.given.length > 0 &&
+      secrets.some((id) => JSON.stringify(input).includes(id))
+    )
+      expect(after.status, path).toBeGreaterThanOrEqual(400)
+    else expect(after.status, path).toBe(before.status)
+  })
+})
+
+/** The input, with something in place of what earlier calls would have answered. */
+function literal(input: Record<string, unknown>): Record<string, unknown> {
+  return JSON.parse(JSON.stringify(input), (_name, value) =>
+    typeof value === 'object' && value !== null && '$from' in value
+      ? '00000000-0000-7000-8000-000000000000'
+      : value,
+  )
+}
+
+/** Ids that only one tenant can know. */
+function idsOf(value: unknown): string[] {
+  return JSON.stringify(value).match(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g) ?? []
+}
+
+/** A token of the tenant's person that may do nothing at all. */
+async function narrowToken(
+  tenant: { id: string; user: string },
+  runtime: import('../../../shared/pipeline/runtime.ts').Runtime,
+) {
+  const identity = {
+    tenant: tenant.id,
+    tier: 'enterprise' as const,
+    user: tenant.user,
+    roles: ['admin' as const],
+    permissions: [],
+  }
+  return { identity, ...(await runtime.platform.issueToken(identity)) }
+}

@@ -1,0 +1,111 @@
+/** Runs the examples of contracts: what a contract shows has to work, on a tenant that has nothing yet. */
+import { catalog } from '../../../functions/catalog.ts'
+import type { AspectFacts, Endpoint, Example, FunctionDefinition } from '../../../shared/contract/function.ts'
+import { findAspect } from '../../../shared/contract/find-aspect.ts'
+import type { Tenant, World } from './world.ts'
+
+export interface KnownAspect {
+  path: string
+  definition: FunctionDefinition
+  endpoint: Endpoint
+  aspect: AspectFacts
+}
+
+/** Every aspect of the catalog. */
+export const ASPECTS: KnownAspect[] = catalog.flatMap((definition) =>
+  definition.endpoints.flatMap((endpoint) =>
+    endpoint.aspect === undefined
+      ? []
+      : [{ path: endpoint.aspect.path, definition, endpoint, aspect: endpoint.aspect }],
+  ),
+)
+
+export interface Ran {
+  status: number
+  // oxlint-disable-next-line typescript/no-explicit-any -- reason: answers of every aspect
+  body: any
+  /** The input as it was sent, with the answers of earlier calls in it. */
+  input: Record<string, unknown>
+  /** Results of the calls that came first. */
+  given: unknown[]
+}
+
+export function urlOf({ aspect }: Pick<KnownAspect, 'aspect'>, holon = 'example'): string {
+  return `/v1/agentese/${aspect.path.replace('*', holon).replaceAll('.', '/')}`
+}
+
+/** Headers with which an observer that has the verb calls. */
+export function asAllowed({ archetypes }: AspectFacts): Record<string, string> {
+  return archetypes === 'all' ? {} : { 'x-observer-archetype': archetypes[0] ?? 'guest' }
+}
+
+/** Runs an example with everything that it says must come first; a job is followed to its end. */
+export async function runExample(
+  { endpoint, aspect }: Pick<KnownAspect, 'endpoint' | 'aspect'>,
+  example: Example,
+  tenant: Tenant,
+  settles: World['settles'],
+): Promise<Ran> {
+  const given: { result: unknown }[] = []
+  for (const { path, input } of example.given ?? []) {
+    const found = findAspect(catalog, path)
+    if (found === undefined)
+      throw new Error(`The example of ${endpoint.name} needs ${path}, which is not there`)
+    const url = `/v1/agentese/${path.replaceAll('.', '/')}`
+    const filled = fill(input, { given }) as object
+    const answer = await finish(
+      await tenant.calls('POST', url, filled, asAllowed(found.endpoint.aspect)),
+      tenant,
+      settles,
+    )
+    if (answer.status >= 400) throw new Error(`${path}: ${JSON.stringify(answer.body)}`)
+    given.push(answer.body)
+  }
+  const input = fill(example.input, { given }) as Record<string, unknown>
+  const url = urlOf({ aspect }, example.holon)
+  const answer = await finish(await tenant.calls('POST', url, input, asAllowed(aspect)), tenant, settles)
+  return { ...answer, input, given: given.map(({ result }) => result) }
+}
+
+/** The answer of a job when it has ended, in the envelope of an answer that came at once. */
+async function finish(
+  answer: Awaited<ReturnType<Tenant['calls']>>,
+  tenant: Tenant,
+  settles: World['settles'],
+): Promise<Pick<Ran, 'status' | 'body'>> {
+  const told = await settles(tenant, playModel)
+  void told
+  if (answer.status !== 202) return answer
+  const { body } = await tenant.calls('GET', answer.body.links.self)
+  const { job } = body
+  return job.status === 'completed'
+    ? { status: 200, body: { path: job.path, result: job.result, meta: { charges: job.charges } } }
+    : { status: 500, body: job }
+}
+
+/** A model that answers in words, or with vectors that depend on the text alone. */
+const playModel: Parameters<World['settles']>[1] = ({ request }) =>
+  'texts' in request
+    ? { vectors: request.texts.map(vectorOf), tokens: { prompt: request.texts.length, completion: 0 } }
+    : { text: 'An answer of a few words.' }
+
+function vectorOf(text: string): string {
+  const vector = new Float32Array(256)
+  for (const word of text.toLowerCase().match(/\w+/g) ?? []) {
+    let hash = 7
+    for (const letter of word) hash = (hash * 31 + letter.charCodeAt(0)) % 256
+    vector[hash] = (vector[hash] ?? 0) + 1
+  }
+  const length = Math.hypot(...vector) || 1
+  return Buffer.from(vector.map((value) => value / length).buffer).toString('base64')
+}
+
+/** Puts in place of `{ $from: 'given.0.result.id' }` what stands there. */
+function fill(value: unknown, scope: unknown): unknown {
+  if (Array.isArray(value)) return value.map((each) => fill(each, scope))
+  if (typeof value !== 'object' || value === null) return value
+  const { $from } = value as { $from?: string }
+  if ($from !== undefined)
+    return $from.split('.').reduce((at, name) => (at as Record<string, unknown>)[name], scope)
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, fill(member, scope)]))
+}
