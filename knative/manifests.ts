@@ -15,12 +15,15 @@ import type {
   Destination,
   EnvironmentVariable,
   KnativeService,
+  PingSource,
   Trigger,
 } from './objects.ts'
 
 /** What the manifests need of a function. */
 export type Deployable = Pick<FunctionDefinition, 'name' | 'needs' | 'secrets' | 'scale'> & {
   subscriptions: readonly Pick<Subscription, 'name' | 'attributes'>[]
+  /** Present where it wants to be woken every minute. */
+  tick?: unknown
 }
 
 /** What is decided when deploying, and by nobody else. */
@@ -44,6 +47,8 @@ const CHANNEL_NAME = 'kgents-broker-channel'
 
 /** Path on which every function takes what a Trigger delivers. */
 const EVENTS_PATH = '/events'
+/** Path on which a function takes a PingSource's minute. */
+const TICKS_PATH = '/ticks'
 
 /**
  * Attempts spread over four minutes, so that a database that restarts costs no event. The three belong together:
@@ -159,6 +164,21 @@ function toTriggers(definition: Deployable, deployment: Deployment): Trigger[] {
       delivery: toDelivery(deployment),
     },
   }))
+}
+
+/** The PingSources that wake the functions of `catalog` that have something to do by the clock. */
+export function pingSourcesOf(catalog: readonly Deployable[], deployment = DEFAULT_DEPLOYMENT): PingSource[] {
+  return catalog
+    .filter(({ tick }) => tick !== undefined)
+    .map(({ name }) => ({
+      apiVersion: 'sources.knative.dev/v1',
+      kind: 'PingSource',
+      metadata: { name: `${name}-tick`, namespace: deployment.namespace, labels: PART_OF },
+      spec: {
+        schedule: '* * * * *',
+        sink: { ref: { apiVersion: 'serving.knative.dev/v1', kind: 'Service', name }, uri: TICKS_PATH },
+      },
+    }))
 }
 
 /** Set on Broker and Triggers alike: a Trigger's delivery replaces the Broker's, it does not add to it. */

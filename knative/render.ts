@@ -6,7 +6,14 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { catalog } from '../functions/catalog.ts'
-import { brokerChannelOf, brokerOf, servicesOf, triggersOf, type Deployable } from './manifests.ts'
+import {
+  brokerChannelOf,
+  brokerOf,
+  pingSourcesOf,
+  servicesOf,
+  triggersOf,
+  type Deployable,
+} from './manifests.ts'
 
 const FOLDER = join(import.meta.dirname, 'manifests')
 const COMMAND = 'node knative/render.ts'
@@ -17,6 +24,7 @@ export function renderManifests(definitions: readonly Deployable[]): Record<stri
   return {
     'services.yaml': toYaml(servicesOf(definitions)),
     'triggers.yaml': toYaml(triggersOf(definitions)),
+    'sources.yaml': toYaml(pingSourcesOf(definitions)),
     'broker.yaml': toYaml([brokerChannelOf(), brokerOf()]),
   }
 }

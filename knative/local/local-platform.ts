@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { catalog } from '../../functions/catalog.ts'
 import { createLog } from '../../shared/telemetry/log.ts'
 import { bundleFunctions } from '../bundle.ts'
-import { brokerOf, servicesOf, triggersOf } from '../manifests.ts'
+import { brokerOf, pingSourcesOf, servicesOf, triggersOf } from '../manifests.ts'
 import { announce } from './announce.ts'
 import type { LocalConfig } from './config.ts'
 import { startDeployment, type Deployment } from './deployment.ts'
@@ -78,6 +78,7 @@ export class LocalPlatform {
     this.#knative = await startKnative({
       services: servicesOf(catalog),
       triggers: triggersOf(catalog),
+      pingSources: pingSourcesOf(catalog),
       broker: brokerOf(),
       command: [process.execPath, program],
       stateFolder: config.KGENTS_STATE,

@@ -1,7 +1,13 @@
 import { expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { catalog } from '../../../functions/catalog.ts'
-import { brokerChannelOf, brokerOf, servicesOf, triggersOf } from '../../../knative/manifests.ts'
+import {
+  brokerChannelOf,
+  brokerOf,
+  pingSourcesOf,
+  servicesOf,
+  triggersOf,
+} from '../../../knative/manifests.ts'
 import { renderManifests } from '../../../knative/render.ts'
 import { findProblems, readDefinitions } from './structural-schema.ts'
 import { findServiceProblems, findTriggerProblems } from './webhook-laws.ts'
@@ -12,6 +18,7 @@ const definitions = readDefinitions(
     'knative-serving/service',
     'knative-eventing/trigger',
     'knative-eventing/broker',
+    'knative-eventing/pingsource',
     'eventing-natss/302-jsm-channel',
   ].map((name) => new URL(`${name}.yaml`, CRDS)),
 )
@@ -118,6 +125,19 @@ test('every function of the catalog is a Service, and every subscription a Trigg
   expect(new Set(triggers.map(({ metadata }) => metadata.name)).size).toBe(triggers.length)
 })
 
+test('pingSourcesOf() wakes who acts by the clock every minute, and nobody else', () => {
+  expect(pingSourcesOf([example])).toEqual([])
+  expect(pingSourcesOf([{ ...example, tick: {} }])).toMatchObject([
+    {
+      metadata: { name: 'void-entropy-tick' },
+      spec: {
+        schedule: '* * * * *',
+        sink: { ref: { kind: 'Service', name: 'void-entropy' }, uri: '/ticks' },
+      },
+    },
+  ])
+})
+
 test('no manifest breaks a law of the admission webhook', () => {
   for (const service of [...services, ...servicesOf([example])])
     expect(findServiceProblems(service)).toEqual([])
@@ -131,7 +151,7 @@ test('every manifest fits the schema of its CustomResourceDefinition', ({ skip }
     apiVersion: string
     kind: string
   }
-  for (const object of [...services, ...triggers, brokerOf(), channel]) {
+  for (const object of [...services, ...triggers, ...pingSourcesOf(catalog), brokerOf(), channel]) {
     expect(findProblems(object, definitions)).toEqual([])
   }
 })
@@ -156,7 +176,7 @@ test('a typo, a wrong type and a missing field would not fit', ({ skip }) => {
 
 test('renderManifests() writes files that say who wrote them, and read back as the same objects', () => {
   const files = renderManifests(catalog)
-  expect(Object.keys(files)).toEqual(['services.yaml', 'triggers.yaml', 'broker.yaml'])
+  expect(Object.keys(files)).toEqual(['services.yaml', 'triggers.yaml', 'sources.yaml', 'broker.yaml'])
   for (const text of Object.values(files))
     expect(text).toMatch(/^# Written from functions\/catalog\.ts by: node knative/)
   const read = parseAllDocuments(files['services.yaml'] ?? '').map((document) => document.toJS() as unknown)
