@@ -1,6 +1,7 @@
 /** What every aspect of the catalog promises, whoever wrote it: an aspect gets these tests by being there. */
 import { describe, expect } from 'vitest'
 import { archetypesFor } from '../../../shared/agentese/observer.ts'
+import type { Runtime } from '../../../shared/pipeline/runtime.ts'
 import { ASPECTS, asAllowed, runExample, urlOf } from './examples.ts'
 import { testWith } from './world.ts'
 
@@ -113,10 +114,7 @@ function idsOf(value: unknown): string[] {
 }
 
 /** A token of the tenant's person that may do nothing at all. */
-async function narrowToken(
-  tenant: { id: string; user: string },
-  runtime: import('../../../shared/pipeline/runtime.ts').Runtime,
-) {
+async function narrowToken(tenant: { id: string; user: string }, runtime: Runtime) {
   const identity = {
     tenant: tenant.id,
     tier: 'enterprise' as const,
