@@ -2,7 +2,7 @@
 import type { Observer } from '../agentese/observer.ts'
 import type { Db } from '../database/database.ts'
 import type { Identity } from '../identity/identity.ts'
-import type { InferenceRequest, TokenUsage } from '../inference/messages.ts'
+import type { ChatRequest, TokenUsage } from '../inference/messages.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { TraceContext } from '../telemetry/trace.ts'
 import type { Platform } from './platform.ts'
@@ -34,7 +34,7 @@ export interface Call {
 }
 
 /** What a handler asks of a model. */
-export interface Inference extends Omit<InferenceRequest, 'seed'> {
+export interface Inference extends Omit<ChatRequest, 'seed'> {
   /** Tokens to reserve before the model runs; what was really used is settled afterwards. */
   estimateTokens: number
 }

@@ -4,7 +4,7 @@ import type { Engine } from '../../../gpu-workers/engines/engine.ts'
 import { openLlamaCpp } from '../../../gpu-workers/engines/llama-cpp.ts'
 import { createOpenAiCompatible } from '../../../gpu-workers/engines/openai-compatible.ts'
 import { testEngine } from './engine-suite.ts'
-import { findModel } from './model.ts'
+import { findEmbeddingModel, findModel } from './model.ts'
 import { openOpenAiServer, type OpenAiServer } from './openai-server.ts'
 
 const warnings: string[] = []
@@ -16,6 +16,7 @@ beforeAll(async () => {
   // Without the penalty the most likely word is the same in a continued answer.
   llama = await openLlamaCpp({
     modelPath: await findModel(),
+    embeddingModelPath: await findEmbeddingModel(),
     concurrency: 2,
     contextTokens: 1024,
     repeatPenalty: 1,
@@ -23,7 +24,8 @@ beforeAll(async () => {
   })
   server = await openOpenAiServer(llama)
   const servers = [{ baseUrl: server.baseUrl, model: llama.model }] as const
-  remote = createOpenAiCompatible({ servers: [...servers], canContinue: true })
+  const embeddingModel = 'all-MiniLM-L6-v2'
+  remote = createOpenAiCompatible({ servers: [...servers], canContinue: true, embeddingModel })
 }, 240_000)
 
 afterAll(async () => {

@@ -5,12 +5,12 @@ import {
   type OpenAiCompatibleSettings,
   type Server,
 } from '../../../gpu-workers/engines/openai-compatible.ts'
-import type { InferenceRequest } from '../../../shared/inference/messages.ts'
+import type { ChatRequest } from '../../../shared/inference/messages.ts'
 import { collect } from './collect.ts'
 
 const first: Server = { baseUrl: 'http://first/v1', model: 'small', apiKey: 'key' }
 const second: Server = { baseUrl: 'http://second/v1/', model: 'large' }
-const request: InferenceRequest = {
+const request: ChatRequest = {
   messages: [{ role: 'user', content: 'Say hello' }],
   maxTokens: 16,
   temperature: 0.5,
