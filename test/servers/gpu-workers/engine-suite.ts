@@ -19,7 +19,8 @@ async function run(engine: Engine, request: ChatRequest, options: Partial<Genera
   throw new Error('the engine ended without an end')
 }
 
-function cosine(a: Float32Array | undefined, b: Float32Array | undefined): number {
+/** How alike two vectors are, from -1 to 1. */
+export function cosine(a: Float32Array | undefined, b: Float32Array | undefined): number {
   const product = (one: Float32Array, other: Float32Array) =>
     one.reduce((sum, value, index) => sum + value * (other[index] ?? 0), 0)
   if (a === undefined || b === undefined) throw new Error('there is a vector missing')
