@@ -33,6 +33,7 @@ const Common = z.object({
 const LlamaCpp = Common.extend({
   ENGINE: z.literal('llama-cpp'),
   MODEL_PATH: z.string(),
+  EMBEDDING_MODEL_PATH: z.string().optional(),
   INFERENCE_THREADS: Count.optional(),
   INFERENCE_GPU: z.enum(['auto', 'cuda', 'vulkan', 'metal', 'none']).default('auto'),
   INFERENCE_CONTEXT_TOKENS: Count.default(4096),
@@ -44,6 +45,7 @@ const OpenAi = Common.extend({
   INFERENCE_BASE_URL: List.pipe(z.tuple([z.url()], z.url())),
   INFERENCE_MODEL: List.pipe(z.tuple([z.string().min(1)], z.string().min(1))),
   INFERENCE_API_KEY: List.optional(),
+  INFERENCE_EMBEDDING_MODEL: z.string().min(1).optional(),
   /** Whether the servers are vLLM, or know its `continue_final_message`. */
   INFERENCE_CAN_CONTINUE: z.stringbool().default(false),
 })
@@ -99,14 +101,22 @@ async function openEngine(settings: Settings, log: Log): Promise<Engine> {
   if (settings.ENGINE === 'openai') {
     const { createOpenAiCompatible } = await import('./engines/openai-compatible.ts')
     const canContinue = settings.INFERENCE_CAN_CONTINUE
-    return createOpenAiCompatible({ servers: serversOf(settings), concurrency, canContinue })
+    const { INFERENCE_EMBEDDING_MODEL: embeddingModel } = settings
+    return createOpenAiCompatible({
+      servers: serversOf(settings),
+      concurrency,
+      canContinue,
+      ...(embeddingModel === undefined ? {} : { embeddingModel }),
+    })
   }
+  const { EMBEDDING_MODEL_PATH: embeddingModelPath } = settings
   const { openLlamaCpp } = await import('./engines/llama-cpp.ts')
   return openLlamaCpp({
     modelPath: settings.MODEL_PATH,
     concurrency,
     contextTokens: settings.INFERENCE_CONTEXT_TOKENS,
     gpu: settings.INFERENCE_GPU === 'none' ? false : settings.INFERENCE_GPU,
+    ...(embeddingModelPath === undefined ? {} : { embeddingModelPath }),
     ...(settings.INFERENCE_THREADS === undefined ? {} : { threads: settings.INFERENCE_THREADS }),
     warn: (message) => log.warn(message),
   })

@@ -29,6 +29,7 @@ export function createMetrics(): Metrics {
     count({ prompt, completion }, took) {
       tokens.prompt += prompt
       tokens.completion += completion
+      if (completion === 0) return // nothing was generated: texts were embedded
       seconds += took
       rate = took > 0 ? completion / took : 0
     },

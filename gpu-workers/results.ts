@@ -5,12 +5,14 @@
  * A result is published until JetStream has stored it, however long NATS is away: the work behind it is dear.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { ErrorCode, NatsError } from 'nats'
 import { createEvent, type KgentsEvent } from '../shared/events/event.ts'
 import { toNats } from '../shared/events/nats.ts'
 import { eventSubject } from '../shared/events/streams.ts'
 import type { Completion, InferenceFailure, JobMessage } from '../shared/inference/messages.ts'
 import type { Log } from '../shared/telemetry/log.ts'
 import { childOf, formatTraceparent, readTraceparent } from '../shared/telemetry/trace.ts'
+import { EngineFailure } from './engines/engine.ts'
 import type { Link } from './link.ts'
 
 type Result =
@@ -40,7 +42,11 @@ export function announceEvent({ nc }: Link, event: KgentsEvent): void {
   nc.publish(eventSubject(event.tenantid, event.type), payload, { headers })
 }
 
-/** Publishes until the event is stored; its id keeps a repeated publish from counting twice. */
+/**
+ * Publishes until the event is stored; its id keeps a repeated publish from counting twice.
+ *
+ * @throws EngineFailure where NATS will never take so large an event; what `signal` was aborted with
+ */
 export async function storeEvent(
   { nc }: Link,
   event: KgentsEvent,
@@ -54,8 +60,19 @@ export async function storeEvent(
       return
     } catch (error) {
       signal.throwIfAborted()
+      if (isTooLarge(error)) {
+        const message = `Cannot store the result: NATS takes no message of ${payload.length} bytes, see max_payload`
+        throw new EngineFailure(message, { retry: false, cause: error })
+      }
       log.warn({ err: error, event: event.id, type: event.type }, 'cannot store a result, trying again')
       await sleep(delay, undefined, { signal })
     }
   }
+}
+
+/** Many vectors of many dimensions can be more than the megabyte that NATS takes unless told otherwise. */
+const TOO_LARGE: string = ErrorCode.MaxPayloadExceeded
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof NatsError && error.code === TOO_LARGE
 }

@@ -1,15 +1,23 @@
 /**
  * One attempt at one job: from the token log over the engine to the stored result.
  *
- * Promises: the text of the result is the text of the token log; nothing is generated for a job that has ended;
- * a cancellation stops the engine at once. Never acknowledges: that is for the worker, by the outcome.
+ * Promises: the text of the result is the text of the token log, which stays empty where vectors were asked for; the
+ * engine does nothing for a job that has ended; a cancellation stops it at once. Never acknowledges: that is for the worker, by the outcome.
  */
-import type { JobMessage, TokenUsage } from '../shared/inference/messages.ts'
+import type {
+  ChatRequest,
+  Completion,
+  EmbedRequest,
+  JobMessage,
+  TokenUsage,
+} from '../shared/inference/messages.ts'
+import { encodeVector } from '../shared/inference/vectors.ts'
 import type { Log } from '../shared/telemetry/log.ts'
 import { EngineFailure, type Engine } from './engines/engine.ts'
 import type { Link } from './link.ts'
 import { announceEvent, createResult, storeEvent } from './results.ts'
 import { TokenLog } from './token-log.ts'
+import { toUnitLength } from './unit-vector.ts'
 
 /**
  * Why an attempt is stopped from outside. `closed`: the job has ended, mostly because it was cancelled.
@@ -50,6 +58,11 @@ export interface JobReport {
   secondsToFirstToken: number
 }
 
+/** What the engine made, as the result tells it, and when the first of it was there. */
+interface Answer extends Pick<Completion, 'text' | 'vectors' | 'tokens' | 'model'> {
+  firstAt: number
+}
+
 /** How long the token log may take to be stored before the result goes out without it. */
 const SETTLE_SECONDS = 5
 
@@ -72,23 +85,16 @@ export async function runJob(job: JobMessage, options: JobOptions): Promise<JobR
   try {
     const { attempt } = tokenLog
     announceEvent(link, createResult(job, { type: 'started', data: { job: job.job, attempt } }))
-    const { tokens, firstTokenAt } = await generate(job, tokenLog, options)
+    const { firstAt, ...answer } = await ask(job, tokenLog, options)
     await tokenLog.settle(SETTLE_SECONDS)
     const seconds = (performance.now() - begunAt) / 1000
-    const data = {
-      job: job.job,
-      text: tokenLog.text,
-      tokens,
-      ...describe(engine),
-      attempt,
-      durationSeconds: seconds,
-    }
+    const data = { job: job.job, ...answer, engine: engine.name, attempt, durationSeconds: seconds }
     await storeEvent(link, createResult(job, { type: 'completed', data }), { log, signal: stop.signal })
     return {
-      tokens,
-      generated: tokens.completion - (tokenLog.prefix?.tokens ?? 0),
+      tokens: answer.tokens,
+      generated: answer.tokens.completion - (tokenLog.prefix?.tokens ?? 0),
       seconds,
-      secondsToFirstToken: (firstTokenAt - begunAt) / 1000,
+      secondsToFirstToken: (firstAt - begunAt) / 1000,
     }
   } catch (error) {
     // Another worker goes on where the log ends.
@@ -99,28 +105,45 @@ export async function runJob(job: JobMessage, options: JobOptions): Promise<JobR
   }
 }
 
-function describe({ name, model }: Engine) {
-  return { engine: name, model }
-}
-
-async function generate(job: JobMessage, tokenLog: TokenLog, options: JobOptions) {
-  const { engine, stop, checkSeconds, stallSeconds } = options
+/** Lets the engine do what is asked, unless the job is no longer ours or the engine falls silent. */
+async function ask({ request }: JobMessage, tokenLog: TokenLog, options: JobOptions): Promise<Answer> {
+  const { stop, checkSeconds, stallSeconds } = options
   const checks = setInterval(() => void check(tokenLog, stop), checkSeconds * 1000)
   const stall = setTimeout(() => stop.abort(stalled(stallSeconds)), stallSeconds * 1000)
-  const { prefix } = tokenLog
-  const generateOptions = { signal: stop.signal, ...(prefix === undefined ? {} : { prefix }) }
-  let firstTokenAt: number | undefined
   try {
-    if ('texts' in job.request) throw new EngineFailure('Cannot embed: no model', { retry: false })
-    for await (const output of engine.generate(job.request, generateOptions)) {
-      stall.refresh()
-      firstTokenAt ??= performance.now()
-      if (output.kind === 'end') return { tokens: output.usage, firstTokenAt }
-      tokenLog.append(output.text, output.tokens)
-    }
+    const alive = { ...options, onProgress: () => void stall.refresh() }
+    return await ('texts' in request ? embed(request, alive) : generate(request, tokenLog, alive))
   } finally {
     clearInterval(checks)
     clearTimeout(stall)
+  }
+}
+
+/** With what tells that the engine is at work. */
+type Watched = JobOptions & { onProgress: () => void }
+
+async function embed({ texts }: EmbedRequest, { engine, stop, onProgress }: Watched): Promise<Answer> {
+  const { vectors, tokens, model } = await engine.embed(texts, { signal: stop.signal, onProgress })
+  const encoded = vectors.map((vector) => encodeVector(toUnitLength(vector)))
+  const usage = { prompt: tokens, completion: 0 }
+  return { text: '', vectors: encoded, tokens: usage, model, firstAt: performance.now() }
+}
+
+async function generate(
+  request: ChatRequest,
+  tokenLog: TokenLog,
+  { engine, stop, onProgress }: Watched,
+): Promise<Answer> {
+  const { prefix } = tokenLog
+  const generateOptions = { signal: stop.signal, ...(prefix === undefined ? {} : { prefix }) }
+  let firstAt: number | undefined
+  for await (const output of engine.generate(request, generateOptions)) {
+    onProgress()
+    firstAt ??= performance.now()
+    if (output.kind === 'end') {
+      return { text: tokenLog.text, tokens: output.usage, model: engine.model, firstAt }
+    }
+    tokenLog.append(output.text, output.tokens)
   }
   throw new EngineFailure('Cannot finish the answer: the engine stopped in the middle', { retry: true })
 }

@@ -1,6 +1,6 @@
 /**
  * What a worker needs from whatever runs the model. Everything about queues, tenants and retries stays outside:
- * an engine turns one request into text, counts tokens, and stops when it is told to.
+ * an engine turns one request into text, or texts into vectors, counts tokens, and stops when it is told to.
  */
 import type { ChatRequest, TokenUsage } from '../../shared/inference/messages.ts'
 
@@ -35,6 +35,23 @@ export interface GenerateOptions {
   prefix?: Prefix
 }
 
+/** What texts mean, by an embedding model. */
+export interface Embeddings {
+  /** One for each text, in their order; of any length but zero. */
+  vectors: Float32Array[]
+  /** Tokens of all texts together. */
+  tokens: number
+  /** The embedding model: vectors of different models cannot be compared. */
+  model: string
+}
+
+export interface EmbedOptions {
+  /** Stops the engine soon; `embed` then throws the signal's reason. */
+  signal: AbortSignal
+  /** Told now and then that the engine is at work, by those that know. */
+  onProgress?: () => void
+}
+
 export interface Engine {
   /** The kind of engine, such as `llama-cpp`. */
   readonly name: string
@@ -44,6 +61,8 @@ export interface Engine {
   /** Whether an answer that broke off can be continued without a seam. */
   readonly canContinue: boolean
   generate(request: ChatRequest, options: GenerateOptions): AsyncIterable<EngineOutput>
+  /** Fails for good where the engine has no embedding model, and says how it gets one. */
+  embed(texts: readonly string[], options: EmbedOptions): Promise<Embeddings>
   close(): Promise<void>
 }
 

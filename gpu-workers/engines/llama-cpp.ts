@@ -1,7 +1,7 @@
 /**
  * A model in this very process, by llama.cpp: on the GPU where there is one, else on the CPU.
  *
- * The model is loaded and warmed up once, when the worker starts. Requests are rendered with the template that
+ * The models are loaded and warmed up once, when the worker starts. Requests are rendered with the template that
  * the model was trained with; text of callers never becomes a control token.
  */
 import { randomInt } from 'node:crypto'
@@ -19,11 +19,22 @@ import {
   type LlamaModel,
 } from 'node-llama-cpp'
 import type { ChatRequest } from '../../shared/inference/messages.ts'
-import { EngineFailure, type Engine, type EngineOutput, type GenerateOptions, type Prefix } from './engine.ts'
+import {
+  EngineFailure,
+  type Embeddings,
+  type EmbedOptions,
+  type Engine,
+  type EngineOutput,
+  type GenerateOptions,
+  type Prefix,
+} from './engine.ts'
+import { nameOf, openEmbedder, type Embedder } from './llama-cpp-embedder.ts'
 import { createQueue } from './queue.ts'
 
 export interface LlamaCppSettings {
   modelPath: string
+  /** The model that embeds; without it texts are not embedded. */
+  embeddingModelPath?: string
   /** Requests run together; each has its own part of the context. */
   concurrency?: number
   /**
@@ -39,7 +50,7 @@ export interface LlamaCppSettings {
   warn?: (message: string) => void
 }
 
-/** Loads the model and answers one token with it, so that the first job does not pay for cold caches. */
+/** Loads the models and answers one token, so that the first job does not pay for cold caches. */
 export async function openLlamaCpp(settings: LlamaCppSettings): Promise<Engine> {
   const threads = settings.threads ?? Math.max(1, availableParallelism() - 1)
   const llama = await getLlama({
@@ -59,7 +70,9 @@ export async function openLlamaCpp(settings: LlamaCppSettings): Promise<Engine> 
     threads,
   })
   const sequences = Array.from({ length: context.totalSequences }, () => context.getSequence())
-  const engine = new LlamaCpp(llama, model, sequences, settings.repeatPenalty ?? 1.1)
+  const { embeddingModelPath: path, repeatPenalty = 1.1 } = settings
+  const embedder = path === undefined ? undefined : await openEmbedder(llama, path, threads)
+  const engine = new LlamaCpp(llama, model, sequences, repeatPenalty, embedder)
   await engine.warmUp()
   return engine
 }
@@ -76,15 +89,23 @@ class LlamaCpp implements Engine {
   readonly #model: LlamaModel
   readonly #free: LlamaContextSequence[]
   readonly #repeatPenalty: number
+  readonly #embedder: Embedder | undefined
   readonly #fresh: ChatWrapper
   readonly #continuing: ChatWrapper
 
-  constructor(llama: Llama, model: LlamaModel, sequences: LlamaContextSequence[], repeatPenalty: number) {
+  constructor(
+    llama: Llama,
+    model: LlamaModel,
+    sequences: LlamaContextSequence[],
+    repeatPenalty: number,
+    embedder: Embedder | undefined,
+  ) {
     this.#llama = llama
     this.#model = model
     this.#free = sequences
     this.#repeatPenalty = repeatPenalty
-    this.model = model.fileInfo.metadata.general.name ?? model.filename ?? 'unknown'
+    this.#embedder = embedder
+    this.model = nameOf(model)
     this.concurrency = sequences.length
     this.#fresh = templateOf(model, true)
     // With trimming, the space between the prefix and the next word would be lost.
@@ -186,6 +207,14 @@ class LlamaCpp implements Engine {
   #countPrompt(request: ChatRequest): number {
     const { contextText } = this.#fresh.generateContextState({ chatHistory: historyOf(request, '') })
     return contextText.tokenize(this.#model.tokenizer).length
+  }
+
+  async embed(texts: readonly string[], options: EmbedOptions): Promise<Embeddings> {
+    if (this.#embedder !== undefined) return this.#embedder.embed(texts, options)
+    throw new EngineFailure(
+      'Cannot embed the texts: this worker has no embedding model, EMBEDDING_MODEL_PATH sets one',
+      { retry: false },
+    )
   }
 
   async warmUp(): Promise<void> {

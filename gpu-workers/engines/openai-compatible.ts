@@ -1,18 +1,27 @@
 /**
- * Any server that speaks the OpenAI chat completions protocol: vLLM, Ollama, llama.cpp's server, OpenRouter.
+ * Any server that speaks the OpenAI protocol, for chat completions and embeddings: vLLM, Ollama, llama.cpp's server,
+ * OpenRouter.
  *
  * Several servers are tried in their order. Until the first token arrives a server that is away, overloaded or
  * broken is passed over for the next; from then on the answer is that server's, and if it breaks off the
- * attempt fails and the worker decides what to do.
+ * attempt fails and the worker decides what to do. Vectors come in one piece.
  */
 import { z } from 'zod'
 import type { ChatRequest } from '../../shared/inference/messages.ts'
-import { EngineFailure, type Engine, type EngineOutput, type GenerateOptions, type Prefix } from './engine.ts'
+import {
+  EngineFailure,
+  type Embeddings,
+  type EmbedOptions,
+  type Engine,
+  type EngineOutput,
+  type GenerateOptions,
+  type Prefix,
+} from './engine.ts'
 import { readEventData } from './server-sent-events.ts'
 
 /** One server. */
 export interface Server {
-  /** Up to and without `/chat/completions`, such as `http://vllm:8000/v1`. */
+  /** Up to and without `/chat/completions` and `/embeddings`, such as `http://vllm:8000/v1`. */
   baseUrl: string
   model: string
   apiKey?: string
@@ -23,6 +32,8 @@ export interface OpenAiCompatibleSettings {
   concurrency?: number
   /** Whether every server understands vLLM's `continue_final_message`. */
   canContinue?: boolean
+  /** One for all servers, for vectors of different models cannot be compared; who has it not is passed over. */
+  embeddingModel?: string
   fetch?: typeof fetch
 }
 
@@ -44,39 +55,65 @@ const Chunk = z.object({
   error: z.unknown().optional(),
 })
 
+const EmbeddingsAnswer = z.object({
+  data: z.array(z.object({ index: z.int(), embedding: z.array(z.number()).min(1) })),
+  usage: z.object({ prompt_tokens: z.int() }).nullish(),
+})
+
 class OpenAiCompatible implements Engine {
   readonly name = 'openai'
   readonly model: string
   readonly concurrency: number
   readonly canContinue: boolean
   readonly #servers: readonly Server[]
+  readonly #embeddingModel: string | undefined
   readonly #fetch: typeof fetch
 
   constructor({
     servers,
     concurrency = 1,
     canContinue = false,
+    embeddingModel,
     fetch = globalThis.fetch,
   }: OpenAiCompatibleSettings) {
     this.model = servers[0].model
     this.concurrency = concurrency
     this.canContinue = canContinue
     this.#servers = servers
+    this.#embeddingModel = embeddingModel
     this.#fetch = fetch
   }
 
   async *generate(request: ChatRequest, options: GenerateOptions): AsyncGenerator<EngineOutput> {
+    yield* this.#askInTurn((server) => this.#complete(server, request, options), options.signal)
+  }
+
+  async embed(texts: readonly string[], { signal }: EmbedOptions): Promise<Embeddings> {
+    const model = this.#embeddingModel
+    if (model === undefined) {
+      throw new EngineFailure(
+        'Cannot embed the texts: this worker has no embedding model, INFERENCE_EMBEDDING_MODEL names one',
+        { retry: false },
+      )
+    }
+    const answers = this.#askInTurn((server) => this.#embed(server, model, texts, signal), signal)
+    for await (const answer of answers) return answer
+    throw brokenOff()
+  }
+
+  /** What the first server gives that gives anything. */
+  async *#askInTurn<T>(ask: (server: Server) => AsyncGenerator<T>, signal: AbortSignal): AsyncGenerator<T> {
     let failure: unknown
     for (const server of this.#servers) {
       let begun = false
       try {
-        for await (const output of this.#ask(server, request, options)) {
+        for await (const output of ask(server)) {
           begun = true
           yield output
         }
         return
       } catch (error) {
-        options.signal.throwIfAborted()
+        signal.throwIfAborted()
         failure = error
         if (begun || (error instanceof EngineFailure && !error.retry)) break
       }
@@ -88,26 +125,47 @@ class OpenAiCompatible implements Engine {
     })
   }
 
-  async *#ask(
+  async *#complete(
     server: Server,
     request: ChatRequest,
     { signal, prefix }: GenerateOptions,
   ): AsyncGenerator<EngineOutput> {
-    const response = await this.#fetch(`${server.baseUrl.replace(/\/+$/, '')}/chat/completions`, {
+    const body = bodyOf(server.model, request, prefix)
+    const response = await this.#post(server, '/chat/completions', 'text/event-stream', body, signal)
+    yield* readAnswer(response, request, prefix)
+  }
+
+  async *#embed(
+    server: Server,
+    model: string,
+    texts: readonly string[],
+    signal: AbortSignal,
+  ): AsyncGenerator<Embeddings> {
+    const body = { model, input: texts, encoding_format: 'float' }
+    const response = await this.#post(server, '/embeddings', 'application/json', body, signal)
+    yield readEmbeddings(await new Response(response).text(), model, texts)
+  }
+
+  async #post(
+    { baseUrl, apiKey }: Server,
+    path: string,
+    accept: string,
+    body: unknown,
+    signal: AbortSignal,
+  ): Promise<ReadableStream<Uint8Array>> {
+    const response = await this.#fetch(`${baseUrl.replace(/\/+$/, '')}${path}`, {
       method: 'POST',
       headers: {
         'content-type': 'application/json',
-        accept: 'text/event-stream',
-        ...(server.apiKey === undefined ? {} : { authorization: `Bearer ${server.apiKey}` }),
+        accept,
+        ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
       },
-      body: JSON.stringify(bodyOf(server.model, request, prefix)),
+      body: JSON.stringify(body),
       signal,
     })
-    if (!response.ok || response.body === null) {
-      await response.body?.cancel()
-      throw refusalOf(response.status)
-    }
-    yield* readAnswer(response.body, request, prefix)
+    if (response.ok && response.body !== null) return response.body
+    await response.body?.cancel()
+    throw refusalOf(response.status)
   }
 
   async close(): Promise<void> {}
@@ -158,13 +216,26 @@ async function* readAnswer(
   yield { kind: 'end', reason: isFull ? 'length' : reason, usage: usageOf(usage, tokens, request, prefix) }
 }
 
+/** Servers may answer in any order; an answer that is not about these texts is none. */
+function readEmbeddings(answer: string, model: string, texts: readonly string[]): Embeddings {
+  const result = EmbeddingsAnswer.safeParse(parse(answer))
+  if (!result.success) throw brokenOff(result.error)
+  const { data, usage } = result.data
+  const sorted = data.toSorted((a, b) => a.index - b.index)
+  if (sorted.length !== texts.length || sorted.some(({ index }, at) => index !== at)) throw brokenOff()
+  const vectors = sorted.map(({ embedding }) => Float32Array.from(embedding))
+  return { vectors, tokens: usage?.prompt_tokens ?? estimateTokens(texts), model }
+}
+
 function usageOf(
   usage: z.infer<typeof Chunk>['usage'],
   tokens: number,
   request: ChatRequest,
   prefix: Prefix,
 ) {
-  if (!usage) return { prompt: estimateTokens(request), completion: tokens }
+  if (!usage) {
+    return { prompt: estimateTokens(request.messages.map(({ content }) => content)), completion: tokens }
+  }
   return {
     // The server counts the prefix as part of the prompt.
     prompt: Math.max(0, usage.prompt_tokens - prefix.tokens),
@@ -173,8 +244,8 @@ function usageOf(
 }
 
 /** For servers that do not report usage: about four characters to a token. */
-function estimateTokens(request: ChatRequest): number {
-  return Math.ceil(request.messages.reduce((sum, { content }) => sum + content.length, 0) / 4)
+function estimateTokens(texts: readonly string[]): number {
+  return Math.ceil(texts.reduce((sum, text) => sum + text.length, 0) / 4)
 }
 
 function readChunk(data: string): z.infer<typeof Chunk> {

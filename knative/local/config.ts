@@ -32,8 +32,10 @@ const LocalConfig = LogSettings.extend({
   INFERENCE_BASE_URL: z.string().optional(),
   INFERENCE_API_KEY: z.string().optional(),
   INFERENCE_MODEL: z.string().optional(),
+  INFERENCE_EMBEDDING_MODEL: z.string().optional(),
   INFERENCE_THREADS: z.string().optional(),
   MODEL_PATH: z.string().optional(),
+  EMBEDDING_MODEL_PATH: z.string().optional(),
 })
 export type LocalConfig = Readonly<z.infer<typeof LocalConfig>>
 

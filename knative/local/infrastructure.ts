@@ -8,7 +8,7 @@ import { ensureLogin, loginUrl } from './database-logins.ts'
 import { keepRunning, type RunningServer } from './keep-running.ts'
 import type { Progress } from './progress.ts'
 import type { Secrets } from './secrets.ts'
-import { findDefaultModel } from './servers/model.ts'
+import { findDefaultEmbeddingModel, findDefaultModel } from './servers/model.ts'
 import { startNats } from './servers/nats.ts'
 import { findFreePorts } from './servers/ports.ts'
 import { startPostgres } from './servers/postgres.ts'
@@ -34,7 +34,7 @@ export interface Watcher {
 
 /** What workers run, or why they cannot. */
 export type Inference =
-  | { engine: 'llama-cpp'; modelPath: string }
+  | { engine: 'llama-cpp'; modelPath: string; embeddingModelPath: string | undefined }
   | { engine: 'openai'; baseUrl: string }
   | { engine: 'none'; reason: string; suggestion: string }
 
@@ -71,7 +71,11 @@ export async function startInfrastructure(
     redisOf(config, () =>
       keep('Redis', () => startRedis({ state, port: redisPort, password: redisPassword, ...fetching })),
     ),
-    inferenceOf(config, () => progress.step('Model', () => findDefaultModel(fetching))),
+    inferenceOf(config, {
+      chat: () => progress.step('Model', () => findDefaultModel(fetching)),
+      embedding: () => progress.step('Embedding model', () => findDefaultEmbeddingModel(fetching)),
+      note: fetching.tell,
+    }),
   ])
   const logins = await progress.step('Schema', () => prepareDatabase(database, secrets, config))
   return { database: logins, nats, redis, inference, servers }
@@ -94,18 +98,34 @@ async function redisOf(
   return { url: url ?? (await start()).url }
 }
 
-async function inferenceOf(
-  { INFERENCE_BASE_URL: baseUrl, MODEL_PATH: modelPath, INFERENCE: mode }: LocalConfig,
-  find: () => ReturnType<typeof findDefaultModel>,
-): Promise<Inference> {
+/** How models are found that the environment does not name, and who is told where that fails. */
+interface Models {
+  chat: () => ReturnType<typeof findDefaultModel>
+  embedding: () => ReturnType<typeof findDefaultEmbeddingModel>
+  note: (text: string) => void
+}
+
+async function inferenceOf(config: LocalConfig, models: Models): Promise<Inference> {
+  const { INFERENCE_BASE_URL: baseUrl, INFERENCE: mode } = config
   if (mode === 'off') {
     const suggestion = 'Remove INFERENCE=off from the environment'
     return { engine: 'none', reason: 'INFERENCE is set to "off"', suggestion }
   }
   if (baseUrl !== undefined) return { engine: 'openai', baseUrl }
-  if (modelPath !== undefined) return { engine: 'llama-cpp', modelPath }
-  const model = await find()
-  return 'path' in model ? { engine: 'llama-cpp', modelPath: model.path } : { engine: 'none', ...model }
+  const [model, embeddingModelPath] = await Promise.all([
+    config.MODEL_PATH === undefined ? models.chat() : { path: config.MODEL_PATH },
+    config.EMBEDDING_MODEL_PATH ?? embeddingModelOf(models),
+  ])
+  if (!('path' in model)) return { engine: 'none', ...model }
+  return { engine: 'llama-cpp', modelPath: model.path, embeddingModelPath }
+}
+
+/** Text can be had without it: then jobs that want vectors fail, and say why. */
+async function embeddingModelOf({ embedding, note }: Models): Promise<string | undefined> {
+  const model = await embedding()
+  if ('path' in model) return model.path
+  note(`There is no embedding model: ${model.reason}. ${model.suggestion}`)
+  return undefined
 }
 
 /** Brings the schema up to date and lets functions and relay log in as themselves, never as the owner. */

@@ -20,13 +20,13 @@ Environment (all optional):
   PORT, HOST              where the gateway listens (8000 on 127.0.0.1; PORT=0 for any free port, HOST=0.0.0.0 for
                           all addresses)
   KGENTS_STATE            folder of everything that outlives a restart (.kgents)
-  KGENTS_CACHE            folder of downloaded servers and the model (~/.cache/kgents)
+  KGENTS_CACHE            folder of downloaded servers and models (~/.cache/kgents)
   KNATIVE_TIME_SCALE      Knative's times, multiplied by this; an idle function sleeps after about 60 s x this (0.25)
   WORKERS                 inference workers (1)
   INFERENCE               "off" starts without a model
-  INFERENCE_BASE_URL      OpenAI-compatible server to use instead of the small model that comes along
-  INFERENCE_MODEL, INFERENCE_API_KEY   which model there, and the key
-  MODEL_PATH              GGUF file to use instead of the small model that comes along
+  INFERENCE_BASE_URL      OpenAI-compatible server to use instead of the small models that come along
+  INFERENCE_MODEL, INFERENCE_EMBEDDING_MODEL, INFERENCE_API_KEY   which models there, and the key
+  MODEL_PATH, EMBEDDING_MODEL_PATH     GGUF files to use instead of the small models that come along
   DATABASE_URL            PostgreSQL to use, as its owner; NATS_URL, REDIS_URL or UPSTASH_REDIS_REST_URL likewise
   LOG_LEVEL               silent, error, warn, info, debug (info)
 `

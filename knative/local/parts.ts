@@ -82,12 +82,18 @@ function workers({ infrastructure, ports, config }: PlatformFacts): Part[] {
   if (inference.engine === 'none') return []
   const engine: Record<string, string | undefined> =
     inference.engine === 'llama-cpp'
-      ? { ENGINE: 'llama-cpp', MODEL_PATH: inference.modelPath, INFERENCE_THREADS: config.INFERENCE_THREADS }
+      ? {
+          ENGINE: 'llama-cpp',
+          MODEL_PATH: inference.modelPath,
+          EMBEDDING_MODEL_PATH: inference.embeddingModelPath,
+          INFERENCE_THREADS: config.INFERENCE_THREADS,
+        }
       : {
           ENGINE: 'openai',
           INFERENCE_BASE_URL: inference.baseUrl,
           INFERENCE_API_KEY: config.INFERENCE_API_KEY,
           INFERENCE_MODEL: config.INFERENCE_MODEL,
+          INFERENCE_EMBEDDING_MODEL: config.INFERENCE_EMBEDDING_MODEL,
         }
   const env = { NATS_URL: nats.worker, ACK_WAIT_SECONDS: String(config.ACK_WAIT_SECONDS), ...engine }
   return Array.from({ length: config.WORKERS }, (_, at) => ({

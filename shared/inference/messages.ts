@@ -14,7 +14,7 @@ const ChatMessage = z.strictObject({
   content: z.string(),
 })
 
-/** What a model is asked. Temperature as in the OpenAI API (0 is greedy); `seed` makes sampling repeatable. */
+/** Asks for text. Temperature as in the OpenAI API (0 is greedy); `seed` makes sampling repeatable. */
 export const ChatRequest = z.strictObject({
   messages: z.array(ChatMessage).min(1),
   maxTokens: z.int().min(1).max(8192),
@@ -23,12 +23,13 @@ export const ChatRequest = z.strictObject({
 })
 export type ChatRequest = z.infer<typeof ChatRequest>
 
-/** Texts whose vectors are wanted. */
+/** Asks for one vector per text, so that texts that mean the same can be found by it. */
 export const EmbedRequest = z.strictObject({
   texts: z.array(z.string().min(1).max(20_000)).min(1).max(64),
 })
 export type EmbedRequest = z.infer<typeof EmbedRequest>
 
+/** What a model is asked. */
 export const InferenceRequest = z.union([ChatRequest, EmbedRequest])
 export type InferenceRequest = z.infer<typeof InferenceRequest>
 
@@ -46,7 +47,7 @@ export const JobMessage = z.object({
 })
 export type JobMessage = z.infer<typeof JobMessage>
 
-/** Tokens as counted by the engine. */
+/** Tokens as counted by the engine; those of texts that were embedded count as prompt. */
 export const TokenUsage = z.strictObject({
   prompt: z.int().min(0),
   completion: z.int().min(0),
@@ -74,11 +75,13 @@ export type TokenMessage = z.infer<typeof TokenMessage>
 /** Data of `io.kgents.inference.completed`. What is not known here is left out: workers may be newer than functions. */
 export const Completion = z.object({
   job: z.uuid(),
+  /** Empty where vectors were asked for. */
   text: Words,
-  /** For texts to embed: one vector each, as `encodeVector` writes it, of length 1. */
+  /** One for each text of the request, in its order; to be read by `decodeVector`. Their length is one. */
   vectors: z.array(z.string()).optional(),
   tokens: TokenUsage,
   engine: z.string(),
+  /** Vectors of different models cannot be compared. */
   model: z.string(),
   attempt: z.int().min(1),
   durationSeconds: z.number().min(0),

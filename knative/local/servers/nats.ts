@@ -112,6 +112,8 @@ function configOf(
     host: '127.0.0.1',
     port,
     http: `127.0.0.1:${monitoringPort}`,
+    // Texts to embed come by the dozen, and go as vectors: more than the megabyte that is the default.
+    max_payload: 8 * 1024 * 1024,
     jetstream: { store_dir: join(folder, 'store'), max_memory_store: 256 * 1024 * 1024 },
     authorization: { users },
   }

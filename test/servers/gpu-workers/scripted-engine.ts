@@ -1,13 +1,19 @@
 /**
- * An engine that says fixed words at the pace of the test: it stands for the GPU where a test is about time,
+ * An engine that says fixed words, and tells the lengths of texts, at the pace of the test: it stands for the GPU where a test is about time,
  * crashes and failures, and not about language.
  */
-import type { Engine, EngineOutput, GenerateOptions, Prefix } from '../../../gpu-workers/engines/engine.ts'
+import type {
+  Embeddings,
+  Engine,
+  EngineOutput,
+  GenerateOptions,
+  Prefix,
+} from '../../../gpu-workers/engines/engine.ts'
 
 export interface ScriptedEngine extends Engine {
-  /** What each call of `generate` was told to continue; undefined where it was to begin anew. */
+  /** What each call was told to continue; undefined where it was to begin anew, or to embed. */
   readonly calls: (Prefix | undefined)[]
-  /** Lets `count` more words be said; they are said at once, or as soon as they are asked for. */
+  /** Lets `count` more words be said; they are said at once, or as soon as they are asked for. None, and no vectors. */
   allow(count: number): void
   /** Makes the next calls throw, after the words that are allowed. */
   failWith(...errors: Error[]): void
@@ -41,6 +47,15 @@ export function createScriptedEngine(script: Script): ScriptedEngine {
     yield { kind: 'end', reason: 'stop', usage: { prompt: 5, completion: words.length } }
   }
 
+  async function embed(texts: readonly string[], { signal }: { signal: AbortSignal }): Promise<Embeddings> {
+    calls.push(undefined)
+    const failure = failures.shift()
+    if (failure !== undefined) throw failure
+    while (pace.allowed === 0) await Promise.race([pace.changed.promise, untilAborted(signal)])
+    const vectors = texts.map((text) => Float32Array.of(text.length, 0, 0, text.length))
+    return { vectors, tokens: texts.length * 3, model: 'lengths' }
+  }
+
   return {
     name: 'scripted',
     model: 'words',
@@ -48,6 +63,7 @@ export function createScriptedEngine(script: Script): ScriptedEngine {
     canContinue,
     calls,
     generate,
+    embed,
     allow(count) {
       pace.allowed += count
       pace.changed.resolve()

@@ -5,8 +5,9 @@ import { fileURLToPath } from 'node:url'
 import { afterEach, expect, vi } from 'vitest'
 import { readProgress } from '../../../gpu-workers/progress.ts'
 import { findFreePorts } from '../../../knative/local/servers/ports.ts'
+import { decodeVector } from '../../../shared/inference/vectors.ts'
 import { Completion, type JobMessage } from '../../../shared/inference/messages.ts'
-import { findModel } from './model.ts'
+import { findEmbeddingModel, findModel } from './model.ts'
 import { openOpenAiServer } from './openai-server.ts'
 import { createScriptedEngine } from './scripted-engine.ts'
 import { ACK_WAIT_SECONDS, test, type World } from './world.ts'
@@ -86,6 +87,29 @@ test('a worker process answers a job with the real model, shows its metrics, and
   expect(await worker.kill('SIGTERM')).toEqual({ code: 0, signal: null })
   expect(worker.output).not.toContain('fox')
   for (const line of worker.output.trim().split('\n')) expect(JSON.parse(line)).toMatchObject({ level: 30 })
+}, 60_000)
+
+test('a worker process embeds texts with the real model, and shows none of them', async ({ world }) => {
+  await world.prepare()
+  const worker = await startLlama(world, { EMBEDDING_MODEL_PATH: await findEmbeddingModel() })
+  const job = await world.queue({ texts: ['A fox crossed the frozen lake', 'x'.repeat(2000)] })
+  const { vectors = [], text, tokens, model } = await completionOf(world, job)
+  expect({ text, model }).toEqual({ text: '', model: 'all-MiniLM-L6-v2' })
+  expect(tokens.prompt).toBeGreaterThan(10)
+  expect(vectors.map((vector) => decodeVector(vector).length)).toEqual([384, 384])
+  await expect.poll(() => worker.output).toContain('job completed')
+  expect(await worker.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+  expect(worker.output).not.toContain('fox')
+  for (const line of worker.output.trim().split('\n')) expect(JSON.parse(line)).toMatchObject({ level: 30 })
+}, 60_000)
+
+test('a worker process without an embedding model says which variable sets one', async ({ world }) => {
+  await world.prepare()
+  await startLlama(world)
+  const job = await world.queue({ texts: ['Hi'] })
+  await expect
+    .poll(() => world.resultOf(job, 'failed'), { timeout: 30_000 })
+    .toMatchObject({ data: { reason: expect.stringContaining('EMBEDDING_MODEL_PATH'), attempt: 1 } })
 }, 60_000)
 
 test('a worker that is killed in the middle loses nothing: the next one goes on where it was', async ({

@@ -1,8 +1,10 @@
 /** The worker loop on a real NATS server; the engine says fixed words, at the pace of the test. */
 import { afterEach, expect, vi } from 'vitest'
 import { EngineFailure } from '../../../gpu-workers/engines/engine.ts'
+import { createOpenAiCompatible } from '../../../gpu-workers/engines/openai-compatible.ts'
 import { JOB_ATTEMPTS } from '../../../shared/events/streams.ts'
-import type { TokenMessage } from '../../../shared/inference/messages.ts'
+import { Completion, type TokenMessage } from '../../../shared/inference/messages.ts'
+import { decodeVector } from '../../../shared/inference/vectors.ts'
 import { readProgress } from '../../../gpu-workers/progress.ts'
 import { createScriptedEngine } from './scripted-engine.ts'
 import { test, type World } from './world.ts'
@@ -308,4 +310,126 @@ test('a job waits for a token log that NATS has lost, without using up its attem
   await expect.poll(() => metrics.running, { timeout: 5000 }).toBe(1)
   await world.prepare()
   await expect.poll(() => world.resultOf(job), { timeout: 5000 }).toMatchObject({ data: { attempt: 1 } })
+})
+
+const TEXTS = ['a', 'brown', 'fox']
+
+test('a worker embeds texts: its result has a vector of length one for each, and its token log no text', async ({
+  world,
+}) => {
+  await world.prepare()
+  const { metrics } = await openWorker(world, createScriptedEngine({ words: [] }))
+  const job = await world.queue({ texts: TEXTS })
+  const event = await vi.waitUntil(() => world.resultOf(job), { timeout: 5000 })
+  expect(event).toMatchObject({
+    type: 'io.kgents.inference.completed',
+    function: 'self-soul',
+    data: {
+      text: '',
+      tokens: { prompt: 9, completion: 0 },
+      engine: 'scripted',
+      model: 'lengths',
+      attempt: 1,
+    },
+  })
+  const { vectors = [] } = Completion.parse(event.data)
+  expect(vectors).toHaveLength(TEXTS.length)
+  for (const vector of vectors) expect(Math.hypot(...decodeVector(vector))).toBeCloseTo(1, 5)
+  expect(await world.tokensOf(job)).toEqual([{ kind: 'started', index: 0, attempt: 1 }])
+  expect(await world.countResults(job, 'started')).toBe(1)
+  await expect.poll(() => world.countQueued()).toBe(0)
+  expect(metrics.render()).toContain('kgents_worker_tokens_total{kind="prompt"} 9')
+})
+
+test('a result of words has no vectors', async ({ world }) => {
+  await world.prepare()
+  await openWorker(world, createScriptedEngine({ words: WORDS }))
+  const job = await world.queue()
+  const event = await vi.waitUntil(() => world.resultOf(job), { timeout: 5000 })
+  expect(event.data).not.toHaveProperty('vectors')
+})
+
+test('texts fail at the first attempt where no embedding model is set, and the reason says what to set', async ({
+  world,
+}) => {
+  await world.prepare()
+  const servers = [{ baseUrl: 'http://127.0.0.1:1/v1', model: 'words' }] as const
+  await openWorker(world, createOpenAiCompatible({ servers: [...servers] }))
+  const job = await world.queue({ texts: TEXTS })
+  await expect
+    .poll(() => world.resultOf(job, 'failed'))
+    .toMatchObject({ data: { reason: expect.stringContaining('INFERENCE_EMBEDDING_MODEL'), attempt: 1 } })
+  await expect.poll(() => world.countQueued()).toBe(0)
+})
+
+test('texts that are cancelled are given up at once', async ({ world }) => {
+  await world.prepare()
+  const engine = createScriptedEngine({ words: [], allowed: 0 })
+  const { metrics } = await openWorker(world, engine)
+  const job = await world.queue({ texts: TEXTS })
+  await expect.poll(() => engine.calls.length).toBe(1)
+  await world.cancel(job)
+  await expect.poll(() => metrics.running, { timeout: 400, interval: 20 }).toBe(0)
+  await expect.poll(() => world.countQueued()).toBe(0)
+  expect(await world.resultOf(job)).toBeUndefined()
+})
+
+test('texts whose engine failed are embedded at the next attempt', async ({ world }) => {
+  await world.prepare()
+  const engine = createScriptedEngine({ words: [] })
+  engine.failWith(new EngineFailure('Cannot go on: out of memory', { retry: true }))
+  await openWorker(world, engine)
+  const job = await world.queue({ texts: TEXTS })
+  await expect.poll(() => world.resultOf(job), { timeout: 5000 }).toMatchObject({ data: { attempt: 2 } })
+  expect(kinds(await world.tokensOf(job))).toEqual(['started', 'started'])
+  expect(await world.countResults(job, 'completed')).toBe(1)
+})
+
+test('close() hands over texts that take too long', async ({ world }) => {
+  await world.prepare()
+  const first = createScriptedEngine({ words: [], allowed: 0 })
+  const worker = await openWorker(world, first)
+  const job = await world.queue({ texts: TEXTS })
+  await expect.poll(() => first.calls.length).toBe(1)
+  await openWorker(world, createScriptedEngine({ words: [] }))
+  await worker.close()
+  await expect.poll(() => world.resultOf(job), { timeout: 1000 }).toMatchObject({ data: { attempt: 2 } })
+})
+
+test.for([Number.NaN, Infinity, 0])(
+  'a vector full of %s has failed, and is never a result',
+  async (value, { world }) => {
+    await world.prepare()
+    const vector = new Float32Array(3).fill(value)
+    const embed = async () => ({ vectors: [vector], tokens: 1, model: 'broken' })
+    await openWorker(world, { ...createScriptedEngine({ words: [] }), embed })
+    const job = await world.queue({ texts: ['fox'] })
+    await expect
+      .poll(() => world.resultOf(job, 'failed'), { timeout: 5000 })
+      .toMatchObject({ data: { attempt: JOB_ATTEMPTS } })
+    expect(await world.resultOf(job)).toBeUndefined()
+  },
+)
+
+test('a result that is more than NATS takes fails for good, instead of being tried for ever', async ({
+  world,
+}) => {
+  await world.prepare()
+  const embed = async (texts: readonly string[]) => {
+    return { vectors: texts.map(() => new Float32Array(100_000).fill(1)), tokens: 1, model: 'wide' }
+  }
+  await openWorker(world, { ...createScriptedEngine({ words: [] }), embed })
+  const job = await world.queue({ texts: Array.from({ length: 20 }, () => 'fox') })
+  await expect
+    .poll(() => world.resultOf(job, 'failed'), { timeout: 5000 })
+    .toMatchObject({ data: { reason: expect.stringContaining('max_payload'), attempt: 1 } })
+  await expect.poll(() => world.countQueued()).toBe(0)
+})
+
+test('texts of the largest request reach the worker', async ({ world }) => {
+  await world.prepare()
+  await openWorker(world, createScriptedEngine({ words: [] }))
+  const job = await world.queue({ texts: Array.from({ length: 64 }, () => '語'.repeat(20_000)) })
+  const event = await vi.waitUntil(() => world.resultOf(job), { timeout: 5000 })
+  expect(Completion.parse(event.data).vectors).toHaveLength(64)
 })

@@ -16,7 +16,12 @@ import { cacheFolder } from '../../../knative/local/servers/wheels.ts'
 import { createEvent, deriveResultKey, verifyEvent, type KgentsEvent } from '../../../shared/events/event.ts'
 import { ensureStreams, fromNats, isEventMessage, openNats, toNats } from '../../../shared/events/nats.ts'
 import { eventSubject, inferenceSubject, tokensSubject } from '../../../shared/events/streams.ts'
-import { TokenMessage, type ChatRequest, type JobMessage } from '../../../shared/inference/messages.ts'
+import {
+  TokenMessage,
+  type ChatRequest,
+  type EmbedRequest,
+  type JobMessage,
+} from '../../../shared/inference/messages.ts'
 import { createLog } from '../../../shared/telemetry/log.ts'
 import { makeStateFolder } from '../servers.ts'
 
@@ -34,7 +39,7 @@ export interface World {
   /** Ends NATS as a crash would, and starts it on the same folder and port; what is in memory is lost. */
   restartNats(options?: { meanwhile?: () => void; prepare?: boolean }): Promise<void>
   openWorker(engine: Engine, settings?: Partial<WorkerSettings>): Promise<Worker & { metrics: Metrics }>
-  queue(request?: Partial<ChatRequest>): Promise<JobMessage>
+  queue(request?: Partial<ChatRequest> | EmbedRequest): Promise<JobMessage>
   publishJob(job: JobMessage): Promise<void>
   /** The messages in the token log, oldest first; the closing event is left out. */
   tokensOf(job: JobMessage): Promise<TokenMessage[]>
@@ -143,14 +148,17 @@ class WorkerWorld implements World {
     return { metrics, close }
   }
 
-  async queue(request: Partial<ChatRequest> = {}): Promise<JobMessage> {
+  async queue(request: Partial<ChatRequest> | EmbedRequest = {}): Promise<JobMessage> {
     const [tenant, job] = [randomUUID(), randomUUID()]
     const message: JobMessage = {
       job,
       tenant,
       function: 'self-soul',
       path: 'self.soul.dialogue',
-      request: { messages: [{ role: 'user', content: 'Hi' }], maxTokens: 64, temperature: 0, ...request },
+      request:
+        'texts' in request
+          ? request
+          : { messages: [{ role: 'user', content: 'Hi' }], maxTokens: 64, temperature: 0, ...request },
       resultKey: deriveResultKey(PLATFORM_KEY, tenant, job),
       traceparent: `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`,
     }

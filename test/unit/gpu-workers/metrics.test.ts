@@ -18,3 +18,13 @@ test('render() writes jobs, tokens and speed in the format of Prometheus', () =>
   expect(lines).toContain('kgents_worker_tokens_per_second 50')
   expect(lines.at(-1)).toBe('')
 })
+
+test('count() leaves the speed as it is where texts were embedded', () => {
+  const metrics = createMetrics()
+  metrics.count({ prompt: 30, completion: 100 }, 2)
+  metrics.count({ prompt: 500, completion: 0 }, 3)
+  const lines = metrics.render().split('\n')
+  expect(lines).toContain('kgents_worker_tokens_total{kind="prompt"} 530')
+  expect(lines).toContain('kgents_worker_tokens_per_second 50')
+  expect(lines).toContain('kgents_worker_generation_seconds_total 2')
+})

@@ -164,3 +164,77 @@ test('generate() adds nothing to a prefix that has used up all tokens', async ()
     { kind: 'end', reason: 'length', usage: { prompt: 9, completion: 16 } },
   ])
 })
+
+const TEXTS = ['a fox', 'a lake'] as const
+const embedding = (index: number, ...vector: number[]) => ({ object: 'embedding', index, embedding: vector })
+const embeddings = (...data: unknown[]) =>
+  Response.json({ object: 'list', data, usage: { prompt_tokens: 6 } })
+const FOX_AND_LAKE = () => embeddings(embedding(1, 0, 2), embedding(0, 1, 0))
+
+async function embed({ engine }: ReturnType<typeof engineWith>, signal = new AbortController().signal) {
+  return engine.embed(TEXTS, { signal })
+}
+
+const withModel = { embeddingModel: 'small-embed' }
+
+test('embed() asks once for all texts, and puts the vectors into their order', async () => {
+  const setup = engineWith({ first: FOX_AND_LAKE }, withModel)
+  expect(await embed(setup)).toEqual({
+    vectors: [Float32Array.of(1, 0), Float32Array.of(0, 2)],
+    tokens: 6,
+    model: 'small-embed',
+  })
+  expect(setup.requests).toHaveLength(1)
+  const { url, headers, body } = setup.requests[0] ?? {}
+  expect(url).toBe('http://first/v1/embeddings')
+  expect(headers?.get('authorization')).toBe('Bearer key')
+  expect(body).toEqual({ model: 'small-embed', input: TEXTS, encoding_format: 'float' })
+})
+
+test.for([
+  ['is away', undefined],
+  ['does not know the model', () => new Response('', { status: 404 })],
+  ['leaves a text out', () => embeddings(embedding(0, 1, 0))],
+  ['answers one text twice', () => embeddings(embedding(0, 1, 0), embedding(0, 0, 2))],
+  ['gives an empty vector', () => embeddings(embedding(0, 1, 0), embedding(1))],
+  ['sends nonsense', () => new Response('<html>')],
+] as const)('embed() goes to the next server when the first %s', async ([, answer]) => {
+  const setup = engineWith({ ...(answer && { first: answer }), second: FOX_AND_LAKE }, withModel)
+  expect((await embed(setup)).vectors).toHaveLength(2)
+  expect(setup.requests.at(-1)?.url).toBe('http://second/v1/embeddings')
+})
+
+test('embed() estimates the tokens where a server reports no usage', async () => {
+  const first = () => Response.json({ data: [embedding(0, 1), embedding(1, 1)] })
+  expect(await embed(engineWith({ first }, withModel))).toMatchObject({ tokens: 3 })
+})
+
+test('embed() fails for good, naming the variable, where no embedding model is set', async () => {
+  const setup = engineWith({ first: FOX_AND_LAKE })
+  await expect(embed(setup)).rejects.toMatchObject({
+    name: 'EngineFailure',
+    retry: false,
+    message: expect.stringContaining('INFERENCE_EMBEDDING_MODEL') as string,
+  })
+  expect(setup.requests).toEqual([])
+})
+
+test('embed() fails for good when the request is wrong, and repeats no text', async () => {
+  const refuse = () => new Response('{"error":{"message":"too long: a fox"}}', { status: 400 })
+  const setup = engineWith({ first: refuse, second: FOX_AND_LAKE }, withModel)
+  const failure = await embed(setup).catch((error: unknown) => error)
+  expect(failure).toMatchObject({ name: 'EngineFailure', retry: false })
+  expect(String(failure)).not.toContain('fox')
+  expect(setup.requests).toHaveLength(1)
+})
+
+test('embed() throws the reason of an abort, and asks no further server', async () => {
+  const stop = new AbortController()
+  const first = () => {
+    stop.abort(new Error('cancelled'))
+    throw new TypeError('fetch failed')
+  }
+  const setup = engineWith({ first, second: FOX_AND_LAKE }, withModel)
+  await expect(embed(setup, stop.signal)).rejects.toThrow('cancelled')
+  expect(setup.requests).toHaveLength(1)
+})
