@@ -49,7 +49,7 @@ describe('the catalog', () => {
   test('answers no bare array', () => {
     for (const { name, output, format } of endpoints) {
       const { type } = z.toJSONSchema(output) as { type?: string }
-      expect(type, name).toBe(format === 'text' ? 'string' : 'object')
+      expect(type, name).toBe(format === 'json' ? 'object' : 'string')
     }
   })
 
