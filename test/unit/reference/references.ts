@@ -3,7 +3,7 @@
 type Step = string | number
 
 /** Every value of a document with the way to it, from the outside in. */
-export function* walk(
+function* walk(
   value: unknown,
   way: readonly Step[] = [],
 ): Generator<[way: readonly Step[], value: unknown]> {
