@@ -12,6 +12,20 @@ export const EnvelopeMeta = z.strictObject({
 })
 export type EnvelopeMeta = z.infer<typeof EnvelopeMeta>
 
+/** What a dry run answers: what the call would do, need and cost. */
+export const Rehearsal = z.strictObject({
+  path: z.string(),
+  dry_run: z.literal(true),
+  category: z.string(),
+  effects: z.array(z.string()),
+  permission: z.string().nullable(),
+  scopes: z.array(z.string()),
+  cost: z.record(z.string(), z.number()),
+  asynchronous: z.boolean(),
+  observer: z.strictObject({ archetype: z.string() }),
+})
+export type Rehearsal = z.infer<typeof Rehearsal>
+
 /** Answered with 202: the work goes on as a job. */
 export const AcceptedJob = z.strictObject({
   job: z.strictObject({ id: z.uuid(), status: z.string() }),

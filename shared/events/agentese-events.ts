@@ -16,5 +16,11 @@ export const InvocationData = z.object({
 })
 export type InvocationData = z.infer<typeof InvocationData>
 
-/** Something behind the path is not as it was. */
-export const ChangeData = z.looseObject({ path: z.string() })
+/** What a target (`context.holon`) is from now on; the subject is the target and `state`. */
+export const ChangeData = z.object({
+  target: z.string(),
+  path: z.string().describe('By which it was changed; empty where that was no path'),
+  state: z.record(z.string(), z.unknown()).nullable().describe('All of it; null where it is gone'),
+  at: z.iso.datetime(),
+})
+export type ChangeData = z.infer<typeof ChangeData>

@@ -14,7 +14,11 @@ export const PATH_EVENTS = {
   'io.kgents.agentese.invoked': { summary: 'A path was invoked, and it went well', data: InvocationData },
   'io.kgents.agentese.failed': { summary: 'A path was invoked, and it failed', data: InvocationData },
   'io.kgents.agentese.refused': { summary: 'A path was invoked, and it said no', data: InvocationData },
-  'io.kgents.agentese.changed': { summary: 'What is behind a path has changed', data: ChangeData },
+} as const satisfies Record<string, EventType>
+
+/** The event of a node whose state is recorded. */
+export const STATE_EVENTS = {
+  'io.kgents.agentese.changed': { summary: 'The state of a node has changed', data: ChangeData },
 } as const satisfies Record<string, EventType>
 
 /** Events of the system bus. */

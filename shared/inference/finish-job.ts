@@ -243,7 +243,8 @@ function closingEvents({ eventKey }: Runtime, job: JobRow, call: JobCall, ending
     subject: job.id,
     traceparent: call.traceparent,
   }
-    const closing = createEvent({ ...common, type: `io.kgents.job.${ending.status}`, data }, eventKey)
+  const data = tellEnding(job, ending, chargesOf(call, ending))
+  const closing = createEvent({ ...common, type: `io.kgents.job.${ending.status}`, data }, eventKey)
   if (call.parent === undefined) return [toOutbox(closing, job.id)]
   const told = { composition: call.parent, job: job.id }
   const word = createEvent({ ...common, type: STAGE_ENDED, data: told }, eventKey)

@@ -2,7 +2,7 @@
 import type { FunctionDefinition } from '../../../shared/contract/function.ts'
 import { dataSchemaOf, type JsonSchema } from '../../../shared/contract/schemas.ts'
 import { EventAttributes } from '../../../shared/events/attributes.ts'
-import { PATH_EVENTS, type EventType } from '../../../shared/events/event-types.ts'
+import { PATH_EVENTS, STATE_EVENTS, type EventType } from '../../../shared/events/event-types.ts'
 import { agenteseSubject, eventSubject } from '../../../shared/events/streams.ts'
 import { JOB_STREAM_EVENTS, JOB_STREAM_PATH } from '../../../shared/inference/job-stream.ts'
 import { VERSION } from '../../../shared/version.ts'
@@ -16,7 +16,7 @@ type Parts = Record<string, unknown>
 export function createAsyncApi(catalog: Catalog): Parts {
   const paths = routesOf(catalog).filter(({ endpoint }) => endpoint.aspect !== undefined)
   const system = systemEventsOf(catalog)
-  const events = { ...PATH_EVENTS, ...system }
+  const events = { ...PATH_EVENTS, ...STATE_EVENTS, ...system }
   const jobStream = JOB_STREAM_PATH.replace(':id', '{id}')
   return {
     asyncapi: '3.0.0',
@@ -31,6 +31,7 @@ export function createAsyncApi(catalog: Catalog): Parts {
     servers: SERVERS,
     channels: {
       ...Object.fromEntries(paths.map(pathChannel)),
+      state: STATE,
       ...Object.fromEntries(Object.entries(system).map(systemChannel)),
       jobStream: {
         ...channel(
@@ -49,6 +50,7 @@ export function createAsyncApi(catalog: Catalog): Parts {
       ...Object.fromEntries(
         Object.entries(system).map(([type, { summary }]) => tells(shortName(type), summary)),
       ),
+      ...Object.fromEntries([tells('state', 'Tells what nodes are from now on')]),
       ...Object.fromEntries(catalog.flatMap(takes)),
       tellJobStream: {
         ...tells('jobStream', 'Tells one job as it goes')[1],
@@ -104,6 +106,18 @@ function pathChannel(route: Route): [string, Parts] {
   ]
 }
 
+/** Changes go by what has changed, not by the path that did it. */
+const STATE: Parts = {
+  ...channel(
+    agenteseSubject('{tenant}', '{context}.{holon}.state'),
+    'What nodes are from now on',
+    'jetstream',
+    Object.keys(STATE_EVENTS).map(shortName),
+  ),
+  title: 'state',
+  parameters: { ...TENANT, context: {}, holon: {} },
+}
+
 function systemChannel([type, { summary }]: [string, EventType]): [string, Parts] {
   const name = shortName(type)
   return [
@@ -130,17 +144,14 @@ function tells(name: string, summary: string): [string, Parts] {
   return [`tell.${name}`, { action: 'send', channel: { $ref: `#/channels/${name}` }, summary }]
 }
 
+/** Events about paths come from many channels, so that no operation can name theirs. */
 function takes({ name: taker, subscriptions }: FunctionDefinition): [string, Parts][] {
-  return subscriptions.flatMap(({ name, attributes: { type, ...others } }) => {
-    if (type === undefined || type in PATH_EVENTS) return []
+  return subscriptions.flatMap(({ name, attributes: { type = '', ...others } }) => {
+    if (type === '' || type in PATH_EVENTS) return []
     const only = Object.entries(others).map(([attribute, value]) => ` where ${attribute} is "${value}"`)
+    const channel = { $ref: `#/channels/${type in STATE_EVENTS ? 'state' : shortName(type)}` }
     const summary = `The function ${taker} takes it${only.join('')}`
-    return [
-      [
-        `take.${taker}.${name}`,
-        { action: 'receive', channel: { $ref: `#/channels/${shortName(type)}` }, summary },
-      ],
-    ]
+    return [[`take.${taker}.${name}`, { action: 'receive', channel, summary }] as [string, Parts]]
   })
 }
 

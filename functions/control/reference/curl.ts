@@ -2,8 +2,8 @@
 import type { Example } from '../../../shared/contract/function.ts'
 import { placeExample, type Route } from './routes.ts'
 
-export function curlOf({ endpoint, url }: Route, { input }: Pick<Example, 'input'>): string {
-  const { path, rest } = placeExample(endpoint, input)
+export function curlOf({ endpoint, url }: Route, example: Example): string {
+  const { path, rest } = placeExample(endpoint, example)
   const place = url.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
     name in path ? encodeURIComponent(String(path[name])) : `$${name.toUpperCase()}`,
   )

@@ -1,6 +1,8 @@
-/** Headers that many routes have in common: of requests (`PARAMETERS`) and of answers (`HEADERS`). */
+/** What many routes have in common besides their input: of requests (`PARAMETERS`) and of answers (`HEADERS`). */
 
 interface Header {
+  /** Where a request has it, if not among its headers. */
+  in?: 'query'
   /** Of its component. */
   key: string
   name: string
@@ -30,6 +32,13 @@ const ASKED: readonly Header[] = [
     description: 'As what to look, among what your roles allow; without it as your most capable role',
     schema: { type: 'string', maxLength: 64 },
     example: 'developer',
+  },
+  {
+    key: 'DryRun',
+    in: 'query',
+    name: 'dry_run',
+    description: 'Answers what the call would do, need and cost; nothing is run',
+    schema: { type: 'boolean', default: false },
   },
   {
     key: 'Prefer',
@@ -111,7 +120,7 @@ const ANSWERED: readonly Header[] = [
 
 /** `components.parameters`. */
 export const PARAMETERS = Object.fromEntries(
-  ASKED.map(({ key, ...header }) => [key, { ...header, in: 'header' }]),
+  ASKED.map(({ key, ...header }) => [key, { in: 'header', ...header }]),
 )
 
 /** `components.headers`. */

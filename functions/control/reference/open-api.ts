@@ -1,6 +1,6 @@
 /** The OpenAPI 3.1 document: every route of the catalog, and the one that the stream hub serves. */
 import { z } from 'zod'
-import { AcceptedJob, EnvelopeMeta, FinishedJob } from '../../../shared/contract/answers.ts'
+import { AcceptedJob, EnvelopeMeta, FinishedJob, Rehearsal } from '../../../shared/contract/answers.ts'
 import type { FunctionDefinition } from '../../../shared/contract/function.ts'
 import { inputSchemaOf, outputSchemaOf, type JsonSchema } from '../../../shared/contract/schemas.ts'
 import { listFailures } from '../../../shared/failures.ts'
@@ -98,7 +98,7 @@ const JOB_STREAM = {
 }
 
 function sharedSchemas(): Record<string, JsonSchema> {
-  const types = { EnvelopeMeta, AcceptedJob, FinishedJob, Problem }
+  const types = { EnvelopeMeta, Rehearsal, AcceptedJob, FinishedJob, Problem }
   const schemas = Object.entries(types).map(
     ([name, type]) => [name, placeSchema(z.toJSONSchema(type), pointerTo(name))] as const,
   )

@@ -1,7 +1,9 @@
 /** One route as an operation of OpenAPI. */
 import { CATEGORIES } from '../../../shared/agentese/category.ts'
+import { scopesOf } from '../../../shared/agentese/effects.ts'
 import type { AspectFacts, Endpoint, Format } from '../../../shared/contract/function.ts'
 import type { JsonSchema } from '../../../shared/contract/schemas.ts'
+import { costOf } from './cost.ts'
 import { acts, failingStatuses } from './failures.ts'
 import { headersOf, RATE_LIMIT } from './headers.ts'
 import { placeSchema } from './place-schema.ts'
@@ -40,15 +42,24 @@ function describe({ complete }: Endpoint, { path, category, effects }: AspectFac
   ].join(' ')
 }
 
-function factsOf({ permission }: Endpoint, { category, effects, archetypes }: AspectFacts) {
-  return { category, effects, archetypes, permission, scopes: permission === undefined ? [] : [permission] }
+function factsOf(endpoint: Endpoint, { category, effects, archetypes }: AspectFacts) {
+  const { permission } = endpoint
+  return {
+    category,
+    effects,
+    archetypes,
+    permission: permission ?? null,
+    scopes: scopesOf(effects),
+    cost: costOf(endpoint) ?? {},
+  }
 }
 
 function securityOf({ auth, permission }: Endpoint) {
   if (auth === 'none') return { security: [] }
   const key = { apiKey: [] }
   const roles = permission === undefined ? [] : [permission]
-  return { security: auth === 'api-key' ? [key] : [{ bearerToken: roles }, key] }
+  if (auth === 'api-key') return { security: [key] }
+  return { security: [{ bearerToken: roles }, key, ...(auth === 'optional' ? [{}] : [])] }
 }
 
 function parametersOf(route: Route) {
@@ -72,6 +83,7 @@ function headersAskedBy(endpoint: Endpoint): string[] {
   const keys: [key: string, applies: boolean][] = [
     ['IdempotencyKey', endpoint.writes || (acts(endpoint) && endpoint.aspect === undefined)],
     ['ObserverArchetype', acts(endpoint)],
+    ['DryRun', endpoint.aspect !== undefined],
     ['Prefer', endpoint.streams],
     ['IfNoneMatch', endpoint.maxAgeSeconds !== undefined],
     ['Traceparent', true],
@@ -83,9 +95,9 @@ function requestBodyOf(route: Route) {
   const { endpoint } = route
   const { body } = inputsOf(endpoint)
   if (body === undefined) return {}
-  const examples = endpoint.examples.map(({ summary, input }) => [
-    toKey(summary),
-    { summary, value: placeExample(endpoint, input).rest },
+  const examples = endpoint.examples.map((example) => [
+    toKey(example.summary),
+    { summary: example.summary, value: placeExample(endpoint, example).rest },
   ])
   const content = {
     schema: reference('schemas', schemaName(route, 'Input')),
@@ -143,19 +155,28 @@ function answerSchema(route: Route): JsonSchema {
   const { endpoint } = route
   const output = reference('schemas', schemaName(route, 'Output'))
   if (endpoint.aspect === undefined) return output
+  const path = pathSchema(endpoint.aspect)
   const envelope = {
     type: 'object',
     properties: {
-      path: { const: endpoint.aspect.path },
+      path,
       result: output,
       meta: reference('schemas', 'EnvelopeMeta'),
     },
     required: ['path', 'result', 'meta'],
     additionalProperties: false,
   }
-  if (!endpoint.streams) return envelope
-  const narrowed = { type: 'object', properties: { path: { const: endpoint.aspect.path }, result: output } }
-  return { anyOf: [envelope, { allOf: [reference('schemas', 'FinishedJob'), narrowed] }] }
+  const answers = [envelope, reference('schemas', 'Rehearsal')]
+  if (!endpoint.streams) return { anyOf: answers }
+  const narrowed = { type: 'object', properties: { path, result: output } }
+  return { anyOf: [...answers, { allOf: [reference('schemas', 'FinishedJob'), narrowed] }] }
+}
+
+/** `world.*.manifest` answers by the holon that was called. */
+function pathSchema({ path }: AspectFacts): JsonSchema {
+  return path.includes('*')
+    ? { type: 'string', pattern: `^${path.replaceAll('.', String.raw`\.`).replace('*', '[a-z][a-z0-9_]*')}$` }
+    : { const: path }
 }
 
 const ACCEPTED = {

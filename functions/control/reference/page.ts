@@ -1,6 +1,7 @@
 /** The reference as one page that loads nothing: what each path and operation takes, answers, costs and refuses. */
 import { createHash } from 'node:crypto'
 import { CATEGORIES } from '../../../shared/agentese/category.ts'
+import { scopesOf } from '../../../shared/agentese/effects.ts'
 import type { AspectFacts, Endpoint, FunctionDefinition } from '../../../shared/contract/function.ts'
 import {
   dataSchemaOf,
@@ -8,10 +9,11 @@ import {
   outputSchemaOf,
   type JsonSchema,
 } from '../../../shared/contract/schemas.ts'
-import { PATH_EVENTS, type EventType } from '../../../shared/events/event-types.ts'
+import { PATH_EVENTS, STATE_EVENTS, type EventType } from '../../../shared/events/event-types.ts'
 import { JOB_STREAM_EVENTS } from '../../../shared/inference/job-stream.ts'
 import { permissionsOf, ROLES } from '../../../shared/identity/permissions.ts'
 import { VERSION } from '../../../shared/version.ts'
+import { costOf } from './cost.ts'
 import { curlOf } from './curl.ts'
 import { failingStatuses, failuresByStatus, type FailureRow } from './failures.ts'
 import { Markup, markup } from './markup.ts'
@@ -25,7 +27,7 @@ type Fact = [name: string, value: string]
 
 export function renderPage(catalog: readonly FunctionDefinition[]): string {
   const groups = groupsOf(routesOf(catalog))
-  const events: Named[] = Object.entries({ ...PATH_EVENTS, ...systemEventsOf(catalog) })
+  const events: Named[] = Object.entries({ ...PATH_EVENTS, ...STATE_EVENTS, ...systemEventsOf(catalog) })
   const streamed = Object.entries(JOB_STREAM_EVENTS).map(([name, event]): Named => [`stream.${name}`, event])
   const failures = [...failuresByStatus()]
   return markup`<!doctype html>
@@ -122,28 +124,38 @@ function curl(title: string, command: string): Markup {
 const WHO = {
   none: 'anybody',
   'api-key': 'holders of an API key',
+  optional: 'anybody; who sends a credential is known by it',
   required: 'holders of a token or an API key',
 } as const
 
-function factsOf({ aspect, auth, permission, streams }: Endpoint): Fact[] {
+function factsOf(endpoint: Endpoint): Fact[] {
+  const { aspect, auth, permission, streams } = endpoint
   const waiting = 'may answer 202 and a job; to stay: Accept: text/event-stream, or Prefer: wait=20'
   return [
-    ...(aspect === undefined ? [['Who', WHO[auth]] as Fact] : factsOfAspect(aspect)),
+    ...(aspect === undefined ? [] : factsOfAspect(aspect, costOf(endpoint))),
+    ...(aspect === undefined || auth === 'optional' ? [['Credential', WHO[auth]] as Fact] : []),
     ...(permission === undefined ? [] : [['Permission', `${permission} (${rolesWith(permission)})`] as Fact]),
     ...(streams ? [['Waiting', waiting] as Fact] : []),
   ]
 }
 
-function factsOfAspect({ category, effects, archetypes }: AspectFacts): Fact[] {
+function factsOfAspect(
+  { category, effects, archetypes, owner }: AspectFacts,
+  cost: Record<string, number> = {},
+): Fact[] {
   const { name, writes } = CATEGORIES[category]
-  const charged = effects
-    .filter((effect) => effect.startsWith('charges:'))
-    .map((effect) => effect.split(':')[1])
   return [
     ['Category', `${name} (${category}), ${writes ? 'may change state' : 'changes nothing'}`],
     ['Effects', effects.join(', ') || 'none'],
-    ['Costs', charged.join(', ') || 'nothing'],
+    [
+      'Costs',
+      Object.entries(cost)
+        .map(([resource, amount]) => `${amount} ${resource}`)
+        .join(', ') || 'nothing',
+    ],
     ['Who', archetypes === 'all' ? 'every archetype' : archetypes.join(', ')],
+    ['Scopes', scopesOf(effects).join(', ') || 'none'],
+    ...(owner === undefined ? [] : [['Consent', 'of the owner of what it forces'] as Fact]),
   ]
 }
 

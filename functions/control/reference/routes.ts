@@ -1,6 +1,6 @@
 /** The routes of a catalog, as the documents name and group them. */
 import { CONTEXTS } from '../../../shared/agentese/path.ts'
-import type { Endpoint, FunctionDefinition } from '../../../shared/contract/function.ts'
+import type { Endpoint, Example, FunctionDefinition } from '../../../shared/contract/function.ts'
 import { inputSchemaOf, type JsonSchema } from '../../../shared/contract/schemas.ts'
 
 export interface Route {
@@ -58,27 +58,37 @@ export function inputsOf(endpoint: Endpoint): Inputs {
   const properties = (schema['properties'] ?? {}) as Record<string, JsonSchema>
   const required = (schema['required'] ?? []) as readonly string[]
   const inPath = namesInPath(endpoint.path)
-  const elsewhere = Object.keys(properties).filter((name) => !inPath.includes(name))
+  const taken = endpoint.aspect === undefined ? inPath : []
+  const elsewhere = Object.keys(properties).filter((name) => !taken.includes(name))
   const member = (name: string) => ({
     name,
     required: required.includes(name),
     schema: properties[name] ?? { type: 'string' },
   })
   return {
-    path: inPath.map((name) => ({ ...member(name), required: true })),
+    path: inPath.map((name) => ({
+      ...(taken.includes(name) ? member(name) : segment(name)),
+      required: true,
+    })),
     query: endpoint.method === 'POST' ? [] : elsewhere.map(member),
-    body: endpoint.method === 'POST' ? without(schema, properties, required, inPath) : undefined,
+    body: endpoint.method === 'POST' ? without(schema, properties, required, taken) : undefined,
   }
 }
 
 /** An example's input, by where its members are sent. */
-export function placeExample(endpoint: Endpoint, input: Record<string, unknown>) {
-  const inPath = namesInPath(endpoint.path)
+export function placeExample({ aspect, path }: Endpoint, { input, holon }: Example) {
+  if (aspect !== undefined) return { path: holon === undefined ? {} : { holon }, rest: input }
+  const inPath = namesInPath(path)
   const entries = Object.entries(input)
   return {
     path: Object.fromEntries(entries.filter(([name]) => inPath.includes(name))),
     rest: Object.fromEntries(entries.filter(([name]) => !inPath.includes(name))),
   }
+}
+
+/** The holon of an aspect's path: it says what is called and is no input. */
+function segment(name: string) {
+  return { name, schema: { type: 'string', pattern: '^[a-z][a-z0-9_]*$', maxLength: 64 } }
 }
 
 function namesInPath(path: string): string[] {

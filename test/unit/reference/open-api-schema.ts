@@ -53,8 +53,9 @@ const Operation = z.strictObject({
       category: z.string().length(1),
       effects: z.array(z.string()),
       archetypes: z.union([z.literal('all'), z.array(z.string())]),
-      permission: z.string(),
+      permission: z.string().nullable(),
       scopes: z.array(z.string()),
+      cost: z.record(z.string(), z.number()),
     })
     .optional(),
 })

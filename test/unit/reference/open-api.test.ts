@@ -84,13 +84,17 @@ describe('createOpenApi()', () => {
 
 describe.each(cases)('%s', (_name, endpoint) => {
   const operation = operationOf(endpoint)
-  const inPath = [...endpoint.path.matchAll(/:(\w+)/g)].map(([, name]) => name)
+  const inPath = [...endpoint.path.matchAll(/:(\w+)/g)].map(([, name = '']) => name)
+  // The holon of an aspect's path says what is called and is no input.
+  const taken = endpoint.aspect === undefined ? inPath : []
   const input = inputSchemaOf(endpoint) as { properties?: Record<string, unknown>; required?: string[] }
 
   test('takes what its contract takes, each member in one place', () => {
-    const members = Object.keys(input.properties ?? {}).filter((name) => !inPath.includes(name))
+    const members = Object.keys(input.properties ?? {}).filter((name) => !taken.includes(name))
     expect(parametersOf(endpoint, 'path').map(({ name }) => name)).toEqual(inPath)
-    const query = parametersOf(endpoint, 'query')
+    const query = parametersOf(endpoint, 'query').filter(
+      ({ name }) => name !== 'dry_run' || members.includes(name),
+    )
     if (endpoint.method !== 'POST') {
       expect(input, 'a query has names').toMatchObject({ type: 'object' })
       expect(query.map(({ name }) => name)).toEqual(members)
@@ -104,7 +108,7 @@ describe.each(cases)('%s', (_name, endpoint) => {
     expect(query).toEqual([])
     const body = followed(operation.requestBody?.content['application/json']?.schema) as typeof input
     expect(Object.keys(body.properties ?? {})).toEqual(members)
-    if (inPath.length === 0) {
+    if (taken.length === 0) {
       const { $schema: _, ...schema } = inputSchemaOf(endpoint)
       expect(named(body)).toEqual(schema)
     }
@@ -131,20 +135,25 @@ describe.each(cases)('%s', (_name, endpoint) => {
     const good = followed(operation.responses[`${endpoint.statuses?.[0] ?? 200}`])
     expect('text/event-stream' in (good.content ?? {})).toBe(endpoint.streams)
     if (endpoint.aspect !== undefined) {
-      expect(JSON.stringify(good.content?.['application/json'])).toContain(
-        `{"const":"${endpoint.aspect.path}"}`,
-      )
+      const schema = good.content?.['application/json']?.schema as { anyOf: { properties: { path: {} } }[] }
+      const answered = z.fromJSONSchema(schema.anyOf[0]?.properties.path ?? {})
+      expect(answered.safeParse(endpoint.aspect.path.replace('*', 'house')).success).toBe(true)
+      expect(answered.safeParse('world.house.other').success).toBe(false)
       expect(operation['x-agentese']).toMatchObject({
         path: endpoint.aspect.path,
-        permission: endpoint.permission,
+        permission: endpoint.permission ?? null,
       })
     }
   })
 
   test('asks for the credential that it needs, and says how it can fail', () => {
     const schemes = operation.security?.flatMap((each) => Object.keys(each))
-    const wanted = { none: [], required: ['bearerToken', 'apiKey'], 'api-key': ['apiKey'] }[endpoint.auth]
+    const both = ['bearerToken', 'apiKey']
+    const wanted = { none: [], optional: both, required: both, 'api-key': ['apiKey'] }[endpoint.auth]
     expect(schemes).toEqual(wanted)
+    const open =
+      operation.security?.length === 0 || operation.security?.some((each) => Object.keys(each).length === 0)
+    expect(open).toBe(endpoint.auth === 'none' || endpoint.auth === 'optional')
     expect('401' in operation.responses).toBe(endpoint.auth !== 'none')
     expect(Object.keys(operation.responses)).toEqual(
       expect.arrayContaining(['400', '500', '503', '504', 'default']),
@@ -165,11 +174,31 @@ describe('createOpenApi() of other catalogs', () => {
     const grow = aspect({ ...contract, category: 'M', effects: [], input: Tree, examples: [] })
     const look = route({ ...contract, route: 'GET /trees', input: z.strictObject({ tree: Tree.optional() }) })
     const trees = createOpenApi([
-      defineNode('world.tree', { summary: 'Trees', aspects: { grow } }),
+      defineNode('world.tree', { summary: 'Trees', aspects: { manifest: grow } }),
       defineOperation({ name: 'trees', summary: 'Trees', routes: { look } }),
     ])
     expect(OpenApiDocument.safeParse(trees).error).toBeUndefined()
     expect(danglingReferences(trees)).toEqual([])
+  })
+
+  test('asks for the holon of a node of open holons in the path, and in the path only', () => {
+    const look = aspect({
+      ...contract,
+      category: 'P',
+      effects: [],
+      input: z.strictObject({ holon: z.int() }),
+      examples: [{ summary: 'A house', input: { holon: 1 }, holon: 'house' }],
+    })
+    const { paths, components } = OpenApiDocument.parse(
+      createOpenApi([defineNode('world.*', { summary: 'Things', aspects: { manifest: look } })]),
+    )
+    const post = paths['/v1/agentese/world/{holon}/manifest']?.post
+    expect(post?.operationId).toBe('worldManifest')
+    expect(post?.parameters[0]).toMatchObject({ name: 'holon', in: 'path', schema: { type: 'string' } })
+    expect(components.schemas['WorldManifestInput']).toMatchObject({
+      properties: { holon: { type: 'integer' } },
+    })
+    expect(post?.requestBody?.content['application/json']?.examples?.['a-house']?.value).toEqual({ holon: 1 })
   })
 
   test('takes a segment of the path out of the body', () => {

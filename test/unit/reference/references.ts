@@ -3,10 +3,7 @@
 type Step = string | number
 
 /** Every value of a document with the way to it, from the outside in. */
-function* walk(
-  value: unknown,
-  way: readonly Step[] = [],
-): Generator<[way: readonly Step[], value: unknown]> {
+function* walk(value: unknown, way: readonly Step[] = []): Generator<[way: readonly Step[], value: unknown]> {
   yield [way, value]
   if (typeof value !== 'object' || value === null) return
   for (const [name, member] of Object.entries(value)) yield* walk(member, [...way, name])
