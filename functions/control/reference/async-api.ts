@@ -4,8 +4,8 @@ import { dataSchemaOf, type JsonSchema } from '../../../shared/contract/schemas.
 import { EventAttributes } from '../../../shared/events/attributes.ts'
 import { PATH_EVENTS, STATE_EVENTS, type EventType } from '../../../shared/events/event-types.ts'
 import { agenteseSubject, eventSubject } from '../../../shared/events/streams.ts'
-import { JOB_STREAM_EVENTS, JOB_STREAM_PATH } from '../../../shared/inference/job-stream.ts'
 import { VERSION } from '../../../shared/version.ts'
+import { streamedName, STREAMS, type Stream } from './streams.ts'
 import { systemEventsOf } from './system-events.ts'
 import { placeSchema } from './place-schema.ts'
 import { routesOf, type Route } from './routes.ts'
@@ -17,7 +17,7 @@ export function createAsyncApi(catalog: Catalog): Parts {
   const paths = routesOf(catalog).filter(({ endpoint }) => endpoint.aspect !== undefined)
   const system = systemEventsOf(catalog)
   const events = { ...PATH_EVENTS, ...STATE_EVENTS, ...system }
-  const jobStream = JOB_STREAM_PATH.replace(':id', '{id}')
+  const streamed = STREAMS.flatMap(messagesOf)
   return {
     asyncapi: '3.0.0',
     info: {
@@ -33,15 +33,7 @@ export function createAsyncApi(catalog: Catalog): Parts {
       ...Object.fromEntries(paths.map(pathChannel)),
       state: STATE,
       ...Object.fromEntries(Object.entries(system).map(systemChannel)),
-      jobStream: {
-        ...channel(
-          jobStream,
-          'One job, as server-sent events',
-          'gateway',
-          Object.keys(JOB_STREAM_EVENTS).map(streamMessageName),
-        ),
-        parameters: { id: { description: 'The job' } },
-      },
+      ...Object.fromEntries(STREAMS.map(streamChannel)),
     },
     operations: {
       ...Object.fromEntries(
@@ -52,22 +44,17 @@ export function createAsyncApi(catalog: Catalog): Parts {
       ),
       ...Object.fromEntries([tells('state', 'Tells what nodes are from now on')]),
       ...Object.fromEntries(catalog.flatMap(takes)),
-      tellJobStream: {
-        ...tells('jobStream', 'Tells one job as it goes')[1],
-        bindings: { http: { method: 'GET', bindingVersion: '0.3.0' } },
-      },
+      ...Object.fromEntries(STREAMS.map(tellsStream)),
     },
     components: {
       messages: {
         ...Object.fromEntries(Object.entries(events).map(eventMessage)),
-        ...Object.fromEntries(Object.entries(JOB_STREAM_EVENTS).map(streamMessage)),
+        ...Object.fromEntries(streamed.map(streamMessage)),
       },
       messageTraits: { cloudEvent: CLOUD_EVENT },
       schemas: {
         ...Object.fromEntries(Object.entries(events).map(([type, event]) => schema(shortName(type), event))),
-        ...Object.fromEntries(
-          Object.entries(JOB_STREAM_EVENTS).map(([name, event]) => schema(streamMessageName(name), event)),
-        ),
+        ...Object.fromEntries(streamed.map(([, name, event]) => schema(name, event))),
         CloudEvent: cloudEvent(),
       },
     },
@@ -170,17 +157,26 @@ function eventMessage([type, { summary }]: [string, EventType]): [string, Parts]
   ]
 }
 
-function streamMessage([event, { summary }]: [string, EventType]): [string, Parts] {
-  const name = streamMessageName(event)
-  return [
-    name,
-    {
-      name: event,
-      summary,
-      contentType: 'application/json',
-      payload: { $ref: `#/components/schemas/${name}` },
-    },
-  ]
+/** The events of a stream: as it names them, as the document does, and what they are. */
+function messagesOf(stream: Stream): (readonly [event: string, name: string, type: EventType])[] {
+  return stream.events.map(([event, type]) => [event, streamedName(stream, event), type])
+}
+
+function streamChannel(stream: Stream): [string, Parts] {
+  const names = messagesOf(stream).map(([, name]) => name)
+  const named = [...stream.url.matchAll(/\{(\w+)\}/g)].map(([, parameter = '']) => [parameter, {}])
+  const parameters = named.length === 0 ? {} : { parameters: Object.fromEntries(named) }
+  return [stream.name, { ...channel(stream.url, stream.title, 'gateway', names), ...parameters }]
+}
+
+function tellsStream({ name, title }: Stream): [string, Parts] {
+  const [key, operation] = tells(name, title)
+  return [key, { ...operation, bindings: { http: { method: 'GET', bindingVersion: '0.3.0' } } }]
+}
+
+function streamMessage([event, name, { summary }]: readonly [string, string, EventType]): [string, Parts] {
+  const payload = { $ref: `#/components/schemas/${name}` }
+  return [name, { name: event, summary, contentType: 'application/json', payload }]
 }
 
 function schema(name: string, event: EventType): [string, JsonSchema] {
@@ -217,10 +213,6 @@ function headerOf(attribute: string): string {
 
 function shortName(type: string): string {
   return type.replace(/^io\.kgents\./, '')
-}
-
-function streamMessageName(event: string): string {
-  return `stream.${event}`
 }
 
 function keyOf({ endpoint }: Route): string {

@@ -35,6 +35,11 @@ export function failingStatuses(endpoint: Endpoint): number[] {
 }
 
 /** Whether it is a path, or passes the call on to one. */
-export function acts({ aspect, streams }: Endpoint): boolean {
-  return aspect !== undefined || streams
+export function acts(endpoint: Endpoint): boolean {
+  return endpoint.aspect !== undefined || startsJobs(endpoint)
+}
+
+/** Whether it may answer 202; what only looks and streams tells of others' work. */
+export function startsJobs({ streams, method }: Endpoint): boolean {
+  return streams && method === 'POST'
 }

@@ -4,7 +4,7 @@ import { scopesOf } from '../../../shared/agentese/effects.ts'
 import type { AspectFacts, Endpoint, Format } from '../../../shared/contract/function.ts'
 import type { JsonSchema } from '../../../shared/contract/schemas.ts'
 import { costOf } from './cost.ts'
-import { acts, failingStatuses } from './failures.ts'
+import { acts, failingStatuses, startsJobs } from './failures.ts'
 import { headersOf, RATE_LIMIT } from './headers.ts'
 import { placeSchema } from './place-schema.ts'
 import { inputsOf, placeExample, type Member, type Route } from './routes.ts'
@@ -82,9 +82,10 @@ function parametersOf(route: Route) {
 function headersAskedBy(endpoint: Endpoint): string[] {
   const keys: [key: string, applies: boolean][] = [
     ['IdempotencyKey', endpoint.writes || (acts(endpoint) && endpoint.aspect === undefined)],
-    ['ObserverArchetype', acts(endpoint)],
+    ['ObserverArchetype', acts(endpoint) || endpoint.streams],
     ['DryRun', endpoint.aspect !== undefined],
-    ['Prefer', endpoint.streams],
+    ['Prefer', startsJobs(endpoint)],
+    ['LastEventId', endpoint.streams && !startsJobs(endpoint)],
     ['IfNoneMatch', endpoint.maxAgeSeconds !== undefined],
     ['Traceparent', true],
   ]
@@ -124,7 +125,7 @@ function responsesOf(route: Route): Record<string, unknown> {
     ...Object.fromEntries(failing),
     ...Object.fromEntries(good),
     ...(endpoint.maxAgeSeconds === undefined ? {} : { 304: { description: 'You have it already' } }),
-    ...(endpoint.streams ? { 202: ACCEPTED } : {}),
+    ...(startsJobs(endpoint) ? { 202: ACCEPTED } : {}),
     default: reference('responses', 'Problem'),
   }
 }
@@ -138,7 +139,7 @@ function answerOf(route: Route, status: number) {
     ...(endpoint.auth === 'none' ? [] : RATE_LIMIT),
     ...(endpoint.writes ? ['IdempotencyReplayed'] : []),
     ...(endpoint.maxAgeSeconds === undefined ? [] : ['ETag', 'CacheControl']),
-    ...(endpoint.streams ? ['PreferenceApplied'] : []),
+    ...(startsJobs(endpoint) ? ['PreferenceApplied'] : []),
   ]
   const content = { [TYPES[endpoint.format]]: { schema: answerSchema(route) } }
   const problem = { 'application/problem+json': { schema: reference('schemas', 'Problem') } }

@@ -10,16 +10,16 @@ import {
   type JsonSchema,
 } from '../../../shared/contract/schemas.ts'
 import { PATH_EVENTS, STATE_EVENTS, type EventType } from '../../../shared/events/event-types.ts'
-import { JOB_STREAM_EVENTS } from '../../../shared/inference/job-stream.ts'
 import { permissionsOf, ROLES } from '../../../shared/identity/permissions.ts'
 import { VERSION } from '../../../shared/version.ts'
 import { costOf } from './cost.ts'
 import { curlOf } from './curl.ts'
-import { failingStatuses, failuresByStatus, type FailureRow } from './failures.ts'
+import { startsJobs, failingStatuses, failuresByStatus, type FailureRow } from './failures.ts'
 import { Markup, markup } from './markup.ts'
 import { SCRIPT, STYLE } from './page-assets.ts'
 import { groupsOf, routesOf, type Route } from './routes.ts'
 import { rowsOf } from './schema-rows.ts'
+import { streamedName, STREAMS, type Stream } from './streams.ts'
 import { systemEventsOf } from './system-events.ts'
 
 type Named = [type: string, event: EventType]
@@ -28,7 +28,11 @@ type Fact = [name: string, value: string]
 export function renderPage(catalog: readonly FunctionDefinition[]): string {
   const groups = groupsOf(routesOf(catalog))
   const events: Named[] = Object.entries({ ...PATH_EVENTS, ...STATE_EVENTS, ...systemEventsOf(catalog) })
-  const streamed = Object.entries(JOB_STREAM_EVENTS).map(([name, event]): Named => [`stream.${name}`, event])
+  const streams = STREAMS.map((stream) => ({
+    title: stream.title,
+    url: stream.url,
+    events: eventsOf(stream),
+  }))
   const failures = [...failuresByStatus()]
   return markup`<!doctype html>
 <html lang="en">
@@ -45,7 +49,7 @@ export function renderPage(catalog: readonly FunctionDefinition[]): string {
 <h1>kgents <small>${VERSION}</small></h1>
 <input type="search" placeholder="Search  ( / )" aria-label="Search">
 ${groups.map(([name, routes]) => contents(name, namesOf(routes)))}
-${contents('job stream', streamed.map(nameOf))}
+${streams.map(({ title, events }) => contents(title, events.map(nameOf)))}
 ${contents('events', events.map(nameOf))}
 ${contents(
   'failures',
@@ -55,7 +59,7 @@ ${contents(
 <main>
 ${INTRODUCTION}
 ${groups.map(([name, routes]) => section(name, routes.map(routeArticle)))}
-${section('job stream', streamed.map(eventArticle))}
+${streams.map(({ title, url, events }) => section(`${title}: GET ${url}`, events.map(eventArticle)))}
 ${section('events', events.map(eventArticle))}
 ${section('failures', failures.map(failureArticle))}
 </main>
@@ -73,7 +77,7 @@ const INTRODUCTION = markup`
 <code>X-API-Key</code>, or a token from <a href="#issue-token.issue">issue-token.issue</a> as <code>Authorization: Bearer</code>.
 A path answers <code>{path, result, meta}</code>; a failure answers <code>application/problem+json</code> with one of
 <a href="#failures-400">these codes</a>. <code>GET /v1/jobs/{id}/stream</code> tells a job
-<a href="#stream.started">as it goes</a>. For programs: <a href="/openapi.json">OpenAPI</a>, <a href="/asyncapi.json">AsyncAPI</a>.</p>`
+<a href="#jobStream.started">as it goes</a>. For programs: <a href="/openapi.json">OpenAPI</a>, <a href="/asyncapi.json">AsyncAPI</a>.</p>`
 
 function contents(title: string, entries: readonly (readonly [name: string, title: string])[]): Markup {
   return markup`<div><h2>${title}</h2>${entries.map((entry) => link(...entry))}</div>\n`
@@ -130,7 +134,9 @@ const WHO = {
 
 function factsOf(endpoint: Endpoint): Fact[] {
   const { aspect, auth, permission, streams } = endpoint
-  const waiting = 'may answer 202 and a job; to stay: Accept: text/event-stream, or Prefer: wait=20'
+  const waiting = startsJobs(endpoint)
+    ? 'may answer 202 and a job; to stay: Accept: text/event-stream, or Prefer: wait=20'
+    : 'with Accept: text/event-stream'
   return [
     ...(aspect === undefined ? [] : factsOfAspect(aspect, costOf(endpoint))),
     ...(aspect === undefined || auth === 'optional' ? [['Credential', WHO[auth]] as Fact] : []),
@@ -161,6 +167,10 @@ function factsOfAspect(
 
 function rolesWith(permission: string): string {
   return ROLES.filter((role) => permissionsOf([role]).some((held) => held === permission)).join(', ')
+}
+
+function eventsOf(stream: Stream): Named[] {
+  return stream.events.map(([name, event]) => [streamedName(stream, name), event])
 }
 
 function eventArticle([type, event]: Named): Markup {

@@ -22,12 +22,13 @@ const Channel = z
     title: z.string().optional(),
     summary: z.string(),
     servers: z.array(reference('#/servers/')).length(1),
-    parameters: named(z.strictObject({ description: z.string().optional() })),
+    parameters: named(z.strictObject({ description: z.string().optional() })).optional(),
     messages: named(reference('#/components/messages/')),
   })
   .refine(
     ({ address, parameters }) =>
-      [...address.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).join() === Object.keys(parameters).join(),
+      [...address.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).join() ===
+      Object.keys(parameters ?? {}).join(),
     'names other parameters than its address',
   )
 

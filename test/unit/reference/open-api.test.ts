@@ -72,7 +72,7 @@ describe('createOpenApi()', () => {
   test.each([
     ['IdempotencyKey', ({ writes }: Endpoint) => writes],
     ['ObserverArchetype', ({ aspect }: Endpoint) => aspect !== undefined],
-    ['Prefer', ({ streams }: Endpoint) => streams],
+    ['Prefer', ({ streams, method }: Endpoint) => streams && method === 'POST'],
     ['Traceparent', () => true],
   ])('gives %s to the routes that take it', (key, takes) => {
     const reference = { $ref: `#/components/parameters/${key}` }
@@ -131,7 +131,8 @@ describe.each(cases)('%s', (_name, endpoint) => {
     const id = operation.operationId
     expect(named(components.schemas[`${id.charAt(0).toUpperCase()}${id.slice(1)}Output`])).toEqual(output)
     for (const status of endpoint.statuses ?? [200]) expect(operation.responses).toHaveProperty(`${status}`)
-    expect('202' in operation.responses).toBe(endpoint.streams)
+    const startsJobs = endpoint.streams && endpoint.method === 'POST'
+    expect('202' in operation.responses).toBe(startsJobs || (endpoint.statuses?.includes(202) ?? false))
     const good = followed(operation.responses[`${endpoint.statuses?.[0] ?? 200}`])
     expect('text/event-stream' in (good.content ?? {})).toBe(endpoint.streams)
     if (endpoint.aspect !== undefined) {
