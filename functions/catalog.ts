@@ -11,6 +11,7 @@ import { health } from './control/health.ts'
 import { issueToken } from './control/issue-token.ts'
 import { jobs } from './control/jobs.ts'
 import { jsonWebKeys } from './control/json-web-keys.ts'
+import { reference } from './control/reference.ts'
 
 export const catalog: readonly FunctionDefinition[] = [
   issueToken,
@@ -24,4 +25,5 @@ export const catalog: readonly FunctionDefinition[] = [
   timeSchedule,
   timeFuture,
   jobs,
+  reference,
 ]

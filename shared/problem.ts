@@ -1,5 +1,24 @@
 /** RFC 9457 problem details: how a failure is told over HTTP, by functions and by everything in front of them. */
-import type { Failure } from './failures.ts'
+import { z } from 'zod'
+import { listFailures, type Category, type Failure } from './failures.ts'
+
+const failures = listFailures()
+
+/** The body of every answer that tells a failure. */
+export const Problem = z.strictObject({
+  type: z.string().describe('urn:kgents:failure: and the code'),
+  title: z.string().describe('The category, for people'),
+  status: z.int(),
+  category: z.enum([...new Set(failures.map(({ category }) => category))] as Category[]),
+  code: z.enum(failures.map(({ code }) => code)).describe('What to branch on; the message may change'),
+  message: z.string(),
+  suggestion: z.string().optional().describe('What you can do about it'),
+  retry_after: z.number().optional().describe('Seconds after which trying again makes sense'),
+  available: z.array(z.string()).readonly().optional().describe('Names that you could have meant or may use'),
+  details: z.record(z.string(), z.unknown()).optional(),
+  path: z.string().describe('What was called'),
+  trace_id: z.string().describe('What to name when you report it'),
+})
 
 /** Members that are known before any request: RFC 9457's, and those that every failure of kgents has. */
 export function problemMembers(failure: Failure) {

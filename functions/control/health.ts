@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { ComponentHealth } from '../../shared/contract/platform.ts'
 import { NoInput } from '../../shared/contract/define-node.ts'
 import { defineOperation, route } from '../../shared/contract/define-operation.ts'
+import { VERSION } from '../../shared/version.ts'
 
 const Component = z.strictObject({
   status: z.enum(['ok', 'degraded', 'error', 'not_configured']),
@@ -16,8 +17,6 @@ const Health = z.strictObject({
   components: z.record(z.string(), z.string()),
 })
 const DetailedHealth = Health.extend({ components: z.record(z.string(), Component) })
-
-const VERSION = '0.1.0'
 
 export const health = defineOperation({
   name: 'health',
@@ -33,6 +32,7 @@ export const health = defineOperation({
       output: Health,
       transaction: false,
       status: statusOf,
+      statuses: [200, 503],
       async handle(_input, { platform }) {
         const components = await platform.probe()
         const words = Object.entries(components).map(([name, { status }]) => [name, status] as const)
@@ -48,6 +48,7 @@ export const health = defineOperation({
       output: DetailedHealth,
       transaction: false,
       status: statusOf,
+      statuses: [200, 503],
       async handle(_input, { platform }) {
         const components = await platform.probe()
         return { ...summary(components), components }

@@ -5,6 +5,7 @@ import { capabilitiesOf } from '../agentese/capabilities.ts'
 import { CATEGORIES } from '../agentese/category.ts'
 import { Failure } from '../failures.ts'
 import { aspect, NoInput, type AnyAspect, type NodeContract } from './aspect.ts'
+import { inputSchemaOf } from './schemas.ts'
 
 /** Sibling verbs that `alternatives` names at most. */
 const MOST_ALTERNATIVES = 5
@@ -134,7 +135,7 @@ function usageOf(handle: string, verb: string, node: string, contract: NodeContr
     path: `${handle}.${verb}`,
     effects: [...found.effects],
     permission: found.permission ?? CATEGORIES[found.category].permission,
-    input: z.toJSONSchema(found.input, { io: 'input' }),
+    input: { ...inputSchemaOf(found) },
     examples: found.examples.map((each) => ({ ...each })),
   }
 }

@@ -7,6 +7,7 @@ import {
   type Authentication,
   type Endpoint,
   type Example,
+  type Format,
   type FunctionDefinition,
   type Method,
   type Need,
@@ -29,8 +30,10 @@ export interface Route<I, O> {
   /** Whether the handler gets a transaction; absent is yes. */
   transaction?: boolean
   streams?: boolean
-  format?: 'json' | 'text'
+  format?: Format
   status?: (output: O) => number
+  statuses?: readonly number[]
+  maxAgeSeconds?: number
   handle(input: I, call: Call): Promise<O | Accepted> | O | Accepted
 }
 
@@ -95,6 +98,8 @@ function toEndpoint(name: string, contract: AnyRoute): Endpoint {
     streams: contract.streams ?? false,
     format: contract.format ?? 'json',
     ...(contract.status === undefined ? {} : { status: contract.status }),
+    ...(contract.statuses === undefined ? {} : { statuses: contract.statuses }),
+    ...(contract.maxAgeSeconds === undefined ? {} : { maxAgeSeconds: contract.maxAgeSeconds }),
     handle: contract.handle,
   }
 }

@@ -35,6 +35,9 @@ export type Authentication = 'none' | 'optional' | 'required' | 'api-key'
 
 export type Method = 'GET' | 'POST' | 'DELETE'
 
+/** How an answer is written; `text` is for Prometheus, `html` for people. */
+export type Format = 'json' | 'text' | 'html'
+
 /** One thing that a function answers, by HTTP. `I` is the parsed input, `O` what the handler returns. */
 export interface Endpoint<I = unknown, O = unknown> {
   /** `void.entropy.sip` for an aspect, `jobs.get` for an operation. */
@@ -54,10 +57,13 @@ export interface Endpoint<I = unknown, O = unknown> {
   transaction: boolean
   /** Whether the caller may stay on the line for the result: the gateway sends such requests to the stream hub. */
   streams: boolean
-  /** How the answer is written; `text` is for Prometheus. */
-  format: 'json' | 'text'
-  /** HTTP status of a good answer, where it is not always 200. */
+  format: Format
+  /** HTTP status of an answer, where it is not always 200. */
   status?: (output: O) => number
+  /** All that `status` may come to; absent is 200 alone. */
+  statuses?: readonly number[]
+  /** How long anybody may keep the answer. Such a route answers the same to everybody, and 304 to who has it already. */
+  maxAgeSeconds?: number
   /** Set on aspects of a node. */
   aspect?: AspectFacts
   handle(input: I, call: Call): Promise<O | Accepted> | O | Accepted

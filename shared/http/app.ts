@@ -5,7 +5,7 @@
 import type { HttpBindings } from '@hono/node-server'
 import { Hono, type Context } from 'hono'
 import { findAspect } from '../contract/find-aspect.ts'
-import type { Endpoint, FunctionDefinition } from '../contract/function.ts'
+import type { Endpoint, Format, FunctionDefinition } from '../contract/function.ts'
 import type { KgentsEvent } from '../events/event.ts'
 import { Failure } from '../failures.ts'
 import { RequestDeadline } from '../pipeline/deadline.ts'
@@ -16,6 +16,7 @@ import { takeEvent } from '../pipeline/take-event.ts'
 import { takeTick } from '../pipeline/take-tick.ts'
 import { readTraceparent, formatTraceparent, type TraceContext } from '../telemetry/trace.ts'
 import { DispatchedCall } from './dispatch.ts'
+import { keptAnswer, knows } from './kept-answer.ts'
 import { isBug, problemOf } from './problem.ts'
 import { readJsonObject } from './read-body.ts'
 import { readEvent, type RequestHeaders } from './read-event.ts'
@@ -121,7 +122,7 @@ async function serveTick(context: Context, runtime: Runtime): Promise<Response> 
 
 async function answer(context: Context, runtime: Runtime, endpoint: Endpoint, call: Call): Promise<Response> {
   try {
-    return write(endpoint, await invoke(call, runtime), call)
+    return write(context, endpoint, await invoke(call, runtime), call)
   } catch (error) {
     const path = call.path ?? new URL(context.req.url).pathname
     return answerError(context, runtime, error, call.trace, call.answerHeaders, path)
@@ -129,13 +130,36 @@ async function answer(context: Context, runtime: Runtime, endpoint: Endpoint, ca
 }
 
 /** Made without the context's help, which copies headers into a `Headers` that the server then takes apart again. */
-function write(endpoint: Endpoint, { status, body }: Answer, call: Call): Response {
-  const [type, text] =
-    endpoint.format === 'text'
-      ? ['text/plain; charset=UTF-8', String(body)]
-      : ['application/json', JSON.stringify(body)]
-  const headers = { 'Content-Type': type, ...call.answerHeaders, traceparent: formatTraceparent(call.trace) }
-  return new Response(text, { status, headers })
+function write(context: Context, endpoint: Endpoint, { status, body }: Answer, call: Call): Response {
+  const headers = {
+    ...HEADERS_OF_FORMAT[endpoint.format],
+    ...call.answerHeaders,
+    traceparent: formatTraceparent(call.trace),
+  }
+  if (endpoint.maxAgeSeconds === undefined || status !== 200) {
+    return new Response(textOf(endpoint.format, body), { status, headers })
+  }
+  const kept = keptAnswer(endpoint, body, () => textOf(endpoint.format, body))
+  const known = headersOf(context)['if-none-match']
+  return knows(known, kept.etag)
+    ? new Response(null, { status: 304, headers: { ...kept.headers, traceparent: headers.traceparent } })
+    : new Response(kept.text, { status, headers: { ...headers, ...kept.headers } })
+}
+
+function textOf(format: Format, body: unknown): string {
+  return format === 'json' ? JSON.stringify(body) : String(body)
+}
+
+/** A page says itself what it may load; that nobody may frame it can be said in a header alone. */
+const HEADERS_OF_FORMAT: Record<Format, Record<string, string>> = {
+  json: { 'Content-Type': 'application/json' },
+  text: { 'Content-Type': 'text/plain; charset=UTF-8' },
+  html: {
+    'Content-Type': 'text/html; charset=UTF-8',
+    'Content-Security-Policy': "frame-ancestors 'none'",
+    'Referrer-Policy': 'no-referrer',
+    'X-Content-Type-Options': 'nosniff',
+  },
 }
 
 function answerError(

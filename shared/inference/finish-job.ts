@@ -21,6 +21,7 @@ import {
 import type { Runtime } from '../pipeline/runtime.ts'
 import { readTraceparent } from '../telemetry/trace.ts'
 import { settleTokens } from './allowance.ts'
+import type { JobEnded } from './job-events.ts'
 import type { Completion, TokenUsage } from './messages.ts'
 import { JobCall, prepareJob, writeJobs } from './queue-job.ts'
 import { decodeVector } from './vectors.ts'
@@ -242,7 +243,7 @@ function closingEvents({ eventKey }: Runtime, job: JobRow, call: JobCall, ending
     subject: job.id,
     traceparent: call.traceparent,
   }
-  const data = { job: job.id, path: job.path, ...tellEnding(ending, chargesOf(call, ending)) }
+  const data = tellEnding(job, ending, chargesOf(call, ending))
   const closing = createEvent({ ...common, type: `io.kgents.job.${ending.status}`, data }, eventKey)
   if (call.parent === undefined) return [toOutbox(closing, job.id)]
   const told = { composition: call.parent, job: job.id }
@@ -253,13 +254,13 @@ function closingEvents({ eventKey }: Runtime, job: JobRow, call: JobCall, ending
 /** Tells a composition that a stage of it, which was a job, has ended. */
 const STAGE_ENDED = 'io.kgents.composition.stage-ended'
 
-function tellEnding(ending: Ending, charges: Record<string, number>): Record<string, unknown> {
-  if (ending.status === 'cancelled') return { status: ending.status }
+function tellEnding({ id: job, path }: JobRow, ending: Ending, charges: Record<string, number>): JobEnded {
+  if (ending.status === 'cancelled') return { job, path, status: ending.status }
   if (ending.status === 'failed') {
-    return { status: ending.status, error: { code: ending.code, message: ending.message } }
+    return { job, path, status: ending.status, error: { code: ending.code, message: ending.message } }
   }
   const { status, text, tokens, result } = ending
-  return { status, text, tokens, result, charges }
+  return { job, path, status, text, tokens, result, charges }
 }
 
 function happeningOf(

@@ -12,6 +12,7 @@ import { chargeRow, toOutbox } from '../pipeline/record.ts'
 import type { Runtime } from '../pipeline/runtime.ts'
 import { formatTraceparent, type TraceContext } from '../telemetry/trace.ts'
 import { periodOf, reserveTokens } from './allowance.ts'
+import type { JobRequested } from './job-events.ts'
 import type { JobMessage } from './messages.ts'
 
 /** What the continuation needs to go on as the same invocation; kept with the job. */
@@ -158,6 +159,7 @@ async function insertJob(db: Db, { id, function: name, path, call, message }: Ne
 }
 
 function requestedEvent(job: string, asker: Asker, call: JobCall) {
+  const data: JobRequested = { job, path: asker.path, reserved_tokens: call.reservedTokens }
   return toOutbox(
     createEvent(
       {
@@ -166,7 +168,7 @@ function requestedEvent(job: string, asker: Asker, call: JobCall) {
         tenant: call.identity.tenant,
         subject: job,
         traceparent: call.traceparent,
-        data: { job, path: asker.path, reserved_tokens: call.reservedTokens },
+        data,
       },
       asker.runtime.eventKey,
     ),

@@ -5,6 +5,7 @@ import type { FunctionDefinition } from '../contract/function.ts'
 import type { Platform } from '../contract/platform.ts'
 import { v7 as uuidv7 } from 'uuid'
 import { withTenant, type Db } from '../database/database.ts'
+import type { ChangeData } from '../events/agentese-events.ts'
 import { createEvent } from '../events/event.ts'
 import { Failure } from '../failures.ts'
 import type { Identity } from '../identity/identity.ts'
@@ -115,7 +116,7 @@ class HandlerCall implements Call {
       invocation_id: id,
       at,
     })
-    const data = { target, path, state, at }
+    const data: ChangeData = { target, path, state, at }
     events.push(toOutbox(this.#event({ type: CHANGED, subject: `${target}.state`, data })))
   }
 

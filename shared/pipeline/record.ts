@@ -1,6 +1,7 @@
 /** What a call leaves behind, written in one statement: its mark, its events, its ledger entries. */
 import { v7 as uuidv7 } from 'uuid'
 import type { Db } from '../database/database.ts'
+import type { InvocationData } from '../events/agentese-events.ts'
 import { createEvent, type KgentsEvent } from '../events/event.ts'
 import { agenteseSubject, eventSubject, tokensSubject } from '../events/streams.ts'
 import type { AspectFacts } from '../contract/function.ts'
@@ -135,6 +136,17 @@ export function markOf(happening: Happening, eventKey: string): { mark: Mark; ev
     duration_ms: Date.now() - happening.startedAt,
     at: new Date().toISOString(),
   }
+  const data: InvocationData = {
+    mark: mark.id,
+    path: aspect.path,
+    category: aspect.category,
+    effects: [...aspect.effects],
+    archetype: happening.archetype,
+    charges,
+    duration_ms: mark.duration_ms,
+    ...(code === undefined ? {} : { code }),
+    ...(job === undefined ? {} : { job }),
+  }
   const event = createEvent(
     {
       source: `/functions/${happening.function}`,
@@ -142,17 +154,7 @@ export function markOf(happening: Happening, eventKey: string): { mark: Mark; ev
       tenant: happening.tenant,
       subject: aspect.path,
       traceparent: happening.traceparent,
-      data: {
-        mark: mark.id,
-        path: aspect.path,
-        category: aspect.category,
-        effects: aspect.effects,
-        archetype: happening.archetype,
-        charges,
-        duration_ms: mark.duration_ms,
-        ...(code === undefined ? {} : { code }),
-        ...(job === undefined ? {} : { job }),
-      },
+      data,
     },
     eventKey,
   )

@@ -10,6 +10,7 @@ import { GUEST, observerFor } from '../agentese/observer.ts'
 import { parsePath } from '../agentese/path.ts'
 import { findNode } from '../contract/find-aspect.ts'
 import { withTenant } from '../database/database.ts'
+import type { Rehearsal } from '../contract/answers.ts'
 import { Failure } from '../failures.ts'
 import type { Identity } from '../identity/identity.ts'
 import { missingScopes } from '../identity/scopes.ts'
@@ -181,16 +182,16 @@ export async function rehearse(invocation: Invocation): Promise<void> {
   const { request, input, observer } = invocation
   const { aspect, permission } = request.endpoint
   if (request.dryRun !== true || aspect === undefined) return
-  const body = {
-    path: request.path,
+  const body: Rehearsal = {
+    path: request.path ?? aspect.path,
     dry_run: true,
     category: aspect.category,
-    effects: aspect.effects,
+    effects: [...aspect.effects],
     permission: permission ?? null,
     scopes: scopesOf(aspect.effects),
     cost: aspect.cost?.(input) ?? {},
     asynchronous: request.endpoint.complete !== undefined,
-    observer: { archetype: observer?.archetype },
+    observer: { archetype: observer?.archetype ?? 'guest' },
   }
   invocation.answer = { status: 200, body }
 }

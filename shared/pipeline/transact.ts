@@ -2,6 +2,7 @@
  * The handler, in one transaction with everything that it leaves behind: state, mark, charges, events and the answer
  * to a repetition commit together or not at all.
  */
+import type { AcceptedJob, EnvelopeMeta } from '../contract/answers.ts'
 import { Accepted } from '../contract/call.ts'
 import { withTenant, type Db } from '../database/database.ts'
 import { Failure, Refusal } from '../failures.ts'
@@ -135,16 +136,17 @@ function answerOf(invocation: Invocation, output: unknown, charges: Record<strin
   if (output instanceof Accepted) {
     const self = `/v1/jobs/${output.job}`
     invocation.request.answerHeaders['Location'] = self
-    return {
-      status: 202,
-      body: { job: { id: output.job, status: output.status }, links: { self, stream: `${self}/stream` } },
+    const body: AcceptedJob = {
+      job: { id: output.job, status: output.status },
+      links: { self, stream: `${self}/stream` },
     }
+    return { status: 202, body }
   }
   const status = endpoint.status?.(output) ?? 200
   if (endpoint.aspect === undefined) return { status, body: output }
-  const meta = {
-    observer: { archetype: invocation.observer?.archetype },
-    effects: endpoint.aspect.effects,
+  const meta: EnvelopeMeta = {
+    observer: { archetype: invocation.observer?.archetype ?? 'guest' },
+    effects: [...endpoint.aspect.effects],
     charges,
     trace_id: trace.traceId,
     duration_ms: Date.now() - invocation.startedAt,

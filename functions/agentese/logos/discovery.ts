@@ -10,6 +10,7 @@ import type { Call } from '../../../shared/contract/call.ts'
 import { route } from '../../../shared/contract/define-operation.ts'
 import { findNode } from '../../../shared/contract/find-aspect.ts'
 import type { FunctionDefinition } from '../../../shared/contract/function.ts'
+import { inputSchemaOf, outputSchemaOf } from '../../../shared/contract/schemas.ts'
 import { Failure } from '../../../shared/failures.ts'
 import { aspectsOf, expanderFor, findPath, type KnownAspect } from './resolve.ts'
 
@@ -118,7 +119,7 @@ function contractOf({ endpoint, aspect }: KnownAspect, includeSchemas: boolean):
     guests: endpoint.auth === 'optional',
     asynchronous: endpoint.complete !== undefined,
     ...(includeSchemas
-      ? { input: z.toJSONSchema(endpoint.input, { io: 'input' }), output: z.toJSONSchema(endpoint.output) }
+      ? { input: { ...inputSchemaOf(endpoint) }, output: { ...outputSchemaOf(endpoint) } }
       : {}),
     examples: endpoint.examples.map((each) => ({ ...each })),
   }

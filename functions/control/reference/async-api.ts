@@ -1,0 +1,220 @@
+/** The AsyncAPI 3.0 document: what subscribers can get, and which events functions take. */
+import type { FunctionDefinition } from '../../../shared/contract/function.ts'
+import { dataSchemaOf, type JsonSchema } from '../../../shared/contract/schemas.ts'
+import { EventAttributes } from '../../../shared/events/attributes.ts'
+import { PATH_EVENTS, STATE_EVENTS, type EventType } from '../../../shared/events/event-types.ts'
+import { agenteseSubject, eventSubject } from '../../../shared/events/streams.ts'
+import { VERSION } from '../../../shared/version.ts'
+import { streamedName, STREAMS, type Stream } from './streams.ts'
+import { systemEventsOf } from './system-events.ts'
+import { placeSchema } from './place-schema.ts'
+import { routesOf, type Route } from './routes.ts'
+
+type Catalog = readonly FunctionDefinition[]
+type Parts = Record<string, unknown>
+
+export function createAsyncApi(catalog: Catalog): Parts {
+  const paths = routesOf(catalog).filter(({ endpoint }) => endpoint.aspect !== undefined)
+  const system = systemEventsOf(catalog)
+  const events = { ...PATH_EVENTS, ...STATE_EVENTS, ...system }
+  const streamed = STREAMS.flatMap(messagesOf)
+  return {
+    asyncapi: '3.0.0',
+    info: {
+      title: 'kgents',
+      version: VERSION,
+      description:
+        'Events of the platform, from its point of view: it sends what subscribers get. `/openapi.json` describes the calls.',
+      license: { name: 'Apache-2.0' },
+    },
+    defaultContentType: 'application/json',
+    servers: SERVERS,
+    channels: {
+      ...Object.fromEntries(paths.map(pathChannel)),
+      state: STATE,
+      ...Object.fromEntries(Object.entries(system).map(systemChannel)),
+      ...Object.fromEntries(STREAMS.map(streamChannel)),
+    },
+    operations: {
+      ...Object.fromEntries(
+        paths.map((route) => tells(keyOf(route), `Tells what becomes of ${route.endpoint.name}`)),
+      ),
+      ...Object.fromEntries(
+        Object.entries(system).map(([type, { summary }]) => tells(shortName(type), summary)),
+      ),
+      ...Object.fromEntries([tells('state', 'Tells what nodes are from now on')]),
+      ...Object.fromEntries(catalog.flatMap(takes)),
+      ...Object.fromEntries(STREAMS.map(tellsStream)),
+    },
+    components: {
+      messages: {
+        ...Object.fromEntries(Object.entries(events).map(eventMessage)),
+        ...Object.fromEntries(streamed.map(streamMessage)),
+      },
+      messageTraits: { cloudEvent: CLOUD_EVENT },
+      schemas: {
+        ...Object.fromEntries(Object.entries(events).map(([type, event]) => schema(shortName(type), event))),
+        ...Object.fromEntries(streamed.map(([, name, event]) => schema(name, event))),
+        CloudEvent: cloudEvent(),
+      },
+    },
+  }
+}
+
+const SERVERS = {
+  gateway: {
+    host: '{host}',
+    protocol: 'https',
+    description: 'What tenants reach: server-sent events',
+    variables: { host: { default: 'localhost:8000' } },
+  },
+  jetstream: {
+    host: 'nats.kgents.svc.cluster.local:4222',
+    protocol: 'nats',
+    description:
+      'What parts of the platform reach: events in the binary mode of CloudEvents, kept for seven days',
+  },
+}
+
+const TENANT = { tenant: { description: 'The tenant, a UUID' } }
+
+function pathChannel(route: Route): [string, Parts] {
+  const path = route.url.replace('/v1/agentese/', '').replaceAll('/', '.')
+  const { summary, name } = route.endpoint
+  const messages = Object.keys(PATH_EVENTS).map(shortName)
+  const named = [...path.matchAll(/\{(\w+)\}/g)].map(([, parameter = '']) => [parameter, {}])
+  return [
+    keyOf(route),
+    {
+      ...channel(agenteseSubject('{tenant}', path), summary, 'jetstream', messages),
+      title: name,
+      parameters: { ...TENANT, ...Object.fromEntries(named) },
+    },
+  ]
+}
+
+/** Changes go by what has changed, not by the path that did it. */
+const STATE: Parts = {
+  ...channel(
+    agenteseSubject('{tenant}', '{context}.{holon}.state'),
+    'What nodes are from now on',
+    'jetstream',
+    Object.keys(STATE_EVENTS).map(shortName),
+  ),
+  title: 'state',
+  parameters: { ...TENANT, context: {}, holon: {} },
+}
+
+function systemChannel([type, { summary }]: [string, EventType]): [string, Parts] {
+  const name = shortName(type)
+  return [
+    name,
+    { ...channel(eventSubject('{tenant}', type), summary, 'jetstream', [name]), parameters: TENANT },
+  ]
+}
+
+function channel(
+  address: string,
+  summary: string,
+  server: keyof typeof SERVERS,
+  messages: readonly string[],
+): Parts {
+  return {
+    address,
+    summary,
+    servers: [{ $ref: `#/servers/${server}` }],
+    messages: Object.fromEntries(messages.map((name) => [name, { $ref: `#/components/messages/${name}` }])),
+  }
+}
+
+function tells(name: string, summary: string): [string, Parts] {
+  return [`tell.${name}`, { action: 'send', channel: { $ref: `#/channels/${name}` }, summary }]
+}
+
+/** Events about paths come from many channels, so that no operation can name theirs. */
+function takes({ name: taker, subscriptions }: FunctionDefinition): [string, Parts][] {
+  return subscriptions.flatMap(({ name, attributes: { type = '', ...others } }) => {
+    if (type === '' || type in PATH_EVENTS) return []
+    const only = Object.entries(others).map(([attribute, value]) => ` where ${attribute} is "${value}"`)
+    const channel = { $ref: `#/channels/${type in STATE_EVENTS ? 'state' : shortName(type)}` }
+    const summary = `The function ${taker} takes it${only.join('')}`
+    return [[`take.${taker}.${name}`, { action: 'receive', channel, summary }] as [string, Parts]]
+  })
+}
+
+function eventMessage([type, { summary }]: [string, EventType]): [string, Parts] {
+  const name = shortName(type)
+  return [
+    name,
+    {
+      name: type,
+      summary,
+      contentType: 'application/json',
+      headers: { type: 'object', properties: { 'ce-type': { const: type } } },
+      payload: { $ref: `#/components/schemas/${name}` },
+      traits: [{ $ref: '#/components/messageTraits/cloudEvent' }],
+    },
+  ]
+}
+
+/** The events of a stream: as it names them, as the document does, and what they are. */
+function messagesOf(stream: Stream): (readonly [event: string, name: string, type: EventType])[] {
+  return stream.events.map(([event, type]) => [event, streamedName(stream, event), type])
+}
+
+function streamChannel(stream: Stream): [string, Parts] {
+  const names = messagesOf(stream).map(([, name]) => name)
+  const named = [...stream.url.matchAll(/\{(\w+)\}/g)].map(([, parameter = '']) => [parameter, {}])
+  const parameters = named.length === 0 ? {} : { parameters: Object.fromEntries(named) }
+  return [stream.name, { ...channel(stream.url, stream.title, 'gateway', names), ...parameters }]
+}
+
+function tellsStream({ name, title }: Stream): [string, Parts] {
+  const [key, operation] = tells(name, title)
+  return [key, { ...operation, bindings: { http: { method: 'GET', bindingVersion: '0.3.0' } } }]
+}
+
+function streamMessage([event, name, { summary }]: readonly [string, string, EventType]): [string, Parts] {
+  const payload = { $ref: `#/components/schemas/${name}` }
+  return [name, { name: event, summary, contentType: 'application/json', payload }]
+}
+
+function schema(name: string, event: EventType): [string, JsonSchema] {
+  return [name, placeSchema(dataSchemaOf(event), `#/components/schemas/${name}`)]
+}
+
+/** Attributes as headers, as NATS and HTTP carry them in binary mode. */
+const CLOUD_EVENT = {
+  headers: {
+    type: 'object',
+    properties: Object.fromEntries(
+      Object.entries(attributes().properties).map(([name, attribute]) => [headerOf(name), attribute]),
+    ),
+    required: attributes().required.map(headerOf),
+  },
+}
+
+/** An event in one piece, as JSON. */
+function cloudEvent(): JsonSchema {
+  const { properties, required } = attributes()
+  return { type: 'object', properties: { ...properties, data: {} }, required: [...required, 'data'] }
+}
+
+function attributes() {
+  return dataSchemaOf({ data: EventAttributes }) as {
+    properties: Record<string, JsonSchema>
+    required: string[]
+  }
+}
+
+function headerOf(attribute: string): string {
+  return attribute === 'datacontenttype' ? 'content-type' : `ce-${attribute}`
+}
+
+function shortName(type: string): string {
+  return type.replace(/^io\.kgents\./, '')
+}
+
+function keyOf({ endpoint }: Route): string {
+  return endpoint.name.replaceAll(/[^\w.-]/g, '_')
+}

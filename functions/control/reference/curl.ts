@@ -1,0 +1,24 @@
+/** A call as a line for the shell. `$URL` and `$KEY` are left to the reader. */
+import type { Example } from '../../../shared/contract/function.ts'
+import { placeExample, type Route } from './routes.ts'
+
+export function curlOf({ endpoint, url }: Route, example: Example): string {
+  const { path, rest } = placeExample(endpoint, example)
+  const place = url.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
+    name in path ? encodeURIComponent(String(path[name])) : `$${name.toUpperCase()}`,
+  )
+  const isPost = endpoint.method === 'POST'
+  const members = Object.entries(rest).map(([name, value]): [string, string] => [name, String(value)])
+  const query = isPost ? '' : String(new URLSearchParams(members))
+  return [
+    'curl -s',
+    ...(endpoint.method === 'DELETE' ? ['-X DELETE'] : []),
+    `"$URL${place}${query === '' ? '' : `?${query}`}"`,
+    ...(endpoint.auth === 'none' ? [] : ['-H "X-API-Key: $KEY"']),
+    ...(isPost ? ["-H 'Content-Type: application/json'", `-d ${quote(JSON.stringify(rest))}`] : []),
+  ].join(' ')
+}
+
+function quote(text: string): string {
+  return `'${text.replaceAll("'", String.raw`'\''`)}'`
+}

@@ -1,0 +1,45 @@
+/** How an endpoint can fail, as far as its contract tells. */
+import type { Endpoint } from '../../../shared/contract/function.ts'
+import { listFailures } from '../../../shared/failures.ts'
+
+export type FailureRow = ReturnType<typeof listFailures>[number]
+
+/** All failures, by HTTP status. */
+export function failuresByStatus(): Map<number, FailureRow[]> {
+  return Map.groupBy(
+    listFailures().sort((a, b) => a.status - b.status),
+    ({ status }) => status,
+  )
+}
+
+/** Each status, and which endpoints can answer it. A status that is not here is part of no contract. */
+const CAUSES: Record<number, (endpoint: Endpoint) => boolean> = {
+  400: () => true,
+  401: ({ auth }) => auth !== 'none',
+  403: ({ auth }) => auth !== 'none',
+  404: (endpoint) => acts(endpoint) || endpoint.path.includes('/:'),
+  409: (endpoint) => acts(endpoint) || endpoint.writes,
+  412: acts,
+  413: ({ method }) => method === 'POST',
+  415: ({ method }) => method === 'POST',
+  429: ({ auth }) => auth !== 'none',
+  451: acts,
+  500: () => true,
+  503: () => true,
+  504: () => true,
+}
+
+/** Statuses of the failures that an endpoint can answer. */
+export function failingStatuses(endpoint: Endpoint): number[] {
+  return [...failuresByStatus().keys()].filter((status) => CAUSES[status]?.(endpoint) ?? false)
+}
+
+/** Whether it is a path, or passes the call on to one. */
+export function acts(endpoint: Endpoint): boolean {
+  return endpoint.aspect !== undefined || startsJobs(endpoint)
+}
+
+/** Whether it may answer 202; what only looks and streams tells of others' work. */
+export function startsJobs({ streams, method }: Endpoint): boolean {
+  return streams && method === 'POST'
+}

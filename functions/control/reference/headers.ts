@@ -1,0 +1,141 @@
+/** What many routes have in common besides their input: of requests (`PARAMETERS`) and of answers (`HEADERS`). */
+
+interface Header {
+  /** Where a request has it, if not among its headers. */
+  in?: 'query'
+  /** Of its component. */
+  key: string
+  name: string
+  description: string
+  schema: Record<string, unknown>
+  example?: string
+}
+
+const TRACEPARENT: Header = {
+  key: 'Traceparent',
+  name: 'traceparent',
+  description: 'W3C trace context, followed through functions, events, queue and workers',
+  schema: { type: 'string', pattern: '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$' },
+}
+
+const ASKED: readonly Header[] = [
+  {
+    key: 'IdempotencyKey',
+    name: 'Idempotency-Key',
+    description:
+      'The same key and request give the same answer, however often they come; with another request, 409',
+    schema: { type: 'string', minLength: 1, maxLength: 255 },
+  },
+  {
+    key: 'ObserverArchetype',
+    name: 'X-Observer-Archetype',
+    description: 'As what to look, among what your roles allow; without it as your most capable role',
+    schema: { type: 'string', maxLength: 64 },
+    example: 'developer',
+  },
+  {
+    key: 'DryRun',
+    in: 'query',
+    name: 'dry_run',
+    description: 'Answers what the call would do, need and cost; nothing is run',
+    schema: { type: 'boolean', default: false },
+  },
+  {
+    key: 'Prefer',
+    name: 'Prefer',
+    description:
+      '`wait=N` stays on the line for N seconds, 60 at most; `respond-async` does not, as without it',
+    schema: { type: 'string' },
+    example: 'wait=20',
+  },
+  {
+    key: 'LastEventId',
+    name: 'Last-Event-ID',
+    description: 'The last event that you have: the stream goes on after it',
+    schema: { type: 'string', pattern: '^[0-9]{1,15}$' },
+  },
+  {
+    key: 'IfNoneMatch',
+    name: 'If-None-Match',
+    description: 'The `ETag` of the answer that you have',
+    schema: { type: 'string' },
+  },
+  TRACEPARENT,
+]
+
+const count = { type: 'string', pattern: '^[0-9]+$' }
+
+const ANSWERED: readonly Header[] = [
+  TRACEPARENT,
+  {
+    key: 'RateLimitLimit',
+    name: 'RateLimit-Limit',
+    description: 'Requests per minute of your plan',
+    schema: count,
+  },
+  {
+    key: 'RateLimitRemaining',
+    name: 'RateLimit-Remaining',
+    description: 'Requests that you could make at once now',
+    schema: count,
+  },
+  {
+    key: 'RateLimitReset',
+    name: 'RateLimit-Reset',
+    description: 'Seconds until nothing of it is used',
+    schema: count,
+  },
+  {
+    key: 'RetryAfter',
+    name: 'Retry-After',
+    description: 'Seconds after which trying again makes sense',
+    schema: count,
+  },
+  {
+    key: 'Location',
+    name: 'Location',
+    description: 'The job',
+    schema: { type: 'string', format: 'uri-reference' },
+  },
+  {
+    key: 'IdempotencyReplayed',
+    name: 'Idempotency-Replayed',
+    description: '`true` where this is the answer that was given before',
+    schema: { const: 'true' },
+  },
+  {
+    key: 'PreferenceApplied',
+    name: 'Preference-Applied',
+    description: 'The preference that was followed',
+    schema: { type: 'string' },
+  },
+  { key: 'ETag', name: 'ETag', description: 'Names this very answer', schema: { type: 'string' } },
+  {
+    key: 'CacheControl',
+    name: 'Cache-Control',
+    description: 'How long to keep it',
+    schema: { type: 'string' },
+  },
+]
+
+/** `components.parameters`. */
+export const PARAMETERS = Object.fromEntries(
+  ASKED.map(({ key, ...header }) => [key, { in: 'header', ...header }]),
+)
+
+/** `components.headers`. */
+export const HEADERS = Object.fromEntries(
+  ANSWERED.map(({ key, description, schema }) => [key, { description, schema }]),
+)
+
+/** Headers of an answer, by the keys of their components. */
+export function headersOf(...keys: string[]): Record<string, { $ref: string }> {
+  return Object.fromEntries(
+    ANSWERED.filter(({ key }) => keys.includes(key)).map(({ key, name }) => [
+      name,
+      { $ref: `#/components/headers/${key}` },
+    ]),
+  )
+}
+
+export const RATE_LIMIT = ['RateLimitLimit', 'RateLimitRemaining', 'RateLimitReset']

@@ -1,0 +1,138 @@
+/** The OpenAPI 3.1 document: every route of the catalog, and the one that the stream hub serves. */
+import { z } from 'zod'
+import { AcceptedJob, EnvelopeMeta, FinishedJob, Rehearsal } from '../../../shared/contract/answers.ts'
+import type { FunctionDefinition } from '../../../shared/contract/function.ts'
+import { inputSchemaOf, outputSchemaOf, type JsonSchema } from '../../../shared/contract/schemas.ts'
+import { listFailures } from '../../../shared/failures.ts'
+import { JOB_STREAM_EVENTS, JOB_STREAM_PATH } from '../../../shared/inference/job-stream.ts'
+import { Problem } from '../../../shared/problem.ts'
+import { VERSION } from '../../../shared/version.ts'
+import { HEADERS, headersOf, PARAMETERS } from './headers.ts'
+import { failuresByStatus, type FailureRow } from './failures.ts'
+import { operationOf, reference, schemaName } from './operation.ts'
+import { placeSchema } from './place-schema.ts'
+import { groupsOf, inputsOf, OPERATIONS, routesOf, type Route } from './routes.ts'
+
+export function createOpenApi(catalog: readonly FunctionDefinition[]): Record<string, unknown> {
+  const routes = routesOf(catalog)
+  return {
+    openapi: '3.1.1',
+    info: {
+      title: 'kgents',
+      version: VERSION,
+      summary: 'AGENTESE paths and control operations of the platform',
+      description:
+        'What happens is told as events, which `/asyncapi.json` describes. `/docs` is for reading.',
+      license: { name: 'Apache License 2.0', identifier: 'Apache-2.0' },
+    },
+    jsonSchemaDialect: 'https://json-schema.org/draft/2020-12/schema',
+    servers: [{ url: '/', description: 'Where this document is' }],
+    tags: tagsOf(routes),
+    'x-tagGroups': tagGroupsOf(routes),
+    paths: pathsOf(routes),
+    components: {
+      securitySchemes: {
+        bearerToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: BEARER },
+        apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'Works in place of a token' },
+      },
+      schemas: { ...sharedSchemas(), ...Object.fromEntries(routes.flatMap(schemasOf)) },
+      parameters: PARAMETERS,
+      headers: HEADERS,
+      responses: {
+        Problem: { description: 'Another failure', content: problem(reference('schemas', 'Problem')) },
+        ...Object.fromEntries([...failuresByStatus()].map(problemResponse)),
+      },
+    },
+  }
+}
+
+const BEARER = 'A token of some minutes, from `POST /v1/auth/token`; the tenant is read from it'
+
+function tagsOf(routes: readonly Route[]) {
+  const summaries = new Map(routes.map(({ tag, definition }) => [tag, definition.summary]))
+  return [...[...summaries].map(([name, description]) => ({ name, description })), STREAM_TAG]
+}
+
+const STREAM_TAG = { name: 'stream-hub', description: 'Stays on the line until a job has ended' }
+
+function tagGroupsOf(routes: readonly Route[]) {
+  return groupsOf(routes).map(([name, members]) => ({
+    name,
+    tags: [...new Set(members.map(({ tag }) => tag)), ...(name === OPERATIONS ? [STREAM_TAG.name] : [])],
+  }))
+}
+
+function pathsOf(routes: readonly Route[]): Record<string, Record<string, unknown>> {
+  const paths: Record<string, Record<string, unknown>> = {}
+  for (const route of routes) {
+    paths[route.url] = { ...paths[route.url], [route.endpoint.method.toLowerCase()]: operationOf(route) }
+  }
+  paths[JOB_STREAM_PATH.replace(':id', '{id}')] = { get: JOB_STREAM }
+  return paths
+}
+
+/** Served by the stream hub; no function has it in its contract. */
+const JOB_STREAM = {
+  operationId: 'jobsStream',
+  summary: 'Follow a job: its text as it comes, then how it ended',
+  description: Object.entries(JOB_STREAM_EVENTS)
+    .map(([name, { summary }]) => `- \`${name}\`: ${summary}`)
+    .join('\n'),
+  tags: [STREAM_TAG.name],
+  security: [{ bearerToken: ['jobs:read'] }, { apiKey: [] }],
+  parameters: [
+    { name: 'id', in: 'path', required: true, schema: { type: 'string', format: 'uuid' } },
+    reference('parameters', 'LastEventId'),
+    reference('parameters', 'Traceparent'),
+  ],
+  responses: {
+    200: {
+      description: 'Server-sent events, as `/asyncapi.json` describes them',
+      content: { 'text/event-stream': { schema: { type: 'string' } } },
+    },
+    ...Object.fromEntries(
+      [401, 403, 404, 429, 500, 503].map((status) => [status, reference('responses', `Problem${status}`)]),
+    ),
+    default: reference('responses', 'Problem'),
+  },
+}
+
+function sharedSchemas(): Record<string, JsonSchema> {
+  const types = { EnvelopeMeta, Rehearsal, AcceptedJob, FinishedJob, Problem }
+  const schemas = Object.entries(types).map(
+    ([name, type]) => [name, placeSchema(z.toJSONSchema(type), pointerTo(name))] as const,
+  )
+  const all = Object.fromEntries(schemas)
+  return { ...all, Problem: { ...all['Problem'], 'x-failures': listFailures() } }
+}
+
+/** The input of a GET is in its parameters; it is here only where they refer to parts of it. */
+function schemasOf(route: Route): [name: string, schema: JsonSchema][] {
+  const { endpoint } = route
+  const { body } = inputsOf(endpoint)
+  const input = inputSchemaOf(endpoint)
+  const schemas: [string, JsonSchema][] = [[schemaName(route, 'Output'), outputSchemaOf(endpoint)]]
+  if (body !== undefined || '$defs' in input) schemas.push([schemaName(route, 'Input'), body ?? input])
+  return schemas.map(([name, schema]) => [name, placeSchema(schema, pointerTo(name))])
+}
+
+function pointerTo(name: string): string {
+  return `#/components/schemas/${name}`
+}
+
+function problemResponse([status, rows]: [number, FailureRow[]]): [string, unknown] {
+  const codes = rows.map(({ code }) => code)
+  const narrowed = { type: 'object', properties: { status: { const: status }, code: { enum: codes } } }
+  return [
+    `Problem${status}`,
+    {
+      description: `${[...new Set(rows.map(({ category }) => category))].join(', ')}: ${codes.join(', ')}`,
+      headers: headersOf('Traceparent', ...(rows.some(({ retry }) => retry) ? ['RetryAfter'] : [])),
+      content: problem({ allOf: [reference('schemas', 'Problem'), narrowed] }),
+    },
+  ]
+}
+
+function problem(schema: JsonSchema) {
+  return { 'application/problem+json': { schema } }
+}

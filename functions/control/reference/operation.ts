@@ -1,0 +1,188 @@
+/** One route as an operation of OpenAPI. */
+import { CATEGORIES } from '../../../shared/agentese/category.ts'
+import { scopesOf } from '../../../shared/agentese/effects.ts'
+import type { AspectFacts, Endpoint, Format } from '../../../shared/contract/function.ts'
+import type { JsonSchema } from '../../../shared/contract/schemas.ts'
+import { costOf } from './cost.ts'
+import { acts, failingStatuses, startsJobs } from './failures.ts'
+import { headersOf, RATE_LIMIT } from './headers.ts'
+import { placeSchema } from './place-schema.ts'
+import { inputsOf, placeExample, type Member, type Route } from './routes.ts'
+
+export function operationOf(route: Route): Record<string, unknown> {
+  const { endpoint, id, tag } = route
+  const { aspect } = endpoint
+  return {
+    operationId: id,
+    summary: endpoint.summary,
+    ...(aspect === undefined ? {} : { description: describe(endpoint, aspect) }),
+    tags: [tag],
+    ...securityOf(endpoint),
+    parameters: parametersOf(route),
+    ...requestBodyOf(route),
+    responses: responsesOf(route),
+    ...(aspect === undefined ? {} : { 'x-agentese': { path: aspect.path, ...factsOf(endpoint, aspect) } }),
+  }
+}
+
+export function reference(kind: string, name: string): { $ref: string } {
+  return { $ref: `#/components/${kind}/${name}` }
+}
+
+/** Name of a component with a schema of the route. */
+export function schemaName({ id }: Route, side: 'Input' | 'Output'): string {
+  return `${id.charAt(0).toUpperCase()}${id.slice(1)}${side}`
+}
+
+function describe({ complete }: Endpoint, { path, category, effects }: AspectFacts): string {
+  return [
+    `\`${path}\`: ${CATEGORIES[category].name}.`,
+    ...(effects.length === 0 ? [] : [`Effects: ${effects.map((effect) => `\`${effect}\``).join(', ')}.`]),
+    ...(complete === undefined ? [] : ['A model answers: the work goes on as a job.']),
+  ].join(' ')
+}
+
+function factsOf(endpoint: Endpoint, { category, effects, archetypes }: AspectFacts) {
+  const { permission } = endpoint
+  return {
+    category,
+    effects,
+    archetypes,
+    permission: permission ?? null,
+    scopes: scopesOf(effects),
+    cost: costOf(endpoint) ?? {},
+  }
+}
+
+function securityOf({ auth, permission }: Endpoint) {
+  if (auth === 'none') return { security: [] }
+  const key = { apiKey: [] }
+  const roles = permission === undefined ? [] : [permission]
+  if (auth === 'api-key') return { security: [key] }
+  return { security: [{ bearerToken: roles }, key, ...(auth === 'optional' ? [{}] : [])] }
+}
+
+function parametersOf(route: Route) {
+  const { endpoint } = route
+  const { path, query } = inputsOf(endpoint)
+  const at = `#/components/schemas/${schemaName(route, 'Input')}`
+  const toParameter = (place: string) => (member: Member) => ({
+    name: member.name,
+    in: place,
+    required: member.required,
+    schema: placeSchema(member.schema, at),
+  })
+  return [
+    ...path.map(toParameter('path')),
+    ...query.map(toParameter('query')),
+    ...headersAskedBy(endpoint).map((key) => reference('parameters', key)),
+  ]
+}
+
+function headersAskedBy(endpoint: Endpoint): string[] {
+  const keys: [key: string, applies: boolean][] = [
+    ['IdempotencyKey', endpoint.writes || (acts(endpoint) && endpoint.aspect === undefined)],
+    ['ObserverArchetype', acts(endpoint) || endpoint.streams],
+    ['DryRun', endpoint.aspect !== undefined],
+    ['Prefer', startsJobs(endpoint)],
+    ['LastEventId', endpoint.streams && !startsJobs(endpoint)],
+    ['IfNoneMatch', endpoint.maxAgeSeconds !== undefined],
+    ['Traceparent', true],
+  ]
+  return keys.filter(([, applies]) => applies).map(([key]) => key)
+}
+
+function requestBodyOf(route: Route) {
+  const { endpoint } = route
+  const { body } = inputsOf(endpoint)
+  if (body === undefined) return {}
+  const examples = endpoint.examples.map((example) => [
+    toKey(example.summary),
+    { summary: example.summary, value: placeExample(endpoint, example).rest },
+  ])
+  const content = {
+    schema: reference('schemas', schemaName(route, 'Input')),
+    ...(examples.length === 0 ? {} : { examples: Object.fromEntries(examples) }),
+  }
+  return { requestBody: { required: 'required' in body, content: { 'application/json': content } } }
+}
+
+function toKey(summary: string): string {
+  return summary
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .replaceAll(/^-|-$/g, '')
+}
+
+function responsesOf(route: Route): Record<string, unknown> {
+  const { endpoint } = route
+  const failing = failingStatuses(endpoint).map((status) => [
+    status,
+    reference('responses', `Problem${status}`),
+  ])
+  const good = (endpoint.statuses ?? [200]).map((status) => [status, answerOf(route, status)])
+  return {
+    ...Object.fromEntries(failing),
+    ...Object.fromEntries(good),
+    ...(endpoint.maxAgeSeconds === undefined ? {} : { 304: { description: 'You have it already' } }),
+    ...(startsJobs(endpoint) ? { 202: ACCEPTED } : {}),
+    default: reference('responses', 'Problem'),
+  }
+}
+
+const TYPES: Record<Format, string> = { json: 'application/json', text: 'text/plain', html: 'text/html' }
+
+function answerOf(route: Route, status: number) {
+  const { endpoint } = route
+  const headers = [
+    'Traceparent',
+    ...(endpoint.auth === 'none' ? [] : RATE_LIMIT),
+    ...(endpoint.writes ? ['IdempotencyReplayed'] : []),
+    ...(endpoint.maxAgeSeconds === undefined ? [] : ['ETag', 'CacheControl']),
+    ...(startsJobs(endpoint) ? ['PreferenceApplied'] : []),
+  ]
+  const content = { [TYPES[endpoint.format]]: { schema: answerSchema(route) } }
+  const problem = { 'application/problem+json': { schema: reference('schemas', 'Problem') } }
+  const stream = { 'text/event-stream': { schema: { type: 'string' } } }
+  return {
+    description: status >= 400 ? `${endpoint.summary}; or a failure` : endpoint.summary,
+    headers: headersOf(...headers),
+    content: { ...content, ...(status >= 400 ? problem : {}), ...(endpoint.streams ? stream : {}) },
+  }
+}
+
+/** An aspect's output in its envelope; where a job was waited for, in the one that the stream hub writes. */
+function answerSchema(route: Route): JsonSchema {
+  const { endpoint } = route
+  const output = reference('schemas', schemaName(route, 'Output'))
+  if (endpoint.aspect === undefined) return output
+  const path = pathSchema(endpoint.aspect)
+  const envelope = {
+    type: 'object',
+    properties: {
+      path,
+      result: output,
+      meta: reference('schemas', 'EnvelopeMeta'),
+    },
+    required: ['path', 'result', 'meta'],
+    additionalProperties: false,
+  }
+  const answers = [envelope, reference('schemas', 'Rehearsal')]
+  if (!endpoint.streams) return { anyOf: answers }
+  const narrowed = { type: 'object', properties: { path, result: output } }
+  return { anyOf: [...answers, { allOf: [reference('schemas', 'FinishedJob'), narrowed] }] }
+}
+
+/** `world.*.manifest` answers by the holon that was called. */
+function pathSchema({ path }: AspectFacts): JsonSchema {
+  return path.includes('*')
+    ? { type: 'string', pattern: `^${path.replaceAll('.', String.raw`\.`).replace('*', '[a-z][a-z0-9_]*')}$` }
+    : { const: path }
+}
+
+const ACCEPTED = {
+  description:
+    'The work goes on as a job. With `Accept: text/event-stream` the job is told here as it goes, and with `Prefer: wait=N` its result is awaited: then the answer is 200',
+  headers: headersOf('Traceparent', 'Location', ...RATE_LIMIT, 'IdempotencyReplayed'),
+  content: { 'application/json': { schema: reference('schemas', 'AcceptedJob') } },
+}

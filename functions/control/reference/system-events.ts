@@ -1,0 +1,30 @@
+/** The events of the system bus: those that the platform makes itself, and those that functions of a catalog take besides. */
+import { z } from 'zod'
+import type { FunctionDefinition, Subscription } from '../../../shared/contract/function.ts'
+import {
+  PATH_EVENTS,
+  STATE_EVENTS,
+  SYSTEM_EVENTS,
+  type EventType,
+} from '../../../shared/events/event-types.ts'
+
+/** Events that functions take and the platform does not make itself are told by those who take them. */
+export function systemEventsOf(catalog: readonly FunctionDefinition[]): Record<string, EventType> {
+  const subscriptions = catalog.flatMap((definition) => definition.subscriptions)
+  const others = Object.groupBy(
+    subscriptions.filter(
+      ({ attributes: { type = '' } }) =>
+        type !== '' && !(type in SYSTEM_EVENTS) && !(type in PATH_EVENTS) && !(type in STATE_EVENTS),
+    ),
+    ({ attributes: { type = '' } }) => type,
+  )
+  const described = Object.entries(others).map(([type, takers = []]) => [type, describe(takers)])
+  return { ...SYSTEM_EVENTS, ...Object.fromEntries(described) }
+}
+
+/** Who takes an event asks something of its data; the event has to fit them all. */
+function describe(takers: readonly Subscription[]): EventType {
+  const [first, ...others] = new Set(takers.map(({ data }) => data))
+  const data = others.reduce((all, each) => all.and(each), first ?? z.unknown())
+  return { summary: `Taken as ${takers.map(({ name }) => `"${name}"`).join(', ')}`, data }
+}

@@ -1,0 +1,40 @@
+/**
+ * JSON Schemas of contracts: what discovery and the reference show. Each is made when somebody first asks for it and
+ * then belongs to everybody, so nobody may change one.
+ */
+import { z } from 'zod'
+import type { Endpoint, Subscription } from './function.ts'
+
+export type JsonSchema = Readonly<Record<string, unknown>>
+
+const inputs = new WeakMap<z.ZodType, JsonSchema>()
+const outputs = new WeakMap<z.ZodType, JsonSchema>()
+const data = new WeakMap<z.ZodType, JsonSchema>()
+
+/** What a caller may send (2020-12): a member with a default need not be there. */
+export function inputSchemaOf({ input }: Pick<Endpoint, 'input'>): JsonSchema {
+  return remembered(inputs, input, { io: 'input' })
+}
+
+/** What a handler returns (2020-12); the envelope of an aspect's answer is not part of it. */
+export function outputSchemaOf({ output }: Pick<Endpoint, 'output'>): JsonSchema {
+  return remembered(outputs, output, { io: 'output' })
+}
+
+/** The data of an event as it travels, in draft 7: that is what AsyncAPI reads without being told. */
+export function dataSchemaOf({ data: type }: Pick<Subscription, 'data'>): JsonSchema {
+  return remembered(data, type, { io: 'input', target: 'draft-7' })
+}
+
+function remembered(
+  known: WeakMap<z.ZodType, JsonSchema>,
+  type: z.ZodType,
+  options: z.core.ToJSONSchemaParams,
+): JsonSchema {
+  let schema = known.get(type)
+  if (schema === undefined) {
+    schema = z.toJSONSchema(type, options)
+    known.set(type, schema)
+  }
+  return schema
+}

@@ -1,0 +1,26 @@
+/** Data of the events about AGENTESE paths: `io.kgents.agentese.*`, with the path as their subject. */
+import { z } from 'zod'
+import { CATEGORIES, type AspectCategory } from '../agentese/category.ts'
+
+/** Each invocation tells once how it came out: `invoked`, `failed` or `refused`; a job tells when it has ended. */
+export const InvocationData = z.object({
+  mark: z.uuid().describe('The record of this invocation; of a job, its id'),
+  path: z.string(),
+  category: z.enum(Object.keys(CATEGORIES) as AspectCategory[]),
+  effects: z.array(z.string()).describe('What the path may do, as its contract declares it'),
+  archetype: z.string().describe('As what the caller looked'),
+  charges: z.record(z.string(), z.number()).describe('What it used up, by resource; negative was given back'),
+  duration_ms: z.number(),
+  code: z.string().optional().describe('The failure, where it failed or was refused'),
+  job: z.uuid().optional(),
+})
+export type InvocationData = z.infer<typeof InvocationData>
+
+/** What a target (`context.holon`) is from now on; the subject is the target and `state`. */
+export const ChangeData = z.object({
+  target: z.string(),
+  path: z.string().describe('By which it was changed; empty where that was no path'),
+  state: z.record(z.string(), z.unknown()).nullable().describe('All of it; null where it is gone'),
+  at: z.iso.datetime(),
+})
+export type ChangeData = z.infer<typeof ChangeData>

@@ -1,0 +1,33 @@
+/** Every type of event that the platform makes itself, with the shape of its data. */
+import type { z } from 'zod'
+import { JobCancelled, JobCompleted, JobFailed, JobRequested, JobStarted } from '../inference/job-events.ts'
+import { Completion, InferenceFailure } from '../inference/messages.ts'
+import { ChangeData, InvocationData } from './agentese-events.ts'
+
+export interface EventType {
+  summary: string
+  data: z.ZodType
+}
+
+/** Events about a path; each path has them all. */
+export const PATH_EVENTS = {
+  'io.kgents.agentese.invoked': { summary: 'A path was invoked, and it went well', data: InvocationData },
+  'io.kgents.agentese.failed': { summary: 'A path was invoked, and it failed', data: InvocationData },
+  'io.kgents.agentese.refused': { summary: 'A path was invoked, and it said no', data: InvocationData },
+} as const satisfies Record<string, EventType>
+
+/** The event of a node whose state is recorded. */
+export const STATE_EVENTS = {
+  'io.kgents.agentese.changed': { summary: 'The state of a node has changed', data: ChangeData },
+} as const satisfies Record<string, EventType>
+
+/** Events of the system bus. */
+export const SYSTEM_EVENTS = {
+  'io.kgents.inference.requested': { summary: 'A path has asked a model', data: JobRequested },
+  'io.kgents.inference.started': { summary: 'A worker has taken a job', data: JobStarted },
+  'io.kgents.inference.completed': { summary: 'The model has answered', data: Completion },
+  'io.kgents.inference.failed': { summary: 'The model has not answered', data: InferenceFailure },
+  'io.kgents.job.completed': { summary: 'A job has its result', data: JobCompleted },
+  'io.kgents.job.failed': { summary: 'A job has ended without a result', data: JobFailed },
+  'io.kgents.job.cancelled': { summary: 'A job was cancelled', data: JobCancelled },
+} as const satisfies Record<string, EventType>

@@ -1,0 +1,36 @@
+/**
+ * What a client is told of a job on `GET /v1/jobs/{id}/stream`, as server-sent events, and in place of the 202 of a call with
+ * `Accept: text/event-stream`. The stream hub tells it; the shapes are here, so that they can be documented.
+ */
+import { z } from 'zod'
+import { Problem } from '../problem.ts'
+import { TokenUsage } from './messages.ts'
+
+export const JOB_STREAM_PATH = '/v1/jobs/:id/stream'
+
+const Turn = z.strictObject({ job: z.uuid(), attempt: z.int(), index: z.int() })
+
+/** By the name of the event; `index` is also its id, from which `Last-Event-ID` goes on. */
+export const JOB_STREAM_EVENTS = {
+  started: { summary: 'A worker has begun', data: Turn },
+  restart: { summary: 'The text so far is void and begins anew', data: Turn },
+  chunk: { summary: 'The next piece of text', data: z.strictObject({ text: z.string(), index: z.int() }) },
+  complete: {
+    summary: 'The job has its result; the last event',
+    data: z.strictObject({
+      job: z.uuid(),
+      path: z.string(),
+      /** Absent where only the row is left to tell. */
+      text: z.string().optional(),
+      tokens_used: z.int().optional(),
+      tokens: TokenUsage.optional(),
+      chunks: z.int(),
+      result: z.unknown(),
+      charges: z.record(z.string(), z.number()).optional(),
+    }),
+  },
+  error: {
+    summary: 'The job has ended without a result; the last event',
+    data: Problem.omit({ trace_id: true }).extend({ job: z.uuid() }),
+  },
+} as const

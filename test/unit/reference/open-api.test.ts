@@ -1,0 +1,230 @@
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { catalog } from '../../../functions/catalog.ts'
+import { createOpenApi } from '../../../functions/control/reference/open-api.ts'
+import { aspect, defineNode } from '../../../shared/contract/define-node.ts'
+import { defineOperation, route } from '../../../shared/contract/define-operation.ts'
+import type { Endpoint } from '../../../shared/contract/function.ts'
+import { inputSchemaOf, outputSchemaOf } from '../../../shared/contract/schemas.ts'
+import { listFailures } from '../../../shared/failures.ts'
+import { OpenApiDocument, type Operation } from './open-api-schema.ts'
+import { danglingReferences, resolve } from './references.ts'
+
+const document = createOpenApi(catalog)
+const { paths, components } = OpenApiDocument.parse(document)
+
+function operationOf({ method, path }: Endpoint): Operation {
+  const url = path.replaceAll(/:(\w+)/g, '{$1}')
+  const operation = paths[url]?.[method.toLowerCase() as 'get' | 'post' | 'delete']
+  if (operation === undefined) throw new Error(`${method} ${url} is not in the document`)
+  return operation
+}
+
+/** Parameters and answers with references followed. */
+function followed<T extends object>(part: T | { $ref: string } | undefined): Partial<T> {
+  if (part === undefined) return {}
+  return '$ref' in part ? (resolve(document, part.$ref) as T) : part
+}
+
+function parametersOf(endpoint: Endpoint, place: string) {
+  return operationOf(endpoint)
+    .parameters.map(followed)
+    .filter((parameter) => parameter.in === place)
+}
+
+/** A schema with its own place in a document, so that it can be compared with one that has none. */
+function named(schema: unknown): unknown {
+  return JSON.parse(JSON.stringify(schema).replaceAll(/"#\/components\/schemas\/\w+/g, '"#'))
+}
+
+const endpoints = catalog.flatMap((definition) => definition.endpoints)
+const cases = endpoints.map((endpoint) => [`${endpoint.method} ${endpoint.path}`, endpoint] as const)
+
+describe('createOpenApi()', () => {
+  test('refers only to what is there', () => {
+    expect(danglingReferences(document)).toEqual([])
+  })
+
+  test('names each operation once', () => {
+    const ids = Object.values(paths).flatMap((each) =>
+      Object.values(each).map((operation) => operation?.operationId),
+    )
+    expect(new Set(ids).size).toBe(ids.length)
+    expect(ids.length).toBe(endpoints.length + 1)
+  })
+
+  test('documents every failure, with its status', () => {
+    const problem = components.schemas['Problem'] as { properties: { code: { enum: string[] } } }
+    const rows = listFailures()
+    expect(problem.properties.code.enum).toEqual(rows.map(({ code }) => code))
+    expect(problem).toMatchObject({ 'x-failures': rows })
+    for (const { code, status } of rows) {
+      expect(components.responses[`Problem${status}`]?.description).toContain(code)
+    }
+  })
+
+  test('tells no secret: no name of one, and no value of the environment', () => {
+    const text = JSON.stringify(document)
+    for (const name of catalog.flatMap(({ secrets }) => secrets)) expect(text).not.toContain(name)
+    expect(text).not.toMatch(/kg_[a-z0-9]|BEGIN|"d":/)
+  })
+
+  test.each([
+    ['IdempotencyKey', ({ writes }: Endpoint) => writes],
+    ['ObserverArchetype', ({ aspect }: Endpoint) => aspect !== undefined],
+    ['Prefer', ({ streams, method }: Endpoint) => streams && method === 'POST'],
+    ['Traceparent', () => true],
+  ])('gives %s to the routes that take it', (key, takes) => {
+    const reference = { $ref: `#/components/parameters/${key}` }
+    for (const endpoint of endpoints.filter(takes)) {
+      expect(operationOf(endpoint).parameters, endpoint.name).toContainEqual(reference)
+    }
+  })
+})
+
+describe.each(cases)('%s', (_name, endpoint) => {
+  const operation = operationOf(endpoint)
+  const inPath = [...endpoint.path.matchAll(/:(\w+)/g)].map(([, name = '']) => name)
+  // The holon of an aspect's path says what is called and is no input.
+  const taken = endpoint.aspect === undefined ? inPath : []
+  const input = inputSchemaOf(endpoint) as { properties?: Record<string, unknown>; required?: string[] }
+
+  test('takes what its contract takes, each member in one place', () => {
+    const members = Object.keys(input.properties ?? {}).filter((name) => !taken.includes(name))
+    expect(parametersOf(endpoint, 'path').map(({ name }) => name)).toEqual(inPath)
+    const query = parametersOf(endpoint, 'query').filter(
+      ({ name }) => name !== 'dry_run' || members.includes(name),
+    )
+    if (endpoint.method !== 'POST') {
+      expect(input, 'a query has names').toMatchObject({ type: 'object' })
+      expect(query.map(({ name }) => name)).toEqual(members)
+      for (const { name = '', schema, required } of query) {
+        expect(named(schema)).toEqual(input.properties?.[name])
+        expect(required).toBe(input.required?.includes(name) ?? false)
+      }
+      expect(operation.requestBody).toBeUndefined()
+      return
+    }
+    expect(query).toEqual([])
+    const body = followed(operation.requestBody?.content['application/json']?.schema) as typeof input
+    expect(Object.keys(body.properties ?? {})).toEqual(members)
+    if (taken.length === 0) {
+      const { $schema: _, ...schema } = inputSchemaOf(endpoint)
+      expect(named(body)).toEqual(schema)
+    }
+  })
+
+  test('shows examples that fit the schema in the document and the contract', () => {
+    const media = operation.requestBody?.content['application/json']
+    const shown = Object.values(media?.examples ?? {}).map(({ value }) => value as object)
+    if (endpoint.method === 'POST') expect(shown.length).toBe(endpoint.examples.length)
+    const documented = z.fromJSONSchema(inputSchemaOf(endpoint))
+    for (const [at, { input: example }] of endpoint.examples.entries()) {
+      expect(example).toMatchObject(shown[at] ?? {})
+      expect(documented.safeParse(example).error).toBeUndefined()
+      expect(endpoint.input.safeParse(example).error).toBeUndefined()
+    }
+  })
+
+  test('answers as it really does', () => {
+    const { $schema: _, ...output } = outputSchemaOf(endpoint)
+    const id = operation.operationId
+    expect(named(components.schemas[`${id.charAt(0).toUpperCase()}${id.slice(1)}Output`])).toEqual(output)
+    for (const status of endpoint.statuses ?? [200]) expect(operation.responses).toHaveProperty(`${status}`)
+    const startsJobs = endpoint.streams && endpoint.method === 'POST'
+    expect('202' in operation.responses).toBe(startsJobs || (endpoint.statuses?.includes(202) ?? false))
+    const good = followed(operation.responses[`${endpoint.statuses?.[0] ?? 200}`])
+    expect('text/event-stream' in (good.content ?? {})).toBe(endpoint.streams)
+    if (endpoint.aspect !== undefined) {
+      const schema = good.content?.['application/json']?.schema as { anyOf: { properties: { path: {} } }[] }
+      const answered = z.fromJSONSchema(schema.anyOf[0]?.properties.path ?? {})
+      expect(answered.safeParse(endpoint.aspect.path.replace('*', 'house')).success).toBe(true)
+      expect(answered.safeParse('world.house.other').success).toBe(false)
+      expect(operation['x-agentese']).toMatchObject({
+        path: endpoint.aspect.path,
+        permission: endpoint.permission ?? null,
+      })
+    }
+  })
+
+  test('asks for the credential that it needs, and says how it can fail', () => {
+    const schemes = operation.security?.flatMap((each) => Object.keys(each))
+    const both = ['bearerToken', 'apiKey']
+    const wanted = { none: [], optional: both, required: both, 'api-key': ['apiKey'] }[endpoint.auth]
+    expect(schemes).toEqual(wanted)
+    const open =
+      operation.security?.length === 0 || operation.security?.some((each) => Object.keys(each).length === 0)
+    expect(open).toBe(endpoint.auth === 'none' || endpoint.auth === 'optional')
+    expect('401' in operation.responses).toBe(endpoint.auth !== 'none')
+    expect(Object.keys(operation.responses)).toEqual(
+      expect.arrayContaining(['400', '500', '503', '504', 'default']),
+    )
+  })
+})
+
+describe('createOpenApi() of other catalogs', () => {
+  const Tree = z.strictObject({
+    name: z.string(),
+    get branches() {
+      return z.array(Tree).optional()
+    },
+  })
+  const contract = { summary: 'A tree', output: z.strictObject({}), handle: () => ({}) }
+
+  test('keeps schemas that contain themselves in one piece', () => {
+    const grow = aspect({ ...contract, category: 'M', effects: [], input: Tree, examples: [] })
+    const look = route({ ...contract, route: 'GET /trees', input: z.strictObject({ tree: Tree.optional() }) })
+    const trees = createOpenApi([
+      defineNode('world.tree', { summary: 'Trees', aspects: { manifest: grow } }),
+      defineOperation({ name: 'trees', summary: 'Trees', routes: { look } }),
+    ])
+    expect(OpenApiDocument.safeParse(trees).error).toBeUndefined()
+    expect(danglingReferences(trees)).toEqual([])
+  })
+
+  test('asks for the holon of a node of open holons in the path, and in the path only', () => {
+    const look = aspect({
+      ...contract,
+      category: 'P',
+      effects: [],
+      input: z.strictObject({ holon: z.int() }),
+      examples: [{ summary: 'A house', input: { holon: 1 }, holon: 'house' }],
+    })
+    const { paths, components } = OpenApiDocument.parse(
+      createOpenApi([defineNode('world.*', { summary: 'Things', aspects: { manifest: look } })]),
+    )
+    const post = paths['/v1/agentese/world/{holon}/manifest']?.post
+    expect(post?.operationId).toBe('worldManifest')
+    expect(post?.parameters[0]).toMatchObject({ name: 'holon', in: 'path', schema: { type: 'string' } })
+    expect(components.schemas['WorldManifestInput']).toMatchObject({
+      properties: { holon: { type: 'integer' } },
+    })
+    expect(post?.requestBody?.content['application/json']?.examples?.['a-house']?.value).toEqual({ holon: 1 })
+  })
+
+  test('takes a segment of the path out of the body', () => {
+    const paint = route({
+      ...contract,
+      route: 'POST /trees/:tree/paint',
+      input: z.strictObject({ tree: z.uuid(), colour: z.string() }),
+      examples: [{ summary: 'In red', input: { tree: '01', colour: 'red' } }],
+      status: () => 201,
+      statuses: [201],
+    })
+    const trees = createOpenApi([defineOperation({ name: 'trees', summary: 'Trees', routes: { paint } })])
+    const { paths, components } = OpenApiDocument.parse(trees)
+    const post = paths['/trees/{tree}/paint']?.post
+    expect(post?.parameters[0]).toMatchObject({ name: 'tree', in: 'path', schema: { format: 'uuid' } })
+    expect(components.schemas['TreesPaintInput']).toEqual({
+      type: 'object',
+      properties: { colour: { type: 'string' } },
+      required: ['colour'],
+      additionalProperties: false,
+    })
+    expect(post?.requestBody?.content['application/json']?.examples?.['in-red']?.value).toEqual({
+      colour: 'red',
+    })
+    expect(Object.keys(post?.responses ?? {})).toContain('201')
+    expect(Object.keys(post?.responses ?? {})).not.toContain('200')
+  })
+})
