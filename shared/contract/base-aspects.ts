@@ -4,6 +4,7 @@ import { hasAffordance } from '../agentese/affordances.ts'
 import { capabilitiesOf } from '../agentese/capabilities.ts'
 import { CATEGORIES } from '../agentese/category.ts'
 import { Failure } from '../failures.ts'
+import { readExample } from './examples.ts'
 import { aspect, NoInput, type AnyAspect, type NodeContract } from './aspect.ts'
 import { inputSchemaOf } from './schemas.ts'
 
@@ -136,7 +137,7 @@ function usageOf(handle: string, verb: string, node: string, contract: NodeContr
     effects: [...found.effects],
     permission: found.permission ?? CATEGORIES[found.category].permission,
     input: { ...inputSchemaOf(found) },
-    examples: found.examples.map((each) => ({ ...each })),
+    examples: found.examples.map(readExample).map(({ summary, input }) => ({ summary, input })),
   }
 }
 

@@ -6,6 +6,7 @@ import { Completion, InferenceFailure } from '../inference/messages.ts'
 import type { AnyAspect, NodeContract } from './aspect.ts'
 import { baseAspects } from './base-aspects.ts'
 import { subscription } from './define-operation.ts'
+import { readExample } from './examples.ts'
 import {
   DEFAULT_SCALE,
   type Authentication,
@@ -57,7 +58,7 @@ function toEndpoint(node: string, verb: string, contract: AnyAspect): Endpoint {
     ...(contract.guests === true ? {} : { permission: contract.permission ?? permission }),
     input: contract.input,
     output: contract.output,
-    examples: contract.examples,
+    examples: contract.examples.map(readExample),
     writes,
     transaction: contract.guests !== true,
     streams: contract.complete !== undefined,

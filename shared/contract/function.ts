@@ -94,8 +94,10 @@ export interface Example {
   input: Record<string, unknown>
   /** The holon that it is about, on a node of open holons. */
   holon?: string
-  /** Calls that must come first; an input names their answers as `{ $from: 'given.0.result.id' }`. */
+  /** Calls that must come first; inputs name their answers, see `examples.ts`. */
   given?: readonly { path: string; input: Record<string, unknown> }[]
+  /** The input with names of earlier answers in it, where there are any; `input` then shows something like it. */
+  template?: Record<string, unknown>
 }
 
 /** Events that a Trigger delivers to the function: those whose attributes all match exactly. */

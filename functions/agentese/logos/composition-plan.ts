@@ -2,7 +2,6 @@
  * What a composition is going to do, worked out and checked as a whole before its first stage runs: that every stage
  * exists, that each result fits the next stage's `input`, and that the caller may use all of them.
  */
-import { z } from 'zod'
 import { hasAffordance } from '../../../shared/agentese/affordances.ts'
 import { capabilitiesOf } from '../../../shared/agentese/capabilities.ts'
 import { scopesOf } from '../../../shared/agentese/effects.ts'
@@ -10,6 +9,8 @@ import { formatExpression, type Expression } from '../../../shared/agentese/expr
 import { observerFor } from '../../../shared/agentese/observer.ts'
 import { misfitOf } from '../../../shared/agentese/schema-fit.ts'
 import type { Call } from '../../../shared/contract/call.ts'
+import type { Endpoint } from '../../../shared/contract/function.ts'
+import { inputSchemaOf, outputSchemaOf } from '../../../shared/contract/schemas.ts'
 import type { FoundAspect } from '../../../shared/contract/find-aspect.ts'
 import { Failure, type FailureCode, type FailureFacts } from '../../../shared/failures.ts'
 import { checkAccess } from '../../../shared/pipeline/check-access.ts'
@@ -86,7 +87,7 @@ function stageOf(path: string, { definition, endpoint }: FoundAspect, given: Rec
     path,
     function: definition.name,
     arguments: given,
-    takesInput: inputOf(endpoint.input) !== undefined,
+    takesInput: inputOf(endpoint) !== undefined,
   }
 }
 
@@ -94,9 +95,9 @@ function stageOf(path: string, { definition, endpoint }: FoundAspect, given: Rec
 function checkFit(paths: readonly string[], found: readonly FoundAspect[]): void {
   found.forEach(({ endpoint }, at) => {
     const before = found[at - 1]
-    const wanted = inputOf(endpoint.input)
+    const wanted = inputOf(endpoint)
     if (before === undefined || wanted === undefined) return
-    const misfit = misfitOf(z.toJSONSchema(before.endpoint.output), wanted)
+    const misfit = misfitOf(outputSchemaOf(before.endpoint), wanted)
     if (misfit === undefined) return
     throw stageFailure(
       at,
@@ -110,8 +111,8 @@ function checkFit(paths: readonly string[], found: readonly FoundAspect[]): void
 }
 
 /** The JSON Schema of the member by which an aspect takes a previous result; undefined where it takes none. */
-function inputOf(schema: z.ZodType): Record<string, unknown> | undefined {
-  const { properties, $defs } = z.toJSONSchema(schema, { io: 'input' }) as {
+function inputOf(endpoint: Endpoint): Record<string, unknown> | undefined {
+  const { properties, $defs } = inputSchemaOf(endpoint) as {
     properties?: Record<string, Record<string, unknown>>
     $defs?: unknown
   }

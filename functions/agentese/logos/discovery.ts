@@ -28,7 +28,7 @@ const PathContract = z.strictObject({
   asynchronous: z.boolean(),
   input: AnyInput.optional(),
   output: AnyInput.optional(),
-  examples: z.array(z.looseObject({ summary: z.string(), input: AnyInput })),
+  examples: z.array(z.strictObject({ summary: z.string(), holon: z.string().optional(), input: AnyInput })),
 })
 type PathContract = z.infer<typeof PathContract>
 
@@ -121,7 +121,11 @@ function contractOf({ endpoint, aspect }: KnownAspect, includeSchemas: boolean):
     ...(includeSchemas
       ? { input: { ...inputSchemaOf(endpoint) }, output: { ...outputSchemaOf(endpoint) } }
       : {}),
-    examples: endpoint.examples.map((each) => ({ ...each })),
+    examples: endpoint.examples.map(({ summary, input, holon }) => ({
+      summary,
+      input,
+      ...(holon === undefined ? {} : { holon }),
+    })),
   }
 }
 

@@ -1,5 +1,6 @@
 /** Runs the examples of contracts: what a contract shows has to work, on a tenant that has nothing yet. */
 import { catalog } from '../../../functions/catalog.ts'
+import { replaceFrom } from '../../../shared/contract/examples.ts'
 import type { AspectFacts, Endpoint, Example, FunctionDefinition } from '../../../shared/contract/function.ts'
 import { findAspect } from '../../../shared/contract/find-aspect.ts'
 import type { Tenant, World } from './world.ts'
@@ -61,7 +62,7 @@ export async function runExample(
     if (answer.status >= 400) throw new Error(`${path}: ${JSON.stringify(answer.body)}`)
     given.push(answer.body)
   }
-  const input = fill(example.input, { given }) as Record<string, unknown>
+  const input = fill(example.template ?? example.input, { given }) as Record<string, unknown>
   const url = urlOf({ aspect }, example.holon)
   const answer = await finish(await tenant.calls('POST', url, input, asAllowed(aspect)), tenant, settles)
   return { ...answer, input, given: given.map(({ result }) => result) }
@@ -100,12 +101,9 @@ function vectorOf(text: string): string {
   return Buffer.from(vector.map((value) => value / length).buffer).toString('base64')
 }
 
-/** Puts in place of `{ $from: 'given.0.result.id' }` what stands there. */
-function fill(value: unknown, scope: unknown): unknown {
-  if (Array.isArray(value)) return value.map((each) => fill(each, scope))
-  if (typeof value !== 'object' || value === null) return value
-  const { $from } = value as { $from?: string }
-  if ($from !== undefined)
-    return $from.split('.').reduce((at, name) => (at as Record<string, unknown>)[name], scope)
-  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, fill(member, scope)]))
+/** Puts earlier answers in place of `{ $from: 'given.0.result.id' }`. */
+function fill(value: unknown, scope: object): unknown {
+  return replaceFrom(value, ({ $from }) =>
+    $from.split('.').reduce((at: unknown, name) => (at as Record<string, unknown>)[name], scope),
+  )
 }
