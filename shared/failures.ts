@@ -27,6 +27,12 @@ export type Category = keyof typeof CATEGORIES
 /** `status` here overrides the category's: the few HTTP answers that are more precise than their category. */
 const CODES = {
   PATH_SYNTAX: { category: 'INVALID_INPUT' },
+  QUERY_SYNTAX: { category: 'INVALID_INPUT' },
+  QUERY_BOUND: { category: 'INVALID_INPUT' },
+  ALIAS_SHADOW: { category: 'INVALID_INPUT' },
+  ALIAS_RECURSION: { category: 'INVALID_INPUT' },
+  EFFECT_SYNTAX: { category: 'INVALID_INPUT' },
+  LAW_VIOLATION: { category: 'INVALID_INPUT' },
   BODY_SYNTAX: { category: 'INVALID_INPUT' },
   TYPE_MISMATCH: { category: 'INVALID_INPUT' },
   EVENT_SYNTAX: { category: 'INVALID_INPUT' },
@@ -42,6 +48,7 @@ const CODES = {
   ARCHETYPE_DENIED: { category: 'FORBIDDEN' },
   SCOPE_MISSING: { category: 'FORBIDDEN' },
   NODE_NOT_REGISTERED: { category: 'NOT_FOUND' },
+  ALIAS_NOT_FOUND: { category: 'NOT_FOUND' },
   ROUTE_NOT_FOUND: { category: 'NOT_FOUND' },
   NOT_FOUND: { category: 'NOT_FOUND' },
   IDEMPOTENCY_MISMATCH: { category: 'CONFLICT' },

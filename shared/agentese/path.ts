@@ -1,21 +1,37 @@
 /**
  * The grammar of AGENTESE paths: `context.holon.aspect`, exactly three segments, so that every path is a place and
- * a verb. Errors name the segment that is wrong and what would be right.
+ * a verb. Errors name the segment that is wrong, by its position, and what would be right.
  */
-import { Failure } from '../failures.ts'
+import { Failure, type FailureFacts } from '../failures.ts'
+import { quote } from './quote.ts'
 
 export const CONTEXTS = ['world', 'self', 'concept', 'void', 'time'] as const
 export type Context = (typeof CONTEXTS)[number]
 
-export interface AgentesePath {
+/** A place: what a path is without its verb. */
+export interface AgenteseNode {
   context: Context
   holon: string
+}
+
+export interface AgentesePath extends AgenteseNode {
   aspect: string
 }
 
-const MAX_PATH = 200
+/** Three segments of the longest kind stay below it, so what is longer always has a segment to blame. */
+export const MAX_PATH = 200
 const MAX_SEGMENT = 64
+const MAX_URL_FORM = 2000
 const SEGMENT = /^[a-z][a-z0-9_]*$/
+
+const PARTS = ['context', 'holon', 'aspect'] as const
+const EXAMPLES = ['void', 'entropy', 'sip'] as const
+
+/** What is being read, for messages: a text, and how many segments it should have. */
+interface Reading {
+  text: string
+  segments: 2 | 3
+}
 
 /**
  * Parses a path.
@@ -23,45 +39,167 @@ const SEGMENT = /^[a-z][a-z0-9_]*$/
  * @throws Failure PATH_SYNTAX that names the bad segment
  */
 export function parsePath(text: string): AgentesePath {
-  if (text.length > MAX_PATH) throw badPath(text.slice(0, 60), `it is longer than ${MAX_PATH} characters`)
-  if (/[[\]@]/.test(text))
-    throw badPath(text, 'clauses and annotations are not part of a path: pass them as input')
-  const segments = text.split('.')
-  const [context = '', holon = '', aspect = ''] = segments
-  if (text === '') throw badPath(text, 'it is empty')
-  if (!isContext(context)) {
-    throw badPath(text, `"${context}" is not a context`, { available: CONTEXTS })
+  const reading: Reading = { text, segments: 3 }
+  const [context, holon, aspect, surplus] = split(text)
+  const path = {
+    context: readContext(reading, context),
+    holon: readSegment(reading, 2, holon),
+    aspect: readSegment(reading, 3, aspect),
   }
-  if (segments.length !== 3) throw badPath(text, `it has ${segments.length} of exactly 3 segments`)
-  checkSegment(text, 'holon', holon)
-  checkSegment(text, 'aspect', aspect)
-  return { context, holon, aspect }
+  checkEnd(reading, surplus)
+  return path
+}
+
+/**
+ * Parses `context.holon`.
+ *
+ * @throws Failure PATH_SYNTAX that names the bad segment
+ */
+export function parseNode(text: string): AgenteseNode {
+  const reading: Reading = { text, segments: 2 }
+  const [context, holon, surplus] = split(text)
+  const node = { context: readContext(reading, context), holon: readSegment(reading, 2, holon) }
+  checkEnd(reading, surplus)
+  return node
+}
+
+/**
+ * Reads the context that a path starts with, and no more of it.
+ *
+ * @param alternatives names that may stand in its place, offered beside the contexts when there is none
+ * @throws Failure PATH_SYNTAX
+ */
+export function parseContext(text: string, alternatives: readonly string[] = []): Context {
+  return readContext({ text, segments: 3 }, split(text)[0], alternatives)
+}
+
+/**
+ * Parses a deep link: `world.house:manifest?x=1`.
+ *
+ * @throws Failure PATH_SYNTAX that names the bad segment or the parameter that is given twice
+ */
+export function parseUrlForm(text: string): { path: AgentesePath; parameters: Record<string, string> } {
+  if (text.length > MAX_URL_FORM) {
+    throw badLink(text, `it is longer than ${MAX_URL_FORM} characters`, 'Send long input in the body')
+  }
+  const [address, query] = cut(text, '?')
+  const [node, aspect] = cut(address, ':')
+  if (aspect === undefined) throw badLink(text, 'no ":" stands between node and aspect')
+  const { context, holon } = parseNode(node)
+  return {
+    path: parsePath(`${context}.${holon}.${aspect}`),
+    parameters: readParameters(text, query ?? ''),
+  }
 }
 
 export function formatPath({ context, holon, aspect }: AgentesePath): string {
   return `${context}.${holon}.${aspect}`
 }
 
-function isContext(text: string): text is Context {
+export function isContext(text: string): text is Context {
   return (CONTEXTS as readonly string[]).includes(text)
 }
 
-function checkSegment(path: string, role: string, segment: string): void {
-  if (segment.length > MAX_SEGMENT)
-    throw badPath(path, `the ${role} is longer than ${MAX_SEGMENT} characters`)
-  if (!SEGMENT.test(segment)) {
-    throw badPath(path, `the ${role} "${segment}" is not a lower-case letter followed by a-z, 0-9 or _`)
-  }
+/** Why `text` is no identifier, to be put after its name in a message; undefined where it is one. */
+export function identifierFault(text: string): string | undefined {
+  if (text === '') return 'is empty'
+  if (text.length > MAX_SEGMENT) return `is longer than ${MAX_SEGMENT} characters`
+  return SEGMENT.test(text) ? undefined : 'is not a lower-case letter followed by a-z, 0-9 or _'
 }
 
-function badPath(path: string, why: string, facts: { available?: readonly string[] } = {}): Failure {
-  return new Failure('PATH_SYNTAX', `Cannot read path "${path}": ${why}`, {
-    suggestion: 'Write context.holon.aspect, such as void.entropy.sip',
-    ...facts,
+/** The identifier that was probably meant by `text`, as a suggestion. */
+export function suggestIdentifier(text: string): string | undefined {
+  const meant = text
+    .slice(0, MAX_SEGMENT)
+    .toLowerCase()
+    .replace(/[^a-z0-9_]+/g, '_')
+    .replace(/^[^a-z]+/, '')
+  return identifierFault(meant) === undefined ? `Write "${meant}"` : undefined
+}
+
+/** The segments, up to one too many; of a text that is too long, enough to find the one that is at fault. */
+function split(text: string): string[] {
+  return text.slice(0, MAX_PATH + 1).split('.', PARTS.length + 1)
+}
+
+function readContext(reading: Reading, segment = '', alternatives: readonly string[] = []): Context {
+  checkClause(reading, 1, segment)
+  if (isContext(segment)) return segment
+  const why = segment === '' ? 'the context, is missing' : `${quote(segment)}, is not a context`
+  throw badSegment(reading, 1, why, { available: [...CONTEXTS, ...alternatives] })
+}
+
+function readSegment(reading: Reading, position: 2 | 3, segment: string | undefined): string {
+  const part = PARTS[position - 1]
+  if (segment === undefined) throw badSegment(reading, position, `the ${part}, is missing`)
+  checkClause(reading, position, segment)
+  const fault = identifierFault(segment)
+  if (fault === undefined) return segment
+  const suggestion = suggestIdentifier(segment)
+  throw badSegment(
+    reading,
+    position,
+    `the ${part} ${quote(segment)}, ${fault}`,
+    suggestion === undefined ? {} : { suggestion },
+  )
+}
+
+function checkClause(reading: Reading, position: number, segment: string): void {
+  if (!/[[\]@]/.test(segment)) return
+  throw badSegment(reading, position, `${quote(segment)}, carries a clause or an annotation`, {
+    suggestion: 'Pass it as input: a path has none',
   })
 }
 
-/** Up to `limit` of `known` that look most like `path`, by the segments and letter pairs they share. */
+function checkEnd(reading: Reading, surplus: string | undefined): void {
+  if (surplus === undefined) return
+  const { segments } = reading
+  throw badSegment(reading, segments + 1, `${quote(surplus)}, is more than the ${segments} there can be`, {
+    suggestion: 'Pass ids and options as input',
+  })
+}
+
+function badSegment(
+  { text, segments }: Reading,
+  segment: number,
+  why: string,
+  facts: Pick<FailureFacts, 'available' | 'suggestion'> = {},
+): Failure {
+  const kind = segments === 3 ? 'path' : 'node'
+  const shape = `${PARTS.slice(0, segments).join('.')}, such as ${EXAMPLES.slice(0, segments).join('.')}`
+  return new Failure('PATH_SYNTAX', `Cannot read ${kind} ${quote(text)}: segment ${segment}, ${why}`, {
+    suggestion: `Write ${shape}`,
+    ...facts,
+    details: { segment },
+  })
+}
+
+function readParameters(text: string, query: string): Record<string, string> {
+  const parameters = new Map<string, string>()
+  for (const [name, value] of new URLSearchParams(query)) {
+    if (parameters.has(name)) {
+      throw badLink(text, `parameter ${quote(name)} is given twice`, 'Give each parameter once')
+    }
+    parameters.set(name, value)
+  }
+  return Object.fromEntries(parameters)
+}
+
+function badLink(
+  text: string,
+  why: string,
+  suggestion = 'Write context.holon:aspect, such as void.entropy:sip?amount=1',
+): Failure {
+  return new Failure('PATH_SYNTAX', `Cannot read link ${quote(text)}: ${why}`, { suggestion })
+}
+
+/** What is before and after the first `mark`; nothing is after it where there is none. */
+function cut(text: string, mark: string): [string, string | undefined] {
+  const at = text.indexOf(mark)
+  return at === -1 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)]
+}
+
+/** Up to `limit` of `known` that look most like `path`, by the letter pairs they share; best first. */
 export function similarPaths(path: string, known: readonly string[], limit = 5): string[] {
   const pairs = letterPairs(path)
   return known
@@ -72,8 +210,10 @@ export function similarPaths(path: string, known: readonly string[], limit = 5):
     .map(({ candidate }) => candidate)
 }
 
+/** Of a long text only the beginning counts: what a caller sends must not decide how long this takes. */
 function letterPairs(text: string): Set<string> {
-  return new Set(Array.from({ length: Math.max(0, text.length - 1) }, (_, at) => text.slice(at, at + 2)))
+  const length = Math.max(0, Math.min(text.length, MAX_PATH) - 1)
+  return new Set(Array.from({ length }, (_, at) => text.slice(at, at + 2)))
 }
 
 /** Sørensen-Dice coefficient of two sets, 0 to 1. */
