@@ -1,6 +1,7 @@
 /** Declares a path handler: the aspects of one node, each with its contract. */
 import { z } from 'zod'
-import { CATEGORIES, checkEffects, type AspectCategory } from '../agentese/category.ts'
+import { CATEGORIES, type AspectCategory } from '../agentese/category.ts'
+import { checkEffects } from '../agentese/effects.ts'
 import { hasAffordance } from '../agentese/observer.ts'
 import { parsePath } from '../agentese/path.ts'
 import { Completion, InferenceFailure } from '../inference/messages.ts'
