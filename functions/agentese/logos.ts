@@ -179,9 +179,9 @@ function rehearsalOf({
   return {
     path: expression,
     dry_run: true,
-    effects,
+    effects: [...effects],
     scopes,
-    cost,
+    cost: { ...cost },
     asynchronous,
     stages: stages.map(({ path }) => path),
   }

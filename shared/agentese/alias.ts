@@ -62,6 +62,7 @@ export function expandAlias(text: string, own: Aliases): string {
   if (isContext(first)) return text
   const target = lookUp(first, own)
   if (target !== undefined) return target + text.slice(first.length)
+  // There is no context to read either, so this throws.
   return parseContext(text, similarAliases(first, own))
 }
 

@@ -19,35 +19,3 @@ export const CATEGORIES = {
 } as const satisfies Record<string, { name: string; writes: boolean; permission: Permission }>
 
 export type AspectCategory = keyof typeof CATEGORIES
-
-/** The kinds of declared effect; an effect reads `kind:resource`. */
-const EFFECT_KINDS = [
-  'reads',
-  'writes',
-  'deletes',
-  'charges',
-  'earns',
-  'calls',
-  'emits',
-  'forces',
-  'audits',
-] as const
-
-const EFFECT = new RegExp(`^(${EFFECT_KINDS.join('|')}):[a-z][a-z0-9_]*$`)
-
-/**
- * Checks that an aspect's effects are well formed and that its category allows them.
- *
- * @throws TypeError when it is not so: a contract that contradicts itself must not be served
- */
-export function checkEffects(path: string, category: AspectCategory, effects: readonly string[]): void {
-  for (const effect of effects) {
-    if (!EFFECT.test(effect))
-      throw new TypeError(`Cannot define "${path}": effect "${effect}" is not kind:resource`)
-    if (!CATEGORIES[category].writes && /^(writes|deletes):/.test(effect)) {
-      throw new TypeError(
-        `Cannot define "${path}": a ${CATEGORIES[category].name} may not declare "${effect}"`,
-      )
-    }
-  }
-}

@@ -26,8 +26,8 @@ const MAX_EXPRESSION = 2 * MAX_STAGES * MAX_PATH
  * Parses an expression. An empty pipe is the unit; a pipe among other stages is those stages.
  *
  * @param expand replaces the alias that a path or node may start with, see `expandAlias`
- * @throws Failure PATH_SYNTAX that names the stage (`details.stage`, the first is 1) and its bad segment; and what
- *   `expand` throws
+ * @throws Failure PATH_SYNTAX that names the stage, or the aspect of a pipe, and its bad segment; and what `expand`
+ *   throws. Positions start at 1 and are also in `details`
  */
 export function parseExpression(text: string, expand: (text: string) => string): Expression {
   if (text.length > MAX_EXPRESSION) {
@@ -37,7 +37,7 @@ export function parseExpression(text: string, expand: (text: string) => string):
   const parsed = operands.map((operand, at) =>
     operands.length === 1
       ? parseOperand(operand.trim(), expand)
-      : atStage(at + 1, () => parseOperand(operand.trim(), expand)),
+      : within('stage', at + 1, () => parseOperand(operand.trim(), expand)),
   )
   const expression = parsed.reduce(compose, IDENTITY)
   const { length } = expression.stages
@@ -80,21 +80,22 @@ function parsePipeline(text: string, expand: (text: string) => string): Expressi
   const { context, holon } = parseNode(expand(text.slice(0, open)))
   const aspects = text.slice(open + PIPE.length, -1).trim()
   if (aspects === '') return IDENTITY
-  const stages = aspects
-    .split(',')
-    .map((aspect, at) => atStage(at + 1, () => formatPath(parsePath(`${context}.${holon}.${aspect.trim()}`))))
+  const stages = aspects.split(',').map((aspect, at) => {
+    const path = `${context}.${holon}.${aspect.trim()}`
+    return within('aspect', at + 1, () => formatPath(parsePath(path)))
+  })
   return { kind: 'pipeline', stages }
 }
 
-/** Says in a failure of `work` in which stage it was. */
-function atStage<T>(stage: number, work: () => T): T {
+/** Says in a failure of `work` which stage, or which aspect of a pipe, it is about. */
+function within<T>(part: 'stage' | 'aspect', position: number, work: () => T): T {
   try {
     return work()
   } catch (error) {
     if (!(error instanceof Failure)) throw error
-    throw new Failure(error.code, `Stage ${stage}: ${error.message}`, {
+    throw new Failure(error.code, `In ${part} ${position}: ${error.message}`, {
       ...error.facts,
-      details: { stage, ...error.facts.details },
+      details: { ...error.facts.details, [part]: position },
     })
   }
 }

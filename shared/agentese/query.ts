@@ -35,7 +35,7 @@ const UNITS_PER_CHARGE = 1000
  */
 export function parseQuery(text: string): Query {
   if (!text.startsWith('?')) {
-    throw badQuery(text, 'it does not start with "?"', { suggestion: `Write ?${text.slice(0, MAX_PATH)}` })
+    throw badQuery(text, 'it does not start with "?"', { suggestion: `Write ${quote(`?${text}`)}` })
   }
   const [context = '', holon = ANY, aspect, surplus] = text.slice(1, MAX_PATH + 2).split('.', 4)
   if (text === '?') throw badQuery(text, 'it names nothing', { suggestion: 'Write ?world.* or ?*' })
@@ -95,8 +95,13 @@ export function boundsOf(asked: { limit?: number | undefined; offset?: number | 
 
 /** One page of all matches, which it puts in order of their paths. */
 export function pageOf<T extends { path: string }>(all: readonly T[], { limit, offset }: Bounds) {
-  const matches = all.toSorted((a, b) => (a.path < b.path ? -1 : 1)).slice(offset, offset + limit)
+  const matches = all.toSorted(byPath).slice(offset, offset + limit)
   return { matches, total_count: all.length, limit, offset, has_more: offset + matches.length < all.length }
+}
+
+/** By code units, so that it is the same on every machine, and the order of PostgreSQL's collation "C". */
+function byPath(a: { path: string }, b: { path: string }): number {
+  return a.path < b.path ? -1 : Number(a.path > b.path)
 }
 
 /** The SQL LIKE pattern (escape character `\`) that matches what `pattern` matches. */

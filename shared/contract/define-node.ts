@@ -1,6 +1,7 @@
 /** Declares a path handler: the aspects of one node, each with its contract. */
 import { archetypesOf } from '../agentese/affordances.ts'
-import { CATEGORIES, checkEffects } from '../agentese/category.ts'
+import { CATEGORIES } from '../agentese/category.ts'
+import { checkEffects } from '../agentese/effects.ts'
 import { parsePath } from '../agentese/path.ts'
 import { Completion, InferenceFailure } from '../inference/messages.ts'
 import type { AnyAspect, NodeContract } from './aspect.ts'

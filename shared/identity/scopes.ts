@@ -3,7 +3,7 @@
  * declared effect of a call needs one. A credential that names none has what its permissions allow.
  */
 
-const SCOPE = /^(\*|[a-z][a-z0-9_]{0,63}):(\*|read|write|delete|charge|call|force)$/
+const SCOPE = /^(\*|[a-z][a-z0-9_]{0,63}):(\*|read|write|delete|charge|earn|call|emit|force|audit)$/
 
 export function isScope(text: string): boolean {
   return SCOPE.test(text)

@@ -4,7 +4,7 @@
  */
 import { hasAffordance } from '../../../shared/agentese/affordances.ts'
 import { capabilitiesOf } from '../../../shared/agentese/capabilities.ts'
-import { scopesOf } from '../../../shared/agentese/effects.ts'
+import { composeEffects, scopesOf, type GivenEffects } from '../../../shared/agentese/effects.ts'
 import { formatExpression, type Expression } from '../../../shared/agentese/expression.ts'
 import { observerFor } from '../../../shared/agentese/observer.ts'
 import { misfitOf } from '../../../shared/agentese/schema-fit.ts'
@@ -36,10 +36,10 @@ export interface Plan {
   archetype: string | undefined
   /** Whether a stage may ask a model: the composition is then a job. */
   asynchronous: boolean
-  effects: string[]
+  effects: readonly string[]
   scopes: string[]
   /** Estimated, by resource, over all stages. */
-  cost: Record<string, number>
+  cost: Readonly<Record<string, number>>
 }
 
 export interface Asked {
@@ -68,7 +68,9 @@ export async function planComposition(asked: Asked, call: Call): Promise<Plan> {
   checkFit(expression.stages, found)
   await checkStages(expression.stages, found, archetype, call)
   const stages = found.map((each, at) => stageOf(expression.stages[at] ?? '', each, inputs[at] ?? {}))
-  const effects = [...new Set(found.flatMap(({ endpoint }) => endpoint.aspect.effects))].sort()
+  const { effects, charges } = composeEffects(
+    found.map((each, at) => effectsOf(each, stages[at] ?? stageOf('', each, {}))),
+  )
   return {
     expression: formatExpression(expression),
     kind: expression.kind,
@@ -78,7 +80,7 @@ export async function planComposition(asked: Asked, call: Call): Promise<Plan> {
     asynchronous: found.some(({ endpoint }) => endpoint.complete !== undefined),
     effects,
     scopes: scopesOf(effects),
-    cost: costOf(found, stages),
+    cost: charges,
   }
 }
 
@@ -140,14 +142,11 @@ async function checkStages(
   })
 }
 
-function costOf(found: readonly FoundAspect[], stages: readonly Stage[]): Record<string, number> {
-  const cost: Record<string, number> = {}
-  found.forEach(({ endpoint }, at) => {
-    const input = endpoint.input.safeParse(stages[at]?.arguments)
-    for (const [resource, amount] of Object.entries(endpoint.aspect.cost?.(input.data ?? {}) ?? {}))
-      cost[resource] = (cost[resource] ?? 0) + amount
-  })
-  return cost
+/** What a stage does and is expected to cost. */
+function effectsOf({ endpoint }: FoundAspect, { arguments: given }: Stage): GivenEffects {
+  const { effects, cost } = endpoint.aspect
+  const parsed = endpoint.input.safeParse(given)
+  return { effects, charges: cost?.(parsed.data ?? {}) ?? {} }
 }
 
 function atStage<T>(at: number, path: string, work: () => T): T {
