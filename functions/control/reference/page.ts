@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { CATEGORIES } from '../../../shared/agentese/category.ts'
 import { scopesOf } from '../../../shared/agentese/effects.ts'
-import type { AspectFacts, Endpoint, FunctionDefinition } from '../../../shared/contract/function.ts'
+import type { AspectFacts, Endpoint, Example, FunctionDefinition } from '../../../shared/contract/function.ts'
 import {
   dataSchemaOf,
   inputSchemaOf,
@@ -106,7 +106,7 @@ function link(name: string, title = name): Markup {
 function routeArticle(route: Route): Markup {
   const { endpoint, url } = route
   const { name, method, summary, aspect, examples } = endpoint
-  const shown = examples.length === 0 ? [{ summary: 'Call it', input: {} }] : examples
+  const shown: readonly Example[] = examples.length === 0 ? [{ summary: 'Call it', input: {} }] : examples
   return article(
     name,
     name,
@@ -114,11 +114,16 @@ function routeArticle(route: Route): Markup {
 <p>${summary}</p>
 <dl>${factsOf(endpoint).map(([fact, value]) => markup`<dt>${fact}</dt><dd>${value}</dd>`)}</dl>
 ${table('Input', inputSchemaOf(endpoint))}
-${shown.map((example) => curl(example.summary, curlOf(route, example)))}
+${shown.map((example) => curl(titleOf(example), curlOf(route, example)))}
 <details><summary>${aspect === undefined ? 'Answer' : 'Result'}</summary>${table('Member', outputSchemaOf(endpoint))}</details>
 <p class="route">Fails with ${failingStatuses(endpoint).map((status) => markup`${link(`failures-${status}`, `${status}`)} `)}</p>
 `,
   )
+}
+
+/** With what has to come before it. */
+function titleOf({ summary, given = [] }: Example): string {
+  return given.length === 0 ? summary : `${summary}, after ${given.map(({ path }) => path).join(', ')}`
 }
 
 function curl(title: string, command: string): Markup {
