@@ -51,8 +51,7 @@ Escalate whatever you are not sure of.`
 
 /** The verdict on a wish that needs no model: danger goes to a person, before anything else is considered. */
 export function verdictOnDanger({ texts, cut }: Wish): Verdict | undefined {
-  const found = texts.map((text) => dangerIn(text)).find((each) => each !== undefined)
-  const danger = found ?? (cut ? 'it is too long to be judged as a whole' : undefined)
+  const danger = cut ? 'it is too long to be judged as a whole' : dangerInAny(texts)
   return danger === undefined
     ? undefined
     : {
@@ -60,6 +59,14 @@ export function verdictOnDanger({ texts, cut }: Wish): Verdict | undefined {
         confidence: 1,
         principles: ['What could be dangerous is never approved without a person'],
       }
+}
+
+function dangerInAny(texts: readonly string[]): string | undefined {
+  for (const text of texts) {
+    const danger = dangerIn(text)
+    if (danger !== undefined) return danger
+  }
+  return undefined
 }
 
 /** The verdict where nobody could judge, or nobody did so clearly. */

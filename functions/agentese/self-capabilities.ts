@@ -9,6 +9,7 @@ import { archetypesFor } from '../../shared/agentese/observer.ts'
 import type { Call } from '../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
 import { Failure } from '../../shared/failures.ts'
+import { oneAtATime } from './one-at-a-time.ts'
 
 const Capability = z
   .string()
@@ -63,10 +64,13 @@ export const selfCapabilities = defineNode('self.capabilities', {
       async handle({ capability }, call) {
         checkReach(capability, call)
         const { db, identity } = call
+        await oneAtATime(`capabilities of ${identity.user}`, call)
         const acquired = await db`
           insert into capabilities (tenant_id, user_id, capability)
           values (${identity.tenant}, ${identity.user}, ${capability}) on conflict do nothing returning capability`
-        return { capability, status: acquired.length > 0 ? ('acquired' as const) : ('held' as const) }
+        if (acquired.length === 0) return { capability, status: 'held' as const }
+        await recordHeld(call)
+        return { capability, status: 'acquired' as const }
       },
     }),
 
@@ -83,13 +87,14 @@ export const selfCapabilities = defineNode('self.capabilities', {
           given: [{ path: 'self.capabilities.acquire', input: { capability: 'self.soul.dialogue' } }],
         },
       ],
-      async handle({ capability }, { db, identity }) {
+      async handle({ capability }, call) {
+        const { db, identity } = call
+        await oneAtATime(`capabilities of ${identity.user}`, call)
         const released = await db`
           delete from capabilities where user_id = ${identity.user} and capability = ${capability} returning capability`
-        if (released.length > 0) return { capability, status: 'released' as const }
-        throw new Failure('NOT_FOUND', `Cannot release "${capability}": you do not have it`, {
-          suggestion: 'self.capabilities.list shows what you have',
-        })
+        if (released.length === 0) throw notHeld(capability)
+        await recordHeld(call)
+        return { capability, status: 'released' as const }
       },
     }),
   },
@@ -97,6 +102,17 @@ export const selfCapabilities = defineNode('self.capabilities', {
 
 function withinReach({ identity }: Call): string[] {
   return capabilitiesWithin(archetypesFor(identity.roles))
+}
+
+/** Records what the caller has from now on. */
+async function recordHeld({ db, identity, changed }: Call): Promise<void> {
+  changed('self.capabilities', { capabilities: await capabilitiesOf(db, identity.user) })
+}
+
+function notHeld(capability: string): Failure {
+  return new Failure('NOT_FOUND', `Cannot release "${capability}": you do not have it`, {
+    suggestion: 'self.capabilities.list shows what you have',
+  })
 }
 
 function checkReach(capability: string, call: Call): void {

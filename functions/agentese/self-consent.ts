@@ -4,11 +4,16 @@
  */
 import { z } from 'zod'
 import { formatPath, parsePath } from '../../shared/agentese/path.ts'
+import type { Call } from '../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
 import { Failure } from '../../shared/failures.ts'
+import { oneAtATime } from './one-at-a-time.ts'
 
 /** The longest time that a consent may be limited to, in seconds: a year. */
 const LONGEST = 366 * 24 * 3600
+
+/** Paths that one person may consent to at a time. */
+const MOST = 200
 
 const Path = z.string().max(1000)
 const Consent = z.strictObject({
@@ -57,8 +62,10 @@ export const selfConsent = defineNode('self.consent', {
           input: { path: 'world.house.demolish', expires_in: 3600 },
         },
       ],
-      async handle({ path: text, expires_in = null }, { db, identity }) {
+      async handle({ path: text, expires_in = null }, call) {
         const path = formatPath(parsePath(text))
+        const { db, identity } = call
+        await oneAtATime(`consents of ${identity.user}`, call)
         const rows = await db<ConsentRow[]>`
           insert into consents (tenant_id, user_id, path, expires_at)
           values (${identity.tenant}, ${identity.user}, ${path}, now() + make_interval(secs => ${expires_in}::float8))
@@ -67,6 +74,7 @@ export const selfConsent = defineNode('self.consent', {
           returning path, granted_at, expires_at`
         const [consent] = rows.map(tell)
         if (consent === undefined) throw new TypeError('An upsert answers its row')
+        await recordConsents(call)
         return consent
       },
     }),
@@ -84,14 +92,15 @@ export const selfConsent = defineNode('self.consent', {
           given: [{ path: 'self.consent.grant', input: { path: 'world.house.demolish' } }],
         },
       ],
-      async handle({ path: text }, { db, identity }) {
+      async handle({ path: text }, call) {
         const path = formatPath(parsePath(text))
+        const { db, identity } = call
+        await oneAtATime(`consents of ${identity.user}`, call)
         const revoked = await db`
           delete from consents where user_id = ${identity.user} and path = ${path} returning path`
-        if (revoked.length > 0) return { path, status: 'revoked' as const }
-        throw new Failure('NOT_FOUND', `Cannot revoke "${path}": you have not consented to it`, {
-          suggestion: 'self.consent.list shows what you have consented to',
-        })
+        if (revoked.length === 0) throw notGranted(path)
+        await recordConsents(call)
+        return { path, status: 'revoked' as const }
       },
     }),
 
@@ -106,12 +115,8 @@ export const selfConsent = defineNode('self.consent', {
       }),
       output: z.strictObject({ consents: z.array(Consent), next_cursor: z.string().nullable() }),
       examples: [{ summary: 'All of them, if they are few', input: { limit: 100 } }],
-      async handle({ limit, cursor = null }, { db, identity }) {
-        const rows = await db<ConsentRow[]>`
-          select path, granted_at, expires_at from consents
-          where user_id = ${identity.user} and (expires_at is null or expires_at > now())
-            and (${cursor}::text is null or path > ${cursor})
-          order by path limit ${limit + 1}`
+      async handle({ limit, cursor }, call) {
+        const rows = await inForce({ limit: limit + 1, cursor }, call)
         const page = rows.slice(0, limit)
         return {
           consents: page.map(tell),
@@ -121,6 +126,40 @@ export const selfConsent = defineNode('self.consent', {
     }),
   },
 })
+
+/** The caller's consents in force, by path. */
+function inForce({ limit, cursor }: { limit: number; cursor?: string | undefined }, { db, identity }: Call) {
+  return db<ConsentRow[]>`
+    select path, granted_at, expires_at from consents
+    where user_id = ${identity.user} and (expires_at is null or expires_at > now())
+      and path collate "C" > ${cursor ?? ''}
+    order by path collate "C" limit ${limit}`
+}
+
+/**
+ * Forgets what has expired, and records what the caller consents to from now on.
+ *
+ * @throws Failure QUOTA_EXCEEDED where that is too much
+ */
+async function recordConsents(call: Call): Promise<void> {
+  const { db, identity, changed } = call
+  await db`delete from consents where user_id = ${identity.user} and expires_at <= now()`
+  const rows = await inForce({ limit: MOST + 1 }, call)
+  if (rows.length > MOST) {
+    throw new Failure('QUOTA_EXCEEDED', `Cannot consent to more than ${MOST} paths`, {
+      suggestion: 'Revoke what you no longer need with self.consent.revoke',
+      details: { resource: 'consent' },
+    })
+  }
+  const consents = rows.map(tell).map(({ path, expires_at }) => ({ path, expires_at }))
+  changed('self.consent', { consents })
+}
+
+function notGranted(path: string): Failure {
+  return new Failure('NOT_FOUND', `Cannot revoke "${path}": you have not consented to it`, {
+    suggestion: 'self.consent.list shows what you have consented to',
+  })
+}
 
 function tell({ path, granted_at, expires_at }: ConsentRow): z.infer<typeof Consent> {
   return { path, granted_at: granted_at.toISOString(), expires_at: expires_at?.toISOString() ?? null }

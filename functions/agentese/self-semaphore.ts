@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
 import { Failure } from '../../shared/failures.ts'
 import {
+  AnyTokenId,
   countSemaphores,
   findSemaphore,
   listSemaphores,
@@ -90,7 +91,7 @@ export const selfSemaphore = defineNode('self.semaphore', {
       category: 'P',
       summary: 'How one of your questions stands, with its answer',
       effects: ['reads:semaphore'],
-      input: z.strictObject({ token_id: TokenId }),
+      input: z.strictObject({ token_id: AnyTokenId }),
       output: Semaphore,
       examples: [
         {

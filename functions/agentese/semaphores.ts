@@ -28,6 +28,9 @@ export const TokenId = z
   .regex(/^sem-[0-9a-f]{8}$/)
   .meta({ description: 'Such as sem-0a1b2c3d' })
 
+/** A token as callers name it: whatever it is, one that is not theirs is not found. */
+export const AnyTokenId = z.string().min(1).max(64).meta({ description: 'Such as sem-0a1b2c3d' })
+
 /** What a list tells of a semaphore. */
 export const Summary = z.strictObject({
   token_id: TokenId,

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
 import { oneAtATime } from './one-at-a-time.ts'
 import {
+  AnyTokenId,
   countSemaphores,
   endSemaphore,
   findSemaphore,
@@ -69,7 +70,7 @@ export const worldPurgatory = defineNode('world.purgatory', {
       category: 'P',
       summary: 'All about one question',
       effects: ['reads:semaphore'],
-      input: z.strictObject({ token_id: TokenId }),
+      input: z.strictObject({ token_id: AnyTokenId }),
       output: Semaphore,
       examples: [{ summary: 'What is it about?', input: { token_id: OPENED }, ...GIVEN }],
       handle: async ({ token_id }, call) => tellSemaphore(await findSemaphore(token_id, call)),
@@ -79,7 +80,7 @@ export const worldPurgatory = defineNode('world.purgatory', {
       category: 'M',
       summary: 'Answer a question that waits',
       effects: ['writes:semaphore', 'emits:event'],
-      input: z.strictObject({ token_id: TokenId, human_input: z.string().trim().min(1).max(4000) }),
+      input: z.strictObject({ token_id: AnyTokenId, human_input: z.string().trim().min(1).max(4000) }),
       output: z.strictObject({ token_id: TokenId, status: z.literal('resolved'), human_input: z.string() }),
       examples: [
         { summary: 'Take one of its options', input: { token_id: OPENED, human_input: 'blue' }, ...GIVEN },
@@ -94,7 +95,7 @@ export const worldPurgatory = defineNode('world.purgatory', {
       category: 'M',
       summary: 'Take a question back that waits',
       effects: ['writes:semaphore', 'emits:event'],
-      input: z.strictObject({ token_id: TokenId, reason: z.string().trim().min(1).max(2000).optional() }),
+      input: z.strictObject({ token_id: AnyTokenId, reason: z.string().trim().min(1).max(2000).optional() }),
       output: z.strictObject({ token_id: TokenId, status: z.literal('cancelled') }),
       examples: [
         {
