@@ -1,12 +1,20 @@
 /** Everything that is served, in one list; nothing is found by scanning folders. */
 import type { FunctionDefinition } from '../shared/contract/function.ts'
 import { logos } from './agentese/logos.ts'
+import { selfCapabilities } from './agentese/self-capabilities.ts'
+import { selfConsent } from './agentese/self-consent.ts'
+import { selfIdentity } from './agentese/self-identity.ts'
+import { selfSemaphore } from './agentese/self-semaphore.ts'
 import { selfSoul } from './agentese/self-soul.ts'
+import { selfState } from './agentese/self-state.ts'
 import { timeFuture } from './agentese/time-future.ts'
 import { timePast } from './agentese/time-past.ts'
 import { timeSchedule } from './agentese/time-schedule.ts'
 import { timeTrace } from './agentese/time-trace.ts'
 import { voidEntropy } from './agentese/void-entropy.ts'
+import { voidGratitude } from './agentese/void-gratitude.ts'
+import { voidSerendipity } from './agentese/void-serendipity.ts'
+import { worldPurgatory } from './agentese/world-purgatory.ts'
 import { health } from './control/health.ts'
 import { issueToken } from './control/issue-token.ts'
 import { jobs } from './control/jobs.ts'
@@ -19,7 +27,15 @@ export const catalog: readonly FunctionDefinition[] = [
   health,
   logos,
   voidEntropy,
+  voidGratitude,
+  voidSerendipity,
   selfSoul,
+  selfSemaphore,
+  selfCapabilities,
+  selfConsent,
+  selfState,
+  selfIdentity,
+  worldPurgatory,
   timeTrace,
   timePast,
   timeSchedule,

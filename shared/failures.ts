@@ -47,6 +47,7 @@ const CODES = {
   AFFORDANCE_DENIED: { category: 'FORBIDDEN' },
   ARCHETYPE_DENIED: { category: 'FORBIDDEN' },
   SCOPE_MISSING: { category: 'FORBIDDEN' },
+  TIER_REQUIRED: { category: 'FORBIDDEN' },
   IDENTITY_GONE: { category: 'FORBIDDEN' },
   NODE_NOT_REGISTERED: { category: 'NOT_FOUND' },
   ALIAS_NOT_FOUND: { category: 'NOT_FOUND' },

@@ -2,14 +2,13 @@
  * `void.entropy`: the tenant's pool of chance. Sipping draws from it and gives a seed; pouring a grant back recovers
  * half. The pool does not refill with time. Open to every archetype alike.
  */
-import { randomInt } from 'node:crypto'
 import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
 import { Failure } from '../../shared/failures.ts'
+import { drawEntropy, drawSeed, INITIAL, poolOf, regrow } from './entropy-pool.ts'
 
-const INITIAL = 100
 /** The smallest sip; less would not change the pool, and still give a seed. */
 const SMALLEST = 0.001
 /** Share of a grant that pouring it back recovers. */
@@ -27,11 +26,6 @@ const Grant = z.strictObject({
 interface Pour {
   grant?: string | undefined
   amount?: number | undefined
-}
-
-interface PoolRow {
-  initial: number
-  remaining: number
 }
 
 interface GrantRow {
@@ -52,8 +46,8 @@ export const voidEntropy = defineNode('void.entropy', {
       output: Pool.extend({ type: z.literal('entropy') }),
       examples: [{ summary: 'Look into the pool', input: {} }],
       async handle(_input, { db }) {
-        const [pool] = await db<PoolRow[]>`select initial, remaining from entropy_pools`
-        return { type: 'entropy' as const, ...describe(pool ?? { initial: INITIAL, remaining: INITIAL }) }
+        const { remaining, initial } = await poolOf(db)
+        return { type: 'entropy' as const, remaining, initial, percentage: (100 * remaining) / initial }
       },
     }),
 
@@ -91,12 +85,11 @@ export const voidEntropy = defineNode('void.entropy', {
       }),
       examples: [{ summary: 'A small sip', input: { amount: 0.1 } }],
       async handle({ amount }, call) {
-        await draw(amount, call)
+        await drawEntropy(amount, call)
         const grant = uuidv7()
-        const seed = randomInt(2 ** 47) / 2 ** 47
+        const seed = drawSeed()
         await call.db`
           insert into entropy_grants (id, tenant_id, amount, seed) values (${grant}, ${call.identity.tenant}, ${amount}, ${seed})`
-        call.charge('entropy', amount)
         return { amount, seed, source: 'void.entropy', grant }
       },
     }),
@@ -121,35 +114,12 @@ export const voidEntropy = defineNode('void.entropy', {
       ],
       async handle(what, call) {
         const returned = await takeBack(what, call)
-        const [pool] = await call.db<{ remaining: number; recovered: number }[]>`
-          update entropy_pools set remaining = least(initial, remaining + ${returned * RECOVERY}::float8)
-          returning new.remaining, new.remaining - old.remaining as recovered`
-        const { remaining, recovered } = pool ?? { remaining: INITIAL, recovered: 0 }
-        call.charge('entropy', -recovered)
-        return { returned, recovered, remaining }
+        const { remaining, regrown } = await regrow(returned * RECOVERY, call)
+        return { returned, recovered: regrown, remaining }
       },
     }),
   },
 })
-
-function describe({ initial, remaining }: PoolRow) {
-  return { remaining, initial, percentage: (100 * remaining) / initial }
-}
-
-/** Takes `amount` out in one statement, so that two sips never share the last drop. */
-async function draw(amount: number, { db, identity }: Call): Promise<void> {
-  const drawn = await db`
-    insert into entropy_pools (tenant_id, remaining) values (${identity.tenant}, ${INITIAL - amount})
-    on conflict (tenant_id) do update set remaining = entropy_pools.remaining - ${amount}::float8
-      where entropy_pools.remaining >= ${amount}::float8
-    returning remaining`
-  if (drawn.length > 0) return
-  const [pool] = await db<PoolRow[]>`select initial, remaining from entropy_pools`
-  throw new Failure('ENTROPY_EXHAUSTED', `Cannot sip ${amount}: only ${pool?.remaining ?? 0} is left`, {
-    suggestion: 'Sip less, or pour an unused grant back with void.entropy.pour',
-    details: { remaining: pool?.remaining ?? 0 },
-  })
-}
 
 /** Marks a grant as poured; answers its amount. By amount it is the latest such sip that was not poured yet. */
 async function takeBack({ grant, amount }: Pour, { db }: Call): Promise<number> {

@@ -38,6 +38,7 @@ const TABLE: Record<string, Row> = {
   'world.purgatory': {
     resolve: ['admin', 'developer', 'architect'],
     cancel: ['admin', 'developer', 'architect'],
+    void_expired: ['admin', 'developer', 'architect'],
   },
   'concept.*': {
     refine: ['philosopher', 'scientist', 'developer'],
@@ -56,6 +57,7 @@ const TABLE: Record<string, Row> = {
     eigenvectors: BUILDERS,
     mode: [...BUILDERS, 'operator'],
     governance: [...BUILDERS, 'operator'],
+    audit: ['admin', 'operator', 'security', 'system'],
     challenge: [...BUILDERS, 'operator', 'reviewer', 'security', 'creative', 'strategic', 'tactical'],
     reflect: [...BUILDERS, 'operator', 'creative', 'strategic', 'tactical'],
     dialogue: [...BUILDERS, 'operator', ...VISITORS, 'reflective', 'creative', 'strategic', 'tactical'],

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { AspectCategory } from '../agentese/category.ts'
 import type { Permission } from '../identity/permissions.ts'
-import type { Accepted, Call, Completed } from './call.ts'
+import type { Accepted, Call, Completed, Failed } from './call.ts'
 import type { Example, ListHolons, Need, Scale, Subscription, Tick } from './function.ts'
 
 /** The contract of one aspect and its handler. Who has the verb is written in `agentese/affordances.ts`. */
@@ -25,6 +25,8 @@ export interface Aspect<I, O> {
   handle(input: I, call: Call): Promise<O | Accepted> | O | Accepted
   /** Present where the handler may ask a model: goes on with the answer. */
   complete?(completed: Completed<I>, call: Call): Promise<O> | O
+  /** Goes on where the model failed for good; without it the job fails. */
+  recover?(failed: Failed<I>, call: Call): Promise<O> | O
 }
 
 /** An aspect whose types are its own, among others in one table. */

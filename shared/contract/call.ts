@@ -70,3 +70,9 @@ export interface Completed<I> {
   model: string
   tokens: TokenUsage
 }
+
+/** Why a model gave no answer to a call, with the call's own input. */
+export interface Failed<I> {
+  input: I
+  reason: string
+}

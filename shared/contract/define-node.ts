@@ -78,6 +78,7 @@ function toEndpoint(node: string, verb: string, contract: AnyAspect): Endpoint {
     },
     handle: contract.handle,
     ...(contract.complete === undefined ? {} : { complete: contract.complete }),
+    ...(contract.recover === undefined ? {} : { recover: contract.recover }),
   }
 }
 

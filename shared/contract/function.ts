@@ -8,7 +8,7 @@ import type { z } from 'zod'
 import type { AspectCategory } from '../agentese/category.ts'
 import type { Db } from '../database/database.ts'
 import type { Permission } from '../identity/permissions.ts'
-import type { Accepted, Call, Completed } from './call.ts'
+import type { Accepted, Call, Completed, Failed } from './call.ts'
 
 /** What a function must be able to reach; its network policy allows this and nothing else. */
 export type Need = 'postgres' | 'redis' | 'functions'
@@ -69,6 +69,8 @@ export interface Endpoint<I = unknown, O = unknown> {
   handle(input: I, call: Call): Promise<O | Accepted> | O | Accepted
   /** Goes on when the model has answered what `call.infer` asked; what it returns is the job's result. */
   complete?(completed: Completed<I>, call: Call): Promise<O> | O
+  /** Goes on where the model failed for good; without it the job fails. */
+  recover?(failed: Failed<I>, call: Call): Promise<O> | O
 }
 
 /** What makes an endpoint an aspect: AGENTESE's own facts about it. */

@@ -15,6 +15,8 @@ export interface Platform {
   dispatch(request: DispatchRequest, dispatcher: Dispatcher): Promise<DispatchAnswer>
   /** Ends a job in the transaction of `call`; answers the status that it then has, undefined where there is no such job. */
   endJob(end: JobEnd, call: Call): Promise<JobStatus | undefined>
+  /** Whether there is a model that can be asked. */
+  hasModel(): boolean
   /** Looks after each dependency of the platform, each within a second. */
   probe(): Promise<Record<string, ComponentHealth>>
   /** Counts over all tenants, in the Prometheus text format. */

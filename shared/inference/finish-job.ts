@@ -68,6 +68,7 @@ export async function endJob(context: JobContext, end: JobEnd): Promise<JobStatu
     select id, tenant_id, function, path, status, call from jobs where id = ${end.job} for update`
   if (job === undefined || (job.status !== 'queued' && job.status !== 'running')) return job?.status
   if (end.how === 'completed') return complete(context, job, end.completion)
+  if (end.how === 'failed' && recovers(context, job)) return complete(context, job, noAnswer(end.reason))
   return writeEnding(context, job, endingOf(end))
 }
 
@@ -83,18 +84,33 @@ function endingOf(end: Exclude<JobEnd, { how: 'completed' }>): Ending {
 
 const NO_TOKENS: TokenUsage = { prompt: 0, completion: 0 }
 
+/** What a model came to; with `failed`, why it gave no answer. */
+type Outcome = Pick<Completion, 'text' | 'tokens' | 'vectors' | 'model'> & { failed?: string }
+
+function noAnswer(failed: string): Outcome {
+  return { text: '', tokens: NO_TOKENS, model: '', failed }
+}
+
+function recovers({ runtime }: JobContext, job: JobRow): boolean {
+  const { endpoint } = JobCall.parse(job.call)
+  return runtime.functions.some(({ endpoints }) =>
+    endpoints.some(({ name, recover }) => name === endpoint && recover !== undefined),
+  )
+}
+
 /**
- * Goes on with what the model answered: runs the endpoint's `complete`; what it throws fails the job. Where the aspect
- * may only look, so may its continuation: whatever it did to the database is rolled back.
+ * Goes on with what the model answered: runs the endpoint's `complete`, or its `recover` where there was no answer; what
+ * it throws fails the job. Where the aspect may only look, so may its continuation: whatever it did to the database is
+ * rolled back.
  */
-async function complete(context: JobContext, job: JobRow, completion: Completion): Promise<JobStatus> {
-  const { text, tokens } = completion
+async function complete(context: JobContext, job: JobRow, outcome: Outcome): Promise<JobStatus> {
+  const { text, tokens } = outcome
   try {
     return await context.db.savepoint(async (db) => {
       const inner = { ...context, db }
       const pending = nothingPending()
       const call = JobCall.parse(job.call)
-      const result = await (mayWrite(call) ? continueCall : look)(inner, job, call, completion, pending)
+      const result = await (mayWrite(call) ? continueCall : look)(inner, job, call, outcome, pending)
       return writeEnding(inner, job, { status: 'completed', text, tokens, result, pending })
     })
   } catch (error) {
@@ -135,7 +151,7 @@ async function continueCall(
   { runtime, db, signal }: JobContext,
   job: JobRow,
   jobCall: JobCall,
-  { text, tokens, vectors = [], model }: Completion,
+  { text, tokens, vectors = [], model, failed }: Outcome,
   pending: Pending,
 ): Promise<unknown> {
   const { identity, archetype, input, traceparent } = jobCall
@@ -163,6 +179,7 @@ async function continueCall(
     deadline: { signal },
     infer: (inference, as) => prepareJob(inference, as, asker, pending),
   })
+  if (failed !== undefined) return endpoint.recover?.({ input: parsed, reason: failed }, call)
   const completed = { input: parsed, text, tokens, model, vectors: vectors.map(decodeVector) }
   return endpoint.complete?.(completed, call)
 }

@@ -113,6 +113,7 @@ function createPlatform(
     }),
     dispatch: createDispatcher(signDispatch, callFunction),
     endJob: (end, { db, signal }) => endJob({ runtime, db, signal }, end),
+    hasModel: () => runtime.inferenceUnavailable === undefined,
     // Anybody may ask, so asking often costs no more than asking once.
     probe: remember(1000, createProbe(config, runtime.sql)),
     metrics: remember(5000, () => readPlatformMetrics(runtime.sql)),

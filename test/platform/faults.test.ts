@@ -149,7 +149,7 @@ describe('when the whole platform sleeps', () => {
 
   test('a stream that nobody has read yet is still there', async ({ newTenant }) => {
     const tenant = await newTenant()
-    const { body } = await tenant.call('POST', '/v1/agentese/self/soul/dialogue', { message: 'Hi' })
+    const { body } = await tenant.call('POST', '/v1/agentese/self/soul/dialogue', { message: 'Who are you?' })
     await vi.waitFor(
       async () =>
         expect((await tenant.call('GET', `/v1/jobs/${body.job.id}`)).body.job.status).toBe('completed'),

@@ -47,7 +47,7 @@ describe('a dialogue', () => {
 
   test('is waited for when asked, and 202 when it takes longer', async ({ newTenant }) => {
     const tenant = await newTenant()
-    const done = await tenant.call('POST', DIALOGUE, { message: 'Hello' }, { prefer: 'wait=50' })
+    const done = await tenant.call('POST', DIALOGUE, { message: 'Who are you?' }, { prefer: 'wait=50' })
     expect(done).toMatchObject({
       status: 200,
       body: { path: 'self.soul.dialogue', result: { response: expect.any(String) } },
@@ -88,7 +88,7 @@ describe('a dialogue', () => {
 
   test('leaves one mark, one reservation and one settlement', async ({ newTenant, sql }) => {
     const tenant = await newTenant()
-    const events = await readAll(tenant.stream('POST', DIALOGUE, { message: 'One word please' }))
+    const events = await readAll(tenant.stream('POST', DIALOGUE, { message: 'Say one word, please' }))
     const charges =
       await sql`select kind, amount::float8 from charges where tenant_id = ${tenant.tenant} order by kind`
     expect(charges).toEqual([
@@ -103,7 +103,7 @@ describe('a dialogue', () => {
     const tenant = await newTenant('free')
     const period = new Date().toISOString().slice(0, 7)
     await sql`insert into allowances (tenant_id, resource, period, granted, spent) values (${tenant.tenant}, 'tokens', ${period}, 10000, 9900)`
-    const answer = await tenant.call('POST', DIALOGUE, { message: 'Hello' })
+    const answer = await tenant.call('POST', DIALOGUE, { message: 'Who are you?' })
     expect(answer).toMatchObject({
       status: 429,
       body: { code: 'QUOTA_EXCEEDED', details: { tier: 'free', limit: 10_000 } },

@@ -41,8 +41,11 @@ describe('npm start', () => {
     try {
       const acme = createCaller(second.url, id, apiKey)
       expect((await acme.call('POST', '/v1/agentese/void/entropy/manifest')).body.result.remaining).toBe(99)
-      const dialogue = await acme.call('POST', '/v1/agentese/self/soul/dialogue', { message: 'Hello' })
-      expect(dialogue).toMatchObject({ status: 503, body: { code: 'INFERENCE_UNAVAILABLE' } })
+      const dialogue = await acme.call('POST', '/v1/agentese/self/soul/dialogue', { message: 'Who are you?' })
+      expect(dialogue).toMatchObject({
+        status: 200,
+        body: { result: { was_template: true, tokens_used: 0 } },
+      })
       expect((await acme.call('GET', '/health/saas')).body).toMatchObject({
         status: 'degraded',
         has_llm: false,

@@ -39,6 +39,23 @@ const misbehaving = defineNode('world.test', {
         return { done: true }
       },
     }),
+    contemplate: aspect({
+      category: 'M',
+      summary: 'Asks a model, come what may',
+      effects: ['calls:llm'],
+      cost: () => ({ tokens: 10 }),
+      input: NoInput,
+      output: Done,
+      examples: [],
+      handle: (_input, { infer }) =>
+        infer({
+          messages: [{ role: 'user', content: 'Well?' }],
+          maxTokens: 1,
+          temperature: 0,
+          estimateTokens: 10,
+        }),
+      complete: () => ({ done: true }),
+    }),
   },
 })
 
@@ -142,11 +159,11 @@ describe('the pipeline', () => {
   test.for([
     ['NUL', '{"message":"a\\u0000b"}', 400],
     ['half a character', '{"message":"\\ud800"}', 400],
-    ['an escaped backslash before u0000', '{"message":"\\\\u0000"}', 202],
-    ['a whole character in two escapes', '{"message":"\\ud83d\\ude00"}', 202],
+    ['an escaped backslash before u0000', '{"message":"\\\\u0000"}', 200],
+    ['a whole character in two escapes', '{"message":"\\ud83d\\ude00"}', 200],
     ['a prototype', '{"message":"a","__proto__":{"mode":"advise"}}', 400],
     ['bottomless nesting', `{"message":${'['.repeat(100_000)}${']'.repeat(100_000)}}`, 400],
-    ['the same member twice', '{"message":"a","message":"b"}', 202],
+    ['the same member twice', '{"message":"a","message":"b"}', 200],
   ] as const)('answers %s in a body with a clear status', async ([, body, status], { newTenant }) => {
     const tenant = await newTenant()
     expect((await tenant.calls('POST', '/v1/agentese/self/soul/dialogue', body)).status).toBe(status)
@@ -201,7 +218,9 @@ describe('the pipeline', () => {
     runtime,
   }) => {
     const asker = await newTenant()
-    const { body } = await asker.calls('POST', '/v1/agentese/self/soul/dialogue', { message: 'Between us' })
+    const { body } = await asker.calls('POST', '/v1/agentese/self/soul/dialogue', {
+      message: 'What is between us?',
+    })
     const job = `/v1/jobs/${body.job.id}`
     const colleague = await newColleague(owner, asker, 'developer')
     const admin = await newColleague(owner, asker, 'admin')
@@ -217,7 +236,7 @@ describe('the pipeline', () => {
   test('asks no model where there is none, and says what to set', async ({ newTenant, runtime, owner }) => {
     const tenant = await newTenant()
     runtime.inferenceUnavailable = 'no model could be fetched'
-    const answer = await tenant.calls('POST', '/v1/agentese/self/soul/dialogue', { message: 'Hello' })
+    const answer = await tenant.calls('POST', '/v1/agentese/world/test/contemplate')
     runtime.inferenceUnavailable = undefined
     expect(answer).toMatchObject({ status: 503, body: { code: 'INFERENCE_UNAVAILABLE' } })
     expect(answer.body.suggestion).toContain('INFERENCE_BASE_URL')

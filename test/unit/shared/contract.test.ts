@@ -42,7 +42,11 @@ describe('the catalog', () => {
 
   test('holds examples that fit their own schemas', () => {
     for (const { name, input, examples } of endpoints) {
-      for (const example of examples) expect(input.safeParse(example.input).error, name).toBeUndefined()
+      for (const { input: sent, given } of examples) {
+        // What names an earlier answer is no input yet.
+        if (given === undefined || !JSON.stringify(sent).includes('$from'))
+          expect(input.safeParse(sent).error, name).toBeUndefined()
+      }
     }
   })
 
