@@ -4,6 +4,7 @@
  */
 import type { HttpBindings } from '@hono/node-server'
 import { Hono, type Context } from 'hono'
+import { textOfResult } from '../agentese/manifest/describe.ts'
 import { findAspect } from '../contract/find-aspect.ts'
 import type { Endpoint, FunctionDefinition } from '../contract/function.ts'
 import type { KgentsEvent } from '../events/event.ts'
@@ -108,7 +109,7 @@ async function serveEvent(context: Context, runtime: Runtime): Promise<Response>
 
 async function answer(context: Context, runtime: Runtime, endpoint: Endpoint, call: Call): Promise<Response> {
   try {
-    return write(endpoint, await invoke(call, runtime), call)
+    return write(endpoint, await invoke(call, runtime), call, headersOf(context)['accept'])
   } catch (error) {
     const path = call.path ?? new URL(context.req.url).pathname
     return answerError(context, runtime, error, call.trace, call.answerHeaders, path)
@@ -116,13 +117,23 @@ async function answer(context: Context, runtime: Runtime, endpoint: Endpoint, ca
 }
 
 /** Made without the context's help, which copies headers into a `Headers` that the server then takes apart again. */
-function write(endpoint: Endpoint, { status, body }: Answer, call: Call): Response {
+function write(
+  endpoint: Endpoint,
+  { status, body }: Answer,
+  call: Call,
+  accept: string | undefined,
+): Response {
+  const asText = endpoint.format === 'text' ? String(body) : manifestText(body, accept)
   const [type, text] =
-    endpoint.format === 'text'
-      ? ['text/plain; charset=UTF-8', String(body)]
-      : ['application/json', JSON.stringify(body)]
+    asText === undefined ? ['application/json', JSON.stringify(body)] : ['text/plain; charset=UTF-8', asText]
   const headers = { 'Content-Type': type, ...call.answerHeaders, traceparent: formatTraceparent(call.trace) }
   return new Response(text, { status, headers })
+}
+
+/** The text form of a manifest, for those who ask for text; undefined for everybody and everything else. */
+function manifestText(body: unknown, accept = ''): string | undefined {
+  if (!/\btext\/plain\b/.test(accept)) return undefined
+  return textOfResult((body as { result?: unknown }).result)
 }
 
 function answerError(
