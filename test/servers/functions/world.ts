@@ -123,6 +123,7 @@ async function open(functions: readonly FunctionDefinition[], eventKey: string) 
     DISPATCH_JWKS: dispatch.set,
     DISPATCH_SIGNING_KEY: dispatch.secret,
     EVENT_SIGNING_KEY: eventKey,
+    TOOL_SECRET_KEY: randomBytes(32).toString('base64url'),
   })
   const { runtime, close } = openRuntime(config, functions)
   return { runtime, close, app: createApp(runtime) }
