@@ -3,6 +3,8 @@ import type { FunctionDefinition } from '../shared/contract/function.ts'
 import { logos } from './agentese/logos.ts'
 import { selfSoul } from './agentese/self-soul.ts'
 import { voidEntropy } from './agentese/void-entropy.ts'
+import { world } from './agentese/world.ts'
+import { worldAgent } from './agentese/world-agent.ts'
 import { health } from './control/health.ts'
 import { issueToken } from './control/issue-token.ts'
 import { jobs } from './control/jobs.ts'
@@ -15,5 +17,7 @@ export const catalog: readonly FunctionDefinition[] = [
   logos,
   voidEntropy,
   selfSoul,
+  world,
+  worldAgent,
   jobs,
 ]

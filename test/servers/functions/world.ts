@@ -36,7 +36,7 @@ export interface World {
   /** Posts an event as a Trigger does; answers the status. */
   delivers(event: KgentsEvent): Promise<number>
   /** An event that a worker publishes about a job. */
-  resultOf(tenant: string, job: string, type: string, data: object): KgentsEvent
+  resultOf(tenant: string, job: string, type: string, data: object, asker?: string): KgentsEvent
 }
 
 async function keyPair(kid: string) {
@@ -95,14 +95,14 @@ export function testWith(extra: readonly FunctionDefinition[] = []) {
         return response.status
       }),
     resultOf: async ({ eventKey }, use) =>
-      use((tenant, job, type, data) =>
+      use((tenant, job, type, data, asker = 'self-soul') =>
         createEvent(
           {
             source: '/gpu-workers',
             type,
             tenant,
             subject: job,
-            function: 'self-soul',
+            function: asker,
             data: { job, ...data },
           },
           deriveResultKey(eventKey, tenant, job),
