@@ -5,6 +5,7 @@ import { selfSoul } from './agentese/self-soul.ts'
 import { voidEntropy } from './agentese/void-entropy.ts'
 import { world } from './agentese/world.ts'
 import { worldAgent } from './agentese/world-agent.ts'
+import { worldTool } from './agentese/world-tool.ts'
 import { health } from './control/health.ts'
 import { issueToken } from './control/issue-token.ts'
 import { jobs } from './control/jobs.ts'
@@ -19,5 +20,6 @@ export const catalog: readonly FunctionDefinition[] = [
   selfSoul,
   world,
   worldAgent,
+  worldTool,
   jobs,
 ]

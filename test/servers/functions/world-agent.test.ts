@@ -60,7 +60,7 @@ describe('world.agent.define', () => {
       one('retire', { agent: 'sage' }),
       one('retire', { agent: 'sage' }),
     ])
-    expect([first.status, second.status].sort()).not.toEqual([200, 200])
+    expect([first.status, second.status].toSorted((a, b) => a - b)).not.toEqual([200, 200])
     expect((await one('define', SAGE)).status).toBe(200)
     expect((await one('define', { ...SAGE, name: 'Another' })).status).toBe(429)
   })

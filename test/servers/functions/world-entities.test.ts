@@ -124,7 +124,7 @@ describe('world.*.define', () => {
     const answers = await Promise.all(
       Array.from({ length: 5 }, (_, at) => on(tenant, `house_${at}`)('define')),
     )
-    expect(answers.map(({ status }) => status).sort()).toEqual([200, 429, 429, 429, 429])
+    expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 429, 429, 429, 429])
     expect(answers.find(({ status }) => status === 429)?.body).toMatchObject({
       code: 'QUOTA_EXCEEDED',
       details: { resource: 'entity', tier: 'free', limit: 1000 },
@@ -353,7 +353,7 @@ describe('world.*.demolish', () => {
         on(tenant, `house_${round}`, 'architect')('demolish'),
         on(tenant, `house_${round}`)('define', { name: `door_${round}` }),
       ])
-      expect(answers.map(({ status }) => status).sort()).toEqual(
+      expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual(
         answers[0].status === 200 ? [200, 404] : [200, 409],
       )
     }

@@ -48,8 +48,11 @@ async function keyPair(kid: string) {
   }
 }
 
-/** Functions that a test file serves besides the catalog's. */
-export function testWith(extra: readonly FunctionDefinition[] = []) {
+/**
+ * @param extra functions that a test file serves besides the catalog's
+ * @param settings variables of its environment besides the usual ones
+ */
+export function testWith(extra: readonly FunctionDefinition[] = [], settings: Record<string, string> = {}) {
   return base.extend<World & { opened: Awaited<ReturnType<typeof open>> }>({
     owner: [
       async ({}, use) => {
@@ -70,7 +73,7 @@ export function testWith(extra: readonly FunctionDefinition[] = []) {
     eventKey: [async ({}, use) => use(randomBytes(32).toString('base64url')), { scope: 'file' }],
     opened: [
       async ({ eventKey }, use) => {
-        const opened = await open([...catalog, ...extra], eventKey)
+        const opened = await open([...catalog, ...extra], eventKey, settings)
         await use(opened)
         await opened.close()
       },
@@ -111,7 +114,11 @@ export function testWith(extra: readonly FunctionDefinition[] = []) {
   })
 }
 
-async function open(functions: readonly FunctionDefinition[], eventKey: string) {
+async function open(
+  functions: readonly FunctionDefinition[],
+  eventKey: string,
+  settings: Record<string, string>,
+) {
   const platform = await keyPair('platform')
   const dispatch = await keyPair('dispatch')
   const config = FunctionConfig.parse({
@@ -124,6 +131,7 @@ async function open(functions: readonly FunctionDefinition[], eventKey: string) 
     DISPATCH_SIGNING_KEY: dispatch.secret,
     EVENT_SIGNING_KEY: eventKey,
     TOOL_SECRET_KEY: randomBytes(32).toString('base64url'),
+    ...settings,
   })
   const { runtime, close } = openRuntime(config, functions)
   return { runtime, close, app: createApp(runtime) }
