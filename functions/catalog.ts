@@ -15,6 +15,9 @@ import { voidEntropy } from './agentese/void-entropy.ts'
 import { voidGratitude } from './agentese/void-gratitude.ts'
 import { voidSerendipity } from './agentese/void-serendipity.ts'
 import { worldPurgatory } from './agentese/world-purgatory.ts'
+import { world } from './agentese/world.ts'
+import { worldAgent } from './agentese/world-agent.ts'
+import { worldTool } from './agentese/world-tool.ts'
 import { health } from './control/health.ts'
 import { issueToken } from './control/issue-token.ts'
 import { jobs } from './control/jobs.ts'
@@ -40,6 +43,9 @@ export const catalog: readonly FunctionDefinition[] = [
   timePast,
   timeSchedule,
   timeFuture,
+  world,
+  worldAgent,
+  worldTool,
   jobs,
   reference,
 ]

@@ -22,6 +22,8 @@ const LocalConfig = LogSettings.extend({
   RESTART_SECONDS: z.coerce.number().min(0).default(0.5),
   /** `off` starts without a model. */
   INFERENCE: z.enum(['on', 'off']).default('on'),
+  /** Private origins, separated by commas, that tenants may have called. */
+  EGRESS_PRIVATE_ALLOWED: z.string().optional(),
   /** Used instead of the servers that come along, where set. */
   DATABASE_URL: z.url().optional(),
   NATS_URL: z.string().optional(),

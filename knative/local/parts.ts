@@ -134,6 +134,7 @@ export function functionEnvironment(
   const all: Record<string, string | undefined> = {
     DATABASE_URL: infrastructure.database.app,
     EVENT_SIGNING_KEY: secrets.eventKey,
+    TOOL_SECRET_KEY: secrets.toolKey,
     PLATFORM_SIGNING_KEY: JSON.stringify(secrets.platformKey),
     DISPATCH_SIGNING_KEY: JSON.stringify(secrets.dispatchKey),
   }
@@ -151,6 +152,7 @@ export function functionEnvironment(
     PLATFORM_AUDIENCE: AUDIENCE,
     PLATFORM_JWKS: publicSetOf(secrets.platformKey),
     DISPATCH_JWKS: publicSetOf(secrets.dispatchKey),
+    EGRESS_PRIVATE_ALLOWED: config.EGRESS_PRIVATE_ALLOWED,
     INFERENCE_UNAVAILABLE: inference.engine === 'none' ? inference.reason : undefined,
     CLUSTER_INGRESS: `127.0.0.1:${ports.ingress}`,
     NATS_MONITORING_URL: nats.monitoring,

@@ -20,6 +20,7 @@ const Secrets = z.object({
   }),
   redisRestToken: z.string(),
   eventKey: z.string(),
+  toolKey: z.string(),
   platformKey: Jwk,
   dispatchKey: Jwk,
 })
@@ -69,6 +70,7 @@ async function createSecrets(): Promise<Secrets> {
     },
     redisRestToken: random(),
     eventKey: random(),
+    toolKey: random(),
     platformKey: await createKey('platform'),
     dispatchKey: await createKey('dispatch'),
   }

@@ -22,6 +22,12 @@ export interface Aspect<I, O> {
   owner?(input: I, call: Call): Promise<string>
   /** Whether anybody may call without a credential; such a call sees no tenant. */
   guests?: boolean
+  /**
+   * Whether the handler runs in a transaction; absent is yes. Without it, it may wait for others, looks at rows by
+   * `call.transact`, and what it leaves behind is written after it; it must then be safe to run again under the same
+   * Idempotency-Key, since nobody can say how far a process came that died in the middle.
+   */
+  transaction?: boolean
   handle(input: I, call: Call): Promise<O | Accepted> | O | Accepted
   /** Present where the handler may ask a model: goes on with the answer. */
   complete?(completed: Completed<I>, call: Call): Promise<O> | O

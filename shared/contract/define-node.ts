@@ -61,7 +61,7 @@ function toEndpoint(node: string, verb: string, contract: AnyAspect): Endpoint {
     output: contract.output,
     examples: contract.examples.map(readExample),
     writes,
-    transaction: contract.guests !== true,
+    transaction: contract.guests !== true && contract.transaction !== false,
     streams: contract.complete !== undefined,
     format: 'json',
     aspect: {
@@ -87,8 +87,13 @@ function authenticationOf({ guests }: AnyAspect): Authentication {
 }
 
 /** @throws TypeError where a contract must not be served */
-function checkContract(path: string, { category, effects, cost, owner }: AnyAspect): void {
+function checkContract(path: string, contract: AnyAspect): void {
+  const { category, effects, cost, owner, transaction } = contract
   checkEffects(path, category, effects)
+  if (transaction === false && owner !== undefined)
+    throw new TypeError(
+      `Cannot define "${path}": consent is looked up in the transaction that it does without`,
+    )
   if (effects.some((effect) => /^(calls|charges):/.test(effect)) && cost === undefined)
     throw new TypeError(`Cannot define "${path}": what calls or charges must say its cost`)
   if (effects.some((effect) => effect.startsWith('forces:')) !== (owner !== undefined))

@@ -2,7 +2,9 @@
 import type { JSONWebKeySet } from 'jose'
 import type { Call } from './call.ts'
 import type { FunctionDefinition } from './function.ts'
+import type { FencedRequest, FencedResponse } from '../http/fenced-request.ts'
 import type { Identity } from '../identity/identity.ts'
+import type { SecretBox } from '../identity/secret-box.ts'
 import type { JobEnd, JobStatus } from '../inference/finish-job.ts'
 
 export interface Platform {
@@ -13,6 +15,10 @@ export interface Platform {
   issueToken(identity: Identity): Promise<{ token: string; expiresInSeconds: number }>
   /** Calls an aspect on the function that serves it, in the name of a caller; answers its body and status. */
   dispatch(request: DispatchRequest, dispatcher: Dispatcher): Promise<DispatchAnswer>
+  /** Sends a request to an address that a tenant named, as far as the operator lets it. */
+  requestOutside(request: Omit<FencedRequest, 'privateAllowed'>): Promise<FencedResponse>
+  /** Seals what tenants keep secret. Only functions that hold the key can. */
+  secretBox: SecretBox
   /** Ends a job in the transaction of `call`; answers the status that it then has, undefined where there is no such job. */
   endJob(end: JobEnd, call: Call): Promise<JobStatus | undefined>
   /** Whether there is a model that can be asked. */

@@ -4,6 +4,7 @@
  */
 import type { HttpBindings } from '@hono/node-server'
 import { Hono, type Context } from 'hono'
+import { textOfResult } from '../agentese/manifest/describe.ts'
 import { findAspect } from '../contract/find-aspect.ts'
 import type { Endpoint, Format, FunctionDefinition } from '../contract/function.ts'
 import type { KgentsEvent } from '../events/event.ts'
@@ -131,13 +132,14 @@ async function answer(context: Context, runtime: Runtime, endpoint: Endpoint, ca
 
 /** Made without the context's help, which copies headers into a `Headers` that the server then takes apart again. */
 function write(context: Context, endpoint: Endpoint, { status, body }: Answer, call: Call): Response {
+  const asText = manifestText(body, headersOf(context)['accept'])
   const headers = {
-    ...HEADERS_OF_FORMAT[endpoint.format],
+    ...HEADERS_OF_FORMAT[asText === undefined ? endpoint.format : 'text'],
     ...call.answerHeaders,
     traceparent: formatTraceparent(call.trace),
   }
   if (endpoint.maxAgeSeconds === undefined || status !== 200) {
-    return new Response(textOf(endpoint.format, body), { status, headers })
+    return new Response(asText ?? textOf(endpoint.format, body), { status, headers })
   }
   const kept = keptAnswer(endpoint, body, () => textOf(endpoint.format, body))
   const known = headersOf(context)['if-none-match']
@@ -160,6 +162,12 @@ const HEADERS_OF_FORMAT: Record<Format, Record<string, string>> = {
     'Referrer-Policy': 'no-referrer',
     'X-Content-Type-Options': 'nosniff',
   },
+}
+
+/** The text form of a manifest, for those who ask for text; undefined for everybody and everything else. */
+function manifestText(body: unknown, accept = ''): string | undefined {
+  if (!/\btext\/plain\b/.test(accept)) return undefined
+  return textOfResult((body as { result?: unknown }).result)
 }
 
 function answerError(

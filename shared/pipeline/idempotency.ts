@@ -4,11 +4,20 @@ import type { Db } from '../database/database.ts'
 import { Failure } from '../failures.ts'
 import { callerOf, type Answer, type Invocation } from './invocation.ts'
 
+interface KeptAnswer {
+  status: number
+  body: unknown
+  location?: string
+}
+
 interface KeptRow {
   endpoint: string
   request_hash: Buffer
-  answer: { status: number; body: unknown; location?: string } | null
+  answer: KeptAnswer | null
 }
+
+/** A claim outlives the longest call by this much before somebody else may take it over. */
+const GRACE_SECONDS = 10
 
 /**
  * Claims the request's key in this transaction, or finds the answer that was given before. Two requests with one key
@@ -17,25 +26,70 @@ interface KeptRow {
  * @throws Failure IDEMPOTENCY_MISMATCH when the key stands for another request
  */
 export async function claimAnswer(invocation: Invocation, db: Db): Promise<Answer | undefined> {
-  const { idempotencyKey: key, endpoint } = invocation.request
-  if (key === undefined) return undefined
-  const hash = hashOf(invocation)
+  const { idempotencyKey: key } = invocation.request
+  if (key === undefined || (await claim(invocation, key, db))) return undefined
+  const { answer } = await sameRequest(invocation, key, db)
+  if (answer === null) throw mismatch(key)
+  return answerAgain(invocation, answer)
+}
+
+/**
+ * Claims the request's key for a call that is answered in a later transaction. A claim that was never answered, since its
+ * process died, may be taken over when no call could still be running.
+ *
+ * @throws Failure IDEMPOTENCY_MISMATCH when the key stands for another request, STATE_CONFLICT while the same request is
+ *   being answered
+ */
+export async function claimUntilAnswered(invocation: Invocation, db: Db): Promise<Answer | undefined> {
+  const { idempotencyKey: key, function: definition } = invocation.request
+  if (key === undefined || (await claim(invocation, key, db))) return undefined
+  const { answer } = await sameRequest(invocation, key, db)
+  if (answer !== null) return answerAgain(invocation, answer)
+  const seconds = definition.scale.timeoutSeconds + GRACE_SECONDS
+  const takenOver = await db`
+    update idempotency_keys set created_at = now()
+    where key = ${key} and answer is null and created_at < now() - make_interval(secs => ${seconds})
+    returning key`
+  if (takenOver.length > 0) return undefined
+  throw new Failure('STATE_CONFLICT', `Cannot repeat "${key}": that request is still being answered`, {
+    suggestion: 'Ask again when Retry-After is over',
+    retryAfterSeconds: 1,
+  })
+}
+
+/** Ends a claim that came to no answer, so that the request may be made again. */
+export async function giveUpClaim({ request }: Invocation, db: Db): Promise<void> {
+  await db`delete from idempotency_keys where key = ${request.idempotencyKey ?? ''} and answer is null`
+}
+
+async function claim(invocation: Invocation, key: string, db: Db): Promise<boolean> {
+  const { tenant } = callerOf(invocation)
   const claimed = await db`
     insert into idempotency_keys (tenant_id, key, endpoint, request_hash)
-    values (${callerOf(invocation).tenant}, ${key}, ${endpoint.name}, ${hash}) on conflict do nothing returning key`
-  if (claimed.length > 0) return undefined
+    values (${tenant}, ${key}, ${invocation.request.endpoint.name}, ${hashOf(invocation)})
+    on conflict do nothing returning key`
+  return claimed.length > 0
+}
+
+/** What is kept under the key, which must stand for this very request. */
+async function sameRequest(invocation: Invocation, key: string, db: Db): Promise<KeptRow> {
   const [kept] = await db<
     KeptRow[]
   >`select endpoint, request_hash, answer from idempotency_keys where key = ${key}`
-  if (kept?.answer == null || kept.endpoint !== endpoint.name || !hash.equals(kept.request_hash)) {
-    throw new Failure('IDEMPOTENCY_MISMATCH', `Cannot repeat "${key}": that key stands for another request`, {
-      suggestion: 'Use a new Idempotency-Key for a new request',
-    })
-  }
-  const { status, body, location } = kept.answer
-  const { answerHeaders } = invocation.request
-  answerHeaders['Idempotency-Replayed'] = 'true'
-  if (location !== undefined) answerHeaders['Location'] = location
+  const { name } = invocation.request.endpoint
+  if (kept?.endpoint === name && hashOf(invocation).equals(kept.request_hash)) return kept
+  throw mismatch(key)
+}
+
+function mismatch(key: string): Failure {
+  return new Failure('IDEMPOTENCY_MISMATCH', `Cannot repeat "${key}": that key stands for another request`, {
+    suggestion: 'Use a new Idempotency-Key for a new request',
+  })
+}
+
+function answerAgain({ request }: Invocation, { status, body, location }: KeptAnswer): Answer {
+  request.answerHeaders['Idempotency-Replayed'] = 'true'
+  if (location !== undefined) request.answerHeaders['Location'] = location
   return { status, body }
 }
 

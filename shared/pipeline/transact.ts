@@ -11,14 +11,42 @@ import { formatTraceparent } from '../telemetry/trace.ts'
 import { checkConsent } from './consent.ts'
 import { createCall, nothingPending, type Pending } from './create-call.ts'
 import { checkDeadline, within } from './deadline.ts'
-import { claimAnswer, keepAnswer } from './idempotency.ts'
+import { claimAnswer, claimUntilAnswered, giveUpClaim, keepAnswer } from './idempotency.ts'
 import { aspectOf, callerOf, type Answer, type Invocation } from './invocation.ts'
 import { markOf, settledCharges, writeRecords, type Happening, type Mark } from './record.ts'
 
 /** Runs the handler of an invocation that has passed all checks. */
 export async function transact(invocation: Invocation): Promise<void> {
-  const { endpoint } = invocation.request
-  invocation.answer = endpoint.transaction ? await inTransaction(invocation) : await without(invocation)
+  const { transaction, writes } = invocation.request.endpoint
+  if (transaction) invocation.answer = await inTransaction(invocation)
+  else if (writes && invocation.identity !== undefined)
+    invocation.answer = await beforeTransaction(invocation)
+  else invocation.answer = await without(invocation)
+}
+
+/**
+ * For handlers that wait for others and change something: no transaction is open while they do. The key for repeating
+ * is claimed before, what they leave behind is written after, and where they fail the claim is given up.
+ */
+async function beforeTransaction(invocation: Invocation): Promise<Answer> {
+  const { request, runtime } = invocation
+  const { tenant } = callerOf(invocation)
+  const inWriting = <T>(work: (db: Db) => Promise<T>) => withTenant(runtime.sql, tenant, 'write', work)
+  const hasKey = request.idempotencyKey !== undefined
+  const repeated = hasKey ? await inWriting((db) => claimUntilAnswered(invocation, db)) : undefined
+  if (repeated !== undefined) return repeated
+  try {
+    const pending = nothingPending()
+    const output = await within(request.deadline, handle(invocation, undefined, pending))
+    return await within(
+      request.deadline,
+      inWriting((db) => leaveBehind(invocation, db, output, pending)),
+    )
+  } catch (error) {
+    // Should this fail as well, the claim ends with the time that the call could have taken.
+    if (hasKey) await inWriting((db) => giveUpClaim(invocation, db)).catch(() => {})
+    throw error
+  }
 }
 
 /** For handlers that need no transaction, or make their own while they wait for others. */
@@ -61,6 +89,16 @@ async function write(invocation: Invocation, db: Db): Promise<Answer> {
   const pending = nothingPending()
   const output = await handle(invocation, db, pending)
   checkDeadline(invocation.request.deadline)
+  return leaveBehind(invocation, db, output, pending)
+}
+
+/** Writes all that a call leaves behind, and the answer to its repetition. */
+async function leaveBehind(
+  invocation: Invocation,
+  db: Db,
+  output: unknown,
+  pending: Pending,
+): Promise<Answer> {
   await writeJobs(db, pending)
   const answer = answerOf(invocation, output, pending.charges)
   const { id, request } = invocation

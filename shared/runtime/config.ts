@@ -5,6 +5,14 @@ import { json, LogSettings, Port } from '../config.ts'
 const KeySet = z.looseObject({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string() })) })
 const PrivateKey = z.looseObject({ kty: z.string(), kid: z.string(), alg: z.string() })
 
+/** The key in use, and after it those that are still believed. */
+function keys() {
+  return z
+    .string()
+    .transform((keys) => keys.split(','))
+    .pipe(z.array(z.string().min(43)).min(1))
+}
+
 export const FunctionConfig = LogSettings.extend({
   /** Names of the functions to serve, separated by commas. */
   FUNCTION: z.string().min(1),
@@ -26,11 +34,15 @@ export const FunctionConfig = LogSettings.extend({
   DISPATCH_JWKS: json(KeySet),
   DISPATCH_SIGNING_KEY: json(PrivateKey).optional(),
   /** 32 bytes, base64url. While it rotates: the new key, a comma, the old one, which is still believed. */
-  EVENT_SIGNING_KEY: z
+  EVENT_SIGNING_KEY: keys().optional(),
+  /** 32 bytes, base64url: seals the secrets of tools. While it rotates: the new key, a comma, the old one. */
+  TOOL_SECRET_KEY: keys().optional(),
+  /** Origins, separated by commas, that tenants may have called although they are private: `http://tools.svc:8080`. */
+  EGRESS_PRIVATE_ALLOWED: z
     .string()
-    .transform((keys) => keys.split(','))
-    .pipe(z.array(z.string().min(43)).min(1))
-    .optional(),
+    .default('')
+    .transform((origins) => origins.split(',').flatMap((each) => each.trim() || []))
+    .pipe(z.array(z.url({ protocol: /^https?$/ }))),
   /** Why no model can be asked; absent where one can. */
   INFERENCE_UNAVAILABLE: z.string().optional(),
   /** `host:port` that answers for all functions where there is no cluster DNS. */

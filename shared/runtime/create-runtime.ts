@@ -8,6 +8,7 @@ import { Failure } from '../failures.ts'
 import { createFunctionCaller } from '../http/call-function.ts'
 import { createDispatcher, DISPATCH_ISSUER } from '../http/dispatch.ts'
 import { createApiKeyLookup } from '../identity/api-keys.ts'
+import { createSecretBox } from '../identity/secret-box.ts'
 import { createSigner, createVerifier } from '../identity/tokens.ts'
 import { endJob } from '../inference/finish-job.ts'
 import { createRateLimiter } from '../limits/rate-limiter.ts'
@@ -112,6 +113,12 @@ function createPlatform(
       expiresInSeconds,
     }),
     dispatch: createDispatcher(signDispatch, callFunction),
+    requestOutside: async (request) => {
+      // Loaded when it is used: its HTTP client would be half of a cold start.
+      const { fencedRequest } = await import('../http/fenced-request.ts')
+      return fencedRequest({ ...request, privateAllowed: config.EGRESS_PRIVATE_ALLOWED })
+    },
+    secretBox: createSecretBox(config.TOOL_SECRET_KEY ?? []),
     endJob: (end, { db, signal }) => endJob({ runtime, db, signal }, end),
     hasModel: () => runtime.inferenceUnavailable === undefined,
     // Anybody may ask, so asking often costs no more than asking once.

@@ -47,7 +47,7 @@ export interface World {
   /** A PingSource's minute has passed. */
   ticks(): Promise<void>
   /** An event that a worker publishes about a job. */
-  resultOf(tenant: string, job: string, type: string, data: object): KgentsEvent
+  resultOf(tenant: string, job: string, type: string, data: object, asker?: string): KgentsEvent
 }
 
 async function keyPair(kid: string) {
@@ -59,8 +59,11 @@ async function keyPair(kid: string) {
   }
 }
 
-/** Functions that a test file serves besides the catalog's. */
-export function testWith(extra: readonly FunctionDefinition[] = []) {
+/**
+ * @param extra functions that a test file serves besides the catalog's
+ * @param settings variables of its environment besides the usual ones
+ */
+export function testWith(extra: readonly FunctionDefinition[] = [], settings: Record<string, string> = {}) {
   return base.extend<World & { opened: Awaited<ReturnType<typeof open>> }>({
     owner: [
       async ({}, use) => {
@@ -81,7 +84,7 @@ export function testWith(extra: readonly FunctionDefinition[] = []) {
     eventKey: [async ({}, use) => use(randomBytes(32).toString('base64url')), { scope: 'file' }],
     opened: [
       async ({ eventKey }, use) => {
-        const opened = await open([...catalog, ...extra], eventKey)
+        const opened = await open([...catalog, ...extra], eventKey, settings)
         await use(opened)
         await opened.close()
       },
@@ -128,14 +131,14 @@ export function testWith(extra: readonly FunctionDefinition[] = []) {
         if (status !== 202) throw new Error(`A tick was answered ${status}`)
       }),
     resultOf: async ({ eventKey }, use) =>
-      use((tenant, job, type, data) =>
+      use((tenant, job, type, data, asker = 'self-soul') =>
         createEvent(
           {
             source: '/gpu-workers',
             type,
             tenant,
             subject: job,
-            function: 'self-soul',
+            function: asker,
             data: { job, ...data },
           },
           deriveResultKey(eventKey, tenant, job),
@@ -144,7 +147,11 @@ export function testWith(extra: readonly FunctionDefinition[] = []) {
   })
 }
 
-async function open(functions: readonly FunctionDefinition[], eventKey: string) {
+async function open(
+  functions: readonly FunctionDefinition[],
+  eventKey: string,
+  settings: Record<string, string>,
+) {
   const platform = await keyPair('platform')
   const dispatch = await keyPair('dispatch')
   const ingress = await listen()
@@ -158,6 +165,8 @@ async function open(functions: readonly FunctionDefinition[], eventKey: string) 
     DISPATCH_SIGNING_KEY: dispatch.secret,
     EVENT_SIGNING_KEY: eventKey,
     CLUSTER_INGRESS: ingress.address,
+    TOOL_SECRET_KEY: randomBytes(32).toString('base64url'),
+    ...settings,
   })
   const { runtime, close: closeRuntime } = openRuntime(config, functions)
   const app = createApp(runtime)

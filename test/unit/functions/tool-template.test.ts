@@ -1,0 +1,51 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { expandTemplate, readTemplate } from '../../../functions/agentese/tool-template.ts'
+
+const TEMPLATE = readTemplate('https://api.example.com/users/{id}/{id}.json?lang={lang}&v=1&q=a{q}')
+
+test('expandTemplate() keeps every argument in its segment or value', () => {
+  const text = fc.oneof(
+    fc.string(),
+    fc.string({ unit: 'binary' }),
+    fc.constantFrom('..', '.', '/', '%2e%2e', '?', '&', '#', '\\', '@', ':'),
+  )
+  fc.assert(
+    fc.property(text, text, fc.option(text, { nil: undefined }), (id, lang, q) => {
+      let expanded
+      try {
+        expanded = expandTemplate(TEMPLATE, { id, lang, q })
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'TYPE_MISMATCH' })
+        expect(['', '.', '..']).toContain(id)
+        return
+      }
+      const url = new URL(expanded)
+      expect(url.origin).toBe('https://api.example.com')
+      expect(url.hash).toBe('')
+      const [, users, first = '', second = '', ...more] = url.pathname.split('/')
+      expect([users, decodeURIComponent(first), decodeURIComponent(second), more]).toEqual([
+        'users',
+        id.toWellFormed(),
+        `${id.toWellFormed()}.json`,
+        [],
+      ])
+      expect([...url.searchParams]).toEqual([
+        ['lang', lang.toWellFormed()],
+        ['v', '1'],
+        ...(q === undefined ? [] : [['q', `a${q.toWellFormed()}`]]),
+      ])
+    }),
+  )
+})
+
+test('readTemplate() tells which arguments a template takes, and where', () => {
+  expect(readTemplate('https://api.example.com:8443/a/{b}/{c_1}x?d={e}')).toEqual({
+    origin: 'https://api.example.com:8443',
+    segments: ['a', '{b}', '{c_1}x'],
+    query: [{ name: 'd', value: '{e}' }],
+    inPath: ['b', 'c_1'],
+    inQuery: ['e'],
+  })
+  expect(expandTemplate(readTemplate('https://api.example.com'), {})).toBe('https://api.example.com/')
+})
