@@ -191,6 +191,7 @@ export const worldTool = defineNode('world.tool', {
         {
           summary: 'How is the weather?',
           input: { tool: 'weather', arguments: { city: 'Oslo' } },
+          outside: true,
           given: WITH_WEATHER,
         },
       ],

@@ -96,6 +96,8 @@ export interface Example {
   input: Record<string, unknown>
   /** The holon that it is about, on a node of open holons. */
   holon?: string
+  /** Whether it works only where something outside the platform answers. */
+  outside?: boolean
   /** Calls that must come first; inputs name their answers, see `examples.ts`. */
   given?: readonly { path: string; input: Record<string, unknown> }[]
   /** The input with names of earlier answers in it, where there are any; `input` then shows something like it. */

@@ -15,7 +15,7 @@ describe('law 9', () => {
       await newTenant('enterprise', ['admin']),
       await newTenant('enterprise', ['admin']),
     ]
-    const names = Array.from({ length: 30 }, (_, at) => `place_${at}`)
+    const names = Array.from({ length: 20 }, (_, at) => `place_${at}`)
     for (const name of names)
       await tenant.calls(
         'POST',
@@ -63,7 +63,7 @@ describe('law 9', () => {
         }
         expect(pages).toEqual(paths)
       }),
-      { numRuns: 25 },
+      { numRuns: 10 },
     )
     await runtime.recorder.flush()
     expect(await marks()).toEqual(before)
@@ -90,7 +90,7 @@ describe('laws 2 and 3', () => {
           expect(body.final_result).toEqual(alone.body.result)
         }
       }),
-      { numRuns: 25 },
+      { numRuns: 10 },
     )
   })
 })
