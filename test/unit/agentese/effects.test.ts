@@ -24,7 +24,11 @@ const kinds = [
 ] as const
 const resources = fc.oneof(fc.constantFrom('entity', 'tokens', 'llm'), segments)
 const effects = fc.tuple(fc.constantFrom(...kinds), resources).map((parts) => parts.join(':'))
-const amounts = fc.dictionary(resources, fc.double({ min: 0, max: 1_000_000, noNaN: true }), { maxKeys: 3 })
+const amounts = fc.dictionary(
+  fc.constantFrom('tokens', 'entropy'),
+  fc.double({ min: 0, max: 1000, noNaN: true }),
+  { maxKeys: 3 },
+)
 const given = fc.record(
   { effects: fc.array(effects, { maxLength: 6 }), charges: amounts, earns: amounts },
   { requiredKeys: [] },

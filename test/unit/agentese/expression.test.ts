@@ -79,6 +79,7 @@ describe('parseExpression()', () => {
     ['world.pipe(house.manifest)', 'segment 2, the holon, is missing', { segment: 2 }],
     ['world.house.manifest.pipe()', 'segment 3', { segment: 3 }],
     ['Id >> world.house.pipe(a, B)', 'In stage 2: In aspect 2: ', { segment: 3, aspect: 2, stage: 2 }],
+    [`${'Id >> '.repeat(2000)}void.entropy.sip`, 'longer than 8000', undefined],
     [`void.entropy.sip >> world.${'a'.repeat(300)}.x`, 'In stage 2: ', { segment: 2, stage: 2 }],
   ])('refuses "%s": %s', (text, why, details) => {
     expect(() => parse(text)).toThrow(

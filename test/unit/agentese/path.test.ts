@@ -50,6 +50,7 @@ describe('parsePath()', () => {
     ['world.house.manifest\n', 3, 'the aspect "manifest\uFFFD"'],
     [' world.house.manifest', 1, '" world"'],
     ['world.house.manifest[phase=QA]', 3, 'clause'],
+    ['world.house[0.manifest', 2, 'clause'],
     ['world.house@home.manifest', 2, 'annotation'],
     [`world.${'a'.repeat(65)}.manifest`, 2, 'longer than 64'],
     [`world.house.${'a'.repeat(200)}`, 3, 'longer than 64'],
