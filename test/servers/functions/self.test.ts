@@ -1,8 +1,8 @@
 import { describe, expect } from 'vitest'
 import { archetypesFor } from '../../../shared/agentese/observer.ts'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
-import { createApp } from '../../../shared/http/app.ts'
 import { z } from 'zod'
+import { colleagueOf } from './colleague.ts'
 import { insertColleague, testWith, type Tenant } from './world.ts'
 
 /** A node on which everything belongs to one person. */
@@ -42,26 +42,6 @@ const invoke = (tenant: Pick<Tenant, 'calls'>, path: string, input: object = {},
     input,
     archetype === undefined ? {} : { 'x-observer-archetype': archetype },
   )
-
-/** Calls as another person of the tenant. */
-async function colleagueOf(
-  tenant: Tenant,
-  { owner, runtime }: Pick<import('./world.ts').World, 'owner' | 'runtime'>,
-  role = 'developer',
-): Promise<Pick<Tenant, 'calls'>> {
-  const key = await insertColleague(owner, tenant, role)
-  const app = createApp(runtime)
-  return {
-    async calls(method, path, body = {}, headers = {}) {
-      const response = await app.request(path, {
-        method,
-        headers: { 'x-api-key': key, 'content-type': 'application/json', ...headers },
-        body: JSON.stringify(body),
-      })
-      return { status: response.status, headers: response.headers, body: await response.json() }
-    },
-  }
-}
 
 describe('self.capabilities', () => {
   test('lets a person keep its archetype and use a verb of another that it could be', async ({

@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest'
-import { createApp } from '../../../shared/http/app.ts'
-import { insertColleague, testWith, type Tenant } from './world.ts'
+import { colleagueOf } from './colleague.ts'
+import { testWith, type Tenant } from './world.ts'
 
 const test = testWith()
 
@@ -68,20 +68,13 @@ describe('self.semaphore', () => {
   test('shows a person only what it has asked itself', async ({ newTenant, owner, runtime }) => {
     const tenant = await newTenant()
     const token_id = await asks(tenant)
-    const key = await insertColleague(owner, tenant, 'developer')
-    const app = createApp(runtime)
-    const asColleague = async (path: string, input: object) => {
-      const response = await app.request(`/v1/agentese/${path}`, {
-        method: 'POST',
-        headers: { 'x-api-key': key, 'content-type': 'application/json' },
-        body: JSON.stringify(input),
-      })
-      return { status: response.status, text: await response.text() }
-    }
-    expect((await asColleague('self/semaphore/status', { token_id })).status).toBe(404)
-    expect((await asColleague('self/semaphore/pending', {})).text).not.toContain(token_id)
-    expect((await asColleague('self/semaphore/manifest', {})).text).toContain('"pending":0')
-    expect((await asColleague('world/purgatory/list', {})).text).toContain(token_id)
+    const colleague = await colleagueOf(tenant, { owner, runtime })
+    expect((await invoke(colleague, 'self.semaphore.status', { token_id })).status).toBe(404)
+    expect((await invoke(colleague, 'self.semaphore.pending')).body.result.semaphores).toEqual([])
+    expect((await invoke(colleague, 'self.semaphore.manifest')).body.result.counts.pending).toBe(0)
+    expect((await invoke(colleague, 'world.purgatory.list')).body.result.semaphores).toMatchObject([
+      { token_id },
+    ])
   })
 
   test.for([
