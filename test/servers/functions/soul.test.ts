@@ -1,7 +1,7 @@
 import { describe, expect } from 'vitest'
 import type { JobMessage } from '../../../shared/inference/messages.ts'
-import { createApp } from '../../../shared/http/app.ts'
-import { insertColleague, testWith, type Tenant } from './world.ts'
+import { colleagueOf } from './colleague.ts'
+import { testWith, type Tenant } from './world.ts'
 
 const test = testWith()
 
@@ -200,14 +200,9 @@ describe('self.soul', () => {
       status: 'changed',
     })
     expect((await soul(tenant, 'mode', { set: 'advise' })).body.result.status).toBe('current')
-    const key = await insertColleague(owner, tenant, 'developer')
-    const app = createApp(runtime)
-    const answer = await app.request('/v1/agentese/self/soul/manifest', {
-      method: 'POST',
-      headers: { 'x-api-key': key },
-    })
-    const colleague = (await answer.json()) as { result: { mode: string } }
-    expect(colleague.result.mode).toBe('reflect')
+    const colleague = await colleagueOf(tenant, { owner, runtime })
+    const manifest = await colleague.calls('POST', '/v1/agentese/self/soul/manifest')
+    expect(manifest.body.result.mode).toBe('reflect')
     expect((await soul(other, 'mode')).body.result.mode).toBe('reflect')
   })
 
