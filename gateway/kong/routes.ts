@@ -60,7 +60,8 @@ export function endpointRoutes(
   headers?: Record<string, string[]>,
 ): KongRoute[] {
   const route: KongRoute = {
-    name: `${endpoint.name}${suffix}`,
+    // Kong's names know no asterisk.
+    name: `${endpoint.name.replace('*', '~')}${suffix}`,
     paths: [`~${pathPattern(endpoint.path)}`],
     methods: [endpoint.method],
     ...(headers === undefined ? {} : { headers }),

@@ -73,7 +73,7 @@ export function typesOf(facts: Facts): Record<string, string> {
   return Object.fromEntries(Object.entries(facts).map(([key, value]) => [key, typeOf(value)]))
 }
 
-export function typeOf(value: unknown): string {
+function typeOf(value: unknown): string {
   if (value === null) return 'null'
   return Array.isArray(value) ? 'array' : typeof value
 }

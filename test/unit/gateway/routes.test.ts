@@ -39,7 +39,7 @@ describe.each(cases)('%s', (_name, definition, endpoint) => {
   test('reaches its function, with its token checked where one is required', () => {
     expect(find(method, path, TOKEN)).toEqual({
       service: definition.name,
-      route: endpoint.name,
+      route: endpoint.name.replace('*', '~'),
       checksToken: required,
     })
     expect(find(method, path, {}).checksToken).toBe(required)
@@ -86,7 +86,7 @@ describe('other paths', () => {
   })
 
   test('an unknown node goes to logos, which can suggest one', () => {
-    expect(find('POST', '/v1/agentese/world/nowhere/manifest', TOKEN)).toMatchObject({
+    expect(find('POST', '/v1/agentese/self/nowhere/manifest', TOKEN)).toMatchObject({
       service: 'logos',
       checksToken: true,
     })
