@@ -7,6 +7,7 @@ import { health } from './control/health.ts'
 import { issueToken } from './control/issue-token.ts'
 import { jobs } from './control/jobs.ts'
 import { jsonWebKeys } from './control/json-web-keys.ts'
+import { subscribe } from './control/subscribe.ts'
 
 export const catalog: readonly FunctionDefinition[] = [
   issueToken,
@@ -16,4 +17,5 @@ export const catalog: readonly FunctionDefinition[] = [
   voidEntropy,
   selfSoul,
   jobs,
+  subscribe,
 ]
