@@ -25,7 +25,7 @@ const Wish = z.strictObject({
   types: z.string().max(100).optional(),
   delivery: z.enum(DELIVERIES).optional(),
   /** Of an at-least-once subscription: goes on with it, or begins one under this id where `pattern` says of what. */
-  subscription: z.uuid().optional(),
+  subscription: z.uuid().toLowerCase().optional(),
   from: z.union([z.iso.datetime({ offset: true }), z.string().regex(SEQUENCE)]).optional(),
   buffer: z.coerce.number().int().min(1).max(10_000).default(1000),
   /** As the header `Last-Event-ID`, for clients that cannot send it. */
