@@ -4,15 +4,22 @@
  */
 import type { ConsumerConfig, NatsConnection } from 'nats'
 import { z } from 'zod'
+import { Failure } from '../../../shared/failures.ts'
 
 const STREAM = 'AGENTESE'
+/** JetStream's code for a name that is taken by a consumer of another config. */
+const NAME_TAKEN = 10_148
 
 const Answer = z.union([
-  z.object({ error: z.object({ code: z.int(), description: z.string().default('') }) }),
+  z.object({ error: z.object({ err_code: z.int(), description: z.string().default('') }) }),
   z.object({ num_pending: z.int() }),
 ])
 
-/** Answers how many stored messages it has before it. The same config once more changes nothing; another one is an error. */
+/**
+ * Answers how many stored messages it has before it. The same config once more changes nothing.
+ *
+ * @throws Failure STATE_CONFLICT where the name is that of another one
+ */
 export async function addConsumer(
   nc: NatsConnection,
   name: string,
@@ -27,6 +34,11 @@ export async function addConsumer(
     JSON.stringify(request),
   )
   const answer = Answer.parse(message.json())
+  if ('error' in answer && answer.error.err_code === NAME_TAKEN) {
+    throw new Failure('STATE_CONFLICT', 'Cannot begin the subscription: its id is taken', {
+      suggestion: 'Choose another id, or leave it out',
+    })
+  }
   if ('error' in answer) throw new Error(`Cannot create consumer "${name}": ${answer.error.description}`)
   return answer.num_pending
 }
