@@ -334,7 +334,7 @@ describe('an at-least-once subscription', () => {
   })
 
   test('is gone on with at any hub, from what was not acknowledged', async ({ world }) => {
-    const times = { ackWaitMs: 500 }
+    const times = { ackWaitMs: 1500 }
     const [hub, another] = [await world.openHub(times), await world.openHub(times)]
     const acme = await world.tenant()
     const stream = await world.follow(hub, acme, `${LASTING}&subscription=${randomUUID()}`)
@@ -345,7 +345,7 @@ describe('an at-least-once subscription', () => {
     all.push(await world.happens(acme, 'void.entropy.sip'))
     const again = await world.follow(another, acme, `subscription=${stream.id}`)
     expect(again.id).toBe(stream.id)
-    expect(sequences(await again.take(2)).sort()).toEqual(all.slice(1))
+    expect(new Set(sequences(await again.take(2)))).toEqual(new Set(all.slice(1)))
   })
 
   test('waits while its client owes as many acknowledgements as the buffer holds', async ({ world }) => {
