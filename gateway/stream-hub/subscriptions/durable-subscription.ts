@@ -88,7 +88,7 @@ function handle(message: Msg, options: DurableOptions): void {
   const { owner, wanted, stream, log, metrics, signal } = options
   if (signal.aborted) return // it is delivered again when the wait for its acknowledgement has passed
   const { attempt, sequence, token } = readDelivery(message)
-  const told = read(message, sequence, owner.tenant, log)
+  const told = readTold(message, sequence, owner.tenant, log)
   if (told === undefined || !wanted.has(told)) return void message.respond()
   if (attempt > MAX_DELIVERIES) return void bury(message, told, options)
   if (attempt > 1) metrics.redelivered()
@@ -110,15 +110,5 @@ async function bury(
     log.warn({ sequence: told.sequence, subscription: id }, 'an event was never acknowledged')
   } catch (error) {
     log.warn({ err: error, subscription: id }, 'an event that is given up could not be told of yet')
-  }
-}
-
-/** A message that nobody should have written is passed over: it must not end a stream. */
-function read(message: Msg, sequence: number, tenant: string, log: Log): ToldEvent | undefined {
-  try {
-    return readTold(message, sequence, tenant)
-  } catch (error) {
-    log.warn({ err: error, sequence }, 'an event could not be read')
-    return undefined
   }
 }

@@ -142,18 +142,8 @@ class Feed {
 
   #tell(message: JsMsg): void {
     this.position = message.seq
-    const told = this.#read(message)
+    const told = readTold(message, message.seq, this.#tenant, this.#log)
     if (told !== undefined) for (const reader of this.readers) reader.onEvent(told)
-  }
-
-  /** A message that nobody should have written is passed over: it must not end a stream. */
-  #read(message: JsMsg): ToldEvent | undefined {
-    try {
-      return readTold(message, message.seq, this.#tenant)
-    } catch (error) {
-      this.#log.warn({ err: error, sequence: message.seq }, 'an event could not be read')
-      return undefined
-    }
   }
 }
 

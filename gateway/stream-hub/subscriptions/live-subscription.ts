@@ -77,13 +77,14 @@ export class LiveSubscription {
   }
 
   async #replay(origin: Origin): Promise<boolean> {
-    const { tenant, wanted, stream, link, signal } = this.#options
+    const { tenant, wanted, stream, link, log, signal } = this.#options
     const { nc } = link
     if (nc === undefined) return false
     return replay({
       nc,
       inbox: link.newInbox(),
       tenant,
+      log,
       subjects: wanted.subjects,
       origin,
       signal,

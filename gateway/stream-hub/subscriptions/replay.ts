@@ -1,6 +1,7 @@
 /** Stored events of a tenant, from some point on, at the pace at which they are taken. */
 import { randomUUID } from 'node:crypto'
 import { AckPolicy, DeliverPolicy, type ConsumerConfig, type NatsConnection } from 'nats'
+import type { Log } from '../../../shared/telemetry/log.ts'
 import { addConsumer } from './add-consumer.ts'
 import { pull, readDelivery } from './pull.ts'
 import { readTold, type ToldEvent } from './told-event.ts'
@@ -12,6 +13,7 @@ export interface ReplayOptions {
   nc: NatsConnection
   inbox: string
   tenant: string
+  log: Log
   /** Which do not overlap. */
   subjects: readonly string[]
   origin: Origin
@@ -28,7 +30,7 @@ const FORGOTTEN_AFTER_NS = 30e9
 
 /** Tells all events that are stored; whether it came to their end. It did not where NATS went away, or `signal` aborted. */
 export async function replay(options: ReplayOptions): Promise<boolean> {
-  const { nc, inbox, tenant, subjects, origin, signal, onEvent, room } = options
+  const { nc, inbox, tenant, log, subjects, origin, signal, onEvent, room } = options
   const manager = await nc.jetstreamManager({ checkAPI: false })
   const name = `replay-${randomUUID()}`
   const pending = await addConsumer(nc, name, subjects, {
@@ -45,7 +47,7 @@ export async function replay(options: ReplayOptions): Promise<boolean> {
         nc,
         { consumer: name, inbox, batch: BATCH },
         (message) => {
-          const told = readTold(message, readDelivery(message).sequence, tenant)
+          const told = readTold(message, readDelivery(message).sequence, tenant, log)
           if (told !== undefined && !signal.aborted) onEvent(told)
         },
         signal,

@@ -15,23 +15,13 @@ import { answerJson, passOn, type Client } from '../client.ts'
 import { passedHeaders, type Functions } from '../functions.ts'
 import type { NatsLink } from '../nats-link.ts'
 import { readLastEventId } from '../wish.ts'
-import { ClientStream, messageOf } from './client-stream.ts'
-import { watchCredential } from './credential-watch.ts'
 import { createDurableConsumers, type DurableTimes } from './durable-consumers.ts'
-import { deliver } from './durable-subscription.ts'
-import { createEventFeeds } from './event-feeds.ts'
-import { LiveSubscription } from './live-subscription.ts'
 import { createSubscriptionMetrics } from './metrics.ts'
 import type { Origin } from './replay.ts'
+import { createStreaming, type StreamingTimes } from './streaming.ts'
 import { Wanted } from './wanted.ts'
 
-export const SUBSCRIBE_PATH = '/v1/agentese/subscribe'
-
-export interface SubscriptionTimes extends DurableTimes {
-  heartbeatMs: number
-  recheckMs: number
-  stalledMs: number
-}
+export interface SubscriptionTimes extends StreamingTimes, DurableTimes {}
 
 export interface SubscriptionOptions {
   catalog: readonly VisibleFunction[]
@@ -52,9 +42,6 @@ export interface Subscriptions {
   end(): void
 }
 
-/** What one tenant's clients may keep open at one hub. */
-const MAX_STREAMS_PER_TENANT = 500
-
 /** The `ack` of an event: numbers that name one delivery of it to its subscription. */
 const Acks = z.strictObject({
   acks: z
@@ -67,9 +54,8 @@ export function createSubscriptions(options: SubscriptionOptions): Subscriptions
   const { catalog, functions, link, readCaller, log, times } = options
   const visibility = createVisibility(catalog)
   const metrics = createSubscriptionMetrics()
-  const feeds = createEventFeeds(link, log)
   const consumers = createDurableConsumers(link, times)
-  const streams = new Set<{ tenant: string; end: (failure?: Failure) => void }>()
+  const streaming = createStreaming({ link, log, metrics, consumers, times })
 
   async function open(client: Client): Promise<void> {
     const { request, target, left } = client
@@ -84,28 +70,24 @@ export function createSubscriptions(options: SubscriptionOptions): Subscriptions
     const { subscription: asked } = SubscriptionGrant.parse(JSON.parse(await answer.body.text()))
     const caller = await readCaller(request.headers)
     if (caller?.tenant !== asked.tenant) throw ANSWERS.functionAway
-    checkRoom(asked.tenant)
+    streaming.checkRoom(asked.tenant)
     const origin = originOf(asked, readLastEventId(request.headers, target.query))
-    const terms = asked.delivery === 'at-least-once' ? await keep(asked, origin) : asked
-    await stream(client, terms, origin, (wanted) => ask(call, wanted))
-  }
-
-  function checkRoom(tenant: string): void {
-    const open = [...streams].filter((each) => each.tenant === tenant).length
-    if (open < MAX_STREAMS_PER_TENANT) return
-    throw new Failure('QUOTA_EXCEEDED', `Cannot open another stream: your tenant has ${open} here`, {
-      suggestion: 'Close one, or follow several patterns in one stream',
-      retryAfterSeconds: 30,
-    })
+    const { terms, resumed } =
+      asked.delivery === 'at-least-once' ? await keep(asked, origin) : { terms: asked, resumed: false }
+    const wanted = new Wanted(terms, visibility)
+    await streaming.open(client, { terms, wanted, resumed, origin, ask: () => ask(call, wanted) })
   }
 
   /** The consumer behind an at-least-once subscription, made where it is not there; answers its own terms. */
-  async function keep(asked: SubscriptionTerms, origin: Origin | undefined): Promise<SubscriptionTerms> {
+  async function keep(
+    asked: SubscriptionTerms,
+    origin: Origin | undefined,
+  ): Promise<{ terms: SubscriptionTerms; resumed: boolean }> {
     const kept = await consumers.find(asked, asked.id)
     if (kept === undefined) {
       if (asked.patterns.length === 0) throw notFound(asked.id)
       await consumers.create(asked, new Wanted(asked, visibility).subjects, origin)
-      return asked
+      return { terms: asked, resumed: false }
     }
     if (asked.patterns.length > 0 && filterOf(asked) !== filterOf(kept)) {
       throw new Failure(
@@ -117,65 +99,7 @@ export function createSubscriptions(options: SubscriptionOptions): Subscriptions
         },
       )
     }
-    return { ...kept, archetype: asked.archetype }
-  }
-
-  async function stream(
-    client: Client,
-    terms: SubscriptionTerms,
-    origin: Origin | undefined,
-    askAgain: (wanted: Wanted) => Promise<Failure | undefined>,
-  ): Promise<void> {
-    const { tenant, delivery, buffer } = terms
-    const { response, left } = client
-    const stopping = new AbortController()
-    const signal = AbortSignal.any([left, stopping.signal])
-    const wanted = new Wanted(terms, visibility)
-    const out = new ClientStream({
-      response,
-      buffer,
-      stalledMs: times.stalledMs,
-      onDropped: (count) => metrics.dropped('buffer_full', count),
-    })
-    const shared = { wanted, stream: out, link, log, metrics, signal }
-    const live = new LiveSubscription({ ...shared, tenant, buffer, origin })
-    const joined = delivery === 'at-most-once' ? await feeds.join(tenant, live) : undefined
-    if (left.aborted) return joined?.leave()
-
-    const entry = {
-      tenant,
-      end(failure?: Failure) {
-        stopping.abort()
-        out.end(failure)
-      },
-    }
-    out.start(messageOf('subscribed', presented(terms)))
-    if (joined === undefined) {
-      void deliver({ ...shared, id: terms.id, owner: terms, consumers }).then((failure) => {
-        if (failure !== undefined) entry.end(failure)
-      })
-    } else void live.catchUp()
-    const beating = setInterval(() => (joined ? live.beat(joined) : out.beat()), times.heartbeatMs)
-    const unwatch = watchCredential({
-      headers: client.request.headers,
-      recheckMs: times.recheckMs,
-      ask: () => askAgain(wanted),
-      onEnd: entry.end,
-    })
-    streams.add(entry)
-    metrics.opened(delivery)
-    left.addEventListener(
-      'abort',
-      () => {
-        stopping.abort()
-        joined?.leave()
-        clearInterval(beating)
-        unwatch()
-        streams.delete(entry)
-        metrics.closed(delivery)
-      },
-      { once: true },
-    )
+    return { terms: { ...kept, archetype: asked.archetype }, resumed: true }
   }
 
   /** Whether the client may still stream, and as what it looks now. Where nobody can tell, it may. */
@@ -221,9 +145,7 @@ export function createSubscriptions(options: SubscriptionOptions): Subscriptions
       answerJson(client, 200, { subscription: { id, status: 'ended' } })
     },
     renderMetrics: () => metrics.render(),
-    end() {
-      for (const { end } of streams) end()
-    },
+    end: () => streaming.end(),
   }
 }
 
@@ -236,16 +158,6 @@ function originOf({ from }: SubscriptionTerms, lastEventId: number): Origin | un
 /** What decides which events a subscription is about, in one text. */
 function filterOf({ patterns, aspects, types }: SubscriptionTerms): string {
   return JSON.stringify([patterns, aspects ?? [], types].map((names) => [...names].sort()))
-}
-
-/** What a client is told of its subscription. */
-function presented({ id, archetype, patterns, aspects, types, delivery, buffer }: SubscriptionTerms) {
-  const self = `${SUBSCRIBE_PATH}/${id}`
-  return {
-    event_type: 'subscribed',
-    subscription: { id, archetype, patterns, aspects: aspects ?? null, types, delivery, buffer },
-    ...(delivery === 'at-least-once' ? { links: { self, ack: `${self}/ack` } } : {}),
-  }
 }
 
 function readAcks(body: Body): string[] {

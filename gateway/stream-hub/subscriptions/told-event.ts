@@ -2,6 +2,7 @@
 import { fromNats, type EventCarrier } from '../../../shared/events/nats.ts'
 import { EVENT_KINDS, type EventKind } from '../../../shared/events/subscription.ts'
 import type { KgentsEvent } from '../../../shared/events/event.ts'
+import type { Log } from '../../../shared/telemetry/log.ts'
 import { readTraceparent } from '../../../shared/telemetry/trace.ts'
 
 export interface ToldEvent {
@@ -23,19 +24,28 @@ export interface Delivered {
 
 const TYPE_PREFIX = 'io.kgents.agentese.'
 
-/** Reads the event in a message; undefined where it is none that subscribers are told of, or not `tenant`'s. */
+/**
+ * Reads the event in a message; undefined where it is none that subscribers are told of, or not `tenant`'s. A message that
+ * nobody should have written is passed over: it must not end a stream.
+ */
 export function readTold(
   message: EventCarrier & { subject: string },
   sequence: number,
   tenant: string,
+  log: Log,
 ): ToldEvent | undefined {
   const prefix = `agentese.${tenant}.`
   if (!message.subject.startsWith(prefix)) return undefined
-  const path = message.subject.slice(prefix.length)
-  const event = fromNats(message)
-  const kind = EVENT_KINDS.find((known) => event.type === TYPE_PREFIX + known)
-  if (kind === undefined || event.tenantid !== tenant) return undefined
-  return { sequence, path, aspect: path.slice(path.lastIndexOf('.') + 1), kind, event }
+  try {
+    const path = message.subject.slice(prefix.length)
+    const event = fromNats(message)
+    const kind = EVENT_KINDS.find((known) => event.type === TYPE_PREFIX + known)
+    if (kind === undefined || event.tenantid !== tenant) return undefined
+    return { sequence, path, aspect: path.slice(path.lastIndexOf('.') + 1), kind, event }
+  } catch (error) {
+    log.warn({ err: error, sequence }, 'an event could not be read')
+    return undefined
+  }
 }
 
 /** The event as a server-sent event. */
