@@ -23,6 +23,7 @@ import { issueToken } from './control/issue-token.ts'
 import { jobs } from './control/jobs.ts'
 import { jsonWebKeys } from './control/json-web-keys.ts'
 import { reference } from './control/reference.ts'
+import { subscribe } from './control/subscribe.ts'
 
 export const catalog: readonly FunctionDefinition[] = [
   issueToken,
@@ -48,4 +49,5 @@ export const catalog: readonly FunctionDefinition[] = [
   worldTool,
   jobs,
   reference,
+  subscribe,
 ]

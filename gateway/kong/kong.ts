@@ -21,13 +21,23 @@ export const CONSUMER = 'platform'
 const RESOLVER = 'logos'
 
 /** What the stream hub answers itself. */
-const JOB_STREAM: RoutedEndpoint = {
-  name: 'jobs.stream',
-  method: 'GET',
-  path: '/v1/jobs/:id/stream',
-  auth: 'required',
-  streams: false,
-}
+const OWN_ENDPOINTS: readonly RoutedEndpoint[] = [
+  { name: 'jobs.stream', method: 'GET', path: '/v1/jobs/:id/stream', auth: 'required', streams: false },
+  {
+    name: 'subscribe.ack',
+    method: 'POST',
+    path: '/v1/agentese/subscribe/:id/ack',
+    auth: 'required',
+    streams: false,
+  },
+  {
+    name: 'subscribe.end',
+    method: 'DELETE',
+    path: '/v1/agentese/subscribe/:id',
+    auth: 'required',
+    streams: false,
+  },
+]
 
 /** The hub holds a `Prefer: wait` for up to 60 s without a byte, and sends a heartbeat into a stream every 15 s. */
 const HUB_READ_TIMEOUT_MS = 90_000
@@ -65,10 +75,12 @@ function hubService(catalog: readonly RoutedFunction[]): KongService {
   const waiting = catalog.flatMap(({ endpoints }) => endpoints).flatMap(waitingRoutes)
   return {
     ...serviceTo(HUB, HUB_READ_TIMEOUT_MS),
-    routes: [...endpointRoutes(JOB_STREAM, ''), ...waiting].map((route) => ({
-      ...route,
-      response_buffering: false,
-    })),
+    routes: [...OWN_ENDPOINTS.flatMap((endpoint) => endpointRoutes(endpoint, '')), ...waiting].map(
+      (route) => ({
+        ...route,
+        response_buffering: false,
+      }),
+    ),
   }
 }
 

@@ -9,7 +9,7 @@ import type { StreamEvent } from './transcript.ts'
 const MAX_WAITING_BYTES = 4 * 1024 * 1024
 const MAX_STALLED_MS = 30_000
 
-const HEADERS = {
+export const EVENT_STREAM_HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'no-cache, no-transform',
   // nginx, and so Kong, collects an answer before it passes it on, unless told not to
@@ -48,7 +48,7 @@ export function openEventStream(
   }
 
   response.on('drain', reads).once('close', reads)
-  response.writeHead(200, { ...headers, ...HEADERS })
+  response.writeHead(200, { ...headers, ...EVENT_STREAM_HEADERS })
   write('retry: 1000\n\n')
 
   return {

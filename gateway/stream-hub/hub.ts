@@ -5,30 +5,36 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { z } from 'zod'
 import { Failure } from '../../shared/failures.ts'
+import type { VisibleFunction } from '../../shared/agentese/visibility.ts'
+import type { RoutedFunction } from '../kong/routes.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 import { ANSWERS } from '../answers.ts'
 import { createEndpointLookup } from '../endpoint-paths.ts'
-import type { RoutedFunction } from '../kong/routes.ts'
 import { closeServer } from '../upstream/close-server.ts'
 import { collectBody, type Body } from '../upstream/collect-body.ts'
 import { readTarget } from '../upstream/request-path.ts'
 import { answerBody, answerFailure, answerJson, passOn, type AnswerHeaders, type Client } from './client.ts'
+import type { ReadCaller } from './callers.ts'
 import { JobRow } from './ending.ts'
 import { passedHeaders, type Functions } from './functions.ts'
 import { createHubMetrics } from './metrics.ts'
-import type { ReadTenant } from './tenants.ts'
+import type { NatsLink } from './nats-link.ts'
+import { SUBSCRIBE_PATH } from './subscriptions/streaming.ts'
+import { createSubscriptions, type SubscriptionTimes } from './subscriptions/subscriptions.ts'
 import type { TokenLogs } from './token-logs.ts'
 import { createWatching } from './watching.ts'
 import { readWish } from './wish.ts'
 
 export interface HubOptions {
-  catalog: readonly RoutedFunction[]
+  catalog: readonly (RoutedFunction & VisibleFunction)[]
   functions: Functions
   logs: TokenLogs
-  readTenant: ReadTenant
+  readCaller: ReadCaller
+  link: NatsLink
   log: Log
   /** Between comments on a silent stream; well below the time after which a proxy gives up. */
   heartbeatMs?: number
+  subscriptionTimes?: Partial<SubscriptionTimes>
 }
 
 export interface Hub {
@@ -41,15 +47,30 @@ const HEARTBEAT_MS = 15_000
 /** For answers that are on their way; streams end at once. */
 const DRAIN_MS = 5_000
 const MAX_BODY_BYTES = 2 ** 20
+const SUBSCRIPTION_TIMES = {
+  ackWaitMs: 30_000,
+  abandonedMs: 3_600_000,
+  recheckMs: 60_000,
+  stalledMs: 300_000,
+} satisfies Partial<SubscriptionTimes>
 const JOB_STREAM = /^\/v1\/jobs\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/stream$/
+const SUBSCRIPTION = /^\/v1\/agentese\/subscribe\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(\/ack)?$/
 
 /** The answer that announces a job. */
 const Accepted = z.looseObject({ job: z.object({ id: z.uuid() }) })
 
 export function createHub(options: HubOptions): Hub {
-  const { catalog, functions, logs, readTenant, log, heartbeatMs = HEARTBEAT_MS } = options
+  const { catalog, functions, logs, readCaller, link, log, heartbeatMs = HEARTBEAT_MS } = options
   const metrics = createHubMetrics()
   const watching = createWatching({ functions, logs, log, metrics, heartbeatMs })
+  const subscriptions = createSubscriptions({
+    catalog,
+    functions,
+    link,
+    readCaller,
+    log,
+    times: { ...SUBSCRIPTION_TIMES, heartbeatMs, ...options.subscriptionTimes },
+  })
   const findEndpoint = createEndpointLookup(
     catalog.flatMap(({ name, endpoints }) =>
       endpoints.map(({ method, path }) => ({ method, path, function: name })),
@@ -71,11 +92,14 @@ export function createHub(options: HubOptions): Hub {
         client,
         200,
         { 'content-type': 'text/plain; version=0.0.4' },
-        metrics.render(logs.connected),
+        metrics.render(logs.connected) + subscriptions.renderMetrics(),
       )
     }
     const job = request.method === 'GET' ? JOB_STREAM.exec(target.path)?.[1] : undefined
     if (job !== undefined) return serveStream(client, job)
+    if (isSubscribe(client)) return subscriptions.open(client)
+    const [, subscription, ack] = SUBSCRIPTION.exec(target.path) ?? []
+    if (subscription !== undefined) return serveSubscription(client, subscription, ack !== undefined)
     return serveCall(client, await bodyOf(request))
   }
 
@@ -91,9 +115,16 @@ export function createHub(options: HubOptions): Hub {
     })
     if (answer.status !== 200) return passOn(client, answer)
     const { job: row } = JobRow.parse(JSON.parse(await answer.body.text()))
-    const tenant = await readTenant(request.headers)
-    if (tenant === undefined) throw ANSWERS.functionAway
-    watching.openStream(client, { tenant, job, row }, {})
+    const caller = await readCaller(request.headers)
+    if (caller === undefined) throw ANSWERS.functionAway
+    watching.openStream(client, { tenant: caller.tenant, job, row }, {})
+  }
+
+  async function serveSubscription(client: Client, id: string, isAck: boolean): Promise<void> {
+    const { method } = client.request
+    if (isAck && method === 'POST') return subscriptions.acknowledge(client, id, await bodyOf(client.request))
+    if (!isAck && method === 'DELETE') return subscriptions.remove(client, id)
+    throw ANSWERS.routeUnknown
   }
 
   /** Any other request: the function answers, and where its answer is a job, the client gets what it wished. */
@@ -116,9 +147,9 @@ export function createHub(options: HubOptions): Hub {
     const wish = readWish(client.request.headers)
     const accepted = Accepted.safeParse(JSON.parse(text))
     if (wish.kind === 'none' || !accepted.success) return false
-    const tenant = await readTenant(client.request.headers)
-    if (tenant === undefined) return false
-    const followed = { tenant, job: accepted.data.job.id }
+    const caller = await readCaller(client.request.headers)
+    if (caller === undefined) return false
+    const followed = { tenant: caller.tenant, job: accepted.data.job.id }
     if (wish.kind === 'wait') return watching.answerInTime(client, followed, wish.seconds, headers)
     watching.openStream(client, followed, headers)
     return true
@@ -139,9 +170,17 @@ export function createHub(options: HubOptions): Hub {
     async drain() {
       const closed = closeServer(server, DRAIN_MS)
       watching.end()
+      subscriptions.end()
       await closed
     },
   }
+}
+
+/** Who does not ask for a stream is answered by the function itself. */
+function isSubscribe({ request, target }: Client): boolean {
+  return (
+    request.method === 'GET' && target.path === SUBSCRIBE_PATH && readWish(request.headers).kind === 'stream'
+  )
 }
 
 function bodyOf(request: IncomingMessage): Promise<Body> {

@@ -7,9 +7,10 @@ import { createVerifier } from '../../shared/identity/tokens.ts'
 import { createLog } from '../../shared/telemetry/log.ts'
 import { PublicKeys } from '../kong/deployment.ts'
 import { AddressSettings, createResolver } from '../upstream/addresses.ts'
+import { createCallerReader } from './callers.ts'
 import { createFunctions } from './functions.ts'
 import { createHub } from './hub.ts'
-import { createTenantReader } from './tenants.ts'
+import { createNatsLink } from './nats-link.ts'
 import { createTokenLogs } from './token-logs.ts'
 
 const Environment = z.object({
@@ -40,7 +41,8 @@ const hub = createHub({
   catalog,
   functions,
   logs: createTokenLogs(nats, log),
-  readTenant: createTenantReader(verify, functions),
+  readCaller: createCallerReader(verify, functions),
+  link: createNatsLink(nats, INBOX_PREFIX),
   log,
 })
 

@@ -95,7 +95,7 @@ export class LocalPlatform {
       startDeployment({
         ...part,
         state: config.KGENTS_STATE,
-        onStart: (pid) => this.#processes.set(part.name, pid),
+        onStart: (pid) => this.#processes.set(part.name, pid, part.port),
         onExit: (reason) => print(`${time()}  ${part.name} ended (${reason}), starting it again`),
       }),
     )

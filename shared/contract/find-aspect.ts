@@ -20,11 +20,11 @@ export function findAspect(functions: readonly FunctionDefinition[], path: strin
 }
 
 /** The node that serves `context.holon`, whatever its verbs. */
-export function findNode(
-  functions: readonly FunctionDefinition[],
+export function findNode<F extends Pick<FunctionDefinition, 'node'>>(
+  functions: readonly F[],
   context: string,
   holon: string,
-): FunctionDefinition | undefined {
+): F | undefined {
   return (
     functions.find(({ node }) => node === `${context}.${holon}`) ??
     functions.find(({ node }) => node === `${context}.*`)

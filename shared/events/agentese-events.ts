@@ -22,5 +22,6 @@ export const ChangeData = z.object({
   path: z.string().describe('By which it was changed; empty where that was no path'),
   state: z.record(z.string(), z.unknown()).nullable().describe('All of it; null where it is gone'),
   at: z.iso.datetime(),
+  user: z.uuid().describe('Who changed it; what is personal (`self`) is told to this person alone'),
 })
 export type ChangeData = z.infer<typeof ChangeData>

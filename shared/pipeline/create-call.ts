@@ -116,7 +116,7 @@ class HandlerCall implements Call {
       invocation_id: id,
       at,
     })
-    const data: ChangeData = { target, path, state, at }
+    const data: ChangeData = { target, path, state, at, user }
     events.push(toOutbox(this.#event({ type: CHANGED, subject: `${target}.state`, data })))
   }
 

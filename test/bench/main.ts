@@ -15,9 +15,10 @@ import { coldStart } from './sections/cold-start.ts'
 import { functionServer } from './sections/function-server.ts'
 import { gateway } from './sections/gateway.ts'
 import { queue } from './sections/queue.ts'
+import { subscription } from './sections/subscription.ts'
 import { wakeUp } from './sections/wake-up.ts'
 
-const SECTIONS: readonly Section[] = [functionServer, coldStart, gateway, queue, wakeUp]
+const SECTIONS: readonly Section[] = [functionServer, coldStart, gateway, queue, subscription, wakeUp]
 const FOLDER = fileURLToPath(new URL('../../.kgents/bench/', import.meta.url))
 
 const HELP = `Usage: npm run bench -- [options]

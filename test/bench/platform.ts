@@ -11,6 +11,8 @@ export interface MeasuredPlatform {
   stop(): Promise<void>
   /** Port of the gateway. */
   port: number
+  /** The owner's connection. */
+  sql: postgres.Sql
   /** Waits until the events of what was measured have left the outbox: that work would disturb what is measured next. */
   settle(): Promise<void>
   /** Makes `count` tenants of the largest plan; answers the headers of each one's calls. */
@@ -30,6 +32,7 @@ export async function startMeasuredPlatform(env: Record<string, string>): Promis
   return {
     platform,
     port,
+    sql,
     async stop() {
       await sql.end()
       await platform.stop()

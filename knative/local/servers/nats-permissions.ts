@@ -6,6 +6,8 @@
  * an event says is therefore believed for its signature, never for its subject.
  */
 
+import { BROKER_CONSUMER } from '../../../shared/events/nats.ts'
+
 export type NatsUser = 'relay' | 'hub' | 'worker'
 
 interface Permissions {
@@ -35,6 +37,17 @@ function readingOf(stream: string): string[] {
   ]
 }
 
+/** All that one can do with a consumer, or to it, but look at it. */
+function usingOf(stream: string, consumer: string): string[] {
+  return [
+    `$JS.API.CONSUMER.CREATE.${stream}.${consumer}`,
+    `$JS.API.CONSUMER.CREATE.${stream}.${consumer}.>`,
+    `$JS.API.CONSUMER.DELETE.${stream}.${consumer}`,
+    `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`,
+    `$JS.ACK.${stream}.${consumer}.>`,
+  ]
+}
+
 export const PERMISSIONS: Record<NatsUser, Permissions> = {
   /** Owns the streams and publishes what functions wrote to their outbox; it never deletes a whole stream. */
   relay: {
@@ -44,10 +57,22 @@ export const PERMISSIONS: Record<NatsUser, Permissions> = {
     },
     subscribe: { allow: [`${inboxPrefix('relay')}.>`, '$JS.EVENT.ADVISORY.>'] },
   },
-  /** Shows streams to the clients that they belong to; publishes nothing. */
+  /**
+   * Shows streams to the clients that they belong to, and keeps a consumer for each subscription that is acknowledged. It
+   * publishes one thing: that an event never was. The relay's own consumer is out of its reach.
+   */
   hub: {
-    publish: { allow: ['$JS.API.INFO', ...readingOf('TOKENS'), ...readingOf('AGENTESE')] },
-    subscribe: { allow: [`${inboxPrefix('hub')}.>`, 'tokens.>', 'agentese.>', 'events.>'] },
+    publish: {
+      allow: [
+        '$JS.API.INFO',
+        ...readingOf('TOKENS'),
+        ...readingOf('AGENTESE'),
+        '$JS.API.CONSUMER.NAMES.AGENTESE',
+        'events.*.io.kgents.subscription.dead',
+      ],
+      deny: usingOf('AGENTESE', BROKER_CONSUMER),
+    },
+    subscribe: { allow: [`${inboxPrefix('hub')}.>`] },
   },
   /** Takes jobs, tells what became of them, and hears of cancellations; sees nobody's events. */
   worker: {

@@ -1,46 +1,16 @@
-import { randomBytes } from 'node:crypto'
-import { describe, expect, test as base, vi } from 'vitest'
-import { inboxPrefix } from '../../../knative/local/servers/nats-permissions.ts'
-import { startNats, type NatsServer } from '../../../knative/local/servers/nats.ts'
-import { findFreePorts } from '../../../knative/local/servers/ports.ts'
-import { cacheFolder } from '../../../knative/local/servers/wheels.ts'
-import { ensureStreams, openNats } from '../../../shared/events/nats.ts'
-import { makeStateFolder } from '../servers.ts'
+import { describe, expect, test as base } from 'vitest'
 import { HubWorld, readEvents, type ReadEvent, type Tenant } from './hub-world.ts'
+import { startKillableNats, type KillableNats } from './killable-nats.ts'
 
-interface Away {
-  world: HubWorld
-  /** Ends NATS as a crash would: what is in memory is lost. */
-  killNats(): Promise<void>
-  /** Starts it again where it was, with the streams that the relay makes. */
-  reviveNats(): Promise<void>
-}
-
-const test = base.extend<{ away: Away }>({
+const test = base.extend<{ away: KillableNats & { world: HubWorld } }>({
   // eslint-disable-next-line no-empty-pattern -- vitest reads the fixture's needs from this pattern
   away: async ({}, use) => {
-    const { state, remove } = await makeStateFolder()
-    const [port = 0, monitoringPort = 0] = await findFreePorts(2)
-    const secret = () => randomBytes(12).toString('base64url')
-    const passwords = { relay: secret(), hub: secret(), worker: secret() }
-    const fetching = { cache: cacheFolder(process.env), env: process.env }
-    const start = () => startNats({ state, port, monitoringPort, passwords, ...fetching })
-    let nats: NatsServer = await start()
-    const nc = await openNats(nats.urls.relay, 'test', { inboxPrefix: inboxPrefix('relay') })
-    const world = new HubWorld(nc, nats.urls.hub)
+    const nats = await startKillableNats()
+    const world = new HubWorld(nats.nc, nats.hubUrl)
     await world.start()
-    await use({
-      world,
-      killNats: () => nats.kill(),
-      async reviveNats() {
-        nats = await start()
-        await vi.waitFor(() => nc.rtt(), { timeout: 15_000, interval: 50 })
-        await ensureStreams(nc)
-      },
-    })
+    await use({ ...nats, world })
     await world.stop()
     await nats.stop()
-    await remove()
   },
 })
 

@@ -7,9 +7,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { NatsConnection } from 'nats'
 import { inject, test as base } from 'vitest'
 import type { RoutedFunction } from '../../../gateway/kong/routes.ts'
+import { createCallerReader } from '../../../gateway/stream-hub/callers.ts'
 import { createFunctions } from '../../../gateway/stream-hub/functions.ts'
 import { createHub, type Hub } from '../../../gateway/stream-hub/hub.ts'
-import { createTenantReader } from '../../../gateway/stream-hub/tenants.ts'
+import { createNatsLink } from '../../../gateway/stream-hub/nats-link.ts'
 import { createTokenLogs } from '../../../gateway/stream-hub/token-logs.ts'
 import { createResolver } from '../../../gateway/upstream/addresses.ts'
 import { inboxPrefix } from '../../../knative/local/servers/nats-permissions.ts'
@@ -105,8 +106,9 @@ export class HubWorld {
       audience: 'https://api.test',
     })
     const logs = createTokenLogs(nats, log)
-    const readTenant = createTenantReader(verify, functions)
-    const hub = createHub({ catalog, functions, logs, readTenant, log, heartbeatMs })
+    const readCaller = createCallerReader(verify, functions)
+    const link = createNatsLink(nats, inboxPrefix('hub'))
+    const hub = createHub({ catalog, functions, logs, readCaller, link, log, heartbeatMs })
     const address = await listen(hub.server)
     this.#closers.push(async () => {
       await hub.drain()

@@ -128,7 +128,7 @@ test.for(['AGENTESE', 'EVENTS'])(
   },
 )
 
-test('the hub follows tokens and events, and publishes nothing', async ({ relay, hub, expect }) => {
+test('the hub follows tokens and events', async ({ relay, hub, expect }) => {
   await relay.jetstream().publish('tokens.acme.job-4', 'a chunk')
   await relay.jetstream().publish('agentese.acme.void.entropy.sip', 'an invocation')
   for (const [stream, subject, body] of [
@@ -138,15 +138,48 @@ test('the hub follows tokens and events, and publishes nothing', async ({ relay,
     const reader = await hub.jetstream().consumers.get(stream, { filterSubjects: subject })
     expect((await reader.next({ expires: 5000 }))?.string()).toBe(body)
   }
-  const live = hub.subscribe('events.>', { max: 1 })
-  await hub.flush()
-  await relay.jetstream().publish('events.acme.io.kgents.entropy.sipped', 'an event')
-  for await (const message of live) expect(message.string()).toBe('an event')
-
-  const refusal = firstRefusal(hub)
-  await expect(hub.jetstream().publish('tokens.acme.job-4', 'x', { timeout: 1000 })).rejects.toThrow()
-  expect(await refusal).toContain('tokens.acme.job-4')
 })
+
+test('the hub keeps consumers of its own, and tells of an event that was never acknowledged', async ({
+  hub,
+  expect,
+}) => {
+  const manager = await hub.jetstreamManager()
+  await manager.consumers.add('AGENTESE', {
+    durable_name: 'sub-acme-1',
+    ack_policy: AckPolicy.Explicit,
+    filter_subject: 'agentese.acme.void.*.*',
+  })
+  expect((await hub.request('$JS.API.CONSUMER.NAMES.AGENTESE')).json()).toMatchObject({
+    consumers: expect.arrayContaining(['sub-acme-1']),
+  })
+  expect(await manager.consumers.delete('AGENTESE', 'sub-acme-1')).toBe(true)
+  const { stream } = await hub.jetstream().publish('events.acme.io.kgents.subscription.dead', 'an event')
+  expect(stream).toBe('EVENTS')
+})
+
+test.for([
+  'tokens.acme.job-4',
+  'agentese.acme.void.entropy.sip',
+  'events.acme.io.kgents.job.completed',
+  '$JS.API.CONSUMER.DELETE.AGENTESE.broker',
+  '$JS.API.CONSUMER.MSG.NEXT.AGENTESE.broker',
+  '$JS.API.CONSUMER.CREATE.AGENTESE.broker',
+  '$JS.ACK.AGENTESE.broker.1.1.1.1.0',
+])('the hub cannot publish to %s', async (subject, { hub, expect }) => {
+  const refusal = firstRefusal(hub)
+  hub.publish(subject, 'x')
+  expect(await refusal).toContain(subject)
+})
+
+test.for(['agentese.>', 'events.>', 'tokens.>', '_INBOX_relay.>'])(
+  'the hub cannot subscribe to %s',
+  async (subject, { hub, expect }) => {
+    const refusal = firstRefusal(hub)
+    hub.subscribe(subject, { callback: () => undefined })
+    expect(await refusal).toContain(subject)
+  },
+)
 
 test('nobody but the relay changes a stream, and not even the relay deletes one', async ({
   relay,

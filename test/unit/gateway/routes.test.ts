@@ -106,3 +106,11 @@ describe('other paths', () => {
     expect(find('OPTIONS', '/v1/jobs', {})).toMatchObject({ route: 'unknown', checksToken: false })
   })
 })
+
+test.each([
+  ['POST', '/v1/agentese/subscribe/0190b0f2-7f2b-7000-8000-000000000001/ack', 'subscribe.ack'],
+  ['DELETE', '/v1/agentese/subscribe/0190b0f2-7f2b-7000-8000-000000000001', 'subscribe.end'],
+])('%s %s is the stream hub’s, and no path of a node', (method, path, route) => {
+  expect(find(method, path, TOKEN)).toEqual({ service: 'stream-hub', route, checksToken: true })
+  expect(find(method, path, KEY)).toMatchObject({ service: 'stream-hub', checksToken: false })
+})

@@ -1,0 +1,190 @@
+/**
+ * Grants subscriptions to a tenant's AGENTESE events. It streams nothing itself: the stream hub makes this same call
+ * with the client's credential, and a 200 is its permission to stream what the answer says.
+ */
+import { v7 as uuidv7 } from 'uuid'
+import { z } from 'zod'
+import { parsePattern, type Pattern } from '../../shared/agentese/pattern.ts'
+import { similarPaths } from '../../shared/agentese/path.ts'
+import { createVisibility, type Visibility } from '../../shared/agentese/visibility.ts'
+import type { Call } from '../../shared/contract/call.ts'
+import { defineOperation, route } from '../../shared/contract/define-operation.ts'
+import { DELIVERIES, EVENT_KINDS, SubscriptionTerms } from '../../shared/events/subscription.ts'
+import { Failure } from '../../shared/failures.ts'
+
+const MAX_PATTERNS = 10
+const MAX_ASPECTS = 50
+const MAX_AVAILABLE = 20
+/** The largest sequence number that a number holds exactly has 16 digits. */
+const SEQUENCE = /^\d{1,15}$/
+
+const Wish = z.strictObject({
+  /** Up to 10, separated by commas. */
+  pattern: z.string().max(2100).optional(),
+  aspects: z.string().max(3300).optional(),
+  types: z.string().max(100).optional(),
+  delivery: z.enum(DELIVERIES).optional(),
+  /** Of an at-least-once subscription: goes on with it, or begins one under this id where `pattern` says of what. */
+  subscription: z.uuid().toLowerCase().optional(),
+  from: z.union([z.iso.datetime({ offset: true }), z.string().regex(SEQUENCE)]).optional(),
+  buffer: z.coerce.number().int().min(1).max(10_000).default(1000),
+  /** As the header `Last-Event-ID`, for clients that cannot send it. */
+  last_event_id: z.string().regex(SEQUENCE).optional(),
+})
+type Wish = z.infer<typeof Wish>
+
+const Grant = z.strictObject({
+  subscription: SubscriptionTerms,
+  /** Paths of the catalog that can be told of now. */
+  paths: z.array(z.string()),
+  rule: z.string(),
+  links: z.strictObject({ stream: z.string(), self: z.string().optional(), ack: z.string().optional() }),
+  hint: z.string(),
+})
+
+export const subscribe = defineOperation({
+  name: 'subscribe',
+  summary: 'Grants subscriptions to AGENTESE events',
+  needs: ['postgres', 'redis'],
+  secrets: ['DATABASE_URL'],
+  routes: {
+    open: route({
+      route: 'GET /v1/agentese/subscribe',
+      summary: 'Follow what happens on paths: with "Accept: text/event-stream" as a stream of events',
+      permission: 'agentese:read',
+      input: Wish,
+      output: Grant,
+      examples: [{ summary: 'All that happens to entropy', input: { pattern: 'void.entropy.*' } }],
+      transaction: false,
+      streams: true,
+      handle: grant,
+    }),
+  },
+})
+
+function grant(wish: Wish, { identity, observer, platform }: Call): z.infer<typeof Grant> {
+  checkId(wish)
+  const patterns = readPatterns(wish)
+  const paths = visiblePaths(patterns, observer.archetype, createVisibility(platform.catalog))
+  const aspects = readAspects(wish.aspects)
+  const subscription: SubscriptionTerms = {
+    id: wish.subscription ?? uuidv7(),
+    tenant: identity.tenant,
+    user: identity.user,
+    archetype: observer.archetype,
+    patterns: patterns.map(({ text }) => text),
+    types: readTypes(wish.types),
+    delivery: deliveryOf(wish),
+    buffer: wish.buffer,
+    ...(aspects === undefined ? {} : { aspects }),
+    ...(wish.from === undefined ? {} : { from: wish.from }),
+  }
+  return {
+    subscription,
+    paths,
+    rule: `An event is told where "${observer.archetype}" has the verb of its path, checked for each event`,
+    links: linksOf(subscription),
+    hint: 'GET links.stream with "Accept: text/event-stream" to follow the events',
+  }
+}
+
+function deliveryOf({ delivery, subscription }: Wish): SubscriptionTerms['delivery'] {
+  return delivery ?? (subscription === undefined ? 'at-most-once' : 'at-least-once')
+}
+
+function checkId(wish: Wish): void {
+  if (wish.subscription === undefined || deliveryOf(wish) === 'at-least-once') return
+  throw mismatch('subscription: only an at-least-once subscription has an id to go on with', {
+    suggestion: 'Resume an at-most-once stream by Last-Event-ID',
+  })
+}
+
+/** @throws Failure PATH_SYNTAX, or TYPE_MISMATCH where there are none or too many */
+function readPatterns({ pattern, subscription }: Wish): Pattern[] {
+  const texts = pattern === undefined ? [] : listOf(pattern)
+  if (texts.length > MAX_PATTERNS)
+    throw mismatch(`pattern: there are ${texts.length} of at most ${MAX_PATTERNS}`)
+  if (texts.length === 0 && subscription === undefined) {
+    throw mismatch('pattern: there is none', { suggestion: 'Send something like ?pattern=self.memory.*' })
+  }
+  return texts.map(parsePattern)
+}
+
+/** @throws Failure where a pattern fits nothing that could be told */
+function visiblePaths(patterns: readonly Pattern[], archetype: string, visibility: Visibility): string[] {
+  const visible = patterns.flatMap((pattern) => {
+    const known = visibility.known(pattern)
+    const seen = known.filter((path) => visibility.sees(archetype, path))
+    if (seen.length === 0 && !visibility.reachesOwn(pattern))
+      throw nothingToTell(pattern, known, archetype, visibility)
+    return seen
+  })
+  return [...new Set(visible)].sort()
+}
+
+function nothingToTell(
+  pattern: Pattern,
+  known: readonly string[],
+  archetype: string,
+  visibility: Visibility,
+): Failure {
+  const all = visibility.known(parsePattern('**'))
+  if (known.length === 0) {
+    return new Failure('NODE_NOT_REGISTERED', `Cannot subscribe to "${pattern.text}": no path fits it`, {
+      suggestion: 'GET /v1/agentese/discover lists every path',
+      available: similarPaths(pattern.text, all),
+    })
+  }
+  return new Failure('AFFORDANCE_DENIED', `Cannot subscribe to "${pattern.text}" as "${archetype}"`, {
+    suggestion: 'Subscribe to one of the available paths, or look as another archetype',
+    available: all.filter((path) => visibility.sees(archetype, path)).slice(0, MAX_AVAILABLE),
+  })
+}
+
+function readAspects(text: string | undefined): string[] | undefined {
+  if (text === undefined) return undefined
+  const aspects = listOf(text)
+  const bad = aspects.find((aspect) => !/^[a-z][a-z0-9_]{0,63}$/.test(aspect))
+  if (bad !== undefined) throw mismatch(`aspects: "${bad}" is not a verb`)
+  if (aspects.length > MAX_ASPECTS)
+    throw mismatch(`aspects: there are ${aspects.length} of at most ${MAX_ASPECTS}`)
+  return aspects
+}
+
+function readTypes(text: string | undefined): SubscriptionTerms['types'] {
+  if (text === undefined) return [...EVENT_KINDS]
+  return listOf(text).map((name) => {
+    const kind = EVENT_KINDS.find((known) => known === name)
+    if (kind === undefined)
+      throw mismatch(`types: "${name}" is none of ${EVENT_KINDS.join(', ')}`, { available: EVENT_KINDS })
+    return kind
+  })
+}
+
+/** Members of a comma list, each once. */
+function listOf(text: string): string[] {
+  return [...new Set(text.split(',').map((member) => member.trim()))]
+}
+
+function mismatch(what: string, facts: { suggestion?: string; available?: readonly string[] } = {}): Failure {
+  return new Failure('TYPE_MISMATCH', `Cannot read the input of subscribe.open: ${what}`, facts)
+}
+
+/** The address of the stream; with it, an at-least-once client finds its subscription again. */
+function linksOf({ id, patterns, delivery, types, aspects, from, buffer }: SubscriptionTerms) {
+  const lasting = delivery === 'at-least-once'
+  const query = new URLSearchParams({
+    ...(patterns.length === 0 ? {} : { pattern: patterns.join(',') }),
+    ...(aspects === undefined ? {} : { aspects: aspects.join(',') }),
+    ...(types.length === EVENT_KINDS.length ? {} : { types: types.join(',') }),
+    delivery,
+    ...(lasting ? { subscription: id } : {}),
+    ...(from === undefined ? {} : { from }),
+    buffer: String(buffer),
+  })
+  const self = `/v1/agentese/subscribe/${id}`
+  return {
+    stream: `/v1/agentese/subscribe?${query.toString()}`,
+    ...(lasting ? { self, ack: `${self}/ack` } : {}),
+  }
+}

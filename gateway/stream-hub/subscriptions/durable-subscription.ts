@@ -1,0 +1,114 @@
+/**
+ * At-least-once: each event is delivered until it is acknowledged, at most three times, and then told to the system bus
+ * instead. Nothing is asked of JetStream while the client reads nothing or owes as many acknowledgements as its buffer
+ * holds: events wait where they are stored. Connections with the same id share its events.
+ *
+ * JetStream itself sets no limit of deliveries: it would let go of an event before anybody has told of it. So an event
+ * leaves its subscription when it is acknowledged by the client, or by the hub behind a stored dead letter.
+ */
+import type { Msg } from 'nats'
+import { Failure } from '../../../shared/failures.ts'
+import type { Log } from '../../../shared/telemetry/log.ts'
+import type { NatsLink } from '../nats-link.ts'
+import type { ClientStream } from './client-stream.ts'
+import { buryEvent } from './dead-letter.ts'
+import { consumerName, type DurableConsumers, type Owner } from './durable-consumers.ts'
+import type { SubscriptionMetrics } from './metrics.ts'
+import { pull, readDelivery } from './pull.ts'
+import { readTold, textOfDelivery, type ToldEvent } from './told-event.ts'
+import type { Wanted } from './wanted.ts'
+
+export interface DurableOptions {
+  id: string
+  owner: Owner
+  wanted: Wanted
+  stream: ClientStream
+  link: NatsLink
+  consumers: DurableConsumers
+  log: Log
+  metrics: SubscriptionMetrics
+  signal: AbortSignal
+}
+
+const MAX_DELIVERIES = 3
+/** What may be on its way to a client that stops reading. */
+const BATCH = 32
+const EXPIRES_MS = 30_000
+const RETRY_MS = 250
+
+/** Delivers until `signal` aborts; resolves with the failure that ended it, if one did. */
+export async function deliver(options: DurableOptions): Promise<Failure | undefined> {
+  const { id, owner, stream, link, consumers, log, signal } = options
+  while (!signal.aborted) {
+    await link.ready(signal)
+    try {
+      const end = await pullOnce(options)
+      if (end === 'gone' && (await consumers.find(owner, id)) === undefined) return ended(id)
+      if (end === 'gone') await pause()
+    } catch (error) {
+      log.debug({ err: error }, 'a subscription could not be read yet')
+      await pause()
+    }
+    await stream.room()
+  }
+  return undefined
+}
+
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+}
+
+function ended(id: string): Failure {
+  return new Failure('NOT_FOUND', `Cannot go on with subscription "${id}": it has ended`, {
+    suggestion: 'Begin another one; events since then can be had with ?from=',
+  })
+}
+
+async function pullOnce(options: DurableOptions) {
+  const { id, owner, link, signal } = options
+  const { nc } = link
+  if (nc === undefined) return 'stopped'
+  const again = new AbortController()
+  const off = link.onArrive(() => again.abort()) // what was asked of one server is not answered by the next
+  const request = {
+    consumer: consumerName(owner.tenant, id),
+    inbox: link.newInbox(),
+    batch: BATCH,
+    expiresMs: EXPIRES_MS,
+  }
+  return pull(
+    nc,
+    request,
+    (message) => handle(message, options),
+    AbortSignal.any([signal, again.signal]),
+  ).finally(off)
+}
+
+function handle(message: Msg, options: DurableOptions): void {
+  const { owner, wanted, stream, log, metrics, signal } = options
+  if (signal.aborted) return // it is delivered again when the wait for its acknowledgement has passed
+  const { attempt, sequence, token } = readDelivery(message)
+  const told = readTold(message, sequence, owner.tenant, log)
+  if (told === undefined || !wanted.has(told)) return void message.respond()
+  if (attempt > MAX_DELIVERIES) return void bury(message, told, options)
+  if (attempt > 1) metrics.redelivered()
+  metrics.delivered(told, attempt === 1)
+  stream.send(textOfDelivery(told, { ack: token, attempt }))
+}
+
+/** Lets go of the event when the bus has it; where that fails, it is delivered to a hub once more. */
+async function bury(
+  message: Msg,
+  told: ToldEvent,
+  { id, link, log, metrics }: DurableOptions,
+): Promise<void> {
+  try {
+    if (link.nc === undefined) return
+    await buryEvent(link.nc, told, id, MAX_DELIVERIES)
+    message.respond()
+    metrics.dead()
+    log.warn({ sequence: told.sequence, subscription: id }, 'an event was never acknowledged')
+  } catch (error) {
+    log.warn({ err: error, subscription: id }, 'an event that is given up could not be told of yet')
+  }
+}

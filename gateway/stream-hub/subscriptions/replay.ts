@@ -1,0 +1,73 @@
+/** Stored events of a tenant, from some point on, at the pace at which they are taken. */
+import { randomUUID } from 'node:crypto'
+import { AckPolicy, DeliverPolicy, type ConsumerConfig, type NatsConnection } from 'nats'
+import type { Log } from '../../../shared/telemetry/log.ts'
+import { addConsumer } from './add-consumer.ts'
+import { pull, readDelivery } from './pull.ts'
+import { readTold, type ToldEvent } from './told-event.ts'
+
+/** From a sequence number, or from what was stored at a time (RFC 3339). */
+export type Origin = { sequence: number } | { time: string }
+
+export interface ReplayOptions {
+  nc: NatsConnection
+  inbox: string
+  tenant: string
+  log: Log
+  /** Which do not overlap. */
+  subjects: readonly string[]
+  origin: Origin
+  signal: AbortSignal
+  onEvent(told: ToldEvent): void
+  /** Awaited between batches. */
+  room(): Promise<void>
+}
+
+const STREAM = 'AGENTESE'
+const BATCH = 100
+/** A client may take its time with a batch; then the consumer is made anew. */
+const FORGOTTEN_AFTER_NS = 30e9
+
+/** Tells all events that are stored; whether it came to their end. It did not where NATS went away, or `signal` aborted. */
+export async function replay(options: ReplayOptions): Promise<boolean> {
+  const { nc, inbox, tenant, log, subjects, origin, signal, onEvent, room } = options
+  const manager = await nc.jetstreamManager({ checkAPI: false })
+  const name = `replay-${randomUUID()}`
+  const pending = await addConsumer(nc, name, subjects, {
+    ack_policy: AckPolicy.None,
+    mem_storage: true,
+    num_replicas: 1,
+    inactive_threshold: FORGOTTEN_AFTER_NS,
+    ...(await startOf(origin, nc)),
+  })
+  try {
+    let end = pending === 0 ? 'empty' : 'served'
+    while (end === 'served') {
+      end = await pull(
+        nc,
+        { consumer: name, inbox, batch: BATCH },
+        (message) => {
+          const told = readTold(message, readDelivery(message).sequence, tenant, log)
+          if (told !== undefined && !signal.aborted) onEvent(told)
+        },
+        signal,
+      )
+      await room()
+    }
+    return end === 'empty'
+  } finally {
+    manager.consumers.delete(STREAM, name).catch(() => undefined) // it vanishes by itself
+  }
+}
+
+/**
+ * Where a consumer begins. A sequence that the stream has not come to is of one that was lost: its reader has seen
+ * nothing of this one.
+ */
+export async function startOf(origin: Origin, nc: NatsConnection): Promise<Partial<ConsumerConfig>> {
+  if ('time' in origin) return { deliver_policy: DeliverPolicy.StartTime, opt_start_time: origin.time }
+  const manager = await nc.jetstreamManager({ checkAPI: false })
+  const { state } = await manager.streams.info(STREAM)
+  if (origin.sequence > state.last_seq + 1) return { deliver_policy: DeliverPolicy.All }
+  return { deliver_policy: DeliverPolicy.StartSequence, opt_start_seq: Math.max(1, origin.sequence) }
+}

@@ -1,0 +1,186 @@
+/**
+ * Subscriptions at the hub: who may stream is decided by the function `subscribe`, asked with the client's credential;
+ * the hub streams, checks each event against what was granted, and takes acknowledgements.
+ */
+import { z } from 'zod'
+import { createVisibility, type VisibleFunction } from '../../../shared/agentese/visibility.ts'
+import { SubscriptionGrant, type SubscriptionTerms } from '../../../shared/events/subscription.ts'
+import { Failure, failureFrom } from '../../../shared/failures.ts'
+import type { Identity } from '../../../shared/identity/identity.ts'
+import type { Log } from '../../../shared/telemetry/log.ts'
+import { ANSWERS } from '../../answers.ts'
+import type { Body } from '../../upstream/collect-body.ts'
+import type { ReadCaller } from '../callers.ts'
+import { answerJson, passOn, type Client } from '../client.ts'
+import { passedHeaders, type Functions } from '../functions.ts'
+import type { NatsLink } from '../nats-link.ts'
+import { readLastEventId } from '../wish.ts'
+import { createDurableConsumers, type DurableTimes } from './durable-consumers.ts'
+import { createSubscriptionMetrics } from './metrics.ts'
+import type { Origin } from './replay.ts'
+import { createStreaming, type StreamingTimes } from './streaming.ts'
+import { Wanted } from './wanted.ts'
+
+export interface SubscriptionTimes extends StreamingTimes, DurableTimes {}
+
+export interface SubscriptionOptions {
+  catalog: readonly VisibleFunction[]
+  functions: Functions
+  link: NatsLink
+  readCaller: ReadCaller
+  log: Log
+  times: SubscriptionTimes
+}
+
+export interface Subscriptions {
+  /** Streams what the client subscribes to, or answers why not. */
+  open(client: Client): Promise<void>
+  acknowledge(client: Client, id: string, body: Body): Promise<void>
+  remove(client: Client, id: string): Promise<void>
+  renderMetrics(): string
+  /** Ends all streams: clients resume them elsewhere. */
+  end(): void
+}
+
+/** The `ack` of an event: numbers that name one delivery of it to its subscription. */
+const Acks = z.strictObject({
+  acks: z
+    .array(z.string().regex(/^\d{1,19}(\.\d{1,19}){4}$/))
+    .min(1)
+    .max(1000),
+})
+
+export function createSubscriptions(options: SubscriptionOptions): Subscriptions {
+  const { catalog, functions, link, readCaller, log, times } = options
+  const visibility = createVisibility(catalog)
+  const metrics = createSubscriptionMetrics()
+  const consumers = createDurableConsumers(link, times)
+  const streaming = createStreaming({ link, log, metrics, consumers, times })
+
+  async function open(client: Client): Promise<void> {
+    const { request, target, left } = client
+    const call = {
+      method: 'GET',
+      path: target.path + target.query,
+      headers: passedHeaders(request.headers),
+      signal: left,
+    }
+    const answer = await functions.call('subscribe', call)
+    if (answer.status !== 200) return passOn(client, answer)
+    const { subscription: asked } = SubscriptionGrant.parse(JSON.parse(await answer.body.text()))
+    const caller = await readCaller(request.headers)
+    if (caller?.tenant !== asked.tenant) throw ANSWERS.functionAway
+    streaming.checkRoom(asked.tenant)
+    const origin = originOf(asked, readLastEventId(request.headers, target.query))
+    const { terms, resumed } =
+      asked.delivery === 'at-least-once' ? await keep(asked, origin) : { terms: asked, resumed: false }
+    const wanted = new Wanted(terms, visibility)
+    await streaming.open(client, { terms, wanted, resumed, origin, ask: () => ask(call, wanted) })
+  }
+
+  /** The consumer behind an at-least-once subscription, made where it is not there; answers its own terms. */
+  async function keep(
+    asked: SubscriptionTerms,
+    origin: Origin | undefined,
+  ): Promise<{ terms: SubscriptionTerms; resumed: boolean }> {
+    const kept = await consumers.find(asked, asked.id)
+    if (kept === undefined) {
+      if (asked.patterns.length === 0) throw notFound(asked.id)
+      await consumers.create(asked, new Wanted(asked, visibility).subjects, origin)
+      return { terms: asked, resumed: false }
+    }
+    if (asked.patterns.length > 0 && filterOf(asked) !== filterOf(kept)) {
+      throw new Failure(
+        'STATE_CONFLICT',
+        `Cannot change subscription "${asked.id}": it follows other events`,
+        {
+          suggestion: 'Leave out pattern, aspects and types to go on with it, or begin another one',
+          details: { patterns: kept.patterns, aspects: kept.aspects ?? null, types: kept.types },
+        },
+      )
+    }
+    return { terms: { ...kept, archetype: asked.archetype }, resumed: true }
+  }
+
+  /** Whether the client may still stream, and as what it looks now. Where nobody can tell, it may. */
+  async function ask(
+    call: Parameters<Functions['callJson']>[1],
+    wanted: Wanted,
+  ): Promise<Failure | undefined> {
+    try {
+      const { status, body } = await functions.callJson('subscribe', call)
+      const grant = SubscriptionGrant.safeParse(body)
+      if (status === 200 && grant.success) wanted.lookAs(grant.data.subscription.archetype)
+      return [401, 403, 404].includes(status) ? failureFrom(body) : undefined
+    } catch (error) {
+      log.debug({ err: error }, 'a subscription could not be checked again')
+      return undefined
+    }
+  }
+
+  /** Whoever may subscribe may also acknowledge and end what is its own. */
+  async function ownerOf({ request }: Client): Promise<Identity> {
+    const caller = await readCaller(request.headers)
+    if (caller === undefined) throw ANSWERS.tokenInvalid
+    if (caller.permissions.includes('agentese:read')) return caller
+    throw new Failure('SCOPE_MISSING', 'Cannot call subscribe: permission "agentese:read" is missing')
+  }
+
+  return {
+    open,
+    async acknowledge(client, id, body) {
+      const owner = await ownerOf(client)
+      const acks = readAcks(body)
+      if ((await consumers.find(owner, id)) === undefined) throw notFound(id)
+      const taken = await consumers.acknowledge(owner, id, acks)
+      answerJson(client, 200, {
+        acknowledged: taken.filter(Boolean).length,
+        unknown: acks.filter((_, at) => taken[at] === false),
+      })
+    },
+    async remove(client, id) {
+      const owner = await ownerOf(client)
+      if ((await consumers.find(owner, id)) === undefined) throw notFound(id)
+      await consumers.delete(owner, id)
+      answerJson(client, 200, { subscription: { id, status: 'ended' } })
+    },
+    renderMetrics: () => metrics.render(),
+    end: () => streaming.end(),
+  }
+}
+
+function originOf({ from }: SubscriptionTerms, lastEventId: number): Origin | undefined {
+  if (lastEventId >= 0) return { sequence: lastEventId + 1 }
+  if (from === undefined) return undefined
+  return /^\d+$/.test(from) ? { sequence: Number(from) } : { time: new Date(from).toISOString() }
+}
+
+/** What decides which events a subscription is about, in one text. */
+function filterOf({ patterns, aspects, types }: SubscriptionTerms): string {
+  return JSON.stringify([patterns, aspects ?? [], types].map((names) => [...names].sort()))
+}
+
+function readAcks(body: Body): string[] {
+  const read = Acks.safeParse(parse(body?.toString('utf8') ?? ''))
+  if (read.success) return read.data.acks
+  throw new Failure(
+    'TYPE_MISMATCH',
+    'Cannot read the input of subscribe.ack: "acks" is no list of 1 to 1000 acks',
+    { suggestion: 'Send the "ack" of each event, such as {"acks": ["1.42.7.1767225600000000000.0"]}' },
+  )
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** Said of another's subscription as of none. */
+function notFound(id: string): Failure {
+  return new Failure('NOT_FOUND', `Cannot find subscription "${id}"`, {
+    suggestion: 'Begin one with GET /v1/agentese/subscribe?pattern=...&delivery=at-least-once',
+  })
+}

@@ -1,0 +1,85 @@
+/** One event on a path, as a subscriber is told of it. */
+import { fromNats, type EventCarrier } from '../../../shared/events/nats.ts'
+import { EVENT_KINDS, type EventKind } from '../../../shared/events/subscription.ts'
+import type { KgentsEvent } from '../../../shared/events/event.ts'
+import type { Log } from '../../../shared/telemetry/log.ts'
+import { readTraceparent } from '../../../shared/telemetry/trace.ts'
+
+export interface ToldEvent {
+  /** Of the stream `AGENTESE`: rises over all tenants, so that it has gaps for each. */
+  sequence: number
+  path: string
+  aspect: string
+  kind: EventKind
+  event: KgentsEvent
+  /** As it is sent, once it was written: the same for all who need not acknowledge it. */
+  text?: string
+}
+
+/** What a delivery adds that must be acknowledged. */
+export interface Delivered {
+  ack: string
+  attempt: number
+}
+
+const TYPE_PREFIX = 'io.kgents.agentese.'
+
+/**
+ * Reads the event in a message; undefined where it is none that subscribers are told of, or not `tenant`'s. A message that
+ * nobody should have written is passed over: it must not end a stream.
+ */
+export function readTold(
+  message: EventCarrier & { subject: string },
+  sequence: number,
+  tenant: string,
+  log: Log,
+): ToldEvent | undefined {
+  const prefix = `agentese.${tenant}.`
+  if (!message.subject.startsWith(prefix)) return undefined
+  try {
+    const path = message.subject.slice(prefix.length)
+    const event = fromNats(message)
+    const kind = EVENT_KINDS.find((known) => event.type === TYPE_PREFIX + known)
+    if (kind === undefined || event.tenantid !== tenant) return undefined
+    return { sequence, path, aspect: path.slice(path.lastIndexOf('.') + 1), kind, event }
+  } catch (error) {
+    log.warn({ err: error, sequence }, 'an event could not be read')
+    return undefined
+  }
+}
+
+/** The event as a server-sent event. */
+export function textOf(told: ToldEvent): string {
+  told.text ??= writeText(told)
+  return told.text
+}
+
+/** The same for one delivery that is to be acknowledged. */
+export function textOfDelivery(told: ToldEvent, delivered: Delivered): string {
+  return writeText(told, delivered)
+}
+
+function writeText(told: ToldEvent, delivered?: Delivered): string {
+  return `event: ${told.kind}\nid: ${told.sequence}\ndata: ${JSON.stringify(membersOf(told, delivered))}\n\n`
+}
+
+function membersOf({ sequence, path, aspect, kind, event }: ToldEvent, delivered?: Delivered) {
+  const { archetype } = (event.data ?? {}) as { archetype?: unknown }
+  return {
+    event_id: event.id,
+    path,
+    aspect,
+    timestamp: event.time,
+    observer_archetype: typeof archetype === 'string' ? archetype : null,
+    event_type: kind,
+    data: event.data,
+    trace_id: event.traceparent === undefined ? null : readTraceparent(event.traceparent).traceId,
+    sequence,
+    ...delivered,
+  }
+}
+
+/** Milliseconds since the event was made. */
+export function ageOf({ event }: ToldEvent): number {
+  return Date.now() - Date.parse(event.time)
+}

@@ -1,0 +1,56 @@
+/** Which events one subscription is told of; asked for every event, since neither filter nor rights stay as they were. */
+import { LRUCache } from 'lru-cache'
+import { matchesPattern, parsePattern, patternSubjects } from '../../../shared/agentese/pattern.ts'
+import { isPersonal, type Visibility } from '../../../shared/agentese/visibility.ts'
+import type { SubscriptionTerms } from '../../../shared/events/subscription.ts'
+import { withoutOverlap } from './filter-subjects.ts'
+import type { ToldEvent } from './told-event.ts'
+
+/** Paths whose answer is remembered: most events are of few paths. */
+const REMEMBERED_PATHS = 1_000
+
+export class Wanted {
+  /** Subjects that cover all that can be wanted. */
+  readonly subjects: readonly string[]
+  readonly #visibility: Visibility
+  readonly #fits: (path: string, aspect: string) => boolean
+  readonly #kinds: ReadonlySet<string>
+  readonly #known = new LRUCache<string, boolean>({ max: REMEMBERED_PATHS })
+  readonly #user: string
+  #archetype: string
+
+  constructor(terms: SubscriptionTerms, visibility: Visibility) {
+    const patterns = terms.patterns.map(parsePattern)
+    const { aspects } = terms
+    this.subjects = withoutOverlap(patterns.flatMap((pattern) => patternSubjects(terms.tenant, pattern)))
+    this.#visibility = visibility
+    this.#kinds = new Set(terms.types)
+    this.#archetype = terms.archetype
+    this.#user = terms.user
+    this.#fits = (path, aspect) =>
+      (aspects === undefined || aspects.includes(aspect)) &&
+      patterns.some((pattern) => matchesPattern(pattern, path))
+  }
+
+  has({ path, aspect, kind, event }: ToldEvent): boolean {
+    if (!this.#kinds.has(kind)) return false
+    if (kind === 'changed' && isPersonal(path) && userOf(event) !== this.#user) return false
+    const known = this.#known.get(path)
+    if (known !== undefined) return known
+    const answer = this.#fits(path, aspect) && this.#visibility.sees(this.#archetype, path)
+    this.#known.set(path, answer)
+    return answer
+  }
+
+  /** From now on the caller looks as `archetype`. */
+  lookAs(archetype: string): void {
+    if (archetype === this.#archetype) return
+    this.#archetype = archetype
+    this.#known.clear()
+  }
+}
+
+/** Whose state has changed. */
+function userOf({ data }: ToldEvent['event']): unknown {
+  return (data as { user?: unknown } | null)?.user
+}

@@ -1,0 +1,46 @@
+/** A NATS of its own for a test that kills it. */
+import { randomBytes } from 'node:crypto'
+import type { NatsConnection } from 'nats'
+import { vi } from 'vitest'
+import { inboxPrefix } from '../../../knative/local/servers/nats-permissions.ts'
+import { startNats, type NatsServer } from '../../../knative/local/servers/nats.ts'
+import { findFreePorts } from '../../../knative/local/servers/ports.ts'
+import { cacheFolder } from '../../../knative/local/servers/wheels.ts'
+import { ensureStreams, openNats } from '../../../shared/events/nats.ts'
+import { makeStateFolder } from '../servers.ts'
+
+export interface KillableNats {
+  /** As the relay, which may publish anything. */
+  nc: NatsConnection
+  hubUrl: string
+  /** Ends NATS as a crash would: what is in memory is lost. */
+  killNats(): Promise<void>
+  /** Starts it again where it was, with the streams that the relay makes. */
+  reviveNats(): Promise<void>
+  stop(): Promise<void>
+}
+
+export async function startKillableNats(): Promise<KillableNats> {
+  const { state, remove } = await makeStateFolder()
+  const [port = 0, monitoringPort = 0] = await findFreePorts(2)
+  const secret = () => randomBytes(12).toString('base64url')
+  const passwords = { relay: secret(), hub: secret(), worker: secret() }
+  const fetching = { cache: cacheFolder(process.env), env: process.env }
+  const start = () => startNats({ state, port, monitoringPort, passwords, ...fetching })
+  let nats: NatsServer = await start()
+  const nc = await openNats(nats.urls.relay, 'test', { inboxPrefix: inboxPrefix('relay') })
+  return {
+    nc,
+    hubUrl: nats.urls.hub,
+    killNats: () => nats.kill(),
+    async reviveNats() {
+      nats = await start()
+      await vi.waitFor(() => nc.rtt(), { timeout: 15_000, interval: 50 })
+      await ensureStreams(nc)
+    },
+    async stop() {
+      await nats.stop()
+      await remove()
+    },
+  }
+}
