@@ -18,6 +18,8 @@ import { worldPurgatory } from './agentese/world-purgatory.ts'
 import { world } from './agentese/world.ts'
 import { worldAgent } from './agentese/world-agent.ts'
 import { worldTool } from './agentese/world-tool.ts'
+import { eventMappings } from './control/event-mappings.ts'
+import { eventsIn } from './control/events-in.ts'
 import { health } from './control/health.ts'
 import { issueToken } from './control/issue-token.ts'
 import { jobs } from './control/jobs.ts'
@@ -48,4 +50,6 @@ export const catalog: readonly FunctionDefinition[] = [
   worldTool,
   jobs,
   reference,
+  eventsIn,
+  eventMappings,
 ]

@@ -19,6 +19,8 @@ export interface KgentsEvent {
   type: string
   /** RFC 3339. */
   time: string
+  /** The id that a tenant's own system gave it; `id` is ours in any case. */
+  originid?: string
   /** What it is about: a path or a job id. */
   subject?: string
   datacontenttype: 'application/json'
@@ -38,6 +40,9 @@ export interface NewEvent {
   subject?: string
   function?: string
   traceparent?: string
+  /** Of an event that happened elsewhere; absent is now. */
+  time?: string
+  originid?: string
   data: unknown
 }
 
@@ -101,6 +106,7 @@ function sign(event: KgentsEvent, key: string): string {
     event.function ?? '',
     Date.parse(event.time),
     canonical(event.data),
+    ...(event.originid === undefined ? [] : [event.originid]),
   ]
   return createHmac('sha256', keyObjectOf(key)).update(JSON.stringify(signed)).digest('base64url')
 }
