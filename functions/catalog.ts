@@ -25,6 +25,7 @@ import { issueToken } from './control/issue-token.ts'
 import { jobs } from './control/jobs.ts'
 import { jsonWebKeys } from './control/json-web-keys.ts'
 import { reference } from './control/reference.ts'
+import { subscriptions } from './control/subscriptions.ts'
 
 export const catalog: readonly FunctionDefinition[] = [
   issueToken,
@@ -52,4 +53,5 @@ export const catalog: readonly FunctionDefinition[] = [
   reference,
   eventsIn,
   eventMappings,
+  subscriptions,
 ]

@@ -107,9 +107,12 @@ function checkSome(events: readonly TenantEvent[], rejected: readonly z.infer<ty
  */
 async function withoutKnown(events: readonly TenantEvent[], { db, identity }: Call): Promise<TenantEvent[]> {
   const { tenant } = identity
-  const byKey = new Map(
-    events.map((event) => [uuidv5(JSON.stringify([event.source, event.originid]), tenant), event]),
-  )
+  const byKey = new Map<string, TenantEvent>()
+  for (const event of events) {
+    const key = uuidv5(JSON.stringify([event.source, event.originid]), tenant)
+    // What is twice in a batch is the first of the two.
+    if (!byKey.has(key)) byKey.set(key, event)
+  }
   const rows = await db<{ event_id: string }[]>`
     insert into inbox (tenant_id, consumer, event_id)
     select ${tenant}::uuid, 'events-in', key::uuid from jsonb_array_elements_text(${db.json([...byKey.keys()])}) as key

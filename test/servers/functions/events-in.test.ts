@@ -84,6 +84,9 @@ describe('POST /v1/events', () => {
     const sum = (name: string) => answers.reduce((sum, { body }) => sum + body[name], 0)
     expect(sum('accepted')).toBe(1)
     expect(await outbox(owner, tenant)).toHaveLength(1)
+    const twice = [order({ id: 'a', data: 1 }), order({ id: 'a', data: 2 })]
+    expect((await sendsAll(tenant, twice)).body).toMatchObject({ accepted: 1, duplicates: 1 })
+    expect((await outbox(owner, tenant))[1]?.data).toBe(1)
     // Another source, another event; another tenant as well.
     expect((await sends(tenant, { ...event, source: '/other' })).body.accepted).toBe(1)
     expect((await sends(await newTenant(), event)).body.accepted).toBe(1)
