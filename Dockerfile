@@ -1,7 +1,7 @@
 # One image for all functions, and one for each part that always runs.
 #
 #   docker build --target functions -t kgents/functions .      FUNCTION picks what a pod serves
-#   docker build --target parts     -t kgents/parts .          gateway/stream-hub, gateway/redis-rest, knative/relay
+#   docker build --target parts     -t kgents/parts .          gateway/{stream-hub,webhooks,redis-rest}, knative/relay
 #   docker build --target worker    -t kgents/worker .         gpu-workers on CPU, or any OpenAI-compatible server
 #   docker build --target worker-cuda -t kgents/worker:cuda .  gpu-workers on NVIDIA GPUs
 #
@@ -39,7 +39,7 @@ COPY functions functions
 COPY gateway gateway
 COPY knative knative
 USER 10001:10001
-# CMD is the part: node knative/relay/main.ts, node gateway/stream-hub/main.ts, node gateway/redis-rest/main.ts
+# CMD is the part: node knative/relay/main.ts, node gateway/{stream-hub,webhooks,redis-rest}/main.ts
 CMD ["node", "knative/relay/main.ts"]
 
 FROM ${NODE_IMAGE} AS worker

@@ -18,12 +18,15 @@ import { worldPurgatory } from './agentese/world-purgatory.ts'
 import { world } from './agentese/world.ts'
 import { worldAgent } from './agentese/world-agent.ts'
 import { worldTool } from './agentese/world-tool.ts'
+import { eventMappings } from './control/event-mappings.ts'
+import { eventsIn } from './control/events-in.ts'
 import { health } from './control/health.ts'
 import { issueToken } from './control/issue-token.ts'
 import { jobs } from './control/jobs.ts'
 import { jsonWebKeys } from './control/json-web-keys.ts'
 import { reference } from './control/reference.ts'
 import { subscribe } from './control/subscribe.ts'
+import { subscriptions } from './control/subscriptions.ts'
 
 export const catalog: readonly FunctionDefinition[] = [
   issueToken,
@@ -50,4 +53,7 @@ export const catalog: readonly FunctionDefinition[] = [
   jobs,
   reference,
   subscribe,
+  eventsIn,
+  eventMappings,
+  subscriptions,
 ]

@@ -29,6 +29,13 @@ export function json<T extends z.ZodType>(schema: T) {
 /** A TCP port; 0 lets the system choose one. */
 export const Port = z.coerce.number().int().min(0).max(65_535)
 
+/** Origins such as `http://tools.intern:8080`, separated by commas; absent is none. */
+export const OriginList = z
+  .string()
+  .default('')
+  .transform((list) => list.split(',').flatMap((origin) => (origin.trim() === '' ? [] : [origin.trim()])))
+  .pipe(z.array(z.url().refine((origin) => new URL(origin).origin === origin, 'is more than an origin')))
+
 /** Settings of the log, shared by all processes. */
 export const LogSettings = z.object({
   LOG_LEVEL: z.enum(['silent', 'error', 'warn', 'info', 'debug']).default('info'),

@@ -42,14 +42,26 @@ export const STRIPPED_HEADERS = [
   'ce-tracestate',
 ] as const
 
+/** The prefix of event attributes, which come in headers where events are taken. */
+const EVENT_PREFIX = 'ce-'
+
+/** What stays behind of a request that may be an event. */
+export const EVENT_STRIPPED_PREFIXES = STRIPPED_PREFIXES.filter((prefix) => prefix !== EVENT_PREFIX)
+export const EVENT_STRIPPED_HEADERS = STRIPPED_HEADERS.filter((name) => !name.startsWith(EVENT_PREFIX))
+
+export const STRIP_HEADERS_LUA = stripByPrefix(STRIPPED_PREFIXES)
+export const EVENT_STRIP_HEADERS_LUA = stripByPrefix(EVENT_STRIPPED_PREFIXES)
+
 /** Removes headers by prefix. `get_headers(0)` lists all: with its default limit, the 101st would slip through. */
-export const STRIP_HEADERS_LUA = `local prefixes = { ${STRIPPED_PREFIXES.map(quote).join(', ')} }
+function stripByPrefix(prefixes: readonly string[]): string {
+  return `local prefixes = { ${prefixes.map(quote).join(', ')} }
 for name in pairs(ngx.req.get_headers(0)) do
   for _, prefix in ipairs(prefixes) do
     if name:sub(1, #prefix) == prefix then kong.service.request.clear_header(name) end
   end
 end
 `
+}
 
 /** Announces a problem where Kong answers itself. An unreachable function is 502 to nginx, and 503 to our clients. */
 export const PROBLEM_HEADERS_LUA = `local own = { ${Object.keys(ANSWER_BY_STATUS)

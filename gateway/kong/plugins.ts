@@ -1,18 +1,18 @@
 /** The plugins that kgents asks of Kong, all of them bundled with Kong OSS 3.9, and why each is set as it is. */
 import { ANSWERS } from '../answers.ts'
-import { PROBLEM_BODY_LUA, PROBLEM_HEADERS_LUA, STRIP_HEADERS_LUA, STRIPPED_HEADERS } from './lua.ts'
+import {
+  EVENT_STRIP_HEADERS_LUA,
+  EVENT_STRIPPED_HEADERS,
+  PROBLEM_BODY_LUA,
+  PROBLEM_HEADERS_LUA,
+  STRIP_HEADERS_LUA,
+  STRIPPED_HEADERS,
+} from './lua.ts'
 import type { KongPlugin } from './types.ts'
 
 /** Run for every request, whatever its route. Their order here means nothing: Kong's is fixed. */
 export const GLOBAL_PLUGINS: readonly KongPlugin[] = [
-  {
-    name: 'pre-function',
-    config: {
-      access: [STRIP_HEADERS_LUA],
-      header_filter: [PROBLEM_HEADERS_LUA],
-      body_filter: [PROBLEM_BODY_LUA],
-    },
-  },
+  runLua(STRIP_HEADERS_LUA),
   {
     name: 'correlation-id',
     config: { header_name: 'X-Request-ID', generator: 'uuid', echo_downstream: true },
@@ -67,7 +67,7 @@ export const GLOBAL_PLUGINS: readonly KongPlugin[] = [
       hide_client_headers: true,
     },
   },
-  { name: 'request-transformer', config: { remove: { headers: [...STRIPPED_HEADERS] } } },
+  removeHeaders(STRIPPED_HEADERS),
   {
     // Everything but liveness is off by default. Per consumer says nothing here: there is one.
     name: 'prometheus',
@@ -79,6 +79,23 @@ export const GLOBAL_PLUGINS: readonly KongPlugin[] = [
     },
   },
 ]
+
+/**
+ * Lets the attributes of an event through, where events are taken: a route's plugins stand in for the global ones of the
+ * same name. Nothing of them is believed there but what the credential allows.
+ */
+export function letEventsIn(): KongPlugin[] {
+  return [runLua(EVENT_STRIP_HEADERS_LUA), removeHeaders(EVENT_STRIPPED_HEADERS)]
+}
+
+function runLua(strip: string): KongPlugin {
+  const config = { access: [strip], header_filter: [PROBLEM_HEADERS_LUA], body_filter: [PROBLEM_BODY_LUA] }
+  return { name: 'pre-function', config }
+}
+
+function removeHeaders(headers: readonly string[]): KongPlugin {
+  return { name: 'request-transformer', config: { remove: { headers: [...headers] } } }
+}
 
 /** Lets only holders of a valid platform token through. Issuer and audience are checked by the function: Kong cannot. */
 export function requireToken(): KongPlugin {

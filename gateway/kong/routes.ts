@@ -7,7 +7,7 @@
  * why endpoints under a prefix have the API key variant even where anybody may call.
  */
 import { pathPattern, specificity } from '../endpoint-paths.ts'
-import { requireToken } from './plugins.ts'
+import { letEventsIn, requireToken } from './plugins.ts'
 import type { KongRoute } from './types.ts'
 
 /** What routes are made from; a `FunctionDefinition` has it. */
@@ -24,6 +24,8 @@ export interface RoutedEndpoint {
   path: string
   auth: 'none' | 'optional' | 'required' | 'api-key'
   streams: boolean
+  /** Where events are taken, their attributes may come in headers. */
+  body?: 'cloudevents'
 }
 
 /** Kong cannot check an API key, so who sends one passes without a token and is checked by the function alone. */
@@ -68,6 +70,7 @@ export function endpointRoutes(
     regex_priority: specificity(endpoint.path),
     strip_path: false,
     preserve_host: false,
+    ...(endpoint.body === 'cloudevents' ? { plugins: letEventsIn() } : {}),
   }
   const required = endpoint.auth === 'required'
   return withKeyVariant(route, required, required || endpoint.path.startsWith(AGENTESE))
@@ -82,7 +85,7 @@ export function prefixOf(definition: RoutedFunction, fallback: string): string |
 }
 
 function withKeyVariant(route: KongRoute, needsToken: boolean, keyed: boolean): KongRoute[] {
-  const first = needsToken ? { ...route, plugins: [requireToken()] } : route
+  const first = needsToken ? { ...route, plugins: [...(route.plugins ?? []), requireToken()] } : route
   return keyed
     ? [first, { ...route, name: `${route.name}.key`, headers: { ...route.headers, ...API_KEY } }]
     : [first]

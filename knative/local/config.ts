@@ -20,9 +20,11 @@ const LocalConfig = LogSettings.extend({
   ACK_WAIT_SECONDS: z.coerce.number().int().min(1).default(15),
   /** Seconds from the end of a server to its next start. */
   RESTART_SECONDS: z.coerce.number().min(0).default(0.5),
+  /** Seconds between the attempts of one delivery. */
+  WEBHOOK_RETRY_SECONDS: z.string().optional(),
   /** `off` starts without a model. */
   INFERENCE: z.enum(['on', 'off']).default('on'),
-  /** Private origins, separated by commas, that tenants may have called. */
+  /** Private origins, separated by commas, that tenants may have called, by webhooks and tools. */
   EGRESS_PRIVATE_ALLOWED: z.string().optional(),
   /** Used instead of the servers that come along, where set. */
   DATABASE_URL: z.url().optional(),

@@ -18,7 +18,7 @@ import { cacheFolder } from './servers/wheels.ts'
 
 export interface Infrastructure {
   database: { owner: string; app: string; relay: string }
-  nats: { relay: string; hub: string; worker: string; monitoring: string | undefined }
+  nats: { relay: string; hub: string; worker: string; webhooks: string; monitoring: string | undefined }
   /** An ordinary Redis that needs a REST front, or one that speaks REST itself. */
   redis: { url: string } | { restUrl: string; restToken: string } | undefined
   inference: Inference
@@ -49,7 +49,7 @@ export async function startInfrastructure(
   const state = config.KGENTS_STATE
   const env = process.env
   const fetching = { env, cache: cacheFolder(env), tell: (text: string) => progress.note(text) }
-  const { postgres, redis: redisPassword, relay, hub, worker } = secrets.passwords
+  const { postgres, redis: redisPassword, relay, hub, worker, webhooks } = secrets.passwords
   const keep = async <T extends ServerProcess>(name: string, start: () => Promise<T>): Promise<T> => {
     const running = await progress.step(name, () =>
       keepRunning<T>({ start, pauseSeconds: config.RESTART_SECONDS, ...watcher }),
@@ -65,7 +65,7 @@ export async function startInfrastructure(
     natsOf(config, () => {
       const ports = { port: natsPort, monitoringPort: natsMonitor }
       return keep('NATS JetStream', () =>
-        startNats({ state, ...ports, passwords: { relay, hub, worker }, ...fetching }),
+        startNats({ state, ...ports, passwords: { relay, hub, worker, webhooks }, ...fetching }),
       )
     }),
     redisOf(config, () =>
@@ -85,7 +85,7 @@ async function natsOf(
   { NATS_URL: url, NATS_MONITORING_URL: monitoring }: LocalConfig,
   start: () => Promise<Awaited<ReturnType<typeof startNats>>>,
 ): Promise<Infrastructure['nats']> {
-  if (url !== undefined) return { relay: url, hub: url, worker: url, monitoring }
+  if (url !== undefined) return { relay: url, hub: url, worker: url, webhooks: url, monitoring }
   const { urls, monitoringUrl } = await start()
   return { ...urls, monitoring: monitoringUrl }
 }

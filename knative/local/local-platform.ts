@@ -119,9 +119,10 @@ export class LocalPlatform {
 }
 
 async function choosePorts({ PORT: gateway, WORKERS }: LocalConfig): Promise<Ports> {
-  const [gatewayStatus = 0, ingress = 0, hub = 0, relay = 0, redisRest = 0] = await findFreePorts(5)
+  const [gatewayStatus = 0, ingress = 0, hub = 0, webhooks = 0, relay = 0, redisRest = 0] =
+    await findFreePorts(6)
   const workers = await findFreePorts(WORKERS)
-  return { gateway, gatewayStatus, ingress, hub, relay, redisRest, workers }
+  return { gateway, gatewayStatus, ingress, hub, webhooks, relay, redisRest, workers }
 }
 
 /** As a person on this machine writes it. */

@@ -12,6 +12,7 @@ export interface Ports {
   gatewayStatus: number
   ingress: number
   hub: number
+  webhooks: number
   relay: number
   redisRest: number
   workers: number[]
@@ -40,7 +41,7 @@ const AUDIENCE = 'https://api.kgents.io'
 
 /** The parts that always run, in the order in which they start. */
 export function partsOf(facts: PlatformFacts): Part[] {
-  return [...redisRest(facts), relay(facts), hub(facts), ...workers(facts), gateway(facts)]
+  return [...redisRest(facts), relay(facts), hub(facts), webhooks(facts), ...workers(facts), gateway(facts)]
 }
 
 function redisRest({ secrets, infrastructure: { redis }, ports, config }: PlatformFacts): Part[] {
@@ -74,6 +75,15 @@ function hub({ secrets, infrastructure, ports, config }: PlatformFacts): Part {
     PLATFORM_AUDIENCE: AUDIENCE,
     PLATFORM_JWKS: publicSetOf(secrets.platformKey),
     CLUSTER_INGRESS: `127.0.0.1:${ports.ingress}`,
+  })
+}
+
+function webhooks({ secrets, infrastructure, ports, config }: PlatformFacts): Part {
+  return part('webhooks', 'gateway/webhooks/main.ts', ports.webhooks, config, {
+    NATS_URL: infrastructure.nats.webhooks,
+    WEBHOOK_SIGNING_KEY: secrets.webhookKey,
+    WEBHOOK_RETRY_SECONDS: config.WEBHOOK_RETRY_SECONDS,
+    EGRESS_PRIVATE_ALLOWED: config.EGRESS_PRIVATE_ALLOWED,
   })
 }
 
@@ -135,6 +145,7 @@ export function functionEnvironment(
     DATABASE_URL: infrastructure.database.app,
     EVENT_SIGNING_KEY: secrets.eventKey,
     TOOL_SECRET_KEY: secrets.toolKey,
+    WEBHOOK_SIGNING_KEY: secrets.webhookKey,
     PLATFORM_SIGNING_KEY: JSON.stringify(secrets.platformKey),
     DISPATCH_SIGNING_KEY: JSON.stringify(secrets.dispatchKey),
   }

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { exportJWK, generateKeyPair } from 'jose'
 import { z } from 'zod'
 import { replaceFile } from './write-file.ts'
@@ -17,10 +18,12 @@ const Secrets = z.object({
     relay: z.string(),
     hub: z.string(),
     worker: z.string(),
+    webhooks: z.string().default(random),
   }),
   redisRestToken: z.string(),
   eventKey: z.string(),
   toolKey: z.string(),
+  webhookKey: z.string().default(random),
   platformKey: Jwk,
   dispatchKey: Jwk,
 })
@@ -29,10 +32,12 @@ export type Secrets = z.infer<typeof Secrets>
 /** Reads the secrets in `state`, or makes them. */
 export async function loadSecrets(state: string): Promise<Secrets> {
   const file = join(state, 'secrets.json')
-  if (existsSync(file)) return readSecrets(file, state)
-  const secrets = await createSecrets()
+  const isThere = existsSync(file)
+  const secrets = isThere ? readSecrets(file, state) : await createSecrets()
   mkdirSync(state, { recursive: true, mode: 0o700 })
-  replaceFile(file, JSON.stringify(secrets, null, 2))
+  // A file of an older version lacks those of parts that came later; nothing opens with these yet.
+  const isWhole = isThere && isDeepStrictEqual(JSON.parse(readFileSync(file, 'utf8')), secrets)
+  if (!isWhole) replaceFile(file, JSON.stringify(secrets, null, 2))
   return secrets
 }
 
@@ -67,10 +72,12 @@ async function createSecrets(): Promise<Secrets> {
       relay: random(),
       hub: random(),
       worker: random(),
+      webhooks: random(),
     },
     redisRestToken: random(),
     eventKey: random(),
     toolKey: random(),
+    webhookKey: random(),
     platformKey: await createKey('platform'),
     dispatchKey: await createKey('dispatch'),
   }

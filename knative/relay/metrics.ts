@@ -18,6 +18,7 @@ const SERIES = {
   relay_wakes_total: ['counter', 'Times the relay woke from sleep, by what woke it'],
   relay_lag_seconds: ['gauge', 'Age of the oldest event that is not published'],
   relay_jobs_waiting: ['gauge', 'Jobs that wait for admission'],
+  relay_webhook_subscriptions: ['gauge', 'Subscriptions that have a consumer'],
   relay_leading: ['gauge', 'Whether this relay drains the database'],
   relay_nats_connected: ['gauge', 'Whether NATS is reached'],
 } as const satisfies Record<string, readonly [Series['kind'], string]>

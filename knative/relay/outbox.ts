@@ -38,6 +38,8 @@ export interface OutboxOptions {
   link: StreamLink
   log: Log
   metrics: Metrics
+  /** Called with the subjects of each row that was published, before its mark is known to be written. */
+  onPublished?: (subjects: readonly string[]) => void
   batch?: number
 }
 
@@ -48,7 +50,8 @@ export interface Outbox {
   rewind(): void
 }
 
-export function createOutbox({ sql, link, log, metrics, batch = 500 }: OutboxOptions): Outbox {
+export function createOutbox(options: OutboxOptions): Outbox {
+  const { sql, link, log, metrics, onPublished = () => {}, batch = 500 } = options
   // Nothing unpublished is left below this transaction: reading from here steps over the dead index entries.
   let floor = '0'
 
@@ -93,6 +96,7 @@ export function createOutbox({ sql, link, log, metrics, batch = 500 }: OutboxOpt
         break
       }
     }
+    for (const { subjects } of stored) onPublished(subjects)
     if (stored.length > 0) await mark(stored, 'now')
     for (const { row, reason } of bad) await setAside(row, reason)
     metrics.add('relay_published_total', stored.length)

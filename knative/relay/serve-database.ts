@@ -14,6 +14,7 @@ import type { Metrics } from './metrics.ts'
 import { createOutbox, NotStored } from './outbox.ts'
 import { backoff, pause, within } from './pause.ts'
 import { createRecovery } from './recovery.ts'
+import { createSinks } from './sinks.ts'
 import { createStateLog } from './state-log.ts'
 import type { StreamLink } from './stream-link.ts'
 import { createWake, type Idle } from './wake.ts'
@@ -35,7 +36,8 @@ export async function serveDatabase(session: Session, options: ServeOptions): Pr
   const { sql, ended } = session
   const { url, database, link, room, log, metrics } = options
   const wake = createWake(sql, metrics, ended)
-  const outbox = createOutbox({ sql, link, log, metrics })
+  const sinks = createSinks({ sql, link, log, metrics })
+  const outbox = createOutbox({ sql, link, log, metrics, onPublished: sinks.notice })
   const admission = createAdmission({ sql, link, room, log, metrics })
   const recovery = createRecovery(sql, link, outbox, log)
   const expiry = createJobExpiry(sql, link, log)
@@ -46,6 +48,7 @@ export async function serveDatabase(session: Session, options: ServeOptions): Pr
     if (!link.connected) return 'away'
     await recovery.check()
     await expiry.check()
+    await sinks.check()
     const [events, jobs] = await allOrThrow([outbox.drain(), admission.admit()])
     if (events.moved + jobs.admitted > 0) return 'moved'
     if (events.held || jobs.held) return 'held'

@@ -1,6 +1,7 @@
 /** What a handler is given, and what it may answer besides its output. No HTTP, no connection, no environment. */
 import type { Observer } from '../agentese/observer.ts'
 import type { Db } from '../database/database.ts'
+import type { TenantEvent } from '../events/tenant-event.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { ChatRequest, EmbedRequest, TokenUsage } from '../inference/messages.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -20,6 +21,8 @@ export interface Call {
    * also the last thing that followers of that job see.
    */
   emit(type: `io.kgents.${string}`, data: Record<string, unknown>, options?: { closes?: string }): void
+  /** Passes on what the tenant's own systems tell; leaves with the transaction, or not at all. Answers its id. */
+  passOn(event: TenantEvent): string
   /** Records the state that `target` (`context.holon`) has from now on, and tells subscribers; null when it is gone. */
   changed(target: string, state: Record<string, unknown> | null): void
   /**

@@ -31,6 +31,8 @@ export interface Route<I, O> {
   transaction?: boolean
   streams?: boolean
   format?: Format
+  /** `cloudevents` takes events in each of their three forms; the input is then `{ events }`, a list of what was sent. */
+  body?: 'cloudevents'
   status?: (output: O) => number
   statuses?: readonly number[]
   maxAgeSeconds?: number
@@ -97,6 +99,7 @@ function toEndpoint(name: string, contract: AnyRoute): Endpoint {
     transaction: contract.transaction ?? true,
     streams: contract.streams ?? false,
     format: contract.format ?? 'json',
+    ...(contract.body === undefined ? {} : { body: contract.body }),
     ...(contract.status === undefined ? {} : { status: contract.status }),
     ...(contract.statuses === undefined ? {} : { statuses: contract.statuses }),
     ...(contract.maxAgeSeconds === undefined ? {} : { maxAgeSeconds: contract.maxAgeSeconds }),

@@ -57,6 +57,8 @@ export interface Endpoint<I = unknown, O = unknown> {
   transaction: boolean
   /** Whether the caller may stay on the line for the result: the gateway sends such requests to the stream hub. */
   streams: boolean
+  /** What the body of a POST is; absent is a JSON object, and that is the input. */
+  body?: 'cloudevents'
   format: Format
   /** HTTP status of an answer, where it is not always 200. */
   status?: (output: O) => number

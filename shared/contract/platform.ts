@@ -23,6 +23,10 @@ export interface Platform {
   endJob(end: JobEnd, call: Call): Promise<JobStatus | undefined>
   /** Whether there is a model that can be asked. */
   hasModel(): boolean
+  /** The secret that a webhook is signed with. Only the function that holds the key of webhooks can tell. */
+  webhookSecret(subscription: string, rotation: number): string
+  /** Origins that requests of tenants may go to although they are private, as the operator says. */
+  privateOrigins: readonly string[]
   /** Looks after each dependency of the platform, each within a second. */
   probe(): Promise<Record<string, ComponentHealth>>
   /** Counts over all tenants, in the Prometheus text format. */

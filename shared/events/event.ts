@@ -19,6 +19,8 @@ export interface KgentsEvent {
   type: string
   /** RFC 3339. */
   time: string
+  /** The id that a tenant's own system gave it; `id` is ours in any case. */
+  originid?: string
   /** What it is about: a path or a job id. */
   subject?: string
   datacontenttype: 'application/json'
@@ -38,11 +40,22 @@ export interface NewEvent {
   subject?: string
   function?: string
   traceparent?: string
+  /** Of an event that happened elsewhere; absent is now. */
+  time?: string
+  originid?: string
   data: unknown
 }
 
 /** Events that a worker may sign: those about the job whose key it was handed. */
 const SIGNED_BY_JOB = /^io\.kgents\.inference\.(started|completed|failed)$/
+
+/** Events that the sender of webhooks may sign: what became of one subscription. */
+const SIGNED_BY_SENDER = /^io\.kgents\.subscription\.(failed|recovered|dead|disabled)$/
+
+/** Whether an event of `type` is believed for the keys of webhooks, and not for those of events. */
+export function isSenderReport(type: string): boolean {
+  return SIGNED_BY_SENDER.test(type)
+}
 
 export function createEvent(event: NewEvent, key: string): KgentsEvent {
   const { tenant, ...rest } = event
@@ -58,9 +71,10 @@ export function createEvent(event: NewEvent, key: string): KgentsEvent {
 }
 
 /**
- * Checks that `event` was signed by the platform, or by the worker that holds its job.
+ * Checks that `event` was signed by the platform, by the worker that holds its job, or by the sender of webhooks.
  *
- * @param keys the platform's event signing keys, base64url; several while they rotate
+ * @param keys the platform's event signing keys, base64url; several while they rotate. The key of webhooks where
+ *   `isSenderReport`
  * @throws Failure EVENT_SYNTAX where an attribute is missing, SIGNATURE_INVALID where the signature does not fit
  */
 export function verifyEvent(event: KgentsEvent, ...keys: string[]): void {
@@ -69,7 +83,7 @@ export function verifyEvent(event: KgentsEvent, ...keys: string[]): void {
       throw new Failure('EVENT_SYNTAX', `Cannot read the event: attribute "${name}" is missing`)
     }
   }
-  if (!keys.some((key) => fits(event, SIGNED_BY_JOB.test(event.type) ? jobKeyOf(event, key) : key))) {
+  if (!keys.some((key) => fits(event, keyFor(event, key)))) {
     throw new Failure('SIGNATURE_INVALID', `Cannot accept event "${event.id}": its signature does not fit`)
   }
 }
@@ -85,9 +99,22 @@ export function deriveResultKey(key: string, tenant: string, job: string): strin
   return createHmac('sha256', keyObjectOf(key)).update(`result:${tenant}:${job}`).digest('base64url')
 }
 
-function jobKeyOf(event: KgentsEvent, key: string): string {
-  const job = (event.data as { job?: unknown } | null)?.job
-  return deriveResultKey(key, event.tenantid, typeof job === 'string' ? job : '')
+/** The key with which the sender of webhooks tells what became of one subscription, base64url. */
+export function deriveReportKey(webhookKey: string, tenant: string, subscription: string): string {
+  return createHmac('sha256', keyObjectOf(webhookKey))
+    .update(`report:${tenant}:${subscription}`)
+    .digest('base64url')
+}
+
+function keyFor(event: KgentsEvent, key: string): string {
+  const { job, subscription } = (event.data ?? {}) as { job?: unknown; subscription?: unknown }
+  if (SIGNED_BY_JOB.test(event.type)) return deriveResultKey(key, event.tenantid, textOf(job))
+  if (SIGNED_BY_SENDER.test(event.type)) return deriveReportKey(key, event.tenantid, textOf(subscription))
+  return key
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : ''
 }
 
 /** Time enters as milliseconds and data in canonical form: intermediaries may write both differently. */
@@ -101,6 +128,7 @@ function sign(event: KgentsEvent, key: string): string {
     event.function ?? '',
     Date.parse(event.time),
     canonical(event.data),
+    ...(event.originid === undefined ? [] : [event.originid]),
   ]
   return createHmac('sha256', keyObjectOf(key)).update(JSON.stringify(signed)).digest('base64url')
 }

@@ -81,7 +81,7 @@ function readCredentials(server: URL | undefined): Pick<ConnectionOptions, 'user
 
 /** Attributes that travel as `ce-` headers; `datacontenttype` travels as `content-type`. */
 const REQUIRED = ['id', 'source', 'type', 'time', 'tenantid'] as const
-const OPTIONAL = ['subject', 'function', 'traceparent', 'signature'] as const
+const OPTIONAL = ['subject', 'function', 'originid', 'traceparent', 'signature'] as const
 
 /** Writes an event for NATS; the headers include `Nats-Msg-Id`. */
 export function toNats(event: KgentsEvent): { headers: MsgHdrs; payload: Uint8Array } {

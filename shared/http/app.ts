@@ -20,6 +20,7 @@ import { DispatchedCall } from './dispatch.ts'
 import { keptAnswer, knows } from './kept-answer.ts'
 import { isBug, problemOf } from './problem.ts'
 import { readJsonObject } from './read-body.ts'
+import { readEventList } from './read-event-list.ts'
 import { readEvent, type RequestHeaders } from './read-event.ts'
 
 /** Makes the app that serves the functions of `runtime`. */
@@ -194,6 +195,9 @@ function answerError(
 async function inputOf(context: Context, endpoint: Endpoint): Promise<unknown> {
   const parameters = context.req.param()
   if (endpoint.method !== 'POST') return { ...context.req.query(), ...parameters }
+  if (endpoint.body === 'cloudevents') {
+    return { events: await readEventList(context.req.raw, headersOf(context)), ...parameters }
+  }
   const body = await readJsonObject(context.req.raw)
   return endpoint.aspect === undefined ? { ...body, ...parameters } : body
 }

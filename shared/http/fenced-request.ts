@@ -12,7 +12,7 @@ import { buildConnector, Client, type Dispatcher } from 'undici'
 import { Failure } from '../failures.ts'
 import { checkAddresses, readDestination, type Destination, type EgressRules } from './egress.ts'
 import { nextHop, toHeaders, type Hop } from './fenced-hop.ts'
-import { readBounded, TooLarge, UnknownEncoding } from './read-bounded.ts'
+import { readBounded, readExcerpt, TooLarge, UnknownEncoding } from './read-bounded.ts'
 import { resolvePublicName, resolveTrustedName, type ResolveName } from './resolve-name.ts'
 
 export interface FencedRequest extends EgressRules {
@@ -24,6 +24,8 @@ export interface FencedRequest extends EgressRules {
   timeoutSeconds: number
   /** Of the answer's body, unpacked. */
   maxBytes: number
+  /** The status is all that matters: as much of the body as comes is given, and how it ends is no failure. */
+  excerpt?: boolean
   /** At most 3; absent is 3. */
   maxRedirects?: number
   signal?: AbortSignal
@@ -81,7 +83,10 @@ async function exchange(
     const options = { path: `${url.pathname}${url.search}`, method, headers }
     const answer = await client.request({ ...options, body: body ?? null, signal })
     const answered = plain(answer.headers)
-    const read = await readBounded(answer.body, answered['content-encoding'], wanted.maxBytes)
+    const { maxBytes, excerpt = false } = wanted
+    const read = excerpt
+      ? await readExcerpt(answer.body, maxBytes)
+      : await readBounded(answer.body, answered['content-encoding'], maxBytes)
     return { status: answer.statusCode, headers: answered, body: read, url: url.href }
   } catch (error) {
     throw asFailure(error, url, wanted, signal)

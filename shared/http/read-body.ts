@@ -10,8 +10,24 @@ const BODY_LIMIT = 1_048_576
  * @throws Failure BODY_TOO_LARGE, CONTENT_TYPE or BODY_SYNTAX
  */
 export async function readJsonObject(request: Request): Promise<Record<string, unknown>> {
+  const value = await readJson(request)
+  if (value === undefined) return {}
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new Failure('BODY_SYNTAX', 'Cannot read the body: it is not a JSON object', {
+      suggestion: 'Wrap the input in an object',
+    })
+  }
+  return value as Record<string, unknown>
+}
+
+/**
+ * The body as any JSON; undefined where there is none.
+ *
+ * @throws Failure BODY_TOO_LARGE, CONTENT_TYPE or BODY_SYNTAX
+ */
+export async function readJson(request: Request): Promise<unknown> {
   const text = await readText(request)
-  if (text === '') return {}
+  if (text === '') return undefined
   const type = request.headers.get('content-type') ?? ''
   if (!/^application\/([a-z0-9.+-]+\+)?json\s*(;|$)/i.test(type)) {
     throw new Failure('CONTENT_TYPE', `Cannot read a body of type "${type}"`, {
@@ -20,12 +36,7 @@ export async function readJsonObject(request: Request): Promise<Record<string, u
   }
   const value = parseJson(text)
   checkStorable(text, value)
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new Failure('BODY_SYNTAX', 'Cannot read the body: it is not a JSON object', {
-      suggestion: 'Wrap the input in an object',
-    })
-  }
-  return value as Record<string, unknown>
+  return value
 }
 
 /** The whole body, unless it is too large: then reading stops at the limit. */

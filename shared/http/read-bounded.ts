@@ -33,6 +33,22 @@ export async function readBounded(
   return await pipeline(body, atMost, DECODERS[name](), limitedTo(maxBytes), join)
 }
 
+/** The first `maxBytes` of the body as they come; fewer where it ends or breaks off before. */
+export async function readExcerpt(body: Readable, maxBytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let size = 0
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      chunks.push(chunk)
+      size += chunk.byteLength
+      if (size >= maxBytes) break
+    }
+  } catch {
+    // What has come is good for what it is wanted for.
+  }
+  return Buffer.concat(chunks).subarray(0, maxBytes)
+}
+
 function isKnown(name: string): name is keyof typeof DECODERS {
   return Object.hasOwn(DECODERS, name)
 }

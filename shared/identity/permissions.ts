@@ -10,6 +10,8 @@ export const PERMISSIONS = [
   'kgent:create',
   'jobs:read',
   'jobs:cancel',
+  'events:write',
+  'subscriptions:write',
   'tenant:admin',
 ] as const
 export type Permission = (typeof PERMISSIONS)[number]
@@ -21,6 +23,8 @@ const DEVELOPER = [
   'agentese:write',
   'kgent:create',
   'jobs:cancel',
+  'events:write',
+  'subscriptions:write',
 ] as const satisfies Permission[]
 const ADMIN = [...DEVELOPER, 'tenant:admin'] as const satisfies Permission[]
 

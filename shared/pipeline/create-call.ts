@@ -6,7 +6,8 @@ import type { Platform } from '../contract/platform.ts'
 import { v7 as uuidv7 } from 'uuid'
 import { withTenant, type Db } from '../database/database.ts'
 import type { ChangeData } from '../events/agentese-events.ts'
-import { createEvent } from '../events/event.ts'
+import { createEvent, type NewEvent } from '../events/event.ts'
+import { isReserved, tenantSource } from '../events/tenant-event.ts'
 import { Failure } from '../failures.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { NewJob } from '../inference/queue-job.ts'
@@ -101,6 +102,14 @@ class HandlerCall implements Call {
     this.#writing().events.push(toOutbox(this.#event({ type, data }), closes))
   }
 
+  readonly passOn: Call['passOn'] = (given) => {
+    if (isReserved(given.type))
+      throw new Failure('EVENT_SYNTAX', `Cannot pass on "${given.type}": it is ours`)
+    const event = this.#event({ ...given, source: tenantSource(given.source) })
+    this.#writing().events.push(toOutbox(event))
+    return event.id
+  }
+
   readonly changed: Call['changed'] = (target, state) => {
     const { changes, events } = this.#writing()
     const { id, path = '' } = this.#parts
@@ -133,7 +142,7 @@ class HandlerCall implements Call {
     return present(this.#parts.mayWrite ? this.#parts.pending : undefined, 'no events and no charges')
   }
 
-  #event(event: { type: string; subject?: string; data: unknown }) {
+  #event(event: Omit<NewEvent, 'source' | 'tenant'> & { source?: string }) {
     const { runtime, function: definition } = this.#parts
     const source = `/functions/${definition.name}`
     const traceparent = formatTraceparent(this.trace)

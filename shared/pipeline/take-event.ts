@@ -1,7 +1,7 @@
 /** Takes one delivered event: checks its signature, finds who wants it, and runs that exactly once per event. */
 import { withTenant, type Db } from '../database/database.ts'
 import type { FunctionDefinition, Subscription } from '../contract/function.ts'
-import { verifyEvent, type KgentsEvent } from '../events/event.ts'
+import { isSenderReport, verifyEvent, type KgentsEvent } from '../events/event.ts'
 import { Failure } from '../failures.ts'
 import { readTraceparent } from '../telemetry/trace.ts'
 import { createCall, nothingPending, type CallParts } from './create-call.ts'
@@ -15,7 +15,7 @@ import type { Runtime } from './runtime.ts'
  * @throws Failure EVENT_SYNTAX or SIGNATURE_INVALID where the event cannot be believed
  */
 export async function takeEvent(event: KgentsEvent, runtime: Runtime, signal: AbortSignal): Promise<void> {
-  verifyEvent(event, ...runtime.eventKeys)
+  verifyEvent(event, ...(isSenderReport(event.type) ? runtime.webhookKeys : runtime.eventKeys))
   for (const definition of runtime.functions) {
     for (const subscription of definition.subscriptions) {
       if (matches(event, subscription)) await deliver(event, definition, subscription, runtime, signal)

@@ -1,6 +1,6 @@
 /** What a function process reads from its environment. */
 import { z } from 'zod'
-import { json, LogSettings, Port } from '../config.ts'
+import { json, LogSettings, OriginList, Port } from '../config.ts'
 
 const KeySet = z.looseObject({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string() })) })
 const PrivateKey = z.looseObject({ kty: z.string(), kid: z.string(), alg: z.string() })
@@ -37,12 +37,10 @@ export const FunctionConfig = LogSettings.extend({
   EVENT_SIGNING_KEY: keys().optional(),
   /** 32 bytes, base64url: seals the secrets of tools. While it rotates: the new key, a comma, the old one. */
   TOOL_SECRET_KEY: keys().optional(),
-  /** Origins, separated by commas, that tenants may have called although they are private: `http://tools.svc:8080`. */
-  EGRESS_PRIVATE_ALLOWED: z
-    .string()
-    .default('')
-    .transform((origins) => origins.split(',').flatMap((each) => each.trim() || []))
-    .pipe(z.array(z.url({ protocol: /^https?$/ }))),
+  /** 32 bytes, base64url: the secrets of webhooks are derived from it, so it stays as long as they do. */
+  WEBHOOK_SIGNING_KEY: z.string().min(43).optional(),
+  /** Origins that requests of tenants may go to although they are private, separated by commas. */
+  EGRESS_PRIVATE_ALLOWED: OriginList,
   /** Why no model can be asked; absent where one can. */
   INFERENCE_UNAVAILABLE: z.string().optional(),
   /** `host:port` that answers for all functions where there is no cluster DNS. */

@@ -5,6 +5,7 @@ import type { FunctionDefinition } from '../contract/function.ts'
 import type { Platform } from '../contract/platform.ts'
 import { openDatabase } from '../database/database.ts'
 import { Failure } from '../failures.ts'
+import { deriveWebhookSecret } from '../events/webhook.ts'
 import { createFunctionCaller } from '../http/call-function.ts'
 import { createDispatcher, DISPATCH_ISSUER } from '../http/dispatch.ts'
 import { createApiKeyLookup } from '../identity/api-keys.ts'
@@ -60,6 +61,7 @@ export function openRuntime(config: FunctionConfig, catalog: readonly FunctionDe
     authenticateApiKey: createApiKeyLookup(sql),
     eventKey: eventKeys[0] ?? '',
     eventKeys,
+    webhookKeys: config.WEBHOOK_SIGNING_KEY === undefined ? [] : [config.WEBHOOK_SIGNING_KEY],
     inferenceUnavailable: config.INFERENCE_UNAVAILABLE,
     platform: undefined as unknown as Platform, // reason: set below; its operations need the runtime they belong to
   }
@@ -121,6 +123,13 @@ function createPlatform(
     secretBox: createSecretBox(config.TOOL_SECRET_KEY ?? []),
     endJob: (end, { db, signal }) => endJob({ runtime, db, signal }, end),
     hasModel: () => runtime.inferenceUnavailable === undefined,
+    webhookSecret(subscription, rotation) {
+      if (config.WEBHOOK_SIGNING_KEY === undefined) {
+        throw new Failure('INTERNAL', 'This function was not given WEBHOOK_SIGNING_KEY')
+      }
+      return deriveWebhookSecret(config.WEBHOOK_SIGNING_KEY, subscription, rotation)
+    },
+    privateOrigins: config.EGRESS_PRIVATE_ALLOWED,
     // Anybody may ask, so asking often costs no more than asking once.
     probe: remember(1000, createProbe(config, runtime.sql)),
     metrics: remember(5000, () => readPlatformMetrics(runtime.sql)),

@@ -22,7 +22,7 @@ import { allowLogin, migrate } from '../../shared/database/migrate.ts'
 export interface ServerAddresses {
   /** The migrated database, for its owner, for functions and for the relay. */
   postgres: { owner: string; app: string; relay: string }
-  nats: { relay: string; hub: string; worker: string; monitoring: string }
+  nats: { relay: string; hub: string; worker: string; webhooks: string; monitoring: string }
   redis: { url: string; restUrl: string; restToken: string }
 }
 
@@ -46,7 +46,7 @@ export async function startTestPostgres(state: string, port?: number): Promise<P
 
 export async function startTestNats(state: string): Promise<NatsServer> {
   const [port = 0, monitoringPort = 0] = await findFreePorts(2)
-  const passwords = { relay: makeSecret(), hub: makeSecret(), worker: makeSecret() }
+  const passwords = { relay: makeSecret(), hub: makeSecret(), worker: makeSecret(), webhooks: makeSecret() }
   return await startNats({ state, port, monitoringPort, passwords, ...fetching })
 }
 

@@ -4,6 +4,8 @@
  */
 import { z } from 'zod'
 import {
+  EVENT_STRIP_HEADERS_LUA,
+  EVENT_STRIPPED_PREFIXES,
   PROBLEM_BODY_LUA,
   PROBLEM_HEADERS_LUA,
   STRIP_HEADERS_LUA,
@@ -12,12 +14,13 @@ import {
 import type { CreatePlugin } from '../plugin.ts'
 
 const Config = z.strictObject({
-  access: z.tuple([z.literal(STRIP_HEADERS_LUA)]),
+  access: z.tuple([z.literal([STRIP_HEADERS_LUA, EVENT_STRIP_HEADERS_LUA])]),
   header_filter: z.tuple([z.literal(PROBLEM_HEADERS_LUA)]),
   body_filter: z.tuple([z.literal(PROBLEM_BODY_LUA)]),
 })
 
 export const createPreFunction: CreatePlugin = (config) => {
-  Config.parse(config)
-  return { strips: (name) => STRIPPED_PREFIXES.some((prefix) => name.startsWith(prefix)) }
+  const [lua] = Config.parse(config).access
+  const prefixes = lua === STRIP_HEADERS_LUA ? STRIPPED_PREFIXES : EVENT_STRIPPED_PREFIXES
+  return { strips: (name) => prefixes.some((prefix) => name.startsWith(prefix)) }
 }

@@ -8,7 +8,7 @@
 
 import { BROKER_CONSUMER } from '../../../shared/events/nats.ts'
 
-export type NatsUser = 'relay' | 'hub' | 'worker'
+export type NatsUser = 'relay' | 'hub' | 'worker' | 'webhooks'
 
 interface Permissions {
   publish: { allow: string[]; deny?: string[] }
@@ -52,7 +52,16 @@ export const PERMISSIONS: Record<NatsUser, Permissions> = {
   /** Owns the streams and publishes what functions wrote to their outbox; it never deletes a whole stream. */
   relay: {
     publish: {
-      allow: ['$JS.API.>', '$JS.ACK.>', '$JS.FC.>', 'agentese.>', 'events.>', 'inference.>', 'tokens.>'],
+      allow: [
+        '$JS.API.>',
+        '$JS.ACK.>',
+        '$JS.FC.>',
+        'agentese.>',
+        'events.>',
+        'inference.>',
+        'tokens.>',
+        'sinks.changed',
+      ],
       deny: ['$JS.API.STREAM.DELETE.>', '$JS.API.STREAM.PURGE.>'],
     },
     subscribe: { allow: [`${inboxPrefix('relay')}.>`, '$JS.EVENT.ADVISORY.>'] },
@@ -89,5 +98,30 @@ export const PERMISSIONS: Record<NatsUser, Permissions> = {
       ],
     },
     subscribe: { allow: [`${inboxPrefix('worker')}.>`, 'events.*.io.kgents.job.cancelled'] },
+  },
+  /**
+   * Takes what the consumers of webhooks hold, and tells what became of it. A consumer's name is one token of a subject, so
+   * the ones that are not its own are named.
+   */
+  webhooks: {
+    publish: {
+      allow: [
+        '$JS.API.INFO',
+        ...['AGENTESE', 'EVENTS'].flatMap((stream) => [
+          `$JS.API.CONSUMER.LIST.${stream}`,
+          `$JS.API.CONSUMER.INFO.${stream}.*`,
+          `$JS.API.CONSUMER.MSG.NEXT.${stream}.*`,
+          `$JS.ACK.${stream}.>`,
+        ]),
+        ...['failed', 'recovered', 'dead', 'disabled'].map(
+          (what) => `events.*.io.kgents.subscription.${what}`,
+        ),
+      ],
+      deny: ['AGENTESE', 'EVENTS'].flatMap((stream) => [
+        `$JS.API.CONSUMER.MSG.NEXT.${stream}.${BROKER_CONSUMER}`,
+        `$JS.ACK.${stream}.${BROKER_CONSUMER}.>`,
+      ]),
+    },
+    subscribe: { allow: [`${inboxPrefix('webhooks')}.>`, 'sinks.changed'] },
   },
 }

@@ -71,7 +71,7 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
   return {
     ...server,
     monitoringUrl,
-    urls: { relay: urlOf('relay'), hub: urlOf('hub'), worker: urlOf('worker') },
+    urls: { relay: urlOf('relay'), hub: urlOf('hub'), worker: urlOf('worker'), webhooks: urlOf('webhooks') },
   }
 }
 

@@ -16,6 +16,9 @@ import type { Runtime } from '../../../shared/pipeline/runtime.ts'
 import { FunctionConfig } from '../../../shared/runtime/config.ts'
 import { openRuntime } from '../../../shared/runtime/create-runtime.ts'
 
+/** What the secrets of webhooks are derived from. */
+export const WEBHOOK_KEY = Buffer.alloc(32, 9).toString('base64url')
+
 interface Answer {
   status: number
   headers: Headers
@@ -164,6 +167,7 @@ async function open(
     DISPATCH_JWKS: dispatch.set,
     DISPATCH_SIGNING_KEY: dispatch.secret,
     EVENT_SIGNING_KEY: eventKey,
+    WEBHOOK_SIGNING_KEY: WEBHOOK_KEY,
     CLUSTER_INGRESS: ingress.address,
     TOOL_SECRET_KEY: randomBytes(32).toString('base64url'),
     ...settings,

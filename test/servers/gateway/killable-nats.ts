@@ -24,7 +24,7 @@ export async function startKillableNats(): Promise<KillableNats> {
   const { state, remove } = await makeStateFolder()
   const [port = 0, monitoringPort = 0] = await findFreePorts(2)
   const secret = () => randomBytes(12).toString('base64url')
-  const passwords = { relay: secret(), hub: secret(), worker: secret() }
+  const passwords = { relay: secret(), hub: secret(), worker: secret(), webhooks: secret() }
   const fetching = { cache: cacheFolder(process.env), env: process.env }
   const start = () => startNats({ state, port, monitoringPort, passwords, ...fetching })
   let nats: NatsServer = await start()

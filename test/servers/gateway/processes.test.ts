@@ -71,6 +71,30 @@ describe('the processes of the gateway', () => {
     expect(await hub.exited).toBe(0)
   })
 
+  test('webhooks/main.ts reaches NATS, and stops when asked to', async ({ start }) => {
+    const [port = 0] = await findFreePorts(1)
+    const sender = start('webhooks/main.ts', {
+      PORT: String(port),
+      NATS_URL: inject('servers').nats.webhooks,
+      WEBHOOK_SIGNING_KEY: Buffer.alloc(32, 1).toString('base64url'),
+    })
+    const read = async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
+    await expect
+      .poll(() => read().catch(String), { timeout: 15_000 })
+      .toContain('kgents_webhook_nats_connected 1')
+    expect(await statusOf(`http://127.0.0.1:${port}/health/live`)).toBe(200)
+    sender.stop()
+    expect(await sender.exited).toBe(0)
+  })
+
+  test('webhooks/main.ts says what it misses and does not start', async ({ start }) => {
+    const failing = start('webhooks/main.ts', { EGRESS_PRIVATE_ALLOWED: 'http://127.0.0.1:1/path' })
+    expect(await failing.exited).toBe(1)
+    for (const name of ['PORT', 'NATS_URL', 'WEBHOOK_SIGNING_KEY', 'EGRESS_PRIVATE_ALLOWED']) {
+      expect(failing.output()).toContain(name)
+    }
+  })
+
   test.for(['local/main.ts', 'stream-hub/main.ts'])(
     '%s says what it misses and does not start',
     async (program, { start }) => {

@@ -72,7 +72,12 @@ export const test = base.extend<{ world: World }>({
 
 class WorkerWorld implements World {
   readonly #state: string
-  readonly #passwords = { relay: randomUUID(), hub: randomUUID(), worker: randomUUID() }
+  readonly #passwords = {
+    relay: randomUUID(),
+    hub: randomUUID(),
+    worker: randomUUID(),
+    webhooks: randomUUID(),
+  }
   #ports: number[] = []
   #nats: NatsServer | undefined
   #nc: NatsConnection | undefined

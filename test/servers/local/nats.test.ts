@@ -13,6 +13,7 @@ const test = base.extend<{
   relay: NatsConnection
   hub: NatsConnection
   worker: NatsConnection
+  webhooks: NatsConnection
 }>({
   server: [
     // eslint-disable-next-line no-empty-pattern -- vitest reads the fixture's needs from this pattern
@@ -31,6 +32,7 @@ const test = base.extend<{
   relay: async ({ server }, use) => await withConnection(server, 'relay', use),
   hub: async ({ server }, use) => await withConnection(server, 'hub', use),
   worker: async ({ server }, use) => await withConnection(server, 'worker', use),
+  webhooks: async ({ server }, use) => await withConnection(server, 'webhooks', use),
 })
 
 function connectAs(server: NatsServer, user: NatsUser): Promise<NatsConnection> {
@@ -74,6 +76,48 @@ test('the worker takes jobs, acknowledges them, and publishes tokens and results
     .jetstream()
     .publish('events.acme.io.kgents.inference.completed', 'done')
   expect(results).toBe('EVENTS')
+})
+
+test('the sender of webhooks takes from its own consumers, and reports', async ({
+  relay,
+  webhooks,
+  expect,
+}) => {
+  const manager = await relay.jetstreamManager()
+  await manager.consumers.add('EVENTS', {
+    durable_name: 'sink-1',
+    ack_policy: AckPolicy.Explicit,
+    filter_subjects: ['events.acme.com.example.>'],
+  })
+  await relay.jetstream().publish('events.acme.com.example.order', 'an order')
+  const names: string[] = []
+  for await (const { name } of (await webhooks.jetstreamManager({ checkAPI: false })).consumers.list(
+    'EVENTS',
+  )) {
+    names.push(name)
+  }
+  expect(names).toContain('sink-1')
+  const consumer = await webhooks.jetstream().consumers.get('EVENTS', 'sink-1')
+  const message = await consumer.next({ expires: 5000 })
+  expect(message && text.decode(message.data)).toBe('an order')
+  expect(await message?.ackAck()).toBe(true)
+  await webhooks.jetstream().publish('events.acme.io.kgents.subscription.failed', 'x')
+})
+
+test.for([
+  'events.acme.io.kgents.job.completed',
+  'events.acme.io.kgents.subscription.redeliver',
+  'agentese.acme.void.entropy.sip',
+  '$JS.API.CONSUMER.MSG.NEXT.EVENTS.broker',
+  '$JS.ACK.EVENTS.broker.1.1.1.1.0',
+  '$JS.API.CONSUMER.DELETE.EVENTS.sink-1',
+  '$JS.API.CONSUMER.CREATE.EVENTS.mine',
+  '$JS.API.STREAM.MSG.GET.EVENTS',
+  'sinks.changed',
+])('the sender of webhooks may not publish to %s', async (subject, { webhooks, expect }) => {
+  const refusal = firstRefusal(webhooks)
+  webhooks.publish(subject, text.encode('x'))
+  expect(await refusal).toContain(subject)
 })
 
 test('the worker reads the token log of a job, and hears of a cancellation', async ({

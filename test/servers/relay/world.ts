@@ -85,7 +85,7 @@ export class World {
     const { ownerUrl, relayUrl } = await createDatabase(postgresUrls)
     const state = mkdtempSync(join(tmpdir(), 'kgents-relay-'))
     const [port, monitoringPort] = await findFreePorts(2)
-    const passwords = { relay: 'r', hub: 'h', worker: 'w' }
+    const passwords = { relay: 'r', hub: 'h', worker: 'w', webhooks: 's' }
     const cache = cacheFolder(process.env)
     const natsOptions = {
       state,

@@ -4,6 +4,7 @@ import { catalog } from '../../../functions/catalog.ts'
 import { deployKongConfig } from '../../../gateway/kong/deployment.ts'
 import { createKongConfig } from '../../../gateway/kong/kong.ts'
 import { PROBLEM_BODY_LUA, STRIP_HEADERS_LUA, STRIPPED_PREFIXES } from '../../../gateway/kong/lua.ts'
+import { createChains } from '../../../gateway/local/chain.ts'
 import { KongFile } from './kong-schema.ts'
 
 const config = createKongConfig(catalog)
@@ -31,6 +32,21 @@ describe('createKongConfig()', () => {
     const hub = config.services.find(({ name }) => name === 'stream-hub')
     expect(hub?.routes.length).toBeGreaterThan(0)
     expect(hub?.routes.every((route) => route.response_buffering === false)).toBe(true)
+  })
+
+  test('lets attributes of events through where events are taken, and the platform’s own headers nowhere', () => {
+    const routes = config.services.flatMap(({ routes }) => routes)
+    const matches = routes.map((route) => ({ route }))
+    const chains = createChains({ ...config, consumers: [] }, matches)
+    for (const [{ route }, plugins] of chains) {
+      const stays = (name: string) => plugins.some((plugin) => plugin.strips?.(name))
+      expect(stays('ce-id')).toBe(!route.name.startsWith('events-in.take'))
+      for (const name of ['x-tenant-id', 'k-proxy-request', 'x-consumer-id']) expect(stays(name)).toBe(true)
+    }
+    const checked = (name: string) =>
+      routes.find((route) => route.name === name)?.plugins?.map((each) => each.name)
+    expect(checked('events-in.take')).toContain('jwt')
+    expect(checked('events-in.take.key')).not.toContain('jwt')
   })
 
   test('says no secret, no key and no token', () => {

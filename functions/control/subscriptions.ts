@@ -1,0 +1,246 @@
+/**
+ * Webhooks: a tenant's events, sent to an address of its choice. Here subscriptions are made, shown and ended, and what the
+ * sender reports of them is written down; the relay makes a durable consumer of each, and the sender delivers.
+ *
+ * They belong to the tenant: whoever may make one sees them all, with the address, which may itself be a secret.
+ */
+import { v7 as uuidv7 } from 'uuid'
+import { z } from 'zod'
+import type { Call } from '../../shared/contract/call.ts'
+import { defineOperation, route, subscription } from '../../shared/contract/define-operation.ts'
+import {
+  DeadLetter,
+  KINDS,
+  REDELIVER,
+  REPORTS,
+  SinkReport,
+  SUBSCRIPTION_CHANGES,
+} from '../../shared/events/webhook.ts'
+import { Failure } from '../../shared/failures.ts'
+import { readDestination } from '../../shared/http/egress.ts'
+import { listDead, takeDead } from './subscriptions/dead-letters.ts'
+import { buryEvent, disable, noteFailure, noteRecovery } from './subscriptions/reports.ts'
+import { describe, find, list, present, Subscription, type SubscriptionRow } from './subscriptions/rows.ts'
+import { NewSubscription } from './subscriptions/new-subscription.ts'
+
+/** Subscriptions that one tenant may have. */
+const MAX_SUBSCRIPTIONS = 20
+
+const SubscriptionId = z.strictObject({ id: z.uuid() })
+const Page = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  cursor: z.uuid().optional(),
+})
+const SubscriptionAnswer = z.strictObject({ subscription: Subscription })
+/** The only answers with the secret in them. */
+const SecretAnswer = z.strictObject({ subscription: Subscription, secret: z.string() })
+const Sent = z.strictObject({ event: z.uuid() })
+
+export const subscriptions = defineOperation({
+  name: 'subscriptions',
+  summary: 'Sends events to webhooks',
+  needs: ['postgres', 'redis'],
+  secrets: ['DATABASE_URL', 'EVENT_SIGNING_KEY', 'WEBHOOK_SIGNING_KEY'],
+  routes: {
+    create: route({
+      route: 'POST /v1/subscriptions',
+      summary: 'Send events to an address; the secret that signs them is shown here and never again',
+      permission: 'subscriptions:write',
+      input: NewSubscription,
+      output: SecretAnswer,
+      examples: [
+        {
+          summary: 'Everything that happens in the void, and orders of the shop',
+          input: {
+            patterns: ['void.**'],
+            types: [...KINDS],
+            events: ['com.example.order.*'],
+            sink: 'https://hooks.example.com/kgents',
+          },
+        },
+      ],
+      writes: true,
+      status: () => 201,
+      statuses: [201],
+      handle: (wanted, call) => create(wanted, call),
+    }),
+
+    list: route({
+      route: 'GET /v1/subscriptions',
+      summary: 'All subscriptions of your tenant, newest first',
+      permission: 'subscriptions:write',
+      input: Page,
+      output: z.strictObject({ subscriptions: z.array(Subscription), next_cursor: z.uuid().nullable() }),
+      handle: (page, call) => list(page, call),
+    }),
+
+    get: route({
+      route: 'GET /v1/subscriptions/:id',
+      summary: 'One subscription, and how its deliveries go',
+      permission: 'subscriptions:write',
+      input: SubscriptionId,
+      output: SubscriptionAnswer,
+      handle: async ({ id }, call) => ({ subscription: describe(await find(id, call)) }),
+    }),
+
+    delete: route({
+      route: 'DELETE /v1/subscriptions/:id',
+      summary: 'End a subscription; what waits to be delivered is dropped',
+      permission: 'subscriptions:write',
+      input: SubscriptionId,
+      output: SubscriptionAnswer,
+      writes: true,
+      async handle({ id }, call) {
+        const row = await find(id, call)
+        await call.db`delete from webhook_subscriptions where id = ${id}`
+        call.emit(SUBSCRIPTION_CHANGES.deleted, { subscription: id })
+        return { subscription: describe(row) }
+      },
+    }),
+
+    rotate: route({
+      route: 'POST /v1/subscriptions/:id/rotate',
+      summary: 'Make a new secret; deliveries are signed with the old one as well for a day',
+      permission: 'subscriptions:write',
+      input: SubscriptionId,
+      output: SecretAnswer,
+      writes: true,
+      handle: ({ id }, call) => rotate(id, call),
+    }),
+
+    test: route({
+      route: 'POST /v1/subscriptions/:id/test',
+      summary: 'Send an event that says that it is a test',
+      permission: 'subscriptions:write',
+      input: SubscriptionId,
+      output: Sent,
+      writes: true,
+      status: () => 202,
+      statuses: [202],
+      async handle({ id }, call) {
+        checkActive(await find(id, call))
+        return send(id, testEvent(id, call), call)
+      },
+    }),
+
+    dead: route({
+      route: 'GET /v1/subscriptions/:id/dead',
+      summary: 'Events that no attempt could deliver, newest first',
+      permission: 'subscriptions:write',
+      input: Page.extend({ id: z.uuid() }),
+      output: z.strictObject({ dead: z.array(z.unknown()), next_cursor: z.uuid().nullable() }),
+      handle: (page, call) => listDead(page, call),
+    }),
+
+    retry: route({
+      route: 'POST /v1/subscriptions/:id/dead/:event/retry',
+      summary: 'Send such an event again, with as many attempts as a new one',
+      permission: 'subscriptions:write',
+      input: z.strictObject({ id: z.uuid(), event: z.uuid() }),
+      output: Sent,
+      writes: true,
+      status: () => 202,
+      statuses: [202],
+      async handle({ id, event }, call) {
+        checkActive(await find(id, call))
+        return send(id, await takeDead(id, event, call), call)
+      },
+    }),
+  },
+  subscriptions: [
+    subscription({
+      name: 'failed',
+      attributes: { type: REPORTS.failed },
+      data: SinkReport,
+      handle: (report, call) => noteFailure(report, call),
+    }),
+    subscription({
+      name: 'recovered',
+      attributes: { type: REPORTS.recovered },
+      data: SinkReport,
+      handle: (report, call) => noteRecovery(report, call),
+    }),
+    subscription({
+      name: 'disabled',
+      attributes: { type: REPORTS.disabled },
+      data: SinkReport,
+      handle: ({ subscription: id, error }, call) => disable(id, error?.message ?? 'The sink is gone', call),
+    }),
+    subscription({
+      name: 'dead',
+      attributes: { type: REPORTS.dead },
+      data: DeadLetter,
+      handle: (letter, call) => buryEvent(letter, call),
+    }),
+  ],
+})
+
+async function create(wanted: NewSubscription, call: Call): Promise<z.infer<typeof SecretAnswer>> {
+  const { db, identity, observer, platform } = call
+  if (identity.scopes !== undefined) {
+    throw new Failure(
+      'SCOPE_MISSING',
+      'Cannot subscribe with a narrowed token: a webhook tells of everything',
+      {
+        suggestion: 'Use your API key, or a token without scopes',
+      },
+    )
+  }
+  const { privateOrigins } = platform
+  readDestination(wanted.sink, { allow: privateOrigins, privateAllowed: privateOrigins })
+  const [counted] = await db<{ count: number }[]>`select count(*)::int as count from webhook_subscriptions`
+  if ((counted?.count ?? 0) >= MAX_SUBSCRIPTIONS) {
+    throw new Failure(
+      'QUOTA_EXCEEDED',
+      `Cannot subscribe: your tenant has ${MAX_SUBSCRIPTIONS} subscriptions`,
+      {
+        suggestion: 'End one that is not needed',
+      },
+    )
+  }
+  const { patterns, types: kinds, events, sink, description = null } = wanted
+  const id = uuidv7()
+  const [row] = await db<SubscriptionRow[]>`
+    insert into webhook_subscriptions (id, tenant_id, user_id, archetype, patterns, kinds, events, sink, description)
+    values (${id}, ${identity.tenant}, ${identity.user}, ${observer.archetype}, ${db.json(patterns)}, ${db.json(kinds)},
+      ${db.json(events)}, ${new URL(sink).href}, ${description})
+    returning *, 0 as dead`
+  call.emit(SUBSCRIPTION_CHANGES.created, { subscription: id })
+  return { subscription: describe(present(row, id)), secret: platform.webhookSecret(id, 0) }
+}
+
+async function rotate(id: string, call: Call): Promise<z.infer<typeof SecretAnswer>> {
+  await find(id, call)
+  const [updated] = await call.db<{ rotation: number }[]>`
+    update webhook_subscriptions set rotation = rotation + 1, rotated_at = now() where id = ${id} returning rotation`
+  call.emit(SUBSCRIPTION_CHANGES.rotated, { subscription: id })
+  const secret = call.platform.webhookSecret(id, updated?.rotation ?? 0)
+  return { subscription: describe(await find(id, call)), secret }
+}
+
+function checkActive({ id, status }: SubscriptionRow): void {
+  if (status === 'active') return
+  throw new Failure('STATE_CONFLICT', `Cannot send to subscription "${id}": it is disabled`, {
+    suggestion: 'Make a new subscription',
+  })
+}
+
+function testEvent(id: string, { identity }: Call) {
+  return {
+    specversion: '1.0',
+    id: uuidv7(),
+    source: '/functions/subscriptions',
+    type: 'io.kgents.subscription.test',
+    time: new Date().toISOString(),
+    subject: id,
+    datacontenttype: 'application/json',
+    tenantid: identity.tenant,
+    data: { message: 'This is a test of your webhook' },
+  }
+}
+
+/** By way of the outbox and the sender, as every event. */
+function send(subscription: string, event: { id: string }, call: Call): z.infer<typeof Sent> {
+  call.emit(REDELIVER, { subscription, event })
+  return { event: event.id }
+}

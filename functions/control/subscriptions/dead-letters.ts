@@ -1,0 +1,51 @@
+/** Events that could not be delivered: shown without their data, and taken out to be sent again. */
+import type { Call } from '../../../shared/contract/call.ts'
+import type { DeadLetter, DeliveryError } from '../../../shared/events/webhook.ts'
+import { Failure } from '../../../shared/failures.ts'
+import { find } from './rows.ts'
+
+interface DeadRow {
+  event_id: string
+  event: string
+  error: DeliveryError
+  attempts: number
+  at: Date
+}
+
+interface Page {
+  id: string
+  limit: number
+  cursor?: string | undefined
+}
+
+export async function listDead({ id, limit, cursor }: Page, call: Call) {
+  await find(id, call)
+  const rows = await call.db<DeadRow[]>`
+    select event_id, event, error, attempts, at from webhook_dead_letters
+    where subscription_id = ${id} and (${cursor ?? null}::uuid is null or event_id < ${cursor ?? null})
+    order by event_id desc limit ${limit + 1}`
+  const page = rows.slice(0, limit)
+  return {
+    dead: page.map(describe),
+    next_cursor: rows.length > limit ? (page.at(-1)?.event_id ?? null) : null,
+  }
+}
+
+function describe({ event, error, attempts, at }: DeadRow) {
+  const { data: _data, ...attributes } = JSON.parse(event) as Record<string, unknown>
+  return { event: attributes, error, attempts, at: at.toISOString() }
+}
+
+/**
+ * Takes a dead event out; the one who takes it sends it.
+ *
+ * @throws Failure NOT_FOUND
+ */
+export async function takeDead(id: string, event: string, { db }: Call): Promise<DeadLetter['event']> {
+  const [row] = await db<{ event: string }[]>`
+    delete from webhook_dead_letters where subscription_id = ${id} and event_id = ${event} returning event`
+  if (row !== undefined) return JSON.parse(row.event) as DeadLetter['event']
+  throw new Failure('NOT_FOUND', `Cannot find dead event "${event}"`, {
+    suggestion: `GET /v1/subscriptions/${id}/dead lists them`,
+  })
+}

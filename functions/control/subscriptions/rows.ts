@@ -1,0 +1,107 @@
+/** Subscriptions as they are stored and shown. */
+import { z } from 'zod'
+import type { Call } from '../../../shared/contract/call.ts'
+import { DeliveryError, KINDS } from '../../../shared/events/webhook.ts'
+import { Failure } from '../../../shared/failures.ts'
+
+const LastError = DeliveryError.extend({
+  /** The event whose delivery failed, and which attempt that was. */
+  event: z.string().optional(),
+  attempt: z.int().optional(),
+  at: z.string(),
+})
+
+export const Subscription = z.strictObject({
+  id: z.uuid(),
+  patterns: z.array(z.string()),
+  types: z.array(z.enum(KINDS)),
+  events: z.array(z.string()),
+  sink: z.string(),
+  description: z.string().optional(),
+  status: z.enum(['active', 'disabled']),
+  disabled_reason: z.string().optional(),
+  created_at: z.string(),
+  rotated_at: z.string().optional(),
+  delivery: z.strictObject({
+    state: z.enum(['untried', 'delivering', 'failing']),
+    last_error: LastError.optional(),
+    /** Events that no attempt could deliver. */
+    dead: z.int(),
+  }),
+})
+
+export interface SubscriptionRow {
+  id: string
+  patterns: string[]
+  kinds: (typeof KINDS)[number][]
+  events: string[]
+  sink: string
+  description: string | null
+  status: 'active' | 'disabled'
+  disabled_reason: string | null
+  created_at: Date
+  rotated_at: Date | null
+  delivery: 'untried' | 'delivering' | 'failing'
+  last_error: z.infer<typeof LastError> | null
+  dead: number
+}
+
+/** @throws Failure NOT_FOUND */
+export async function find(id: string, call: Call): Promise<SubscriptionRow> {
+  const [row] = await select(call, { id, limit: 1 })
+  return present(row, id)
+}
+
+export async function list({ limit, cursor }: { limit: number; cursor?: string | undefined }, call: Call) {
+  const rows = await select(call, { before: cursor, limit: limit + 1 })
+  const page = rows.slice(0, limit)
+  return {
+    subscriptions: page.map(describe),
+    next_cursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null,
+  }
+}
+
+interface Wanted {
+  id?: string
+  before?: string | undefined
+  limit: number
+}
+
+function select({ db }: Call, { id, before, limit }: Wanted) {
+  return db<SubscriptionRow[]>`
+    select s.*, (select count(*)::int from webhook_dead_letters d where d.subscription_id = s.id) as dead
+    from webhook_subscriptions s
+    where (${id ?? null}::uuid is null or s.id = ${id ?? null})
+      and (${before ?? null}::uuid is null or s.id < ${before ?? null})
+    order by s.id desc limit ${limit}`
+}
+
+/** @throws Failure NOT_FOUND where there is no such row, or not for this tenant */
+export function present(row: SubscriptionRow | undefined, id: string): SubscriptionRow {
+  if (row !== undefined) return row
+  throw new Failure('NOT_FOUND', `Cannot find subscription "${id}"`, {
+    suggestion: 'GET /v1/subscriptions lists them',
+  })
+}
+
+export function describe(row: SubscriptionRow): z.infer<typeof Subscription> {
+  const { id, patterns, kinds, events, sink, description, status, disabled_reason, created_at, rotated_at } =
+    row
+  return {
+    id,
+    patterns,
+    types: kinds,
+    events,
+    sink,
+    ...(description === null ? {} : { description }),
+    status,
+    ...(disabled_reason === null ? {} : { disabled_reason }),
+    created_at: created_at.toISOString(),
+    ...(rotated_at === null ? {} : { rotated_at: rotated_at.toISOString() }),
+    delivery: {
+      state: row.delivery,
+      ...(row.last_error === null ? {} : { last_error: row.last_error }),
+      dead: row.dead,
+    },
+  }
+}

@@ -1,0 +1,126 @@
+/** What is done with one message of a subscription's consumer: delivered, put off, given up, or passed over. */
+import type { JsMsg } from 'nats'
+import { z } from 'zod'
+import type { KgentsEvent } from '../../shared/events/event.ts'
+import { fromNats } from '../../shared/events/nats.ts'
+import {
+  REDELIVER,
+  type DeadLetter,
+  type DeliveryError,
+  type SinkMetadata,
+} from '../../shared/events/webhook.ts'
+import type { Log } from '../../shared/telemetry/log.ts'
+import type { Deliver, Outcome } from './deliver.ts'
+import type { WebhookMetrics } from './metrics.ts'
+import type { Health, PublishReport } from './reports.ts'
+import { retryDelay } from './schedule.ts'
+import { sees } from './sees.ts'
+
+export interface AttemptOptions {
+  deliver: Deliver
+  report: PublishReport
+  /** Seconds between attempts. */
+  schedule: readonly number[]
+  metrics: WebhookMetrics
+  log: Log
+}
+
+/** One subscription as the sender keeps it. */
+export interface Sink {
+  metadata: SinkMetadata
+  health: Health
+  signal: AbortSignal
+  /** Has said that it is gone; nothing more is sent. */
+  gone: boolean
+}
+
+const Redelivery = z.object({
+  subscription: z.string(),
+  event: z.looseObject({ id: z.string(), type: z.string() }),
+})
+
+export async function attempt(sink: Sink, message: JsMsg, options: AttemptOptions): Promise<void> {
+  const { metrics, log } = options
+  const event = read(sink, message, log)
+  if (event === undefined || sink.gone) {
+    metrics.ended('skipped')
+    return message.ack()
+  }
+  const outcome = await timed(() => options.deliver(sink.metadata, event, sink.signal), metrics)
+  if (outcome.how === 'delivered') {
+    message.ack()
+    sink.health.succeeded()
+    return metrics.ended('delivered')
+  }
+  // Cut off by our own end: another sender tries again at once.
+  if (sink.signal.aborted) return message.nak()
+  if (outcome.how === 'gone') return giveUpSink(sink, message, outcome.error, options)
+  await putOff(sink, message, event, outcome, options)
+}
+
+/** The event to deliver; undefined where the subscription is not told of it. */
+function read({ metadata }: Sink, message: JsMsg, log: Log): KgentsEvent | undefined {
+  try {
+    const event = fromNats(message)
+    if (event.type !== REDELIVER) return sees(metadata, event) ? event : undefined
+    if (event.tenantid !== metadata.tenant) return undefined
+    const { subscription, event: again } = Redelivery.parse(event.data)
+    return subscription === metadata.subscription ? (again as unknown as KgentsEvent) : undefined
+  } catch (error) {
+    log.warn({ err: error, subject: message.subject }, 'a message could not be read')
+    return undefined
+  }
+}
+
+async function timed(work: () => Promise<Outcome>, metrics: WebhookMetrics): Promise<Outcome> {
+  const start = performance.now()
+  metrics.inFlight(1)
+  try {
+    return await work()
+  } finally {
+    metrics.inFlight(-1)
+    metrics.took((performance.now() - start) / 1000)
+  }
+}
+
+async function giveUpSink(
+  sink: Sink,
+  message: JsMsg,
+  error: DeliveryError,
+  { report, metrics }: AttemptOptions,
+) {
+  const { metadata } = sink
+  const at = new Date().toISOString()
+  await report(metadata, 'disabled', { subscription: metadata.subscription, at, error })
+  sink.gone = true
+  metrics.ended('gone')
+  message.term('the sink is gone')
+}
+
+async function putOff(
+  sink: Sink,
+  message: JsMsg,
+  event: KgentsEvent,
+  { error, retryAfterSeconds }: Extract<Outcome, { how: 'failed' }>,
+  { report, schedule, metrics }: AttemptOptions,
+): Promise<void> {
+  const attempts = message.info.deliveryCount
+  sink.health.failed(error, event, attempts)
+  const delay = retryDelay(attempts, schedule, retryAfterSeconds)
+  if (delay !== undefined) {
+    metrics.ended('failed')
+    return message.nak(delay)
+  }
+  const { metadata } = sink
+  const { signature: _signature, ...letter } = event
+  const data: DeadLetter = {
+    subscription: metadata.subscription,
+    at: new Date().toISOString(),
+    error,
+    attempts,
+    event: letter,
+  }
+  await report(metadata, 'dead', data)
+  metrics.ended('dead')
+  message.term('given up')
+}

@@ -1,0 +1,114 @@
+/**
+ * One attempt to deliver one event to one sink: a CloudEvent in structured mode, signed as Standard Webhooks sign, so that
+ * the signature covers every attribute. The sink tells a repetition by `webhook-id`, which is the event's id.
+ */
+import type { KgentsEvent } from '../../shared/events/event.ts'
+import {
+  deriveWebhookSecret,
+  signWebhook,
+  type DeliveryError,
+  type SinkMetadata,
+} from '../../shared/events/webhook.ts'
+import { Failure } from '../../shared/failures.ts'
+import { fencedRequest, type FencedResponse } from '../../shared/http/fenced-request.ts'
+
+/** What is read of an answer, for the error that is shown. */
+const EXCERPT_BYTES = 200
+/** How long the secret before a rotation signs as well. */
+const OLD_SECRET_MILLISECONDS = 86_400_000
+const GONE = 410
+const USER_AGENT = 'kgents-webhooks/1'
+
+export type Outcome =
+  | { how: 'delivered' }
+  | { how: 'failed'; error: DeliveryError; retryAfterSeconds?: number }
+  /** The sink says that it is gone for good. */
+  | { how: 'gone'; error: DeliveryError }
+
+export interface DeliverOptions {
+  /** Key that the secrets of subscriptions are derived from. */
+  key: string
+  timeoutSeconds: number
+  privateAllowed: readonly string[]
+}
+
+export type Deliver = (sink: SinkMetadata, event: KgentsEvent, signal: AbortSignal) => Promise<Outcome>
+
+export function createDeliver({ key, timeoutSeconds, privateAllowed }: DeliverOptions): Deliver {
+  return async (sink, event, signal) => {
+    const body = writeBody(event)
+    try {
+      const response = await fencedRequest({
+        url: sink.sink,
+        method: 'POST',
+        headers: headersOf(sink, key, event, body),
+        body,
+        allow: privateAllowed,
+        privateAllowed,
+        timeoutSeconds,
+        maxBytes: EXCERPT_BYTES,
+        excerpt: true,
+        // A redirect would be a sink that the subscription does not name.
+        maxRedirects: 0,
+        signal,
+      })
+      return outcomeOf(response)
+    } catch (error) {
+      if (error instanceof Failure)
+        return { how: 'failed', error: { code: error.code, message: error.message } }
+      throw error
+    }
+  }
+}
+
+/** The event as others are to see it: its signature is between parts of the platform. */
+function writeBody({ signature: _signature, function: _function, ...event }: KgentsEvent): string {
+  return JSON.stringify(event)
+}
+
+function headersOf(
+  sink: SinkMetadata,
+  key: string,
+  { id }: KgentsEvent,
+  body: string,
+): Record<string, string> {
+  const { subscription, rotation } = sink
+  const timestamp = String(Math.floor(Date.now() / 1000))
+  const rotations = isOldSecretGood(sink) ? [rotation, rotation - 1] : [rotation]
+  const signatures = rotations.map((rotation) =>
+    signWebhook(deriveWebhookSecret(key, subscription, rotation), { id, timestamp, body }),
+  )
+  return {
+    'content-type': 'application/cloudevents+json; charset=utf-8',
+    'user-agent': USER_AGENT,
+    'webhook-id': id,
+    'webhook-timestamp': timestamp,
+    'webhook-signature': signatures.join(' '),
+  }
+}
+
+function isOldSecretGood({ rotation, rotated_at }: SinkMetadata): boolean {
+  return rotation > 0 && Date.now() - Date.parse(rotated_at) < OLD_SECRET_MILLISECONDS
+}
+
+function outcomeOf({ status, headers, body }: FencedResponse): Outcome {
+  if (status >= 200 && status < 300) return { how: 'delivered' }
+  const excerpt = excerptOf(body)
+  const error = {
+    code: `HTTP_${status}`,
+    message: `The sink answered ${status}${excerpt === '' ? '' : `: ${excerpt}`}`,
+    status,
+  }
+  if (status === GONE) return { how: 'gone', error }
+  const retryAfterSeconds = Number(headers['retry-after'])
+  return { how: 'failed', error, ...(retryAfterSeconds > 0 ? { retryAfterSeconds } : {}) }
+}
+
+/** What can be shown as text on one line. */
+function excerptOf(body: Buffer): string {
+  return body
+    .toString('utf8')
+    .toWellFormed()
+    .replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ')
+    .trim()
+}

@@ -1,0 +1,90 @@
+/**
+ * Tells the function `subscriptions` what becomes of deliveries, by signed events: that a sink fails, in another way than
+ * before, or takes events again; that it is gone; that an event is given up. Not each delivery: that would be an event for
+ * each event.
+ */
+import type { JetStreamClient } from 'nats'
+import { createEvent, deriveReportKey, type KgentsEvent } from '../../shared/events/event.ts'
+import { toNats } from '../../shared/events/nats.ts'
+import { eventSubject } from '../../shared/events/streams.ts'
+import {
+  REPORTS,
+  type DeadLetter,
+  type DeliveryError,
+  type SinkMetadata,
+  type SinkReport,
+} from '../../shared/events/webhook.ts'
+
+/** A sink that changes its mind more often than this is told of as it is then. */
+const QUIET_MILLISECONDS = 10_000
+
+/** Publishes a report; rejects where JetStream has not stored it. */
+export type PublishReport = (
+  sink: SinkMetadata,
+  what: keyof typeof REPORTS,
+  data: SinkReport | DeadLetter,
+) => Promise<void>
+
+export function createReports(js: () => JetStreamClient, key: string): PublishReport {
+  return async ({ tenant, subscription }, what, data) => {
+    const type = REPORTS[what]
+    const event = createEvent(
+      { source: '/webhooks', type, tenant, subject: subscription, function: 'subscriptions', data },
+      deriveReportKey(key, tenant, subscription),
+    )
+    const { headers, payload } = toNats(event)
+    await js().publish(eventSubject(tenant, type), payload, { headers })
+  }
+}
+
+/** How the deliveries of one sink go, told when that changes. */
+export interface Health {
+  succeeded(): void
+  failed(error: DeliveryError, event: KgentsEvent, attempt: number): void
+  close(): void
+}
+
+/**
+ * Nothing is known at first, so the first outcome is told.
+ *
+ * @param report tells one change; one that could not be told is told with the next outcome
+ */
+export function createHealth(
+  report: (what: 'failed' | 'recovered', data: Omit<SinkReport, 'subscription'>) => Promise<void>,
+  quietMilliseconds = QUIET_MILLISECONDS,
+): Health {
+  let told: string | undefined
+  let toldAt = -Infinity
+  let latest: { state: string; send: () => Promise<void> } | undefined
+  let timer: NodeJS.Timeout | undefined
+
+  function flush(): void {
+    timer = undefined
+    if (latest === undefined || latest.state === told) return
+    const { state, send } = latest
+    told = state
+    toldAt = performance.now()
+    send().catch(() => {
+      if (told === state) told = undefined
+    })
+  }
+
+  function tell(state: string, send: () => Promise<void>): void {
+    latest = { state, send }
+    const left = toldAt + quietMilliseconds - performance.now()
+    if (left <= 0) flush()
+    else timer ??= setTimeout(flush, left).unref()
+  }
+
+  return {
+    succeeded() {
+      const at = new Date().toISOString()
+      tell('fine', () => report('recovered', { at }))
+    },
+    failed(error, event, attempt) {
+      const at = new Date().toISOString()
+      tell(error.code, () => report('failed', { at, error, event: event.id, attempt }))
+    },
+    close: () => clearTimeout(timer),
+  }
+}

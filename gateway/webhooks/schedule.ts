@@ -1,0 +1,25 @@
+/** When a delivery that failed is tried again. */
+
+/** Seconds before the second attempt, the third, and so on: eight attempts in twenty hours. */
+export const DEFAULT_RETRY_SECONDS: readonly number[] = [5, 30, 300, 1800, 7200, 21_600, 43_200]
+
+/** Sinks that failed together must not all be asked again at once. */
+const SPREAD = 0.1
+
+/**
+ * Milliseconds until the next attempt; undefined where `attempt` was the last.
+ *
+ * @param attempt 1 for the first
+ * @param asked seconds that the sink asks to be left alone; taken as far as the longest wait
+ */
+export function retryDelay(
+  attempt: number,
+  schedule: readonly number[],
+  asked = 0,
+  random = Math.random(),
+): number | undefined {
+  const planned = schedule[attempt - 1]
+  if (planned === undefined) return undefined
+  const seconds = Math.max(planned, Math.min(asked, Math.max(...schedule)))
+  return Math.ceil(seconds * 1000 * (1 + random * SPREAD))
+}

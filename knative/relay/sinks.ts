@@ -1,0 +1,245 @@
+/**
+ * Durable consumers for webhooks: one on each stream that a subscription reads, made, updated and removed so that they
+ * agree with the rows. The rows are the truth.
+ *
+ * A consumer starts where its subscription began, so it does not matter when it is made; one that was lost with its stream
+ * begins there again, and sinks know the ids of what they have. Looked at when an event tells that a row has changed, when a
+ * stream is another one than before, and now and then: people lose the right to have a subscription without an event.
+ */
+import { createHash } from 'node:crypto'
+import {
+  AckPolicy,
+  DeliverPolicy,
+  nanos,
+  NatsError,
+  type ConsumerConfig,
+  type ConsumerInfo,
+  type JetStreamManager,
+} from 'nats'
+import type { Sql } from 'postgres'
+import { parsePattern, patternSubjects } from '../../shared/agentese/pattern.ts'
+import { permissionsOf, ROLES } from '../../shared/identity/permissions.ts'
+import {
+  ownEventSubject,
+  REDELIVER,
+  SINK_PREFIX,
+  SINKS_CHANGED,
+  SUBSCRIPTION_CHANGES,
+  withoutCovered,
+  type SinkMetadata,
+} from '../../shared/events/webhook.ts'
+import { eventSubject } from '../../shared/events/streams.ts'
+import type { Log } from '../../shared/telemetry/log.ts'
+import type { Metrics } from './metrics.ts'
+import { createStateLog } from './state-log.ts'
+import type { StreamLink } from './stream-link.ts'
+
+const EVERY_MILLISECONDS = 60_000
+/** After trouble with JetStream. */
+const AGAIN_MILLISECONDS = 2000
+/** Longer than a delivery may take. */
+const ACK_WAIT_MILLISECONDS = 60_000
+/** Events of one subscription that may be under way or wait for their next attempt. */
+const MAX_PENDING = 1000
+
+const STREAMS = ['AGENTESE', 'EVENTS'] as const
+type Stream = (typeof STREAMS)[number]
+
+/** Roles whose holders may have a subscription. */
+const ALLOWED_ROLES = ROLES.filter((role) => permissionsOf([role]).includes('subscriptions:write'))
+
+export interface Sinks {
+  /** Told of every event that is published; looks again where one is about a subscription. */
+  notice(subjects: readonly string[]): void
+  /** Makes consumers agree with rows where they may not. Trouble with JetStream is for the next time. */
+  check(): Promise<void>
+}
+
+interface SubscriptionRow {
+  id: string
+  tenant_id: string
+  archetype: string
+  patterns: string[]
+  kinds: string[]
+  events: string[]
+  sink: string
+  rotation: number
+  rotated_at: Date | null
+  created_at: Date
+}
+
+export interface SinksOptions {
+  sql: Sql
+  link: StreamLink
+  log: Log
+  metrics: Metrics
+}
+
+export function createSinks({ sql, link, log, metrics }: SinksOptions): Sinks {
+  const report = createStateLog(log, 'consumers of webhooks')
+  let next = 0
+  let streams = ''
+  let database: string | undefined
+  let running = false
+
+  /** Beside the turns of the relay: thousands of consumers take longer than a session may be silent. */
+  async function reconcile(rows: readonly SubscriptionRow[], database: string): Promise<void> {
+    running = true
+    try {
+      const manager = await link.nc.jetstreamManager({ checkAPI: false })
+      let changed = 0
+      for (const stream of STREAMS)
+        changed += await agree(manager, stream, wanted(rows, stream, database), log)
+      metrics.set('relay_webhook_subscriptions', rows.length)
+      if (changed > 0) link.nc.publish(SINKS_CHANGED)
+      report('agree')
+    } catch (error) {
+      next = performance.now() + AGAIN_MILLISECONDS
+      if (link.connected) report('cannot be looked after', error)
+    } finally {
+      running = false
+    }
+  }
+
+  const wanted = (rows: readonly SubscriptionRow[], stream: Stream, database: string): Wanted => ({
+    database,
+    consumers: new Map(rows.flatMap((row) => consumerOf(row, stream, database, log))),
+  })
+
+  return {
+    notice(subjects) {
+      if (subjects.some(isAboutSubscription)) next = 0
+    },
+    async check() {
+      const states = await link.ready()
+      const known = states.map(({ name, createdAt }) => `${name} ${createdAt.getTime()}`).join()
+      if (running || (performance.now() < next && known === streams)) return
+      // Before the rows are read: what changes meanwhile is looked at again.
+      next = performance.now() + EVERY_MILLISECONDS
+      streams = known
+      database ??= await identify(sql)
+      void reconcile(await readRows(sql), database)
+    },
+  }
+}
+
+/** The consumers that one stream is to have. */
+interface Wanted {
+  database: string
+  consumers: Map<string, Partial<ConsumerConfig>>
+}
+
+const CHANGES = Object.values(SUBSCRIPTION_CHANGES)
+
+function isAboutSubscription(subject: string): boolean {
+  return CHANGES.some((type) => subject.endsWith(`.${type}`))
+}
+
+/** Tells the consumers of this database's tenants from those of others on the same NATS. */
+async function identify(sql: Sql): Promise<string> {
+  const [row] = await sql<{ id: string }[]>`
+    select (select system_identifier from pg_control_system()) || '.' || oid as id
+    from pg_database where datname = current_database()`
+  return row?.id ?? ''
+}
+
+/** Subscriptions that are to be delivered: active, of a tenant that is, and of a person who may still have one. */
+function readRows(sql: Sql): Promise<SubscriptionRow[]> {
+  return sql<SubscriptionRow[]>`
+    select s.id, s.tenant_id, s.archetype, s.patterns, s.kinds, s.events, s.sink, s.rotation, s.rotated_at, s.created_at
+    from webhook_subscriptions s
+    join users u on u.id = s.user_id
+    join tenants t on t.id = s.tenant_id
+    where s.status = 'active' and t.status not in ('paused', 'canceled')
+      and to_jsonb(u.roles) ?| ${`{${ALLOWED_ROLES.join(',')}}`}::text::text[]`
+}
+
+/** Returns how many consumers were made, updated or removed. */
+async function agree(
+  manager: JetStreamManager,
+  stream: Stream,
+  { database, consumers }: Wanted,
+  log: Log,
+): Promise<number> {
+  const existing = await listSinks(manager, stream)
+  let changed = 0
+  for (const [name, config] of consumers) {
+    const found = existing.get(name)
+    if (found?.config.metadata?.['revision'] === config.metadata?.['revision']) continue
+    try {
+      if (found === undefined) await manager.consumers.add(stream, config)
+      else await manager.consumers.update(stream, name, config)
+      changed += 1
+    } catch (error) {
+      if (!(error instanceof NatsError) || error.api_error === undefined) throw error
+      // One that JetStream refuses must not keep the others from theirs.
+      log.error({ err: error, consumer: name, stream }, 'The consumer of a webhook cannot be made')
+    }
+  }
+  for (const [name, { config }] of existing) {
+    if (consumers.has(name) || config.metadata?.['database'] !== database) continue
+    await manager.consumers.delete(stream, name)
+    changed += 1
+  }
+  return changed
+}
+
+async function listSinks(manager: JetStreamManager, stream: Stream): Promise<Map<string, ConsumerInfo>> {
+  const found = new Map<string, ConsumerInfo>()
+  for await (const info of manager.consumers.list(stream)) {
+    if (info.name.startsWith(SINK_PREFIX)) found.set(info.name, info)
+  }
+  return found
+}
+
+function consumerOf(
+  row: SubscriptionRow,
+  stream: Stream,
+  database: string,
+  log: Log,
+): [name: string, config: Partial<ConsumerConfig>][] {
+  const subjects = subjectsOf(row, stream, log)
+  if (subjects.length === 0) return []
+  const name = `${SINK_PREFIX}${row.id}`
+  const config = {
+    durable_name: name,
+    ack_policy: AckPolicy.Explicit,
+    deliver_policy: DeliverPolicy.StartTime,
+    opt_start_time: row.created_at.toISOString(),
+    filter_subjects: subjects,
+    ack_wait: nanos(ACK_WAIT_MILLISECONDS),
+    max_ack_pending: MAX_PENDING,
+  }
+  const facts: Omit<Record<keyof SinkMetadata, string>, 'revision'> & { database: string } = {
+    tenant: row.tenant_id,
+    subscription: row.id,
+    sink: row.sink,
+    rotation: String(row.rotation),
+    rotated_at: row.rotated_at?.toISOString() ?? '',
+    kinds: row.kinds.join(','),
+    archetype: row.archetype,
+    database,
+  }
+  const revision = createHash('sha256')
+    .update(JSON.stringify([config, facts]))
+    .digest('base64url')
+  return [[name, { ...config, metadata: { ...facts, revision } }]]
+}
+
+/** Every subscription reads `EVENTS`: what is sent again, or as a test, comes that way. */
+function subjectsOf(
+  { id, tenant_id: tenant, patterns, events }: SubscriptionRow,
+  stream: Stream,
+  log: Log,
+): string[] {
+  try {
+    return withoutCovered(
+      stream === 'AGENTESE'
+        ? patterns.flatMap((pattern) => patternSubjects(tenant, parsePattern(pattern)))
+        : [eventSubject(tenant, REDELIVER), ...events.map((type) => ownEventSubject(tenant, type))],
+    )
+  } catch (error) {
+    log.error({ err: error, subscription: id }, 'A subscription cannot be read')
+    return []
+  }
+}
