@@ -58,6 +58,7 @@ export interface Sinks {
 interface SubscriptionRow {
   id: string
   tenant_id: string
+  user_id: string
   archetype: string
   patterns: string[]
   kinds: string[]
@@ -146,7 +147,7 @@ async function identify(sql: Sql): Promise<string> {
 /** Subscriptions that are to be delivered: active, of a tenant that is, and of a person who may still have one. */
 function readRows(sql: Sql): Promise<SubscriptionRow[]> {
   return sql<SubscriptionRow[]>`
-    select s.id, s.tenant_id, s.archetype, s.patterns, s.kinds, s.events, s.sink, s.rotation, s.rotated_at, s.created_at
+    select s.id, s.tenant_id, s.user_id, s.archetype, s.patterns, s.kinds, s.events, s.sink, s.rotation, s.rotated_at, s.created_at
     from webhook_subscriptions s
     join users u on u.id = s.user_id
     join tenants t on t.id = s.tenant_id
@@ -217,6 +218,7 @@ function consumerOf(
     rotation: String(row.rotation),
     rotated_at: row.rotated_at?.toISOString() ?? '',
     kinds: row.kinds.join(','),
+    user: row.user_id,
     archetype: row.archetype,
     database,
   }

@@ -76,7 +76,8 @@ export const SinkMetadata = z.object({
   rotated_at: z.union([z.literal(''), z.iso.datetime()]),
   /** Kinds of events on paths, separated by commas; empty is all. */
   kinds: z.string(),
-  /** As what its maker looked. */
+  /** Its maker, and as what that one looked. */
+  user: z.uuid(),
   archetype: z.string(),
   /** Changes whenever anything else does. */
   revision: z.string(),

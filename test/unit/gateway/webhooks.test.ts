@@ -92,6 +92,7 @@ describe('sees()', () => {
     rotation: 0,
     rotated_at: '',
     kinds: '',
+    user: TENANT,
     archetype: 'developer',
     revision: '',
   }
@@ -119,6 +120,13 @@ describe('sees()', () => {
     expect(sees({ ...sink, archetype: 'poet' }, dialogue)).toBe(false)
     expect(sees({ ...sink, archetype: 'poet' }, event({ subject: 'self.soul.state' }))).toBe(true)
     expect(sees(sink, event({ subject: 'self.nothing.here' }))).toBe(false)
+  })
+
+  test('a person’s own state is told to that person alone', () => {
+    const change = (user: string) =>
+      event({ type: 'io.kgents.agentese.changed', subject: 'self.state.state', data: { user } })
+    expect(sees(sink, change(TENANT))).toBe(true)
+    expect(sees(sink, change('01999999-0000-7000-8000-000000000002'))).toBe(false)
   })
 
   test('of the platform’s own events none is told but those on paths', () => {
