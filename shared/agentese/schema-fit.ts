@@ -24,7 +24,7 @@ import { type Check, type Checks, LIMITS, type Question } from './schema-limits.
 export type { JsonSchema } from './schema-facts.ts'
 
 /** Past these, two schemas are too large to compare. */
-const MOST_COMPARISONS = 20_000
+const MOST_COMPARISONS = 5000
 const DEEPEST = 200
 /** Characters of the reasons against all alternatives, which may hold such reasons again. */
 const LONGEST_REASONS = 300
@@ -65,27 +65,14 @@ const KEYWORDS: Readonly<Checks<Comparison>> = {
  * @returns undefined where every value fits
  */
 export function misfitOf(output: JsonSchema, input: JsonSchema): string | undefined {
-  return compareRoots(output, output, input, 'result')
-}
-
-/**
- * Why a stage that takes `input` may not take a result of `output` as its argument `input`, and nothing else.
- *
- * @returns undefined where it takes every result
- */
-export function misfitOfStage(output: JsonSchema, input: JsonSchema): string | undefined {
-  const given: JsonSchema = {
-    type: 'object',
-    properties: { input: output },
-    required: ['input'],
-    additionalProperties: false,
+  const scope: Scope = {
+    outputRoot: output,
+    inputRoot: input,
+    open: new Map(),
+    depth: 0,
+    left: MOST_COMPARISONS,
   }
-  return compareRoots(given, output, input, 'arguments')
-}
-
-function compareRoots(output: JsonSchema, outputRoot: JsonSchema, input: JsonSchema, at: string) {
-  const scope: Scope = { outputRoot, inputRoot: input, open: new Map(), depth: 0, left: MOST_COMPARISONS }
-  return misfit(output, input, at, scope)
+  return misfit(output, input, 'result', scope)
 }
 
 function misfit(given: AnySchema, wanted: AnySchema, at: string, scope: Scope): string | undefined {

@@ -130,7 +130,7 @@ describe('matchesQuery()', () => {
     expect(matchesQuery(parseQuery(text), path)).toBe(expected)
   })
 
-  test('matches patterns as a regular expression would', () => {
+  test('matches patterns as a regular expression would', fuzz.options, () => {
     fc.assert(
       fc.property(tries, ([pattern, name]) => {
         const query = { context: '*', holon: pattern, affordances: false } as const
@@ -158,7 +158,7 @@ describe('toLike()', () => {
     expect(toLike(pattern)).toBe(expected)
   })
 
-  test('selects the names that the pattern matches', () => {
+  test('selects the names that the pattern matches', fuzz.options, () => {
     fc.assert(
       fc.property(tries, ([pattern, name]) => {
         expect(like(toLike(pattern), name)).toBe(matchesSlowly(pattern, name))

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { type JsonSchema, misfitOf, misfitOfStage } from '../../../shared/agentese/schema-fit.ts'
+import { type JsonSchema, misfitOf } from '../../../shared/agentese/schema-fit.ts'
 import { type Shape, shapes, shapesNear, toZod, valuesOf } from './shapes.ts'
 import { fuzz } from './texts.ts'
 
@@ -44,6 +44,11 @@ describe('misfitOf()', () => {
     ['fewer alternatives', z.string().nullable(), z.union([z.string(), z.number(), z.null()])],
     ['one of two objects', Person, z.union([z.strictObject({ id: z.uuid() }), Person])],
     ['a fixed number of items', z.tuple([z.int(), z.int()]), z.array(z.number()).min(2).max(2)],
+    [
+      'items that stop before the next position',
+      z.array(z.string()).min(1).max(1),
+      z.tuple([z.string(), z.number().optional()]),
+    ],
     ['listed names as a record', z.object({ a: z.int(), b: z.int() }), z.record(z.string(), z.number())],
     ['the same pattern', z.string().regex(/^a/).regex(/b$/), z.string().regex(/b$/)],
     ['any JSON', z.object({ a: z.array(z.json()) }), z.json()],
@@ -81,6 +86,7 @@ describe('misfitOf()', () => {
     ['result: number may be less than 0', z.number(), z.number().min(0)],
     ['result: number may be less than 0', z.number().min(0), z.number().gt(0)],
     ['result: number may be more than 5', z.number().max(6), z.number().max(5)],
+    ['result: number may be more than 5', z.number().max(5), z.number().lt(5)],
     ['result: integer may not be a multiple of 2', z.int(), z.number().multipleOf(2)],
     ['result: may have fewer than 3 characters', z.string().min(2), z.string().min(3)],
     ['result: may have more than 3 characters', z.string(), z.string().max(3)],
@@ -144,10 +150,20 @@ describe('misfitOf()', () => {
     ['refers to nothing', { type: 'string' }, { $ref: 'https://example.com/schema' }],
     ['refers to nothing', { type: 'string' }, { $ref: '#' }],
     ['is defined by itself', { type: 'string' }, { anyOf: [{ $ref: '#' }, { type: 'number' }] }],
+    [
+      'may be several',
+      { properties: { tag: { const: 'a' } }, required: ['tag'] },
+      { oneOf: [{}, { properties: { tag: { const: 'b' } } }] },
+    ],
+    [
+      'anything is not string',
+      { type: 'object', patternProperties: { '^x': { type: 'number' } }, additionalProperties: false },
+      { type: 'object', properties: { xa: { type: 'string' } } },
+    ],
     ['"if" cannot be compared', { type: 'string' }, { if: { type: 'string' }, else: false }],
     ['"not" cannot be compared', { type: 'string' }, { not: { type: 'string', minLength: 1 } }],
     ['"items" cannot be compared', { type: 'array' }, { type: 'array', items: [{ type: 'string' }] }],
-  ])('does not pass what it cannot compare: its schema %s', (why, output, input) => {
+  ])('does not pass what it cannot compare: %s', (why, output, input) => {
     expect(misfitOf(output, input)).toContain(why)
   })
 
@@ -163,7 +179,7 @@ describe('misfitOf()', () => {
     )
   })
 
-  test('gives up on what is too large, in either direction', () => {
+  test('gives up on what is too large, in either direction', fuzz.options, () => {
     const nested = Array.from({ length: 300 }).reduce<z.ZodType>((inner) => z.array(inner), z.int())
     expect(misfit(nested, nested)).toMatch(/too large/)
     const wide = z.array(
@@ -180,7 +196,7 @@ describe('misfitOf()', () => {
           expect(misfit(toZod(shape), toZod(shape))).toBeUndefined()
         },
       ),
-      { numRuns: 1000 },
+      { numRuns: 400 },
     )
   })
 
@@ -193,34 +209,9 @@ describe('misfitOf()', () => {
         if (why !== undefined) return
         for (const answer of answers) expect(toZod(input).safeParse(answer).error).toBeUndefined()
       }),
-      { numRuns: 1500 },
+      { numRuns: 600 },
     )
     // Both answers have to come often, or the test tells nothing.
-    expect(Math.min(seen.fits, seen.misfits)).toBeGreaterThan(200)
-  })
-})
-
-describe('misfitOfStage()', () => {
-  const stage = (output: z.ZodType, input: z.ZodType) =>
-    misfitOfStage(z.toJSONSchema(output), z.toJSONSchema(input, { io: 'input' }))
-
-  test('compares the result with the argument "input", and needs no other', () => {
-    expect(stage(Person, z.strictObject({ input: Person, limit: z.int().default(5) }))).toBeUndefined()
-    expect(stage(Person, z.strictObject({ input: z.object({ name: z.int() }) }))).toBe(
-      'arguments.input.name: string is not integer',
-    )
-    expect(stage(Person, z.strictObject({ input: Person, limit: z.int() }))).toBe(
-      'arguments.limit: may be missing',
-    )
-    expect(stage(Person, z.strictObject({}))).toBe('arguments.input: object is not taken')
-  })
-
-  test('follows references of the result, which is no longer the whole', () => {
-    const List = z.object({
-      get next() {
-        return z.nullable(List)
-      },
-    })
-    expect(stage(List, z.strictObject({ input: List }))).toBeUndefined()
+    expect(Math.min(seen.fits, seen.misfits)).toBeGreaterThan(100)
   })
 })

@@ -82,4 +82,4 @@ export function outcomeOf<T>(parse: () => T): T | Failure {
 }
 
 /** How often the parsers are tried, and how long that may take on a busy machine. */
-export const fuzz = { runs: { numRuns: 10_000 }, options: { timeout: 60_000 } }
+export const fuzz = { runs: { numRuns: 10_000 }, options: { timeout: 120_000 } }
