@@ -34,7 +34,7 @@ export const OriginList = z
   .string()
   .default('')
   .transform((list) => list.split(',').flatMap((origin) => (origin.trim() === '' ? [] : [origin.trim()])))
-  .pipe(z.array(z.url().refine((origin) => new URL(origin).origin === origin, 'is more than an origin')))
+  .pipe(z.array(z.url().refine((text) => URL.parse(text)?.origin === text, 'is more than an origin')))
 
 /** Settings of the log, shared by all processes. */
 export const LogSettings = z.object({
