@@ -154,7 +154,9 @@ describe('a report of the sender', () => {
     const [acme, globex] = [await newTenant(), await newTenant()]
     const [mine, theirs] = [await subscribes(acme), await subscribes(globex)]
     const keyOfMine = deriveReportKey(WEBHOOK_KEY, acme.id, mine.id)
+    const sibling = await subscribes(acme)
     const forged = [
+      reportOf(acme, sibling.id, 'disabled', {}, keyOfMine),
       reportOf(globex, theirs.id, 'disabled', {}, keyOfMine),
       reportOf(globex, theirs.id, 'disabled', {}, WEBHOOK_KEY),
       reportOf(globex, theirs.id, 'disabled', {}, eventKey),

@@ -56,7 +56,7 @@ export interface Tenant {
   subscribes(sink: TestSink, wanted?: object): Promise<Body>
 }
 
-export class Webhooks {
+class Webhooks {
   readonly world: World
   readonly app: ReturnType<typeof createApp>
   readonly #sinks: TestSink[]
