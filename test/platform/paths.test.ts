@@ -64,13 +64,19 @@ describe('AGENTESE paths through the gateway', () => {
       expect(each).toMatchObject({
         category: expect.stringMatching(/^[PMCIGE]$/),
         effects: expect.any(Array),
-        permission: expect.any(String),
+        permission: each.guests ? null : expect.any(String),
         input: { type: 'object' },
         output: { type: 'object' },
         examples: expect.any(Array),
       })
-      const node = each.path.split('.').slice(0, 2).join('/')
-      expect((await acme.call('POST', `/v1/agentese/${node}/manifest`)).status).toBe(200)
+    }
+    // A tenant's own holons are there once it has defined them.
+    const nodes = new Set<string>(
+      body.paths.map(({ path }: { path: string }) => path.replace(/\.[^.]+$/, '')),
+    )
+    for (const node of [...nodes].filter((each) => !each.endsWith('*'))) {
+      const url = `/v1/agentese/${node.replace('.', '/')}/manifest`
+      expect((await acme.call('POST', url)).status, node).toBe(200)
     }
   })
 
