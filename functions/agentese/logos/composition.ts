@@ -183,7 +183,7 @@ function sum(all: readonly Record<string, number>[]): Record<string, number> {
 }
 
 /** The failure of a composition: that of the first stage that failed, with everything that was done before. */
-export function compositionFailure(cause: Failure, composed: CompositionResult): Failure {
+function compositionFailure(cause: Failure, composed: CompositionResult): Failure {
   const { failed_at: at } = composed
   return new Failure(cause.code, `Stage ${at + 1}, ${composed.stages[at]?.path}: ${cause.message}`, {
     ...cause.facts,

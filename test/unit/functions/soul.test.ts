@@ -53,6 +53,8 @@ describe('remarkOf()', () => {
     'Tell me a story',
     'Write a poem',
     'Help me',
+    'Name some colours',
+    'Please go on',
     '你好吗？',
   ])('leaves "%s" to be thought about', (message) => expect(remarkOf(message)).toBeUndefined())
 
