@@ -201,7 +201,16 @@ export function recordFailure(invocation: Invocation, error: unknown): void {
   const { request, identity } = invocation
   if (request.endpoint.aspect === undefined || identity === undefined || request.dryRun === true) return
   const code = error instanceof Failure ? error.code : 'INTERNAL'
+  if (code === 'PURITY_BREACH') raiseAlert(invocation)
   recordAside(invocation, { outcome: error instanceof Refusal ? 'refusal' : 'failure', code })
+}
+
+/** A call that may only look tried to write: nothing came of it, and those who run the platform are to know. */
+function raiseAlert({ request, runtime }: Invocation): void {
+  runtime.log.error(
+    { alert: 'purity_breach', path: request.path, trace_id: request.trace.traceId },
+    'a look tried to write',
+  )
 }
 
 function recordAside(invocation: Invocation, what: Pick<Happening, 'outcome'> & { code?: string }): void {

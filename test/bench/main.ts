@@ -12,13 +12,26 @@ import { describeMachine, loadAverage } from './machine.ts'
 import { toMarkdown } from './markdown.ts'
 import type { Findings, Section } from './section.ts'
 import { coldStart } from './sections/cold-start.ts'
+import { composition } from './sections/composition.ts'
 import { functionServer } from './sections/function-server.ts'
 import { gateway } from './sections/gateway.ts'
+import { query } from './sections/query.ts'
 import { queue } from './sections/queue.ts'
+import { rls } from './sections/rls.ts'
 import { subscription } from './sections/subscription.ts'
 import { wakeUp } from './sections/wake-up.ts'
 
-const SECTIONS: readonly Section[] = [functionServer, coldStart, gateway, queue, subscription, wakeUp]
+const SECTIONS: readonly Section[] = [
+  functionServer,
+  coldStart,
+  gateway,
+  queue,
+  subscription,
+  wakeUp,
+  query,
+  composition,
+  rls,
+]
 const FOLDER = fileURLToPath(new URL('../../.kgents/bench/', import.meta.url))
 
 const HELP = `Usage: npm run bench -- [options]

@@ -14,3 +14,10 @@ export function percentile(values: readonly number[], share: number): number {
 export function medianRatio(values: readonly number[], references: readonly number[]): number {
   return median(values.map((value, at) => value / (references[at] ?? Number.NaN)))
 }
+
+/** Milliseconds until `work` is done. */
+export async function timeOf(work: () => Promise<unknown>): Promise<number> {
+  const startedAt = performance.now()
+  await work()
+  return performance.now() - startedAt
+}

@@ -103,7 +103,8 @@ export async function startServers(): Promise<Servers> {
   }
 }
 
-async function startMigratedPostgres(state: string) {
+/** PostgreSQL with the schema in place, and its address for each role. */
+export async function startMigratedPostgres(state: string) {
   const server = await startTestPostgres(state)
   const passwords = { kgents_app: makeSecret(), kgents_relay: makeSecret() }
   await migrate(server.url)

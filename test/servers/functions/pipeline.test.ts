@@ -1,4 +1,4 @@
-import { describe, expect } from 'vitest'
+import { describe, expect, vi } from 'vitest'
 import { z } from 'zod'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
 import { Refusal } from '../../../shared/failures.ts'
@@ -110,8 +110,13 @@ describe('the pipeline', () => {
     runtime,
   }) => {
     const tenant = await newTenant()
+    const alerts = vi.spyOn(runtime.log, 'error')
     const answer = await tenant.calls('POST', '/v1/agentese/world/test/manifest')
     expect(answer).toMatchObject({ status: 500, body: { code: 'PURITY_BREACH' } })
+    expect(alerts).toHaveBeenCalledWith(
+      expect.objectContaining({ alert: 'purity_breach', path: 'world.test.manifest' }),
+      expect.any(String),
+    )
     await runtime.recorder.flush()
     expect(await owner`select from souls where tenant_id = ${tenant.id}`).toHaveLength(0)
     expect(await owner`select code from marks where tenant_id = ${tenant.id}`).toEqual([

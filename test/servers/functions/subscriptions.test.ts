@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { describe, expect } from 'vitest'
 import { createEvent, deriveReportKey, deriveResultKey } from '../../../shared/events/event.ts'
 import { REPORTS } from '../../../shared/events/webhook.ts'
-import { testWith, WEBHOOK_KEY, type Tenant } from './world.ts'
+import { WEBHOOK_KEY } from './in-process.ts'
+import { testWith, type Tenant } from './world.ts'
 
 const test = testWith()
 

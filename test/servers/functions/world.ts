@@ -1,30 +1,16 @@
 /** Functions on a real database, without a network in between: tenants call them, and events are delivered to them. */
 import { randomBytes, randomUUID } from 'node:crypto'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { getRequestListener } from '@hono/node-server'
-import { exportJWK, generateKeyPair } from 'jose'
 import postgres from 'postgres'
 import { inject, test as base } from 'vitest'
 import { catalog } from '../../../functions/catalog.ts'
 import type { FunctionDefinition } from '../../../shared/contract/function.ts'
 import { createEvent, deriveResultKey, type KgentsEvent } from '../../../shared/events/event.ts'
-import { createApp } from '../../../shared/http/app.ts'
 import { createApiKey } from '../../../shared/identity/api-keys.ts'
 import type { Completion, JobMessage } from '../../../shared/inference/messages.ts'
 import type { Runtime } from '../../../shared/pipeline/runtime.ts'
-import { FunctionConfig } from '../../../shared/runtime/config.ts'
-import { openRuntime } from '../../../shared/runtime/create-runtime.ts'
+import { call, insertTenant, openFunctions, type Answer, type OpenFunctions } from './in-process.ts'
 
-/** What the secrets of webhooks are derived from. */
-export const WEBHOOK_KEY = Buffer.alloc(32, 9).toString('base64url')
-
-interface Answer {
-  status: number
-  headers: Headers
-  // oxlint-disable-next-line typescript/no-explicit-any -- reason: tests look into answers of every shape
-  body: any
-}
+export { insertTenant }
 
 export interface Tenant {
   id: string
@@ -53,21 +39,12 @@ export interface World {
   resultOf(tenant: string, job: string, type: string, data: object, asker?: string): KgentsEvent
 }
 
-async function keyPair(kid: string) {
-  const { privateKey, publicKey } = await generateKeyPair('EdDSA', { extractable: true })
-  const facts = { kid, alg: 'EdDSA' }
-  return {
-    secret: JSON.stringify({ ...(await exportJWK(privateKey)), ...facts }),
-    set: JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), ...facts }] }),
-  }
-}
-
 /**
  * @param extra functions that a test file serves besides the catalog's
  * @param settings variables of its environment besides the usual ones
  */
 export function testWith(extra: readonly FunctionDefinition[] = [], settings: Record<string, string> = {}) {
-  return base.extend<World & { opened: Awaited<ReturnType<typeof open>> }>({
+  return base.extend<World & { opened: OpenFunctions }>({
     owner: [
       async ({}, use) => {
         const sql = postgres(inject('servers').postgres.owner, { max: 2, onnotice: () => {} })
@@ -87,7 +64,12 @@ export function testWith(extra: readonly FunctionDefinition[] = [], settings: Re
     eventKey: [async ({}, use) => use(randomBytes(32).toString('base64url')), { scope: 'file' }],
     opened: [
       async ({ eventKey }, use) => {
-        const opened = await open([...catalog, ...extra], eventKey, settings)
+        const opened = await openFunctions({
+          functions: [...catalog, ...extra],
+          databaseUrl: inject('servers').postgres.app,
+          eventKey,
+          settings,
+        })
         await use(opened)
         await opened.close()
       },
@@ -150,78 +132,6 @@ export function testWith(extra: readonly FunctionDefinition[] = [], settings: Re
   })
 }
 
-async function open(
-  functions: readonly FunctionDefinition[],
-  eventKey: string,
-  settings: Record<string, string>,
-) {
-  const platform = await keyPair('platform')
-  const dispatch = await keyPair('dispatch')
-  const ingress = await listen()
-  const config = FunctionConfig.parse({
-    FUNCTION: functions.map(({ name }) => name).join(','),
-    LOG_LEVEL: 'silent',
-    DATABASE_URL: inject('servers').postgres.app,
-    PLATFORM_JWKS: platform.set,
-    PLATFORM_SIGNING_KEY: platform.secret,
-    DISPATCH_JWKS: dispatch.set,
-    DISPATCH_SIGNING_KEY: dispatch.secret,
-    EVENT_SIGNING_KEY: eventKey,
-    WEBHOOK_SIGNING_KEY: WEBHOOK_KEY,
-    CLUSTER_INGRESS: ingress.address,
-    TOOL_SECRET_KEY: randomBytes(32).toString('base64url'),
-    ...settings,
-  })
-  const { runtime, close: closeRuntime } = openRuntime(config, functions)
-  const app = createApp(runtime)
-  ingress.serve(app)
-  const close = async () => {
-    ingress.close()
-    await closeRuntime()
-  }
-  return { runtime, close, app }
-}
-
-/** Where functions find each other: one server for all, as they are all in this process. */
-async function listen() {
-  let handle: ReturnType<typeof getRequestListener> | undefined
-  const server = createServer((request, response) => void handle?.(request, response))
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return {
-    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
-    serve: (app: ReturnType<typeof createApp>) => (handle = getRequestListener(app.fetch)),
-    close() {
-      server.close()
-      server.closeAllConnections()
-    },
-  }
-}
-
-async function call(
-  app: ReturnType<typeof createApp>,
-  key: string,
-  method: string,
-  path: string,
-  body?: unknown,
-  headers: Record<string, string> = {},
-): Promise<Answer> {
-  const response = await app.request(path, {
-    method,
-    headers: {
-      ...('authorization' in headers ? {} : { 'x-api-key': key }),
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      ...headers,
-    },
-    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-  })
-  const text = await response.text()
-  return {
-    status: response.status,
-    headers: response.headers,
-    body: text === '' ? undefined : JSON.parse(text),
-  }
-}
-
 /** Events of a tenant that were not delivered yet, in their order. */
 async function nextEvents(owner: postgres.Sql, tenant: string): Promise<KgentsEvent[]> {
   const rows = await owner<{ event: string }[]>`
@@ -261,20 +171,6 @@ async function answerJob(
     data: { job, attempt: 1, ...data },
   }
   return createEvent(event, deriveResultKey(eventKey, requested.tenantid, job))
-}
-
-/** A tenant with one person and an API key. */
-export async function insertTenant(owner: postgres.Sql, tier: string, roles: string[]) {
-  const id = randomUUID()
-  const user = randomUUID()
-  const { key, prefix, hash } = createApiKey()
-  await owner.begin(async (db) => {
-    await db`insert into tenants (id, slug, name, tier) values (${id}, ${`t-${id}`}, 'Test', ${tier})`
-    await db`insert into users (id, tenant_id, email, name, roles) values (${user}, ${id}, 'a@b.c', 'Test', ${roles})`
-    await db`insert into api_keys (id, tenant_id, user_id, name, key_prefix, key_hash)
-             values (${randomUUID()}, ${id}, ${user}, 'test', ${prefix}, ${hash})`
-  })
-  return { id, user, key }
 }
 
 /** Another person of a tenant; answers its API key. */

@@ -1,3 +1,4 @@
+import * as fc from 'fast-check'
 import { expect, test, vi } from 'vitest'
 import { CIRCUIT_DEFAULTS, CircuitBreaker } from '../../../shared/limits/circuit-breaker.ts'
 
@@ -42,4 +43,38 @@ test('CircuitBreaker closes after three successes, and tells when it opens and c
   }
   expect(onChange.mock.calls).toEqual([[true, 'away'], [false]])
   expect([breaker.mayTry(30_000), breaker.mayTry(30_000)]).toEqual([true, true])
+})
+
+test('law 21: a breaker opens at the fifth failure in a row and never before, and closes only after three successes', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.record({ well: fc.boolean(), after: fc.nat(40_000) }), { maxLength: 200 }),
+      (steps) => {
+        const breaker = new CircuitBreaker()
+        let now = 0
+        let failures = 0
+        let successes = 0
+        let openedAt: number | undefined
+        for (const { well, after } of steps) {
+          now += after
+          const mayTry = breaker.mayTry(now)
+          expect(mayTry).toBe(openedAt === undefined || now - openedAt >= 30_000)
+          if (!mayTry) continue
+          failures = well ? 0 : failures + 1
+          successes = well ? successes + 1 : 0
+          if (well) breaker.succeeded()
+          else breaker.failed(now)
+          if (!well && (openedAt !== undefined || failures >= 5)) {
+            openedAt = now
+            successes = 0
+          }
+          if (well && openedAt === undefined) successes = 0
+          if (well && openedAt !== undefined && successes >= 3) {
+            openedAt = undefined
+            successes = 0
+          }
+        }
+      },
+    ),
+  )
 })

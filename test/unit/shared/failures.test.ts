@@ -1,3 +1,4 @@
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { Failure, failureFrom, listFailures, Refusal } from '../../../shared/failures.ts'
 import { problemOf } from '../../../shared/http/problem.ts'
@@ -46,6 +47,34 @@ describe('problemOf()', () => {
       })
     }
   })
+})
+
+test('law 13: whatever a failure carries, its HTTP form says its category and status, and leads back to it', () => {
+  const anyFacts = fc.record(
+    {
+      suggestion: fc.string({ minLength: 1 }),
+      retryAfterSeconds: fc.integer({ min: 0, max: 10_000 }),
+      available: fc.array(fc.string(), { minLength: 1 }),
+      details: fc.dictionary(fc.string({ minLength: 1 }), fc.integer(), {
+        minKeys: 1,
+        noNullPrototype: true,
+      }),
+    },
+    { requiredKeys: [] },
+  )
+  fc.assert(
+    fc.property(fc.constantFrom(...listFailures()), fc.string(), anyFacts, (row, message, facts) => {
+      const { status, body } = problemOf(new Failure(row.code, message, facts), 'void.entropy.sip', 'trace')
+      expect({ status, category: body.category }).toEqual({ status: row.status, category: row.category })
+      expect(status).toBeGreaterThanOrEqual(400)
+      const back = failureFrom(JSON.parse(JSON.stringify(body)))
+      expect({ code: back.code, message: back.message, facts: back.facts }).toEqual({
+        code: row.code,
+        message,
+        facts,
+      })
+    }),
+  )
 })
 
 test('a refusal is 451 and says what it takes', () => {
