@@ -139,6 +139,42 @@ describe('when a function is killed during requests', () => {
   })
 })
 
+describe('when everything that works on a composition is killed', () => {
+  test('it goes on where it was, runs each stage once, and its caller follows it as a job', async ({
+    newTenant,
+    functions,
+    pidOf,
+    sql,
+  }) => {
+    const tenant = await newTenant()
+    const stages = ['void.entropy.sip', 'self.soul.reflect', 'self.soul.challenge']
+    const { status, body } = await tenant.call('POST', '/v1/agentese/compose', {
+      expression: stages.join(' >> '),
+      inputs: [{ amount: 1 }, {}, { message: 'Why should chance decide what I do today?' }],
+    })
+    expect(status).toBe(202)
+    const marks = async () => {
+      const rows = await sql<{ path: string }[]>`
+        select path from marks where tenant_id = ${tenant.tenant} order by at`
+      return rows.map(({ path }) => path)
+    }
+    for (const done of [1, 2]) {
+      await vi.waitUntil(async () => (await marks()).length >= done, { timeout: 60_000, interval: 20 })
+      const running = await functions()
+      for (const name of ['logos', 'self-soul'])
+        for (const { pid } of running[name]?.pods ?? []) process.kill(pid, 'SIGKILL')
+      for (const name of ['worker-1', 'worker-2']) process.kill(pidOf(name), 'SIGKILL')
+    }
+    const events = await readAll(tenant.stream('GET', body.links.stream))
+    const last = events.at(-1)
+    expect(last?.event, JSON.stringify(last)).toBe('complete')
+    expect(last?.data.result).toMatchObject({ success: true, failed_at: -1 })
+    expect(await marks()).toEqual(stages)
+    const [pool] = await sql`select remaining from entropy_pools where tenant_id = ${tenant.tenant}`
+    expect(pool).toEqual({ remaining: 99 })
+  })
+})
+
 describe('when the whole platform sleeps', () => {
   test('functions go to sleep, and wake with the next request', async ({ acme, functions }) => {
     await acme.call('GET', '/.well-known/jwks.json')
@@ -149,7 +185,9 @@ describe('when the whole platform sleeps', () => {
 
   test('a stream that nobody has read yet is still there', async ({ newTenant }) => {
     const tenant = await newTenant()
-    const { body } = await tenant.call('POST', '/v1/agentese/self/soul/dialogue', { message: 'Who are you?' })
+    const { body } = await tenant.call('POST', '/v1/agentese/self/soul/dialogue', {
+      message: 'Who are you, and what is on your mind?',
+    })
     await vi.waitFor(
       async () =>
         expect((await tenant.call('GET', `/v1/jobs/${body.job.id}`)).body.job.status).toBe('completed'),
