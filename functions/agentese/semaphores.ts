@@ -32,7 +32,7 @@ export const TokenId = z
 export const AnyTokenId = z.string().min(1).max(64).meta({ description: 'Such as sem-0a1b2c3d' })
 
 /** What a list tells of a semaphore. */
-export const Summary = z.strictObject({
+const Summary = z.strictObject({
   token_id: TokenId,
   status: z.enum(STATUSES),
   reason: z.enum(REASONS),

@@ -16,7 +16,7 @@ interface Budget {
 }
 
 /** What a whisper is billed, whatever it says. */
-export const WHISPER_TOKENS = 50
+const WHISPER_TOKENS = 50
 
 export const BUDGETS: Record<BudgetTier, Budget> = {
   dormant: { replyTokens: 0, estimate: 0, plans: TIERS },

@@ -1,3 +1,4 @@
+import type postgres from 'postgres'
 import { describe, expect } from 'vitest'
 import { colleagueOf } from './colleague.ts'
 import { testWith, type Tenant } from './world.ts'
@@ -20,11 +21,11 @@ async function asks(tenant: Tenant, more: object = {}): Promise<string> {
 }
 
 /** As if its deadline had passed. */
-async function expire(owner: import('postgres').Sql, tenant: Tenant, token: string) {
+async function expire(owner: postgres.Sql, tenant: Tenant, token: string) {
   await owner`update semaphores set deadline = now() - interval '1 second' where tenant_id = ${tenant.id} and id = ${token}`
 }
 
-const typesOf = async (owner: import('postgres').Sql, { id }: Tenant) =>
+const typesOf = async (owner: postgres.Sql, { id }: Tenant) =>
   (
     await owner<{ type: string }[]>`
       select event::json->>'type' as type from outbox where tenant_id = ${id} order by seq`
@@ -102,8 +103,8 @@ describe('world.purgatory', () => {
       ),
       invoke(tenant, 'world.purgatory.cancel', { token_id }),
     ])
-    expect(answers.map(({ status }) => status).sort()).toEqual([200, 409, 409, 409])
-    for (const { status, body } of answers) if (status === 409) expect(body.code).toBe('STATE_CONFLICT')
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(1)
+    expect(answers.filter(({ body }) => body.code === 'STATE_CONFLICT')).toHaveLength(3)
     expect(await typesOf(owner, tenant)).toHaveLength(2)
   })
 
@@ -178,7 +179,7 @@ describe('world.purgatory', () => {
       seen.push(...body.result.semaphores.map(({ token_id }: { token_id: string }) => token_id))
       cursor = body.result.next_cursor
     } while (cursor !== null)
-    expect(seen).toEqual(tokens.slice(0, 4).reverse())
+    expect(seen).toEqual(tokens.slice(0, 4).toReversed())
     const critical = await invoke(tenant, 'world.purgatory.list', { severity: 'critical' })
     expect(critical.body.result.semaphores).toMatchObject([{ token_id: tokens[0] }])
     const cancelled = await invoke(tenant, 'world.purgatory.list', { status: 'cancelled' })

@@ -146,7 +146,7 @@ describe('self.state', () => {
       insert into states (tenant_id, user_id, key, value)
       select ${many.id}, ${many.user}, 'k' || n, '1' from generate_series(1, 199) n`
     const last = await Promise.all(['x', 'y', 'z'].map((key) => put(many, key, 1)))
-    expect(last.map(({ status }) => status).sort()).toEqual([200, 429, 429])
+    expect(last.filter(({ status }) => status === 200)).toHaveLength(1)
     expect((await put(many, 'k1', 2)).status).toBe(200)
   })
 

@@ -72,7 +72,7 @@ describe('entropy', () => {
     owner,
   }) => {
     const tenant = await newTenant()
-    const [first] = await Promise.all([invoke(tenant, 'void.entropy.sip', { amount: 30 })])
+    const first = await invoke(tenant, 'void.entropy.sip', { amount: 30 })
     const answers = await Promise.all([
       ...Array.from({ length: 6 }, () => invoke(tenant, 'void.entropy.sip', { amount: 20 })),
       ...Array.from({ length: 4 }, () => invoke(tenant, 'void.entropy.pour', { grant: first.result.grant })),
