@@ -177,14 +177,14 @@ async function storeVectors(
 async function noteModel({ db, identity }: Call, { kind }: Corpus, model: string): Promise<void> {
   await db`
     insert into recall_models (tenant_id, kind, model) values (${identity.tenant}, ${kind}, ${model})
-    on conflict (tenant_id, kind) do update set model = excluded.model, since = now()
-      where recall_models.model <> excluded.model and recall_models.since < now() - interval '1 day'`
+    on conflict (tenant_id, kind) do update set model = excluded.model, since = now(), fixed_until = default
+      where recall_models.model <> excluded.model and recall_models.fixed_until < now()`
 }
 
-/** Lets everything that was given up be tried again, and vectors of another model be made anew. */
+/** Lets everything that was given up be tried again, and the model be another one from now on. */
 async function forgetFailures(db: Db, { kind }: Corpus): Promise<void> {
   await db`update recall_entries set tries = 0 where kind = ${kind} and tries > 0`
-  await db`update recall_models set since = now() where kind = ${kind}`
+  await db`update recall_models set since = now(), fixed_until = '-infinity' where kind = ${kind}`
 }
 
 async function standOf(db: Db, { kind }: Corpus): Promise<{ waiting: number; model: string | null }> {

@@ -46,12 +46,14 @@ create index recall_entries_by_words on recall_entries using gin (tenant_id, wor
 create index recall_entries_by_letters on recall_entries using gin (tenant_id, text gin_trgm_ops);
 create index recall_entries_waiting on recall_entries (tenant_id, kind, tries, id) where embedded_at is null;
 
--- The model that a tenant's vectors of a kind come from, and since when: older ones of another model are made again.
+-- The model that a tenant's vectors of a kind come from, and since when: older ones of another model are made again. It
+-- does not change before `fixed_until`.
 create table recall_models (
   tenant_id uuid not null,
   kind text not null,
   model text not null,
   since timestamptz not null default now(),
+  fixed_until timestamptz not null default now() + interval '1 day',
   primary key (tenant_id, kind)
 );
 

@@ -149,7 +149,7 @@ describe('self.memory.recall', () => {
       mode: 'hybrid',
       count: 1,
       waiting: 0,
-      results: [{ summary: DISK, by: ['meaning'], lifecycle: 'active', relevance: 1 }],
+      results: [{ summary: DISK, by: ['meaning'], lifecycle: 'active', relevance: expect.closeTo(1, 4) }],
     })
     expect(found.results[0].similarity).toBeGreaterThan(0.9)
     expect(
@@ -181,16 +181,35 @@ describe('self.memory.recall', () => {
     expect((await memory(tenant, 'status')).body.result).toMatchObject({ embedded: 1, waiting: 0 })
   })
 
-  test('never compares vectors of different models', async ({ newTenant, settles }) => {
+  test('never compares vectors of different models, and makes the old ones anew when the model has changed', async ({
+    newTenant,
+    settles,
+    owner,
+  }) => {
     const tenant = await newTenant()
     await remember(tenant, DISK)
     await settles(tenant, playEmbedder('an older model'))
     expect((await recall(tenant, { query: 'storage full' }, settles)).results).toEqual([])
     await memory(tenant, 'index')
+    await remember(tenant, CAT)
     await settles(tenant, playEmbedder())
-    await memory(tenant, 'index')
-    await settles(tenant, playEmbedder())
+    const models = await owner`select distinct model from recall_entries where tenant_id = ${tenant.id}`
+    expect(models).toEqual([{ model: 'test-embedder' }])
     expect(contents(await recall(tenant, { query: 'full storage' }, settles))).toEqual([DISK])
+  })
+
+  test('does not chase two models that take turns', async ({ newTenant, settles, owner }) => {
+    const tenant = await newTenant()
+    let turn = 0
+    const changing: Parameters<World['settles']>[1] = (message) => {
+      turn += 1
+      return playEmbedder(`model ${turn % 2}`)?.(message) as object
+    }
+    for (let at = 0; at < 4; at += 1) {
+      await remember(tenant, `Thing ${at}`)
+      await settles(tenant, changing)
+    }
+    expect(await owner`select from jobs where tenant_id = ${tenant.id}`).toHaveLength(4)
   })
 
   test('finds words that are misspelt, keeps to tags and to the threshold', async ({
@@ -348,7 +367,7 @@ describe('the life of a memory', () => {
     expect((await read()).content).toBe('A title of its own')
     expect((await memory(tenant, 'get', { id: cherished })).body.result).toMatchObject({
       lifecycle: 'active',
-      relevance: 1,
+      relevance: expect.closeTo(1, 4),
     })
     await memory(tenant, 'reinforce', { ids: [id, id] })
     expect(await read()).toMatchObject({ lifecycle: 'active', detail: 'summary', access_count: 1 })
