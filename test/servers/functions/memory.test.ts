@@ -78,6 +78,30 @@ describe('self.memory.engram', () => {
     ).toHaveLength(0)
   })
 
+  test('leaves no memory without its vector that is kept just when a job ends', async ({
+    newTenant,
+    settles,
+    owner,
+  }) => {
+    const tenant = await newTenant()
+    await remember(tenant, DISK)
+    const waiting = async (db: Pick<typeof owner, 'unsafe'>, count: number) => {
+      const query = `select from pg_locks where not granted and (relation = 'marks'::regclass or locktype = 'advisory')`
+      while ((await db.unsafe(query)).length < count) await new Promise((resolve) => setImmediate(resolve))
+    }
+    const calls = await owner.begin(async (db) => {
+      await db`lock table marks in share mode` // nobody comes to the end of a transaction
+      const kept = remember(tenant, CAT)
+      await waiting(db, 1)
+      const ended = settles(tenant, playEmbedder())
+      await waiting(db, 2)
+      return [kept, ended]
+    })
+    await Promise.all(calls)
+    await settles(tenant, playEmbedder())
+    expect((await memory(tenant, 'status')).body.result).toMatchObject({ embedded: 2, waiting: 0 })
+  })
+
   test('embeds what comes after a failed job, at first without what may have been the reason', async ({
     newTenant,
     settles,
