@@ -4,6 +4,7 @@ import { logos } from './agentese/logos.ts'
 import { selfCapabilities } from './agentese/self-capabilities.ts'
 import { selfConsent } from './agentese/self-consent.ts'
 import { selfIdentity } from './agentese/self-identity.ts'
+import { selfMemory } from './agentese/self-memory.ts'
 import { selfSemaphore } from './agentese/self-semaphore.ts'
 import { selfSoul } from './agentese/self-soul.ts'
 import { selfState } from './agentese/self-state.ts'
@@ -37,6 +38,7 @@ export const catalog: readonly FunctionDefinition[] = [
   voidGratitude,
   voidSerendipity,
   selfSoul,
+  selfMemory,
   selfSemaphore,
   selfCapabilities,
   selfConsent,

@@ -57,6 +57,7 @@ const CODES = {
   IDEMPOTENCY_MISMATCH: { category: 'CONFLICT' },
   STATE_CONFLICT: { category: 'CONFLICT' },
   CANCELLED: { category: 'CONFLICT' },
+  PRECONDITION_FAILED: { category: 'PRECONDITION_FAILED' },
   RATE_LIMITED: { category: 'QUOTA_EXCEEDED' },
   QUOTA_EXCEEDED: { category: 'QUOTA_EXCEEDED' },
   ENTROPY_EXHAUSTED: { category: 'QUOTA_EXCEEDED' },

@@ -46,10 +46,12 @@ const TABLE: Record<string, Row> = {
   },
   'self.memory': {
     engram: [...KEEPERS, ...SCHOLARS, ...THINKERS, ...VISITORS],
+    reinforce: [...KEEPERS, ...SCHOLARS, ...THINKERS, ...VISITORS],
     cherish: [...KEEPERS, ...SCHOLARS],
     bytag: [...KEEPERS, ...SCHOLARS, ...THINKERS],
     index: [...KEEPERS, ...SCHOLARS, ...THINKERS, ...VISITORS],
     forget: KEEPERS,
+    restore: KEEPERS,
     checkpoint: KEEPERS,
     consolidate: KEEPERS,
   },

@@ -53,6 +53,16 @@ export async function reserveTokens(
   )
 }
 
+/** Whether `amount` tokens of this month are left; who reserves them may still come too late. */
+export async function hasTokens(db: Db, { tier }: Identity, amount: number): Promise<boolean> {
+  const granted = TOKENS_PER_MONTH[tier]
+  if (granted === null) return true
+  const [row] = await db<{ used: number }[]>`
+    select (spent + reserved)::float8 as used from allowances
+    where resource = 'tokens' and period = ${periodOf(new Date())}`
+  return (row?.used ?? 0) + amount <= granted
+}
+
 /** Ends a reservation: `spent` of the `reserved` tokens were really used. */
 export async function settleTokens(db: Db, reserved: number, spent: number, period: string): Promise<void> {
   await db`

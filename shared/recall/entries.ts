@@ -1,0 +1,81 @@
+/** Texts that can be recalled: whose they are, what they tell of, and whether they may be found. */
+import { v7 as uuidv7 } from 'uuid'
+import type { Call } from '../contract/call.ts'
+import type { Db } from '../database/database.ts'
+
+/** Texts of one kind that are found together, and the node whose `index` embeds them. */
+export interface Corpus {
+  kind: string
+  /** `self.memory`, or `concept.*`. */
+  node: string
+}
+
+/** The owner of what belongs to everybody in a tenant. */
+export const EVERYBODY = '00000000-0000-0000-0000-000000000000'
+
+export interface Entry {
+  owner: string
+  /** What it tells of; one entry for each subject of an owner. */
+  subject: string
+  text: string
+  tags?: readonly string[]
+}
+
+/** Keeps an entry, in place of what its subject had before. It is found by words at once, by meaning when it is embedded. */
+export async function putEntry({ db, identity }: Call, { kind }: Corpus, entry: Entry): Promise<void> {
+  const { owner, subject, text, tags = [] } = entry
+  await db`
+    insert into recall_entries (id, tenant_id, kind, owner, subject, text, tags)
+    values (${uuidv7()}, ${identity.tenant}, ${kind}, ${owner}, ${subject}, ${text}, ${db.json([...tags])})
+    on conflict (tenant_id, kind, owner, subject) do update
+      set id = excluded.id, text = excluded.text, tags = excluded.tags, hidden = false, vector = null, sketch = null,
+        model = null, embedded_at = null, tries = 0`
+}
+
+/** Hides entries from every search, or shows them again; their vectors are kept. */
+export async function hideEntries(
+  db: Db,
+  { kind }: Corpus,
+  owner: string,
+  subjects: readonly string[],
+  hidden: boolean,
+): Promise<void> {
+  await db`
+    update recall_entries set hidden = ${hidden}
+    where kind = ${kind} and owner = ${owner} and subject in (select jsonb_array_elements_text(${db.json([...subjects])}))`
+}
+
+export async function dropEntries(
+  db: Db,
+  { kind }: Corpus,
+  owner: string,
+  subjects: readonly string[],
+): Promise<void> {
+  await db`
+    delete from recall_entries
+    where kind = ${kind} and owner = ${owner} and subject in (select jsonb_array_elements_text(${db.json([...subjects])}))`
+}
+
+export async function tagEntry(
+  db: Db,
+  { kind }: Corpus,
+  owner: string,
+  subject: string,
+  tags: readonly string[],
+): Promise<void> {
+  await db`
+    update recall_entries set tags = ${db.json([...tags])}
+    where kind = ${kind} and owner = ${owner} and subject = ${subject}`
+}
+
+/** How many entries of an owner can be found by meaning, and how many still wait for that. */
+export async function countEntries(
+  db: Db,
+  { kind }: Corpus,
+  owner: string,
+): Promise<{ embedded: number; waiting: number }> {
+  const [row] = await db<{ embedded: number; waiting: number }[]>`
+    select count(embedded_at)::int as embedded, (count(*) - count(embedded_at))::int as waiting from recall_entries
+    where kind = ${kind} and owner = ${owner} and not hidden`
+  return row ?? { embedded: 0, waiting: 0 }
+}
