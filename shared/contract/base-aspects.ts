@@ -57,7 +57,7 @@ function witnessOf(node: string): AnyAspect {
       const handle = node.replace('*', holon)
       const rows = await db<MarkRow[]>`
         select id, path, outcome, code, archetype, at from marks
-        where substring(path from '^[^.]+\\.[^.]+') = ${handle}
+        where node = ${handle}
           and (${cursor}::uuid is null or (at, id) < (select at, id from marks where id = ${cursor}))
         order by at desc, id desc limit ${limit + 1}`
       const page = rows.slice(0, limit)

@@ -11,6 +11,8 @@ export interface Mark {
   id: string
   tenant_id: string
   path: string
+  /** `context.holon` of the path. */
+  node: string
   category: string
   outcome: 'success' | 'failure' | 'refusal'
   code: string | null
@@ -124,6 +126,7 @@ export function markOf(happening: Happening, eventKey: string): { mark: Mark; ev
     id: happening.id,
     tenant_id: happening.tenant,
     path: aspect.path,
+    node: aspect.path.slice(0, aspect.path.lastIndexOf('.')),
     category: aspect.category,
     outcome,
     code: code ?? null,

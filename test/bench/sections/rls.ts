@@ -24,7 +24,7 @@ const QUESTIONS: Record<string, Question> = {
     select id, path, outcome, at from marks where ${mine} order by at desc limit 50`,
   'marks of a node': (db, mine) => db`
     select id, path, outcome, at from marks
-    where ${mine} and substring(path from '^[^.]+\\.[^.]+') = ${'world.place_5'}
+    where ${mine} and node = ${'world.place_5'}
     order by at desc, id desc limit 11`,
 }
 
