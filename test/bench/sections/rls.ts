@@ -117,8 +117,8 @@ async function fill(owner: Sql): Promise<string[]> {
     from unnest(${tenants}::uuid[]) as tenant cross join generate_series(1, ${each}) as n`
   // In the order of time, all tenants mixed, as calls leave them.
   await owner`
-    insert into marks (id, tenant_id, path, category, outcome, archetype, effects, trace_id, duration_ms, at)
-    select gen_random_uuid(), tenant, 'world.place_' || n % 20 || '.manifest', 'P', 'success', 'developer', '{}',
+    insert into marks (id, tenant_id, path, node, category, outcome, archetype, effects, trace_id, duration_ms, at)
+    select gen_random_uuid(), tenant, 'world.place_' || n % 20 || '.manifest', 'world.place_' || n % 20, 'P', 'success', 'developer', '{}',
       md5(n::text), 1, now() - (${each} - n) * interval '1 minute'
     from generate_series(1, ${each}) as n cross join unnest(${tenants}::uuid[]) as tenant`
   await owner`vacuum analyze entities`

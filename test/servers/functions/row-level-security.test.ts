@@ -134,7 +134,7 @@ describe('the database itself', () => {
     expect(definers.length).toBeGreaterThan(0)
     for (const { name, strong, settings } of definers) {
       expect({ name, strong }).toEqual({ name, strong: false })
-      expect(settings).toMatch(/pg_temp"?}$/)
+      expect(settings).toMatch(/search_path=[^"]*pg_temp"?[,}]/)
     }
   })
 
