@@ -273,6 +273,11 @@ export const selfMemory = defineNode('self.memory', {
         keepMeaning(identity.tenant, queryOf(input), meaning)
         return recallByText(input, call, waiting, meaning)
       },
+      // Without what it means, there are still its words.
+      async recover({ input }, call) {
+        const { waiting } = await countEntries(call.db, MEMORIES, call.identity.user)
+        return recallByText(input, call, waiting)
+      },
     }),
 
     get: aspect({
@@ -331,12 +336,16 @@ export const selfMemory = defineNode('self.memory', {
       async handle({ ids, input }, call) {
         const at = new Date().toISOString()
         const which = new Set(ids ?? input?.results.map(({ id }) => id))
-        return {
-          strengthened: await strengthen(
-            call,
-            [...which].map((id) => ({ id, times: 1, at })),
-          ),
+        const strengthened = await strengthen(
+          call,
+          [...which].map((id) => ({ id, times: 1, at })),
+        )
+        if (strengthened === 0 && which.size > 0) {
+          throw new Failure('NOT_FOUND', 'Cannot reinforce: you have no such memory that can be recalled', {
+            suggestion: 'self.memory.recall finds some',
+          })
         }
+        return { strengthened }
       },
     }),
 
