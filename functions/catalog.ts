@@ -1,5 +1,6 @@
 /** Everything that is served, in one list; nothing is found by scanning folders. */
 import type { FunctionDefinition } from '../shared/contract/function.ts'
+import { concept } from './agentese/concept.ts'
 import { logos } from './agentese/logos.ts'
 import { selfCapabilities } from './agentese/self-capabilities.ts'
 import { selfConsent } from './agentese/self-consent.ts'
@@ -52,6 +53,7 @@ export const catalog: readonly FunctionDefinition[] = [
   world,
   worldAgent,
   worldTool,
+  concept,
   jobs,
   reference,
   subscribe,

@@ -7,17 +7,18 @@
  */
 import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
+import { Memory } from '../../shared/agentese/manifest/payloads.ts'
 import type { Accepted, Call } from '../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
+import { jsonObject } from '../../shared/contract/json-object.ts'
 import { Failure, Refusal } from '../../shared/failures.ts'
-import { hasTokens } from '../../shared/inference/allowance.ts'
 import { countEntries, hideEntries, putEntry } from '../../shared/recall/entries.ts'
 import {
+  canEmbed,
   estimateTokens,
   indexAspect,
   keepIndexing,
   keepIndexingFromLook,
-  orWithoutModel,
 } from '../../shared/recall/indexing.ts'
 import { keepMeaning, meaningOf } from '../../shared/recall/questions.ts'
 import { search, type ModelVector } from '../../shared/recall/search.ts'
@@ -46,9 +47,7 @@ const MOST_CHECKPOINTS = 100
 
 const Tag = z.string().trim().min(1).max(64)
 const Tags = z.array(Tag).max(MOST_TAGS)
-const Metadata = z
-  .record(z.string().max(128), z.unknown())
-  .refine((value) => Buffer.byteLength(JSON.stringify(value)) <= LARGEST_METADATA, 'is larger than 8 KB')
+const Metadata = jsonObject(LARGEST_METADATA)
 
 /** One memory, by its id or by the result of the stage before. */
 const OneMemory = {
@@ -118,18 +117,7 @@ export const selfMemory = defineNode('self.memory', {
       summary: 'How much you remember',
       effects: ['reads:memory'],
       input: NoInput,
-      output: z.strictObject({
-        type: z.literal('memory'),
-        memory_count: z.int().min(0),
-        /** Memories that a consolidation has gone through, and those that none has. */
-        consolidated: z.int().min(0),
-        temporary: z.int().min(0),
-        /** Labels, newest first. */
-        checkpoints: z.array(z.string()),
-        last_consolidation: z.iso.datetime().nullable(),
-        /** Share of what one person can keep. */
-        capacity_used: z.number().min(0).nullable(),
-      }),
+      output: Memory,
       examples: [{ summary: 'How full is my memory?', input: {} }],
       async handle(_input, call) {
         const { db, identity } = call
@@ -285,6 +273,11 @@ export const selfMemory = defineNode('self.memory', {
         keepMeaning(identity.tenant, queryOf(input), meaning)
         return recallByText(input, call, waiting, meaning)
       },
+      // Without what it means, there are still its words.
+      async recover({ input }, call) {
+        const { waiting } = await countEntries(call.db, MEMORIES, call.identity.user)
+        return recallByText(input, call, waiting)
+      },
     }),
 
     get: aspect({
@@ -343,12 +336,16 @@ export const selfMemory = defineNode('self.memory', {
       async handle({ ids, input }, call) {
         const at = new Date().toISOString()
         const which = new Set(ids ?? input?.results.map(({ id }) => id))
-        return {
-          strengthened: await strengthen(
-            call,
-            [...which].map((id) => ({ id, times: 1, at })),
-          ),
+        const strengthened = await strengthen(
+          call,
+          [...which].map((id) => ({ id, times: 1, at })),
+        )
+        if (strengthened === 0 && which.size > 0) {
+          throw new Failure('NOT_FOUND', 'Cannot reinforce: you have no such memory that can be recalled', {
+            suggestion: 'self.memory.recall finds some',
+          })
         }
+        return { strengthened }
       },
     }),
 
@@ -547,9 +544,8 @@ async function showHits(
 /** Asks what the query means; undefined where no model can be had, or where the plan has no tokens left. */
 async function askForMeaning(input: RecallInput, call: Call): Promise<Accepted | undefined> {
   const text = queryOf(input)
-  const estimate = estimateTokens([{ text }])
-  if (!(await hasTokens(call.db, call.identity, estimate))) return undefined
-  return orWithoutModel(() => call.infer({ texts: [text], estimateTokens: estimate }))
+  if (!(await canEmbed(call, [{ text }]))) return undefined
+  return call.infer({ texts: [text], estimateTokens: estimateTokens([{ text }]) })
 }
 
 async function setForgotten({ db, identity }: Call, id: string, forgotten: boolean): Promise<void> {

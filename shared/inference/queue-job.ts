@@ -106,7 +106,8 @@ function asOther(asker: Asker, { as, input }: { as: string; input: unknown }): A
     path: asker.path.replace(/[^.]+$/, as),
     input,
     startedAt: Date.now(),
-    parent: undefined,
+    // The aspect's own job with another input is still what a composition waits for.
+    parent: endpoint.name === asker.endpoint.name ? asker.parent : undefined,
   }
 }
 

@@ -10,7 +10,6 @@ import { z } from 'zod'
 import { aspect, type AnyAspect } from '../contract/aspect.ts'
 import type { Accepted, Call } from '../contract/call.ts'
 import type { Db } from '../database/database.ts'
-import { Failure } from '../failures.ts'
 import { hasTokens } from '../inference/allowance.ts'
 import type { Corpus } from './entries.ts'
 import { sketchOf } from './sketch.ts'
@@ -43,7 +42,7 @@ export async function keepIndexing(call: Call, corpus: Corpus): Promise<void> {
 export async function keepIndexingFromLook(call: Call, corpus: Corpus): Promise<void> {
   if (await isUnderWay(call.db, corpus)) return
   const batch = await pickBatch(call.db, corpus)
-  if (await isAffordable(call, batch)) tryToInfer(call, batch)
+  if (await canEmbed(call, batch)) infer(call, batch)
 }
 
 /** The verb by which a node embeds the entries of `corpus`. */
@@ -92,13 +91,11 @@ async function queueBatch(
 ): Promise<Accepted | undefined> {
   const batch = await pickBatch(call.db, corpus)
   if (batch.length === 0) return undefined
-  if (!orFail && !(await isAffordable(call, batch))) return undefined
-  const asked = orFail ? infer(call, batch) : tryToInfer(call, batch)
-  if (asked !== undefined) {
-    await call.db`
-      update recall_entries set tries = least(tries + 1, ${MOST_TRIES})
-      where id in (select jsonb_array_elements_text(${call.db.json(batch.map(({ id }) => id))})::uuid)`
-  }
+  if (!orFail && !(await canEmbed(call, batch))) return undefined
+  const asked = infer(call, batch)
+  await call.db`
+    update recall_entries set tries = least(tries + 1, ${MOST_TRIES})
+    where id in (select jsonb_array_elements_text(${call.db.json(batch.map(({ id }) => id))})::uuid)`
   return asked
 }
 
@@ -126,22 +123,12 @@ function infer(call: Call, batch: readonly Waiting[]): Accepted {
   return call.infer(inference, { as: 'index', input: { entries: batch.map(({ id }) => id) } })
 }
 
-function tryToInfer(call: Call, batch: readonly Waiting[]): Accepted | undefined {
-  return orWithoutModel(() => infer(call, batch))
-}
-
-/** What `ask` comes to; undefined where no model can be had. */
-export function orWithoutModel(ask: () => Accepted): Accepted | undefined {
-  try {
-    return ask()
-  } catch (error) {
-    if (error instanceof Failure && error.code === 'INFERENCE_UNAVAILABLE') return undefined
-    throw error
-  }
-}
-
-async function isAffordable({ db, identity }: Call, batch: readonly Waiting[]): Promise<boolean> {
-  return batch.length > 0 && (await hasTokens(db, identity, estimateTokens(batch)))
+/** Whether the vectors of `texts` can be had: from a model, and for tokens that are left. */
+export async function canEmbed(
+  { db, identity, platform }: Call,
+  texts: readonly { text: string }[],
+): Promise<boolean> {
+  return texts.length > 0 && platform.hasModel() && hasTokens(db, identity, estimateTokens(texts))
 }
 
 /** Tokens to set aside for the vectors of `texts`. */

@@ -1,7 +1,7 @@
 /** Finds entries by the words of a question and by its meaning, and makes one list of both. */
 import type { Db } from '../database/database.ts'
 import type { Corpus } from './entries.ts'
-import { cosine, sketchOf, vectorFrom } from './sketch.ts'
+import { similarityOf, sketchOf, vectorFrom } from './sketch.ts'
 
 /** A vector, and the model that it comes from. */
 export interface ModelVector {
@@ -83,7 +83,7 @@ async function findByMeaning(
       and length(sketch) = ${sketch.length} and tags @> ${db.json([...tags])}
     order by bit_count(sketch # ${sketch}::text::bit varying) limit ${SKETCHES}`
   return rows
-    .map((row) => ({ subject: row.subject, similarity: shareOf(cosine(vector, vectorFrom(row.vector))) }))
+    .map((row) => ({ subject: row.subject, similarity: similarityOf(vector, vectorFrom(row.vector)) }))
     .toSorted((a, b) => b.similarity - a.similarity)
     .slice(0, CANDIDATES)
 }
@@ -122,9 +122,4 @@ export async function vectorOf(
     select model, vector from recall_entries
     where kind = ${kind} and owner = ${owner} and subject = ${subject} and vector is not null`
   return row === undefined ? undefined : { model: row.model, vector: vectorFrom(row.vector) }
-}
-
-/** Rounding may leave a cosine outside of 0 to 1; opposite meanings are not similar. */
-function shareOf(value: number): number {
-  return Math.min(1, Math.max(0, value))
 }

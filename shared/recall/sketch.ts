@@ -17,11 +17,11 @@ export function sketchOf(vector: Float32Array): string {
   )
 }
 
-/** Cosine of two vectors of length 1. */
-export function cosine(a: Float32Array, b: Float32Array): number {
-  let sum = 0
-  for (let at = 0; at < a.length; at += 1) sum += (a[at] as number) * (b[at] as number)
-  return sum
+/** How much two vectors of length 1 point the same way, 0 to 1: their cosine, where opposites count as unlike. */
+export function similarityOf(a: Float32Array, b: Float32Array): number {
+  let cosine = 0
+  for (let at = 0; at < a.length; at += 1) cosine += (a[at] as number) * (b[at] as number)
+  return Math.min(1, Math.max(0, cosine)) // rounding may have left more than 1
 }
 
 /** A vector as PostgreSQL's `bytea` has it. */

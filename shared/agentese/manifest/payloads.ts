@@ -85,14 +85,16 @@ export const Basic = z.strictObject({
   metadata: Facts,
 })
 
-const Memory = z.strictObject({
+export const Memory = z.strictObject({
   type: z.literal('memory'),
   memory_count: z.int().min(0),
+  /** Memories that a consolidation has gone through, and those that none has. */
   consolidated: z.int().min(0),
   temporary: z.int().min(0),
+  /** Labels, newest first. */
   checkpoints: Texts,
   last_consolidation: Timestamp,
-  /** Share of the plan's storage, 0 to 1; null where the plan sets no limit. */
+  /** Share of what one person can keep, 0 to 1; null where there is no limit. */
   capacity_used: z.number().min(0).nullable(),
 })
 
