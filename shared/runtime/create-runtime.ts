@@ -123,7 +123,7 @@ function createPlatform(
     hasModel: () => runtime.inferenceUnavailable === undefined,
     // Anybody may ask, so asking often costs no more than asking once.
     probe: remember(1000, createProbe(config, runtime.sql)),
-    metrics: remember(5000, () => readPlatformMetrics(runtime.sql)),
+    metrics: remember(5000, () => readPlatformMetrics(runtime.sql, catalog)),
   }
 }
 

@@ -1,0 +1,93 @@
+/** What callers try who want more than they may have, or to break something; and what must not come of it. */
+import { describe, expect } from 'vitest'
+import { z } from 'zod'
+import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
+import { Failure } from '../../../shared/failures.ts'
+import { createApp } from '../../../shared/http/app.ts'
+import { colleagueOf } from './colleague.ts'
+import { testWith, type Tenant, type World } from './world.ts'
+
+const Text = z.strictObject({ text: z.string() })
+const QUESTION = {
+  messages: [{ role: 'user' as const, content: 'What is it?' }],
+  maxTokens: 5,
+  temperature: 0,
+  estimateTokens: 50,
+}
+
+/** What the one call waits for that `slow` makes; set by the test that uses it. */
+const slow = { begun: () => {}, end: Promise.resolve() }
+
+/** Verbs that ask a model or wait for others. */
+const oracle = defineNode('void.oracle', {
+  summary: 'Verbs for tests',
+  aspects: {
+    manifest: aspect({
+      category: 'P',
+      summary: 'Nothing',
+      effects: [],
+      input: NoInput,
+      output: NoInput,
+      examples: [],
+      handle: () => ({}),
+    }),
+    look: aspect({
+      category: 'P',
+      summary: 'Looks by a model',
+      effects: ['calls:llm', 'charges:tokens'],
+      cost: () => ({ tokens: 50 }),
+      input: z.strictObject({ input: Text.optional() }),
+      output: Text,
+      examples: [],
+      handle: (_input, { infer }) => infer(QUESTION),
+      complete: ({ text, input }) => ({ text: `${input.input?.text ?? ''}${text}` }),
+    }),
+    hoard: aspect({
+      category: 'M',
+      summary: 'Finds, once a model has answered, that there is no room',
+      effects: ['calls:llm', 'charges:tokens'],
+      cost: () => ({ tokens: 50 }),
+      input: NoInput,
+      output: Text,
+      examples: [],
+      handle: (_input, { infer }) => infer(QUESTION),
+      complete() {
+        throw new Failure('QUOTA_EXCEEDED', 'Cannot keep it: there is no room')
+      },
+    }),
+    wait: aspect({
+      category: 'M',
+      summary: 'Waits for others',
+      effects: ['calls:tool'],
+      cost: () => ({}),
+      transaction: false,
+      input: NoInput,
+      output: Text,
+      examples: [],
+      async handle() {
+        slow.begun()
+        await slow.end
+        return { text: 'done' }
+      },
+    }),
+  },
+})
+
+const test = testWith([oracle])
+const LOOK_TWICE = 'void.oracle.look >> void.oracle.look'
+
+function compose(tenant: Pick<Tenant, 'calls'>, body: object, headers = {}) {
+  return tenant.calls('POST', '/v1/agentese/compose', body, headers)
+}
+
+describe('what is public', () => {
+  test('GET /metrics tells nobody how tenants call their own things', async ({ newTenant, runtime }) => {
+    const tenant = await newTenant()
+    await tenant.calls('POST', '/v1/agentese/world/merger_with_globex/define', {})
+    await runtime.recorder.flush()
+    const response = await createApp(runtime).request('/metrics')
+    const text = await response.text()
+    expect(text).toMatch(/path="world\.\*\.define".*\} [1-9]/)
+    expect(text).not.toContain('merger_with_globex')
+  })
+})
