@@ -49,6 +49,7 @@ export const jobs = defineOperation({
       route: 'GET /v1/jobs/:id',
       summary: 'One job, with its result when it is there',
       permission: 'jobs:read',
+      scopes: ['job:read'],
       input: JobId,
       output: JobAnswer,
       handle: async ({ id }, call) => present(await find(id, call), id),
@@ -58,6 +59,7 @@ export const jobs = defineOperation({
       route: 'GET /v1/jobs',
       summary: 'Jobs, newest first',
       permission: 'jobs:read',
+      scopes: ['job:read'],
       input: z.strictObject({
         status: z.enum(STATUSES).optional(),
         limit: z.coerce.number().int().min(1).max(100).default(20),
@@ -82,6 +84,7 @@ export const jobs = defineOperation({
       route: 'DELETE /v1/jobs/:id',
       summary: 'Cancel a job that has not ended; what it reserved is refunded',
       permission: 'jobs:cancel',
+      scopes: ['job:write'],
       input: JobId,
       output: JobAnswer,
       writes: true,

@@ -91,3 +91,46 @@ describe('what is public', () => {
     expect(text).not.toContain('merger_with_globex')
   })
 })
+
+describe('a narrowed token', () => {
+  async function narrowed({ calls }: Tenant, scope: string) {
+    const { body } = await calls('POST', '/v1/auth/token', { scope })
+    return { authorization: `Bearer ${body.access_token}` }
+  }
+
+  test.for([
+    ['GET', '/v1/jobs', 'job:read'],
+    ['GET', '/v1/agentese/aliases', 'alias:read'],
+    ['DELETE', '/v1/agentese/aliases/mine', 'alias:delete'],
+    ['GET', '/v1/agentese/subscribe?pattern=void.entropy.*', 'event:read'],
+  ] as const)('reaches %s %s only with its scope', async ([method, path, scope], { newTenant }) => {
+    const tenant = await newTenant()
+    await tenant.calls('POST', '/v1/agentese/aliases', { alias: 'mine', target: 'self.soul' })
+    const denied = await tenant.calls(method, path, undefined, await narrowed(tenant, 'entropy:read'))
+    expect(denied).toMatchObject({
+      status: 403,
+      body: { code: 'SCOPE_MISSING', details: { scopes: [scope] } },
+    })
+    expect((await tenant.calls(method, path, undefined, await narrowed(tenant, scope))).status).toBe(200)
+  })
+
+  test('neither reads nor cancels what was said to K-gent', async ({ newTenant }) => {
+    const tenant = await newTenant()
+    const { body } = await tenant.calls('POST', '/v1/agentese/void/oracle/look', {})
+    const token = await narrowed(tenant, 'entropy:read')
+    for (const method of ['GET', 'DELETE'])
+      expect((await tenant.calls(method, body.links.self, undefined, token)).body.code).toBe('SCOPE_MISSING')
+  })
+
+  test('does not point an alias of its owner elsewhere', async ({ newTenant }) => {
+    const tenant = await newTenant()
+    const alias = { alias: 'brain', target: 'self.soul' }
+    const { body } = await tenant.calls(
+      'POST',
+      '/v1/agentese/aliases',
+      alias,
+      await narrowed(tenant, 'entropy:read'),
+    )
+    expect(body).toMatchObject({ code: 'SCOPE_MISSING', details: { scopes: ['alias:write'] } })
+  })
+})
