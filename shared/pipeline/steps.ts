@@ -137,9 +137,9 @@ export async function checkAffordance(invocation: Invocation): Promise<void> {
   const { aspect } = request.endpoint
   if (aspect === undefined || observer === undefined) return
   if (hasAffordance(observer, aspect.node, aspect.verb)) return
-  const { tenant } = callerOf(invocation)
-  const capabilities = await withTenant(invocation.runtime.sql, tenant, 'read', (db) =>
-    capabilitiesOf(db, observer.user),
+  const identity = callerOf(invocation)
+  const capabilities = await withTenant(invocation.runtime.sql, identity.tenant, 'read', (db) =>
+    capabilitiesOf(db, identity),
   )
   const looking = { ...observer, capabilities }
   invocation.observer = looking

@@ -134,7 +134,7 @@ async function checkStages(
     ({ endpoint: { aspect } }) => !hasAffordance(observer, aspect.node, aspect.verb),
   )
   const capabilities = restricted
-    ? await call.transact('read', ({ db }) => capabilitiesOf(db, observer.user))
+    ? await call.transact('read', ({ db }) => capabilitiesOf(db, identity))
     : []
   found.forEach((each, at) => {
     const path = paths[at] ?? ''

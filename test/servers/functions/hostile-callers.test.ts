@@ -134,3 +134,24 @@ describe('a narrowed token', () => {
     expect(body).toMatchObject({ code: 'SCOPE_MISSING', details: { scopes: ['alias:write'] } })
   })
 })
+
+describe('a role that was taken away', () => {
+  test('takes along the capabilities that only it could take on', async ({ newTenant, owner, runtime }) => {
+    const tenant = await newTenant('enterprise', ['admin'])
+    const acquired = await tenant.calls('POST', '/v1/agentese/self/capabilities/acquire', {
+      capability: 'self.soul.audit',
+    })
+    expect(acquired.status).toBe(200)
+    const audit = (calls: Tenant['calls']) =>
+      calls('POST', '/v1/agentese/self/soul/audit', {}, { 'x-observer-archetype': 'poet' })
+    expect((await audit(tenant.calls)).status).toBe(200)
+    const viewer = await colleagueOf(tenant, { owner, runtime }, 'viewer')
+    await owner`
+      update api_keys set user_id = ${tenant.user}
+      where tenant_id = ${tenant.id} and user_id <> ${tenant.user}`
+    await owner`update users set roles = '{viewer}' where id = ${tenant.user}`
+    expect(await audit(viewer.calls)).toMatchObject({ status: 403, body: { code: 'AFFORDANCE_DENIED' } })
+    const { body } = await viewer.calls('POST', '/v1/agentese/self/soul/affordances')
+    expect(body.result).toMatchObject({ capabilities: [] })
+  })
+})
