@@ -155,3 +155,40 @@ describe('a role that was taken away', () => {
     expect(body.result).toMatchObject({ capabilities: [] })
   })
 })
+
+describe('a plan', () => {
+  test.for([
+    ['void.entropy.sip >> void.entropy.manifest', { input: { amount: -1 } }, 1],
+    ['void.entropy.sip >> void.entropy.manifest', { input: { amount: 'x' } }, 1],
+    ['void.entropy.sip >> void.entropy.sip', { inputs: [{}, { amount: 1000 }] }, 2],
+    ['void.entropy.manifest >> void.entropy.sip', { inputs: [{}, { more: 1 }] }, 2],
+  ] as const)(
+    'refuses arguments of %s before its first stage',
+    async ([expression, more, stage], { newTenant, owner }) => {
+      const tenant = await newTenant()
+      expect(await compose(tenant, { expression, ...more })).toMatchObject({
+        status: 400,
+        body: { code: 'TYPE_MISMATCH', details: { stage } },
+      })
+      expect(await owner`select from entropy_grants where tenant_id = ${tenant.id}`).toHaveLength(0)
+    },
+  )
+
+  test.for([
+    ['void.entropy.manifest >> self.soul.governance', [], 150],
+    ['void.entropy.manifest >> self.soul.governance', [{}, { budget: 'deep' }], 500],
+    ['void.entropy.manifest >> world.agent.invoke', [{}, { agent: 'sage' }], 501],
+  ] as const)(
+    'tells what %s costs before there is a result to go on with',
+    async ([expression, inputs, tokens], { newTenant }) => {
+      const tenant = await newTenant()
+      const { status, body } = await compose(tenant, {
+        expression,
+        dry_run: true,
+        ...(inputs.length === 0 ? {} : { inputs }),
+      })
+      expect(status).toBe(200)
+      expect(body.cost).toEqual({ tokens })
+    },
+  )
+})
