@@ -7,7 +7,7 @@ import { v5 as uuidv5, v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import { Accepted, type Call } from '../../../shared/contract/call.ts'
 import { subscription } from '../../../shared/contract/define-operation.ts'
-import type { FailureCode } from '../../../shared/failures.ts'
+import { Failure, type FailureCode } from '../../../shared/failures.ts'
 import { periodOf } from '../../../shared/inference/allowance.ts'
 import { JobCall } from '../../../shared/inference/queue-job.ts'
 import { formatTraceparent, readTraceparent } from '../../../shared/telemetry/trace.ts'
@@ -44,16 +44,17 @@ interface CompositionRow {
   call: unknown
 }
 
-/** Begins a composition as a job; a repetition under the same key finds the job that it began before. */
+/**
+ * Begins a composition as a job; a repetition under the same key finds the job that it began before.
+ *
+ * @throws Failure IDEMPOTENCY_MISMATCH where the key stands for another composition
+ */
 export async function beginComposition(plan: Plan, input: unknown, call: Call): Promise<Accepted> {
   const { identity, idempotencyKey, trace } = call
   const id =
     idempotencyKey === undefined
       ? uuidv7()
-      : uuidv5(
-          JSON.stringify([identity.tenant, identity.user, idempotencyKey, plan.expression, input]),
-          KEYED,
-        )
+      : uuidv5(JSON.stringify([identity.tenant, identity.user, idempotencyKey]), KEYED)
   const jobCall: JobCall = {
     identity,
     endpoint: 'logos.compose',
@@ -64,18 +65,35 @@ export async function beginComposition(plan: Plan, input: unknown, call: Call): 
     reservedTokens: 0,
     period: periodOf(new Date()),
   }
-  await call.transact('write', async ({ db, emit }) => {
+  return call.transact('write', async ({ db, emit }) => {
     const begun = await db`
       insert into jobs (id, tenant_id, user_id, function, path, call, status, started_at)
       values (${id}, ${identity.tenant}, ${identity.user}, 'logos', ${plan.expression}, ${db.json(jobCall as never)}, 'running', now())
       on conflict do nothing returning id`
-    if (begun.length === 0) return
+    if (begun.length === 0) return begunBefore(id, plan, jobCall, db)
     await db`
       insert into compositions (id, tenant_id, expression, stages, mode)
       values (${id}, ${identity.tenant}, ${plan.expression}, ${db.json(plan.stages as never)}, ${plan.mode})`
     emit(CONTINUE, { composition: id })
+    return new Accepted(id, 'running')
   })
-  return new Accepted(id, 'running')
+}
+
+/** The job that the same composition has become, under the same key. */
+async function begunBefore(
+  id: string,
+  plan: Plan,
+  { archetype }: JobCall,
+  db: Call['db'],
+): Promise<Accepted> {
+  const [job] = await db<{ status: string }[]>`
+    select j.status from jobs j join compositions c on c.id = j.id
+    where j.id = ${id} and c.expression = ${plan.expression} and c.mode = ${plan.mode}
+      and c.stages = ${db.json(plan.stages as never)} and j.call ->> 'archetype' = ${archetype}`
+  if (job !== undefined) return new Accepted(id, job.status)
+  throw new Failure('IDEMPOTENCY_MISMATCH', 'Cannot repeat a composition: that key stands for another one', {
+    suggestion: 'Use a new Idempotency-Key for a new request',
+  })
 }
 
 export const compositionSubscriptions = [

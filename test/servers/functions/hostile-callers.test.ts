@@ -156,6 +156,56 @@ describe('a role that was taken away', () => {
   })
 })
 
+describe('an Idempotency-Key', () => {
+  test("is its person's own: a colleague may use the same", async ({ newTenant, owner, runtime }) => {
+    const tenant = await newTenant()
+    const colleague = await colleagueOf(tenant, { owner, runtime })
+    const sip = ({ calls }: Pick<Tenant, 'calls'>) =>
+      calls('POST', '/v1/agentese/void/entropy/sip', {}, { 'idempotency-key': 'order-1' })
+    const [first, other, again] = [await sip(tenant), await sip(colleague), await sip(tenant)]
+    expect(other.status).toBe(200)
+    expect(other.body.result.grant).not.toBe(first.body.result.grant)
+    expect(again.body.result.grant).toBe(first.body.result.grant)
+  })
+
+  test('of the greatest length is good for a composition', async ({ newTenant, owner }) => {
+    const tenant = await newTenant()
+    const twice = () =>
+      compose(
+        tenant,
+        { expression: 'void.entropy.sip >> void.entropy.sip' },
+        { 'idempotency-key': 'k'.repeat(255) },
+      )
+    expect((await twice()).status).toBe(200)
+    expect((await twice()).status).toBe(200)
+    expect(await owner`select from entropy_grants where tenant_id = ${tenant.id}`).toHaveLength(2)
+  })
+
+  test.for([
+    ['other arguments', { inputs: [{ input: { text: 'b' } }] }],
+    ['another mode', { inputs: [{ input: { text: 'a' } }], mode: 'collect' }],
+    ['another archetype', { inputs: [{ input: { text: 'a' } }], observer: { archetype: 'poet' } }],
+    ['other stages', { expression: 'void.oracle.look', inputs: [{ input: { text: 'a' } }] }],
+  ] as const)('stands for one composition, and not for %s', async ([, other], { newTenant }) => {
+    const tenant = await newTenant()
+    const key = { 'idempotency-key': 'k' }
+    const first = { expression: LOOK_TWICE, inputs: [{ input: { text: 'a' } }] }
+    expect((await compose(tenant, first, key)).status).toBe(202)
+    expect(await compose(tenant, { ...first, ...other }, key)).toMatchObject({
+      status: 409,
+      body: { code: 'IDEMPOTENCY_MISMATCH' },
+    })
+  })
+
+  test('makes a look that asks a model one job', async ({ newTenant, owner }) => {
+    const tenant = await newTenant()
+    const look = () => tenant.calls('POST', '/v1/agentese/void/oracle/look', {}, { 'idempotency-key': 'k' })
+    const [first, second] = await Promise.all([look(), look()])
+    expect(second.body.job.id).toBe(first.body.job.id)
+    expect(await owner`select from jobs where tenant_id = ${tenant.id}`).toHaveLength(1)
+  })
+})
+
 describe('a plan', () => {
   test.for([
     ['void.entropy.sip >> void.entropy.manifest', { input: { amount: -1 } }, 1],
