@@ -206,6 +206,27 @@ describe('an Idempotency-Key', () => {
   })
 })
 
+describe('a dry run', () => {
+  test.for([
+    ['/v1/agentese/invoke', { path: 'void.entropy.sip' }],
+    ['/v1/agentese/compose', { expression: 'void.entropy.sip >> void.entropy.sip' }],
+    ['/v1/agentese/void/entropy/sip', {}],
+  ] as const)('asked for by the query of %s does nothing', async ([path, body], { newTenant, owner }) => {
+    const tenant = await newTenant()
+    const answer = await tenant.calls('POST', `${path}?dry_run=true`, body)
+    expect(answer).toMatchObject({ status: 200, body: { dry_run: true } })
+    expect(await owner`select from entropy_grants where tenant_id = ${tenant.id}`).toHaveLength(0)
+  })
+
+  test('is refused where there is none', async ({ newTenant, owner }) => {
+    const tenant = await newTenant()
+    const alias = { alias: 'mine', target: 'self.soul' }
+    const answer = await tenant.calls('POST', '/v1/agentese/aliases?dry_run=true', alias)
+    expect(answer).toMatchObject({ status: 400, body: { code: 'TYPE_MISMATCH' } })
+    expect(await owner`select from aliases where tenant_id = ${tenant.id}`).toHaveLength(0)
+  })
+})
+
 describe('a plan', () => {
   test.for([
     ['void.entropy.sip >> void.entropy.manifest', { input: { amount: -1 } }, 1],
