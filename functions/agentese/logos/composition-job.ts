@@ -132,11 +132,7 @@ async function continueComposition(id: string, call: Call): Promise<void> {
     { identity, trace: readTraceparent(traceparent), signal: call.signal },
   )
   if (outcome.kind === 'job') {
-    await call.transact(
-      'write',
-      ({ db }) => db`
-        update compositions set stage_job = ${outcome.job} where id = ${id} and position = ${position}`,
-    )
+    await call.transact('write', (inner) => followStage(id, position, outcome.job, inner))
     return
   }
   const { result, failure } = outcome
@@ -150,15 +146,30 @@ async function continueComposition(id: string, call: Call): Promise<void> {
   await call.transact('write', (inner) => advance(id, position, result, inner))
 }
 
-/** Takes the end of the job that a stage was. */
+/**
+ * Notes the job that the stage at `position` is, so that its end is waited for. The job may have ended before anybody
+ * could wait, and the composition may have been cancelled: then nobody wants the job any more.
+ */
+async function followStage(id: string, position: number, job: string, call: Call): Promise<void> {
+  const state = await load(id, call, 'lock')
+  if (state === undefined || state.position !== position) return
+  if (state.status !== 'running') {
+    await call.platform.endJob({ job, how: 'cancelled' }, call)
+    return
+  }
+  await call.db`update compositions set stage_job = ${job} where id = ${id}`
+  await takeStageJob(id, job, call)
+}
+
+/** Takes the end of the job that the present stage is; of any other job, it is no concern. */
 async function takeStageJob(id: string, job: string, call: Call): Promise<void> {
   const state = await load(id, call, 'lock')
-  if (state === undefined) return
+  if (state?.stage_job !== job) return
   const { position, stages } = state
   const stage = stages[position]
   const [row] = await call.db<StageJobRow[]>`
-    select path, status, result, error, charges, started_at, finished_at from jobs where id = ${job}`
-  if (stage === undefined || row?.path !== stage.path) return
+    select status, result, error, charges, finished_at from jobs where id = ${job}`
+  if (stage === undefined || row === undefined || row.status === 'queued' || row.status === 'running') return
   const durationMs = (row.finished_at?.getTime() ?? Date.now()) - state.stage_started_at.getTime()
   const ended =
     row.status === 'completed'
@@ -168,7 +179,6 @@ async function takeStageJob(id: string, job: string, call: Call): Promise<void> 
 }
 
 interface StageJobRow {
-  path: string
   status: string
   result: unknown
   error: { code: string; message: string } | null
@@ -205,9 +215,10 @@ async function end(state: CompositionRow, results: StageResult[], call: Call): P
   await call.platform.endJob({ job: state.id, how: 'failed', reason, code, result: composed }, call)
 }
 
+/** A composition; locked, its job is so too, and nobody cancels it meanwhile. */
 async function load(id: string, { db }: Call, lock?: 'lock'): Promise<CompositionRow | undefined> {
   const [row] = await db<CompositionRow[]>`
     select c.*, j.status, j.call from compositions c join jobs j on j.id = c.id where c.id = ${id}
-    ${lock === undefined ? db`` : db`for update of c`}`
+    ${lock === undefined ? db`` : db`for update`}`
   return row
 }

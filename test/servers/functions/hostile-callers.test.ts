@@ -263,3 +263,107 @@ describe('a plan', () => {
     },
   )
 })
+
+describe('a composition of jobs', () => {
+  /** The jobs that stages have become. */
+  async function jobsOf(tenant: Tenant, { owner }: Pick<World, 'owner'>) {
+    const rows = await owner<{ id: string }[]>`
+      select id from jobs where tenant_id = ${tenant.id} and function <> 'logos' order by seq`
+    return rows.map(({ id }) => id)
+  }
+
+  test('takes each result for its own stage, however often a stage of the same path was asked', async ({
+    newTenant,
+    owner,
+    delivers,
+    settles,
+  }) => {
+    const tenant = await newTenant()
+    const begun = await compose(tenant, { expression: LOOK_TWICE })
+    const [continuing] = await owner<{ event: string }[]>`
+      update outbox set published_at = now() where tenant_id = ${tenant.id} returning event`
+    const event = JSON.parse(continuing?.event ?? '')
+    // The first delivery ends before it could note which job the stage is, so the stage is dispatched again.
+    expect(await delivers(event)).toBe(202)
+    await owner`update compositions set stage_job = null where tenant_id = ${tenant.id}`
+    await owner`delete from inbox where tenant_id = ${tenant.id}`
+    await owner`delete from idempotency_keys where tenant_id = ${tenant.id}`
+    expect(await delivers(event)).toBe(202)
+    expect(await jobsOf(tenant, { owner })).toHaveLength(2)
+    let answers = 0
+    await settles(tenant, () => ({ text: String(++answers) }))
+    const { body } = await tenant.calls('GET', begun.body.links.self)
+    expect(body.job.result.stages).toMatchObject([{ result: { text: '2' } }, { result: { text: '23' } }])
+  })
+
+  test('goes on where the job of a stage has ended before anybody waited for it', async ({
+    newTenant,
+    owner,
+    delivers,
+    settles,
+  }) => {
+    const tenant = await newTenant()
+    const begun = await compose(tenant, { expression: LOOK_TWICE })
+    const [continuing] = await owner<{ event: string }[]>`
+      update outbox set published_at = now() where tenant_id = ${tenant.id} returning event`
+    const event = JSON.parse(continuing?.event ?? '')
+    expect(await delivers(event)).toBe(202)
+    await owner`update compositions set stage_job = null where tenant_id = ${tenant.id}`
+    await settles(tenant, () => ({ text: '1' }))
+    await owner`delete from inbox where tenant_id = ${tenant.id}`
+    expect(await delivers(event)).toBe(202)
+    await settles(tenant, () => ({ text: '2' }))
+    const { body } = await tenant.calls('GET', begun.body.links.self)
+    expect(body.job).toMatchObject({ status: 'completed', result: { final_result: { text: '12' } } })
+    expect(await jobsOf(tenant, { owner })).toHaveLength(2)
+  })
+
+  test('that is cancelled takes the job of its stage with it, and costs nothing', async ({
+    newTenant,
+    owner,
+    delivers,
+    settles,
+  }) => {
+    const tenant = await newTenant()
+    const begun = await compose(tenant, { expression: LOOK_TWICE })
+    const [continuing] = await owner<{ event: string }[]>`
+      update outbox set published_at = now() where tenant_id = ${tenant.id} returning event`
+    await delivers(JSON.parse(continuing?.event ?? ''))
+    expect((await tenant.calls('DELETE', begun.body.links.self)).status).toBe(200)
+    const statuses = await owner`select distinct status from jobs where tenant_id = ${tenant.id}`
+    expect(statuses).toEqual([{ status: 'cancelled' }])
+    const [held] =
+      await owner`select reserved::int, spent::int from allowances where tenant_id = ${tenant.id}`
+    expect(held).toEqual({ reserved: 0, spent: 0 })
+    await settles(tenant)
+    expect(await jobsOf(tenant, { owner })).toHaveLength(1)
+  })
+
+  test('that is cancelled while a stage is dispatched wants its job no more', async ({
+    newTenant,
+    owner,
+    delivers,
+  }) => {
+    const tenant = await newTenant()
+    const begun = await compose(tenant, { expression: LOOK_TWICE })
+    const [continuing] = await owner<{ event: string }[]>`
+      update outbox set published_at = now() where tenant_id = ${tenant.id} returning event`
+    const [{ id } = { id: '' }] = await owner<
+      { id: string }[]
+    >`select id from jobs where tenant_id = ${tenant.id}`
+    // Cancelled by the time that the stage's job is there: as the job is written, so is the cancellation.
+    await owner.unsafe(`
+      create function cancel_composition() returns trigger language plpgsql security definer as $$
+      begin update jobs set status = 'cancelled' where id = '${id}'; return null; end $$;
+      create trigger cancel_now after insert on jobs for each row when (new.tenant_id = '${tenant.id}')
+        execute function cancel_composition()`)
+    try {
+      expect(await delivers(JSON.parse(continuing?.event ?? ''))).toBe(202)
+    } finally {
+      await owner.unsafe('drop trigger cancel_now on jobs; drop function cancel_composition()')
+    }
+    expect((await tenant.calls('GET', begun.body.links.self)).body.job.status).toBe('cancelled')
+    const rows = await owner`select distinct status from jobs where tenant_id = ${tenant.id}`
+    expect(rows).toEqual([{ status: 'cancelled' }])
+  })
+})
