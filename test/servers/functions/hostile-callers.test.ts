@@ -367,3 +367,27 @@ describe('a composition of jobs', () => {
     expect(rows).toEqual([{ status: 'cancelled' }])
   })
 })
+
+describe('a second delivery while the first is at work', () => {
+  test('leaves the call of a schedule to the first', async ({ newTenant, owner, ticks, delivers }) => {
+    const tenant = await newTenant()
+    const { body } = await tenant.calls('POST', '/v1/agentese/time/schedule/defer', {
+      path: 'void.oracle.wait',
+      delay: 0,
+    })
+    await ticks()
+    const [due] = await owner<{ event: string }[]>`
+      select event from outbox where tenant_id = ${tenant.id} and event like '%schedule.due%'`
+    const event = JSON.parse(due?.event ?? '')
+    const { promise: end, resolve: finish } = Promise.withResolvers<void>()
+    const { promise: begun, resolve: begin } = Promise.withResolvers<void>()
+    Object.assign(slow, { begun: begin, end })
+    const first = delivers(event)
+    await begun
+    expect(await delivers(event)).toBe(409)
+    finish()
+    expect(await first).toBe(202)
+    const [row] = await owner`select status, result from schedules where id = ${body.result.id}`
+    expect(row).toEqual({ status: 'executed', result: { text: 'done' } })
+  })
+})
