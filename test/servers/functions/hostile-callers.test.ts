@@ -391,3 +391,20 @@ describe('a second delivery while the first is at work', () => {
     expect(row).toEqual({ status: 'executed', result: { text: 'done' } })
   })
 })
+
+describe('a job', () => {
+  test('ends where its continuation comes to a limit, and is refunded', async ({
+    newTenant,
+    settles,
+    owner,
+  }) => {
+    const tenant = await newTenant()
+    const { body } = await tenant.calls('POST', '/v1/agentese/void/oracle/hoard', {})
+    await settles(tenant)
+    const { body: ended } = await tenant.calls('GET', body.links.self)
+    expect(ended.job).toMatchObject({ status: 'failed', error: { code: 'QUOTA_EXCEEDED' } })
+    const [held] =
+      await owner`select reserved::int, spent::int from allowances where tenant_id = ${tenant.id}`
+    expect(held).toEqual({ reserved: 0, spent: 0 })
+  })
+})
