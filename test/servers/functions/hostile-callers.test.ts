@@ -408,3 +408,32 @@ describe('a job', () => {
     expect(held).toEqual({ reserved: 0, spent: 0 })
   })
 })
+
+describe('a thing of a tenant', () => {
+  const at = ({ calls }: Tenant, what: string, body = {}) => calls('POST', `/v1/agentese/world/${what}`, body)
+
+  test('may be tied by a kind, and have members, that are named like those of every object', async ({
+    newTenant,
+  }) => {
+    const tenant = await newTenant()
+    await at(tenant, 'door/define')
+    const made = await at(tenant, 'house/define', {
+      relations: { constructor: ['door'] },
+      state: { toString: 1, valueOf: 2 },
+    })
+    expect(made).toMatchObject({ status: 200, body: { result: { relations: { constructor: ['door'] } } } })
+    const { body } = await at(tenant, 'house/transform', { changes: { toString: null, hasOwnProperty: 3 } })
+    expect(body.result.changes).toEqual({ toString: null, hasOwnProperty: 3 })
+  })
+
+  test('has ties of so many kinds and no more, at once and one after the other', async ({ newTenant }) => {
+    const tenant = await newTenant()
+    await at(tenant, 'door/define')
+    const kinds = (from: number, to: number) =>
+      Object.fromEntries(Array.from({ length: to - from }, (_, n) => [`kind_${from + n}`, ['door']]))
+    expect((await at(tenant, 'house/define', { relations: kinds(0, 65) })).status).toBe(400)
+    expect((await at(tenant, 'house/define', { relations: kinds(0, 64) })).status).toBe(200)
+    const more = await at(tenant, 'house/transform', { relations: kinds(64, 65) })
+    expect(more).toMatchObject({ status: 409, body: { code: 'STATE_CONFLICT' } })
+  })
+})
