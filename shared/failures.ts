@@ -113,7 +113,7 @@ export class Failure extends Error {
 
   /** Whether the same request may succeed later without a change. */
   get retry(): boolean {
-    return CATEGORIES[this.category].retry
+    return CATEGORIES[this.category].retry || this.facts.retryAfterSeconds !== undefined
   }
 }
 

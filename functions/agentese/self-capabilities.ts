@@ -32,7 +32,7 @@ export const selfCapabilities = defineNode('self.capabilities', {
       }),
       examples: [{ summary: 'What have I taken on?', input: {} }],
       async handle(_input, call) {
-        const held = await capabilitiesOf(call.db, call.identity.user)
+        const held = await capabilitiesOf(call.db, call.identity)
         const available_count = withinReach(call).length
         return { type: 'capabilities' as const, archetype: call.observer.archetype, held, available_count }
       },
@@ -48,7 +48,7 @@ export const selfCapabilities = defineNode('self.capabilities', {
       }),
       examples: [{ summary: 'What could I take on?', input: {} }],
       async handle(_input, call) {
-        const held = await capabilitiesOf(call.db, call.identity.user)
+        const held = await capabilitiesOf(call.db, call.identity)
         const all = [...new Set([...withinReach(call), ...held])].sort()
         return { capabilities: all.map((capability) => ({ capability, held: held.includes(capability) })) }
       },
@@ -106,7 +106,7 @@ function withinReach({ identity }: Call): string[] {
 
 /** Records what the caller has from now on. */
 async function recordHeld({ db, identity, changed }: Call): Promise<void> {
-  changed('self.capabilities', { capabilities: await capabilitiesOf(db, identity.user) })
+  changed('self.capabilities', { capabilities: await capabilitiesOf(db, identity) })
 }
 
 function notHeld(capability: string): Failure {

@@ -65,7 +65,7 @@ export const selfIdentity = defineNode('self.identity', {
           roles: identity.roles,
           archetype: observer.archetype,
           archetypes: [...archetypesFor(identity.roles)],
-          capabilities: await capabilitiesOf(db, identity.user),
+          capabilities: await capabilitiesOf(db, identity),
           permissions: identity.permissions,
           scopes: identity.scopes ?? null,
           plan: identity.tier,

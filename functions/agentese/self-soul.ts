@@ -233,7 +233,7 @@ function ready(response: string, mode: Mode, budget_tier: BudgetTier) {
 
 async function answerRemark(remark: Remark, mode: Mode, call: Call) {
   if (remark.kind !== 'mode switch') return ready(templateOf(remark.kind, mode), mode, 'dormant')
-  const capabilities = await capabilitiesOf(call.db, call.identity.user)
+  const capabilities = await capabilitiesOf(call.db, call.identity)
   const { archetype } = call.observer
   if (!hasAffordance({ archetype, capabilities }, 'self.soul', 'mode')) {
     return ready(`I cannot keep that: as "${archetype}", say the mode with each message.`, mode, 'dormant')

@@ -203,7 +203,7 @@ async function defer({ path: text, at, delay = 0, kwargs }: Deferred, call: Call
       suggestion: 'GET /v1/agentese/discover lists every path',
     })
   }
-  const capabilities = await capabilitiesOf(db, identity.user)
+  const capabilities = await capabilitiesOf(db, identity)
   checkAccess(path, found, { ...observer, capabilities }, identity)
   checkInput(path, found.endpoint.input, kwargs)
   await checkPending(call)

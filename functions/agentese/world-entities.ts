@@ -102,15 +102,18 @@ async function relationsOf(db: Db, source: string): Promise<Relations> {
   const rows = await db<{ kind: string; target: string }[]>`
     select kind, target from entity_relations join entities on name = target
     where source = ${source} order by kind, target`
-  const relations: Relations = {}
-  for (const { kind, target } of rows) (relations[kind] ??= []).push(target)
-  return relations
+  // A kind may have the name of something that every object has.
+  const byKind = Map.groupBy(rows, ({ kind }) => kind)
+  return Object.fromEntries([...byKind].map(([kind, ties]) => [kind, ties.map(({ target }) => target)]))
 }
+
+/** Kinds of tie that one entity may have. */
+export const MOST_KINDS = 64
 
 /**
  * Puts the named kinds of tie in the place of what they were; null unties.
  *
- * @throws Failure NOT_FOUND where it would be tied to nothing
+ * @throws Failure NOT_FOUND where it would be tied to nothing, STATE_CONFLICT where its ties are of too many kinds
  */
 export async function tie(
   { db, identity }: Call,
@@ -126,7 +129,22 @@ export async function tie(
   await db`
     delete from entity_relations
     where source = ${source} and kind in (select jsonb_array_elements_text(${db.json(kinds)}))`
-  if (ties.length > 0) await db`insert into entity_relations ${db(ties)}`
+  if (ties.length === 0) return
+  await db`insert into entity_relations ${db(ties)}`
+  await checkKinds(db, source)
+}
+
+async function checkKinds(db: Db, source: string): Promise<void> {
+  const [count] = await db<{ kinds: number }[]>`
+    select count(distinct kind)::integer as kinds from entity_relations where source = ${source}`
+  if ((count?.kinds ?? 0) <= MOST_KINDS) return
+  throw new Failure(
+    'STATE_CONFLICT',
+    `Cannot tie "world.${source}": its ties are of ${MOST_KINDS} kinds already`,
+    {
+      suggestion: 'Untie a kind with null, or use fewer kinds',
+    },
+  )
 }
 
 export interface Related {

@@ -21,6 +21,7 @@ import {
   findEntity,
   insertEntity,
   lockEntity,
+  MOST_KINDS,
   relatedTo,
   stateOf,
   tie,
@@ -44,6 +45,8 @@ const Metadata = jsonObject(LARGEST_METADATA)
 const OWN_KINDS = new Set(['parent', 'child'])
 const Kind = Name.refine((kind) => !OWN_KINDS.has(kind), 'is told by "parent"; choose another word')
 const Targets = z.array(Name).max(64)
+const isFewKinds = (relations: object) => Object.keys(relations).length <= MOST_KINDS
+const TOO_MANY_KINDS = `are of more than ${MOST_KINDS} kinds`
 
 const EntityView = z.strictObject({
   handle: z.string(),
@@ -106,7 +109,7 @@ export const world = defineNode('world.*', {
         description: Description.default(''),
         state: State.default({}),
         metadata: Metadata.default({}),
-        relations: z.record(Kind, Targets).default({}),
+        relations: z.record(Kind, Targets).refine(isFewKinds, TOO_MANY_KINDS).default({}),
       }),
       output: EntityView,
       examples: [
@@ -140,7 +143,7 @@ export const world = defineNode('world.*', {
           changes: State.optional(),
           metadata: Metadata.optional(),
           description: Description.optional(),
-          relations: z.record(Kind, Targets.nullable()).optional(),
+          relations: z.record(Kind, Targets.nullable()).refine(isFewKinds, TOO_MANY_KINDS).optional(),
           /** The result of the stage before: changes, as far as `changes` does not say otherwise. */
           input: State.optional(),
         })
@@ -334,8 +337,11 @@ function merge(state: Record<string, unknown>, changes: Record<string, unknown>)
 
 function differencesOf(before: Record<string, unknown>, after: Record<string, unknown>) {
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])]
-  const different = names.filter((name) => !isDeepStrictEqual(before[name], after[name]))
-  return Object.fromEntries(different.map((name) => [name, after[name] ?? null]))
+  // Every object seems to have members such as "constructor".
+  const valueIn = (state: Record<string, unknown>, name: string) =>
+    Object.hasOwn(state, name) ? state[name] : undefined
+  const different = names.filter((name) => !isDeepStrictEqual(valueIn(before, name), valueIn(after, name)))
+  return Object.fromEntries(different.map((name) => [name, valueIn(after, name) ?? null]))
 }
 
 /** @throws Failure STATE_CONFLICT where many small changes have come to too much */

@@ -49,6 +49,7 @@ export const jobs = defineOperation({
       route: 'GET /v1/jobs/:id',
       summary: 'One job, with its result when it is there',
       permission: 'jobs:read',
+      scopes: ['job:read'],
       input: JobId,
       output: JobAnswer,
       handle: async ({ id }, call) => present(await find(id, call), id),
@@ -58,6 +59,7 @@ export const jobs = defineOperation({
       route: 'GET /v1/jobs',
       summary: 'Jobs, newest first',
       permission: 'jobs:read',
+      scopes: ['job:read'],
       input: z.strictObject({
         status: z.enum(STATUSES).optional(),
         limit: z.coerce.number().int().min(1).max(100).default(20),
@@ -82,6 +84,7 @@ export const jobs = defineOperation({
       route: 'DELETE /v1/jobs/:id',
       summary: 'Cancel a job that has not ended; what it reserved is refunded',
       permission: 'jobs:cancel',
+      scopes: ['job:write'],
       input: JobId,
       output: JobAnswer,
       writes: true,
@@ -115,11 +118,22 @@ async function find(id: string, { db, identity }: Call): Promise<JobRow | undefi
 async function cancel(id: string, call: Call): Promise<z.infer<typeof JobAnswer>> {
   present(await find(id, call), id)
   const status = await call.platform.endJob({ job: id, how: 'cancelled' }, call)
-  if (status === 'cancelled') return present(await find(id, call), id)
+  if (status === 'cancelled') {
+    await cancelStage(id, call)
+    return present(await find(id, call), id)
+  }
   throw new Failure('STATE_CONFLICT', `Cannot cancel job "${id}": it has ${status ?? 'ended'} already`, {
     suggestion: 'GET the job to see how it ended',
     details: { status },
   })
+}
+
+/** Where a composition is cancelled, so is the job that its present stage is. */
+async function cancelStage(id: string, call: Call): Promise<void> {
+  const [stage] = await call.db<{ stage_job: string | null }[]>`
+    select stage_job from compositions where id = ${id}`
+  const job = stage?.stage_job ?? undefined
+  if (job !== undefined) await call.platform.endJob({ job, how: 'cancelled' }, call)
 }
 
 function present(row: JobRow | undefined, id: string): z.infer<typeof JobAnswer> {

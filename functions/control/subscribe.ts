@@ -52,6 +52,7 @@ export const subscribe = defineOperation({
       route: 'GET /v1/agentese/subscribe',
       summary: 'Follow what happens on paths: with "Accept: text/event-stream" as a stream of events',
       permission: 'agentese:read',
+      scopes: ['event:read'],
       input: Wish,
       output: Grant,
       examples: [{ summary: 'All that happens to entropy', input: { pattern: 'void.entropy.*' } }],

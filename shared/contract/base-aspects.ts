@@ -84,8 +84,8 @@ function affordancesOf(node: string, contract: NodeContract): AnyAspect {
       affordances: z.array(Verb),
     }),
     examples: [{ summary: 'What can I do here?', input: {} }],
-    async handle(_input, { observer, db }) {
-      const capabilities = await capabilitiesOf(db, observer.user)
+    async handle(_input, { observer, identity, db }) {
+      const capabilities = await capabilitiesOf(db, identity)
       const looking = { archetype: observer.archetype, capabilities }
       const verbs = verbsOf(node, contract).filter(([verb]) => hasAffordance(looking, node, verb))
       return { ...looking, affordances: verbs.map(describe) }

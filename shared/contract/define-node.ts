@@ -1,7 +1,7 @@
 /** Declares a path handler: the aspects of one node, each with its contract. */
 import { archetypesOf } from '../agentese/affordances.ts'
 import { CATEGORIES } from '../agentese/category.ts'
-import { checkEffects } from '../agentese/effects.ts'
+import { checkEffects, scopesOf } from '../agentese/effects.ts'
 import { parsePath } from '../agentese/path.ts'
 import { Completion, InferenceFailure } from '../inference/messages.ts'
 import type { AnyAspect, NodeContract } from './aspect.ts'
@@ -57,6 +57,7 @@ function toEndpoint(node: string, verb: string, contract: AnyAspect): Endpoint {
     path: `/v1/agentese/${path.replace('*', ':holon').replaceAll('.', '/')}`,
     auth: authenticationOf(contract),
     ...(contract.guests === true ? {} : { permission: contract.permission ?? permission }),
+    scopes: scopesOf(contract.effects),
     input: contract.input,
     output: contract.output,
     examples: contract.examples.map(readExample),

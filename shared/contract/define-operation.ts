@@ -22,6 +22,8 @@ export interface Route<I, O> {
   summary: string
   auth?: Authentication
   permission?: Permission
+  /** What a credential must cover that was narrowed to scopes; the effects of an aspect say it themselves. */
+  scopes?: readonly string[]
   input: z.ZodType<I>
   output: z.ZodType<O>
   examples?: readonly Example[]
@@ -92,6 +94,7 @@ function toEndpoint(name: string, contract: AnyRoute): Endpoint {
     path,
     auth: contract.auth ?? 'required',
     ...(contract.permission === undefined ? {} : { permission: contract.permission }),
+    scopes: contract.scopes ?? [],
     input: contract.input,
     output: contract.output,
     examples: contract.examples ?? [],

@@ -48,6 +48,8 @@ export interface Endpoint<I = unknown, O = unknown> {
   path: string
   auth: Authentication
   permission?: Permission
+  /** What a credential must cover that was narrowed. */
+  scopes: readonly string[]
   input: z.ZodType<I>
   output: z.ZodType<O>
   examples: readonly Example[]

@@ -189,7 +189,7 @@ function answerError(
 }
 
 /**
- * A body on GET or DELETE has no meaning, nor has a query on POST; what the path says, nothing else may say. The path
+ * A body on GET or DELETE has no meaning, nor has a query on POST but for `dry_run`; what the path says, nothing else may say. The path
  * of an aspect says which holon, and that is no input.
  */
 async function inputOf(context: Context, endpoint: Endpoint): Promise<unknown> {
@@ -199,7 +199,12 @@ async function inputOf(context: Context, endpoint: Endpoint): Promise<unknown> {
     return { events: await readEventList(context.req.raw, headersOf(context)), ...parameters }
   }
   const body = await readJsonObject(context.req.raw)
-  return endpoint.aspect === undefined ? { ...body, ...parameters } : body
+  return endpoint.aspect === undefined ? { ...body, ...dryRunOf(context), ...parameters } : body
+}
+
+/** Whoever asks for a dry run must never get a real one: an operation that knows of none refuses the member. */
+function dryRunOf(context: Context): { dry_run?: true } {
+  return context.req.query('dry_run') === 'true' ? { dry_run: true } : {}
 }
 
 /** The path that an aspect is called by: its own, with the holon that the URL names. */

@@ -7,7 +7,7 @@ import type { Observer } from '../agentese/observer.ts'
 import type { FunctionDefinition } from '../contract/function.ts'
 import { asFailure, type Db } from '../database/database.ts'
 import { createEvent } from '../events/event.ts'
-import { Failure, Refusal, type FailureCode } from '../failures.ts'
+import { Failure, Refusal, type Category, type FailureCode } from '../failures.ts'
 import { createCall, nothingPending, type Pending } from '../pipeline/create-call.ts'
 import {
   chargeRow,
@@ -119,6 +119,8 @@ async function complete(context: JobContext, job: JobRow, outcome: Outcome): Pro
   }
 }
 
+const LASTING = new Set<Category>(['INTERNAL', 'QUOTA_EXCEEDED'])
+
 function mayWrite({ aspect }: JobCall): boolean {
   return aspect !== undefined && CATEGORIES[aspect.category].writes
 }
@@ -139,10 +141,13 @@ const look: typeof continueCall = async (context, ...rest) => {
   return result
 }
 
-/** What ends the job; what may go well another time is thrown on, so that the event is delivered again. */
+/**
+ * What ends the job; what may go well in a moment is thrown on, so that the event is delivered again. A limit that is
+ * reached stays so for longer than deliveries go on.
+ */
 function finalFailure(error: unknown, job: JobRow, { log }: Runtime): Failure {
   const known = asFailure(error)
-  if (known instanceof Failure && known.retry && known.code !== 'INTERNAL') throw known
+  if (known instanceof Failure && known.retry && !LASTING.has(known.category)) throw known
   log[known instanceof Failure ? 'info' : 'error']({ err: error, job: job.id }, 'a continuation failed')
   return known instanceof Failure ? known : new Failure('INTERNAL', 'The result could not be made')
 }

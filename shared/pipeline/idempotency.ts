@@ -26,10 +26,10 @@ const GRACE_SECONDS = 10
  * @throws Failure IDEMPOTENCY_MISMATCH when the key stands for another request
  */
 export async function claimAnswer(invocation: Invocation, db: Db): Promise<Answer | undefined> {
-  const { idempotencyKey: key } = invocation.request
+  const key = keyOf(invocation)
   if (key === undefined || (await claim(invocation, key, db))) return undefined
   const { answer } = await sameRequest(invocation, key, db)
-  if (answer === null) throw mismatch(key)
+  if (answer === null) throw mismatch(invocation)
   return answerAgain(invocation, answer)
 }
 
@@ -41,25 +41,36 @@ export async function claimAnswer(invocation: Invocation, db: Db): Promise<Answe
  *   being answered
  */
 export async function claimUntilAnswered(invocation: Invocation, db: Db): Promise<Answer | undefined> {
-  const { idempotencyKey: key, function: definition } = invocation.request
+  const key = keyOf(invocation)
   if (key === undefined || (await claim(invocation, key, db))) return undefined
   const { answer } = await sameRequest(invocation, key, db)
   if (answer !== null) return answerAgain(invocation, answer)
+  const { function: definition, idempotencyKey } = invocation.request
   const seconds = definition.scale.timeoutSeconds + GRACE_SECONDS
   const takenOver = await db`
     update idempotency_keys set created_at = now()
     where key = ${key} and answer is null and created_at < now() - make_interval(secs => ${seconds})
     returning key`
   if (takenOver.length > 0) return undefined
-  throw new Failure('STATE_CONFLICT', `Cannot repeat "${key}": that request is still being answered`, {
-    suggestion: 'Ask again when Retry-After is over',
-    retryAfterSeconds: 1,
-  })
+  throw new Failure(
+    'STATE_CONFLICT',
+    `Cannot repeat "${idempotencyKey}": that request is still being answered`,
+    {
+      suggestion: 'Ask again when Retry-After is over',
+      retryAfterSeconds: 1,
+    },
+  )
 }
 
 /** Ends a claim that came to no answer, so that the request may be made again. */
-export async function giveUpClaim({ request }: Invocation, db: Db): Promise<void> {
-  await db`delete from idempotency_keys where key = ${request.idempotencyKey ?? ''} and answer is null`
+export async function giveUpClaim(invocation: Invocation, db: Db): Promise<void> {
+  await db`delete from idempotency_keys where key = ${keyOf(invocation) ?? ''} and answer is null`
+}
+
+/** A key is its person's own: nobody comes in a colleague's way by taking the same one. */
+function keyOf(invocation: Invocation): string | undefined {
+  const { idempotencyKey } = invocation.request
+  return idempotencyKey === undefined ? undefined : `${callerOf(invocation).user}:${idempotencyKey}`
 }
 
 async function claim(invocation: Invocation, key: string, db: Db): Promise<boolean> {
@@ -78,13 +89,15 @@ async function sameRequest(invocation: Invocation, key: string, db: Db): Promise
   >`select endpoint, request_hash, answer from idempotency_keys where key = ${key}`
   const { name } = invocation.request.endpoint
   if (kept?.endpoint === name && hashOf(invocation).equals(kept.request_hash)) return kept
-  throw mismatch(key)
+  throw mismatch(invocation)
 }
 
-function mismatch(key: string): Failure {
-  return new Failure('IDEMPOTENCY_MISMATCH', `Cannot repeat "${key}": that key stands for another request`, {
-    suggestion: 'Use a new Idempotency-Key for a new request',
-  })
+function mismatch({ request: { idempotencyKey } }: Invocation): Failure {
+  return new Failure(
+    'IDEMPOTENCY_MISMATCH',
+    `Cannot repeat "${idempotencyKey}": that key stands for another request`,
+    { suggestion: 'Use a new Idempotency-Key for a new request' },
+  )
 }
 
 function answerAgain({ request }: Invocation, { status, body, location }: KeptAnswer): Answer {
@@ -95,9 +108,9 @@ function answerAgain({ request }: Invocation, { status, body, location }: KeptAn
 
 /** Stores the answer with the transaction that earned it. */
 export async function keepAnswer(invocation: Invocation, db: Db, { status, body }: Answer): Promise<void> {
-  const { idempotencyKey: key, answerHeaders } = invocation.request
+  const key = keyOf(invocation)
   if (key === undefined) return
-  const answer = { status, body, location: answerHeaders['Location'] }
+  const answer = { status, body, location: invocation.request.answerHeaders['Location'] }
   await db`update idempotency_keys set answer = ${JSON.stringify(answer)}::text::json where key = ${key}`
 }
 

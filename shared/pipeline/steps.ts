@@ -137,9 +137,9 @@ export async function checkAffordance(invocation: Invocation): Promise<void> {
   const { aspect } = request.endpoint
   if (aspect === undefined || observer === undefined) return
   if (hasAffordance(observer, aspect.node, aspect.verb)) return
-  const { tenant } = callerOf(invocation)
-  const capabilities = await withTenant(invocation.runtime.sql, tenant, 'read', (db) =>
-    capabilitiesOf(db, observer.user),
+  const identity = callerOf(invocation)
+  const capabilities = await withTenant(invocation.runtime.sql, identity.tenant, 'read', (db) =>
+    capabilitiesOf(db, identity),
   )
   const looking = { ...observer, capabilities }
   invocation.observer = looking
@@ -163,18 +163,15 @@ export async function checkPermission(invocation: Invocation): Promise<void> {
   })
 }
 
-/** Lets only those pass whose credential covers every declared effect. */
+/** Lets only those pass whose credential covers every declared effect, and what an operation needs. */
 export async function checkScopes(invocation: Invocation): Promise<void> {
-  const { aspect } = invocation.request.endpoint
-  const { identity } = invocation
-  if (aspect === undefined || identity?.scopes === undefined) return
-  const missing = missingScopes(scopesOf(aspect.effects), identity.scopes)
+  const { endpoint, path = endpoint.name } = invocation.request
+  const missing = missingScopes(endpoint.scopes, invocation.identity?.scopes)
   if (missing.length === 0) return
-  throw new Failure(
-    'SCOPE_MISSING',
-    `Cannot call ${invocation.request.path}: your token lacks scope ${missing.join(', ')}`,
-    { suggestion: 'Ask for a token with these scopes', details: { scopes: missing } },
-  )
+  throw new Failure('SCOPE_MISSING', `Cannot call ${path}: your token lacks scope ${missing.join(', ')}`, {
+    suggestion: 'Ask for a token with these scopes',
+    details: { scopes: missing },
+  })
 }
 
 /** Answers a dry run: what the call would do, need and cost. Nothing is run, charged or marked. */

@@ -68,18 +68,29 @@ async function inTransaction(invocation: Invocation): Promise<Answer> {
   const pending = nothingPending()
   const work = withTenant(runtime.sql, tenant, 'read', (db) => handle(invocation, db, pending))
   const output = await within(request.deadline, work)
-  if (pending.jobs.length > 0) await within(request.deadline, queueAfterLook(invocation, pending))
+  const answer =
+    pending.jobs.length > 0
+      ? await within(request.deadline, queueAfterLook(invocation, output, pending))
+      : answerOf(invocation, output, {})
   // Only now is it true that a look succeeded; the mark of a write went with its transaction.
   if (!(output instanceof Accepted)) recordSuccess(invocation)
-  return answerOf(invocation, output, {})
+  return answer
 }
 
-/** What a look asks of a model is written after it: the look itself could not have written anything. */
-async function queueAfterLook(invocation: Invocation, pending: Pending): Promise<void> {
+/**
+ * What a look asks of a model is written after it: the look itself could not have written anything. A repetition of it
+ * asks no model again.
+ */
+async function queueAfterLook(invocation: Invocation, output: unknown, pending: Pending): Promise<Answer> {
   const { tenant } = callerOf(invocation)
-  await withTenant(invocation.runtime.sql, tenant, 'write', async (db) => {
+  return withTenant(invocation.runtime.sql, tenant, 'write', async (db) => {
+    const repeated = await claimAnswer(invocation, db)
+    if (repeated !== undefined) return repeated
     await writeJobs(db, pending)
     await writeRecords(db, { marks: [], events: pending.events, charges: [], changes: [] })
+    const answer = answerOf(invocation, output, {})
+    await keepAnswer(invocation, db, answer)
+    return answer
   })
 }
 

@@ -132,7 +132,7 @@ function createPlatform(
     privateOrigins: config.EGRESS_PRIVATE_ALLOWED,
     // Anybody may ask, so asking often costs no more than asking once.
     probe: remember(1000, createProbe(config, runtime.sql)),
-    metrics: remember(5000, () => readPlatformMetrics(runtime.sql)),
+    metrics: remember(5000, () => readPlatformMetrics(runtime.sql, catalog)),
   }
 }
 

@@ -1,5 +1,7 @@
 /** Counts over all tenants in the Prometheus text format. They come from the database, so they outlive every pod. */
 import type { Sql } from 'postgres'
+import { findAspect } from '../contract/find-aspect.ts'
+import type { FunctionDefinition } from '../contract/function.ts'
 import { asFailure } from '../database/database.ts'
 
 const HELP: Record<string, string> = {
@@ -16,19 +18,34 @@ interface MetricRow {
 }
 
 /** @throws Failure DEPENDENCY_UNAVAILABLE when the database is away */
-export async function readPlatformMetrics(sql: Sql): Promise<string> {
+export async function readPlatformMetrics(sql: Sql, catalog: readonly FunctionDefinition[]): Promise<string> {
   const rows = await sql<MetricRow[]>`select name, labels, value from platform_metrics()`.catch(
     (error: unknown) => {
       throw asFailure(error)
     },
   )
-  const byName = Map.groupBy(rows, ({ name }) => name)
+  const byName = Map.groupBy(withoutHolons(rows, catalog), ({ name }) => name)
   return Object.entries(HELP)
     .map(
       ([name, help]) =>
         `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${(byName.get(name) ?? []).map(format).join('')}`,
     )
     .join('')
+}
+
+/** Anybody may read these, so the names that tenants give to holons of their own are counted under the node's. */
+function withoutHolons(rows: readonly MetricRow[], catalog: readonly FunctionDefinition[]): MetricRow[] {
+  const named = rows.map(({ labels, ...rest }) => {
+    const { path } = labels
+    return path === undefined
+      ? { labels, ...rest }
+      : { labels: { ...labels, path: findAspect(catalog, path)?.endpoint.aspect.path ?? 'other' }, ...rest }
+  })
+  const groups = Map.groupBy(named, ({ name, labels }) => JSON.stringify([name, labels]))
+  return [...groups.values()].flatMap((group) => {
+    const value = group.reduce((sum, row) => sum + row.value, 0)
+    return group.slice(0, 1).map((row) => ({ ...row, value }))
+  })
 }
 
 function format({ name, labels, value }: MetricRow): string {

@@ -23,6 +23,7 @@ export const aliasRoutes = {
     route: 'GET /v1/agentese/aliases',
     summary: 'Your aliases and the standard ones',
     permission: 'agentese:read',
+    scopes: ['alias:read'],
     input: z.strictObject({}),
     output: z.strictObject({ aliases: z.array(Alias) }),
     async handle(_input, { db, identity }) {
@@ -36,6 +37,7 @@ export const aliasRoutes = {
     route: 'POST /v1/agentese/aliases',
     summary: 'Define an alias of your own, or change it',
     permission: 'agentese:invoke',
+    scopes: ['alias:write'],
     input: z.strictObject({ alias: z.string().max(64), target: z.string().max(200) }),
     output: Alias,
     examples: [{ summary: 'A short name for a memory', input: { alias: 'notes', target: 'self.memory' } }],
@@ -74,6 +76,7 @@ export const aliasRoutes = {
     route: 'DELETE /v1/agentese/aliases/:alias',
     summary: 'Remove an alias of your own',
     permission: 'agentese:invoke',
+    scopes: ['alias:delete'],
     input: z.strictObject({ alias: z.string().max(64) }),
     output: Alias,
     writes: true,

@@ -7,7 +7,7 @@ import { v5 as uuidv5, v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import { Accepted, type Call } from '../../../shared/contract/call.ts'
 import { subscription } from '../../../shared/contract/define-operation.ts'
-import type { FailureCode } from '../../../shared/failures.ts'
+import { Failure, type FailureCode } from '../../../shared/failures.ts'
 import { periodOf } from '../../../shared/inference/allowance.ts'
 import { JobCall } from '../../../shared/inference/queue-job.ts'
 import { formatTraceparent, readTraceparent } from '../../../shared/telemetry/trace.ts'
@@ -44,16 +44,17 @@ interface CompositionRow {
   call: unknown
 }
 
-/** Begins a composition as a job; a repetition under the same key finds the job that it began before. */
+/**
+ * Begins a composition as a job; a repetition under the same key finds the job that it began before.
+ *
+ * @throws Failure IDEMPOTENCY_MISMATCH where the key stands for another composition
+ */
 export async function beginComposition(plan: Plan, input: unknown, call: Call): Promise<Accepted> {
   const { identity, idempotencyKey, trace } = call
   const id =
     idempotencyKey === undefined
       ? uuidv7()
-      : uuidv5(
-          JSON.stringify([identity.tenant, identity.user, idempotencyKey, plan.expression, input]),
-          KEYED,
-        )
+      : uuidv5(JSON.stringify([identity.tenant, identity.user, idempotencyKey]), KEYED)
   const jobCall: JobCall = {
     identity,
     endpoint: 'logos.compose',
@@ -64,18 +65,35 @@ export async function beginComposition(plan: Plan, input: unknown, call: Call): 
     reservedTokens: 0,
     period: periodOf(new Date()),
   }
-  await call.transact('write', async ({ db, emit }) => {
+  return call.transact('write', async ({ db, emit }) => {
     const begun = await db`
       insert into jobs (id, tenant_id, user_id, function, path, call, status, started_at)
       values (${id}, ${identity.tenant}, ${identity.user}, 'logos', ${plan.expression}, ${db.json(jobCall as never)}, 'running', now())
       on conflict do nothing returning id`
-    if (begun.length === 0) return
+    if (begun.length === 0) return begunBefore(id, plan, jobCall, db)
     await db`
       insert into compositions (id, tenant_id, expression, stages, mode)
       values (${id}, ${identity.tenant}, ${plan.expression}, ${db.json(plan.stages as never)}, ${plan.mode})`
     emit(CONTINUE, { composition: id })
+    return new Accepted(id, 'running')
   })
-  return new Accepted(id, 'running')
+}
+
+/** The job that the same composition has become, under the same key. */
+async function begunBefore(
+  id: string,
+  plan: Plan,
+  { archetype }: JobCall,
+  db: Call['db'],
+): Promise<Accepted> {
+  const [job] = await db<{ status: string }[]>`
+    select j.status from jobs j join compositions c on c.id = j.id
+    where j.id = ${id} and c.expression = ${plan.expression} and c.mode = ${plan.mode}
+      and c.stages = ${db.json(plan.stages as never)} and j.call ->> 'archetype' = ${archetype}`
+  if (job !== undefined) return new Accepted(id, job.status)
+  throw new Failure('IDEMPOTENCY_MISMATCH', 'Cannot repeat a composition: that key stands for another one', {
+    suggestion: 'Use a new Idempotency-Key for a new request',
+  })
 }
 
 export const compositionSubscriptions = [
@@ -114,11 +132,7 @@ async function continueComposition(id: string, call: Call): Promise<void> {
     { identity, trace: readTraceparent(traceparent), signal: call.signal },
   )
   if (outcome.kind === 'job') {
-    await call.transact(
-      'write',
-      ({ db }) => db`
-        update compositions set stage_job = ${outcome.job} where id = ${id} and position = ${position}`,
-    )
+    await call.transact('write', (inner) => followStage(id, position, outcome.job, inner))
     return
   }
   const { result, failure } = outcome
@@ -132,15 +146,30 @@ async function continueComposition(id: string, call: Call): Promise<void> {
   await call.transact('write', (inner) => advance(id, position, result, inner))
 }
 
-/** Takes the end of the job that a stage was. */
+/**
+ * Notes the job that the stage at `position` is, so that its end is waited for. The job may have ended before anybody
+ * could wait, and the composition may have been cancelled: then nobody wants the job any more.
+ */
+async function followStage(id: string, position: number, job: string, call: Call): Promise<void> {
+  const state = await load(id, call, 'lock')
+  if (state === undefined || state.position !== position) return
+  if (state.status !== 'running') {
+    await call.platform.endJob({ job, how: 'cancelled' }, call)
+    return
+  }
+  await call.db`update compositions set stage_job = ${job} where id = ${id}`
+  await takeStageJob(id, job, call)
+}
+
+/** Takes the end of the job that the present stage is; of any other job, it is no concern. */
 async function takeStageJob(id: string, job: string, call: Call): Promise<void> {
   const state = await load(id, call, 'lock')
-  if (state === undefined) return
+  if (state?.stage_job !== job) return
   const { position, stages } = state
   const stage = stages[position]
   const [row] = await call.db<StageJobRow[]>`
-    select path, status, result, error, charges, started_at, finished_at from jobs where id = ${job}`
-  if (stage === undefined || row?.path !== stage.path) return
+    select status, result, error, charges, finished_at from jobs where id = ${job}`
+  if (stage === undefined || row === undefined || row.status === 'queued' || row.status === 'running') return
   const durationMs = (row.finished_at?.getTime() ?? Date.now()) - state.stage_started_at.getTime()
   const ended =
     row.status === 'completed'
@@ -150,7 +179,6 @@ async function takeStageJob(id: string, job: string, call: Call): Promise<void> 
 }
 
 interface StageJobRow {
-  path: string
   status: string
   result: unknown
   error: { code: string; message: string } | null
@@ -187,9 +215,10 @@ async function end(state: CompositionRow, results: StageResult[], call: Call): P
   await call.platform.endJob({ job: state.id, how: 'failed', reason, code, result: composed }, call)
 }
 
+/** A composition; locked, its job is so too, and nobody cancels it meanwhile. */
 async function load(id: string, { db }: Call, lock?: 'lock'): Promise<CompositionRow | undefined> {
   const [row] = await db<CompositionRow[]>`
     select c.*, j.status, j.call from compositions c join jobs j on j.id = c.id where c.id = ${id}
-    ${lock === undefined ? db`` : db`for update of c`}`
+    ${lock === undefined ? db`` : db`for update`}`
   return row
 }

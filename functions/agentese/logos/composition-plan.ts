@@ -68,9 +68,7 @@ export async function planComposition(asked: Asked, call: Call): Promise<Plan> {
   checkFit(expression.stages, found)
   await checkStages(expression.stages, found, archetype, call)
   const stages = found.map((each, at) => stageOf(expression.stages[at] ?? '', each, inputs[at] ?? {}))
-  const { effects, charges } = composeEffects(
-    found.map((each, at) => effectsOf(each, stages[at] ?? stageOf('', each, {}))),
-  )
+  const { effects, charges } = composeEffects(found.map((each, at) => effectsOf(each, stages[at], at)))
   return {
     expression: formatExpression(expression),
     kind: expression.kind,
@@ -133,20 +131,37 @@ async function checkStages(
   const restricted = found.some(
     ({ endpoint: { aspect } }) => !hasAffordance(observer, aspect.node, aspect.verb),
   )
-  const capabilities = restricted
-    ? await call.transact('read', ({ db }) => capabilitiesOf(db, observer.user))
-    : []
+  const capabilities = restricted ? await call.transact('read', ({ db }) => capabilitiesOf(db, identity)) : []
   found.forEach((each, at) => {
     const path = paths[at] ?? ''
     atStage(at, path, () => checkAccess(path, each, { ...observer, capabilities }, identity))
   })
 }
 
-/** What a stage does and is expected to cost. */
-function effectsOf({ endpoint }: FoundAspect, { arguments: given }: Stage): GivenEffects {
+/** What may stand for the result before, as long as nobody knows it: no words, or no members. */
+const NOT_KNOWN_YET = ['', {}] as const
+
+/**
+ * What a stage does and is expected to cost.
+ *
+ * @throws Failure TYPE_MISMATCH where it does not take its arguments, and no result before can change that
+ */
+function effectsOf({ endpoint }: FoundAspect, stage: Stage | undefined, at: number): GivenEffects {
+  const { path = '', arguments: given = {}, takesInput = false } = stage ?? {}
   const { effects, cost } = endpoint.aspect
-  const parsed = endpoint.input.safeParse(given)
-  return { effects, charges: cost?.(parsed.data ?? {}) ?? {} }
+  const completed = at > 0 && takesInput
+  const guesses = completed ? NOT_KNOWN_YET.map((input) => ({ ...given, input })) : []
+  const parsed = [given, ...guesses].map((guess) => endpoint.input.safeParse(guess))
+  const fitting = parsed.find(({ success }) => success)
+  if (fitting !== undefined) return { effects, charges: cost?.(fitting.data) ?? {} }
+  if (completed) return { effects }
+  const [issue] = parsed[0]?.error?.issues ?? []
+  throw stageFailure(
+    at,
+    'TYPE_MISMATCH',
+    `${path} does not take its arguments: "${issue?.path.join('.')}": ${issue?.message}`,
+    { suggestion: `Ask ${path.replace(/[^.]+$/, 'help')} what it takes` },
+  )
 }
 
 function atStage<T>(at: number, path: string, work: () => T): T {

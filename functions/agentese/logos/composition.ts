@@ -1,4 +1,5 @@
 /** Runs the stages of a composition, one after the other, each on the function that serves it. */
+import { v5 as uuidv5 } from 'uuid'
 import { z } from 'zod'
 import type { DispatchAnswer, Dispatcher, Platform } from '../../../shared/contract/platform.ts'
 import { Failure, failureFrom } from '../../../shared/failures.ts'
@@ -28,6 +29,9 @@ export const CompositionResult = z.strictObject({
   total_duration_ms: z.number(),
 })
 export type CompositionResult = z.infer<typeof CompositionResult>
+
+/** Namespace of the keys of stages. */
+const STAGE_KEYS = '0b0f5e0a-6c1d-4c55-9b0e-2f4a7d1c8e63'
 
 /** What became of one dispatch. */
 export type StageOutcome =
@@ -60,7 +64,7 @@ export async function runComposition(
         stage,
         archetype: plan.archetype,
         previous: previousOf(results),
-        idempotencyKey: idempotencyKey === undefined ? undefined : `${idempotencyKey}:${at}`,
+        idempotencyKey: idempotencyKey === undefined ? undefined : stageKey(idempotencyKey, at),
       },
       platform,
       dispatcher,
@@ -75,6 +79,11 @@ export async function runComposition(
   const composed = resultOf(plan.expression, results, input, durationMs)
   if (failure !== undefined) throw compositionFailure(failure, composed)
   return composed
+}
+
+/** The key of one stage, however long that of its composition is; no other request has it by chance. */
+function stageKey(key: string, at: number): string {
+  return uuidv5(JSON.stringify([key, at]), STAGE_KEYS)
 }
 
 /** Dispatches one stage. What the stage fails with is its outcome; that it could not be reached is, too. */

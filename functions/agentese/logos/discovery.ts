@@ -166,7 +166,7 @@ async function affordancesOf(handle: string, archetype: string | undefined, call
   const { identity, asked } = call
   const observer = observerFor(identity.user, identity.roles, archetype ?? asked)
   const { node = '', endpoints } = nodeOf(handle, call)
-  const capabilities = await call.transact('read', ({ db }) => capabilitiesOf(db, identity.user))
+  const capabilities = await call.transact('read', ({ db }) => capabilitiesOf(db, identity))
   const affordances = endpoints
     .flatMap(({ aspect }) => aspect?.verb ?? [])
     .filter((verb) => hasAffordance({ ...observer, capabilities }, node, verb))

@@ -79,7 +79,7 @@ function checkTenant(asked: string | undefined, { identity }: Call): void {
 
 async function lookingAs(archetype: string | undefined, { identity, db }: Call): Promise<Looking> {
   const observer = observerFor(identity.user, identity.roles, archetype)
-  return { ...observer, capabilities: await capabilitiesOf(db, identity.user) }
+  return { ...observer, capabilities: await capabilitiesOf(db, identity) }
 }
 
 /** Names of holons that one node serves, with the verbs that match, all of them the same for each name. */

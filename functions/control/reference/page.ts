@@ -138,7 +138,7 @@ const WHO = {
 } as const
 
 function factsOf(endpoint: Endpoint): Fact[] {
-  const { aspect, auth, permission, streams } = endpoint
+  const { aspect, auth, permission, scopes, streams } = endpoint
   const waiting = startsJobs(endpoint)
     ? 'may answer 202 and a job; to stay: Accept: text/event-stream, or Prefer: wait=20'
     : 'with Accept: text/event-stream'
@@ -146,6 +146,7 @@ function factsOf(endpoint: Endpoint): Fact[] {
     ...(aspect === undefined ? [] : factsOfAspect(aspect, costOf(endpoint))),
     ...(aspect === undefined || auth === 'optional' ? [['Credential', WHO[auth]] as Fact] : []),
     ...(permission === undefined ? [] : [['Permission', `${permission} (${rolesWith(permission)})`] as Fact]),
+    ...(aspect !== undefined || scopes.length === 0 ? [] : [['Scopes', scopes.join(', ')] as Fact]),
     ...(streams ? [['Waiting', waiting] as Fact] : []),
   ]
 }
