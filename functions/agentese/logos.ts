@@ -9,7 +9,7 @@ import { defineOperation, route } from '../../shared/contract/define-operation.t
 import { failureFrom } from '../../shared/failures.ts'
 import { aliasRoutes } from './logos/aliases.ts'
 import { CompositionResult, runComposition } from './logos/composition.ts'
-import { beginComposition, compositionSubscriptions } from './logos/composition-job.ts'
+import { beginComposition, compositionSubscriptions, compositionTick } from './logos/composition-job.ts'
 import { MODES, planComposition, type Plan } from './logos/composition-plan.ts'
 import { discoveryRoutes } from './logos/discovery.ts'
 import { queryRoute } from './logos/query.ts'
@@ -126,6 +126,7 @@ export const logos = defineOperation({
     }),
   },
   subscriptions: compositionSubscriptions,
+  tick: compositionTick,
 })
 
 interface Invoking {

@@ -32,7 +32,7 @@ const MODE_SWITCH = new RegExp(
 const ADDRESS = /[ ,]+(?:k-?gent|friend|again|everyone)$/
 /** Words that a question or a request begins with: such a message is short and no remark. */
 const ASKING =
-  /^(?:who|what|when|where|why|which|how|is|are|am|can|could|do|does|did|should|would|will|may|tell|write|explain|give|show|help|list|make|describe|summari[sz]e|translate|name|find|compare|suggest|remind|teach|plan|choose|think|say)\b/
+  /^(?:who|what|when|where|why|which|how|is|are|am|can|could|do|does|did|should|would|will|may|please|tell|say|name|find|suggest|recommend|compare|imagine|continue|plan|write|explain|give|show|help|list|make|describe|summari[sz]e|translate|remind|teach|choose|think)\b/
 
 /** What a message is as a whole; undefined where it is something to think about. */
 export function remarkOf(message: string): Remark | undefined {

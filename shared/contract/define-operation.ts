@@ -13,6 +13,7 @@ import {
   type Need,
   type Scale,
   type Subscription,
+  type Tick,
 } from './function.ts'
 
 /** The contract of one route and its handler. */
@@ -68,6 +69,7 @@ export interface OperationContract {
   scale?: Partial<Scale>
   routes: Record<string, AnyRoute>
   subscriptions?: readonly Subscription[]
+  tick?: Tick
 }
 
 /** Defines the function `name` from its routes and the events that it takes. */
@@ -82,6 +84,7 @@ export function defineOperation(contract: OperationContract): FunctionDefinition
       toEndpoint(`${contract.name}.${name}`, each),
     ),
     subscriptions: contract.subscriptions ?? [],
+    ...(contract.tick === undefined ? {} : { tick: contract.tick }),
   }
 }
 

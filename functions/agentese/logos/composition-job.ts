@@ -7,6 +7,7 @@ import { v5 as uuidv5, v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import { Accepted, type Call } from '../../../shared/contract/call.ts'
 import { subscription } from '../../../shared/contract/define-operation.ts'
+import type { Tick } from '../../../shared/contract/function.ts'
 import { Failure, type FailureCode } from '../../../shared/failures.ts'
 import { periodOf } from '../../../shared/inference/allowance.ts'
 import { JobCall } from '../../../shared/inference/queue-job.ts'
@@ -112,11 +113,21 @@ export const compositionSubscriptions = [
   }),
 ]
 
+/** Gives the word again to compositions that wait for none: theirs was lost on its way. */
+export const compositionTick: Tick = {
+  tenants: 'tenants_with_stalled_compositions',
+  async handle({ db, emit }) {
+    const stalled = await db<{ id: string }[]>`select id from stalled_compositions`
+    for (const { id } of stalled) emit(CONTINUE, { composition: id })
+  },
+}
+
 /** Dispatches the stage that is next, unless its job is under way. */
 async function continueComposition(id: string, call: Call): Promise<void> {
   const state = await call.transact('read', (inner) => load(id, inner))
-  if (state === undefined || state.status !== 'running' || state.stage_job !== null) return
-  const { position } = state
+  if (state === undefined || state.status !== 'running') return
+  const { position, stage_job: job } = state
+  if (job !== null) return call.transact('write', (inner) => takeStageJob(id, job, inner))
   const stage = state.stages[position]
   if (stage === undefined) return
   const { identity, archetype, traceparent } = JobCall.parse(state.call)

@@ -225,6 +225,24 @@ describe('a composition that asks a model', () => {
     expect(await owner`select from marks where tenant_id = ${tenant.id}`).toHaveLength(0)
   })
 
+  test('goes on after a while where the word to go on was lost', async ({
+    newTenant,
+    settles,
+    ticks,
+    owner,
+  }) => {
+    const tenant = await newTenant()
+    const begun = await compose(tenant, EXPRESSION)
+    await owner`update outbox set published_at = now() where tenant_id = ${tenant.id}`
+    await ticks()
+    expect(await settles(tenant)).toEqual([])
+    await owner`update compositions set stage_started_at = now() - interval '1 hour' where tenant_id = ${tenant.id}`
+    await ticks()
+    await settles(tenant, () => ({ text: '20' }))
+    const { body } = await tenant.calls('GET', begun.body.links.self)
+    expect(body.job.result.final_result).toEqual({ n: 40 })
+  })
+
   test('answers the same job to the same key', async ({ newTenant }) => {
     const tenant = await newTenant()
     const ask = () =>
