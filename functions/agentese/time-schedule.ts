@@ -86,7 +86,7 @@ export const timeSchedule = defineNode('time.schedule', {
     defer: aspect({
       category: 'G',
       summary: 'Make a call later: at a moment, or after some seconds; it runs within a minute of it',
-      effects: ['writes:schedule', 'emits:schedule'],
+      effects: ['writes:schedule'],
       input: z
         .strictObject({
           path: z.string().max(200),
