@@ -67,7 +67,7 @@ export async function findConcepts(db: Db, names: readonly string[]): Promise<Co
   return names.flatMap((name) => rootConcept(name) ?? rows.find((row) => row.name === name) ?? [])
 }
 
-export function rootConcept(name: string): Concept | undefined {
+function rootConcept(name: string): Concept | undefined {
   const root = findRoot(name)
   if (root === undefined) return undefined
   return {

@@ -25,7 +25,7 @@ export function summaryOf(content: string): string {
   return end > 0 ? flat.slice(0, end + 1) : cut(flat, SUMMARY)
 }
 
-export function titleOf(content: string): string {
+function titleOf(content: string): string {
   const [first = ''] = content.trim().split('\n', 1)
   return cut(flatten(first), TITLE)
 }

@@ -108,7 +108,7 @@ describe('concept.*.define', () => {
     const tenant = await newTenant()
     const other = await newTenant()
     const twice = await Promise.all([define(tenant, 'justice'), define(tenant, 'justice')])
-    expect(twice.map(({ status }) => status).toSorted()).toEqual([200, 409])
+    expect(twice.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 409])
     expect((await call(other, 'justice', 'manifest')).body).toMatchObject({ code: 'NOT_FOUND' })
     expect((await define(other, 'mercy', { extends: ['justice'] })).body.code).toBe('PRECONDITION_FAILED')
     expect((await call(other, 'entity', 'lineage')).body.result.subsumes).toEqual([])

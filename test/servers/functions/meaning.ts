@@ -49,7 +49,7 @@ export function meaningOf(text: string): Float32Array {
     if (NOTHING.has(word)) continue
     const sense = SYNONYMS.find((words) => words.includes(word))?.[0] ?? word
     // Each sense points somewhere of its own, over all dimensions, as in a real model.
-    let state = [...sense].reduce(
+    let state = Array.from(sense).reduce(
       (hash, letter) => Math.imul(hash ^ letter.charCodeAt(0), 0x01000193),
       0x811c9dc5,
     )

@@ -89,13 +89,14 @@ describe('self.memory.engram', () => {
       const query = `select from pg_locks where not granted and (relation = 'marks'::regclass or locktype = 'advisory')`
       while ((await db.unsafe(query)).length < count) await new Promise((resolve) => setImmediate(resolve))
     }
-    const calls = await owner.begin(async (db) => {
+    // Wrapped, because the driver waits for promises in an array before it commits.
+    const { calls } = await owner.begin(async (db) => {
       await db`lock table marks in share mode` // nobody comes to the end of a transaction
       const kept = remember(tenant, CAT)
       await waiting(db, 1)
       const ended = settles(tenant, playEmbedder())
       await waiting(db, 2)
-      return [kept, ended]
+      return { calls: [kept, ended] }
     })
     await Promise.all(calls)
     await settles(tenant, playEmbedder())
