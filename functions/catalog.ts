@@ -5,6 +5,7 @@ import { logos } from './agentese/logos.ts'
 import { selfCapabilities } from './agentese/self-capabilities.ts'
 import { selfConsent } from './agentese/self-consent.ts'
 import { selfIdentity } from './agentese/self-identity.ts'
+import { selfKgent } from './agentese/self-kgent.ts'
 import { selfMemory } from './agentese/self-memory.ts'
 import { selfSemaphore } from './agentese/self-semaphore.ts'
 import { selfSoul } from './agentese/self-soul.ts'
@@ -39,6 +40,7 @@ export const catalog: readonly FunctionDefinition[] = [
   voidGratitude,
   voidSerendipity,
   selfSoul,
+  selfKgent,
   selfMemory,
   selfSemaphore,
   selfCapabilities,

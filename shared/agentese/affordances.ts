@@ -14,6 +14,17 @@ const SCHOLARS = ['architect', 'artist', 'poet', 'researcher', 'technical'] as c
 const THINKERS = ['creative', 'strategic', 'tactical', 'reflective'] as const
 const VISITORS = ['newcomer', 'casual', 'reviewer', 'security'] as const
 
+/** Who may talk with K-gent. */
+const TALKERS = [
+  ...BUILDERS,
+  'operator',
+  ...VISITORS,
+  'reflective',
+  'creative',
+  'strategic',
+  'tactical',
+] as const
+
 type Row = Record<string, readonly Archetype[]>
 
 /** By node, then by verb. `world.*` and `concept.*` are a tenant's own holons. */
@@ -55,6 +66,7 @@ const TABLE: Record<string, Row> = {
     checkpoint: KEEPERS,
     consolidate: KEEPERS,
   },
+  'self.kgent': { create: TALKERS, message: TALKERS },
   'self.soul': {
     eigenvectors: BUILDERS,
     mode: [...BUILDERS, 'operator'],
@@ -62,7 +74,7 @@ const TABLE: Record<string, Row> = {
     audit: ['admin', 'operator', 'security', 'system'],
     challenge: [...BUILDERS, 'operator', 'reviewer', 'security', 'creative', 'strategic', 'tactical'],
     reflect: [...BUILDERS, 'operator', 'creative', 'strategic', 'tactical'],
-    dialogue: [...BUILDERS, 'operator', ...VISITORS, 'reflective', 'creative', 'strategic', 'tactical'],
+    dialogue: TALKERS,
   },
 }
 
