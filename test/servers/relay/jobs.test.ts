@@ -100,7 +100,7 @@ test('a job that is not finished when INFERENCE has forgotten it fails', async (
 test('a job too large for NATS fails at once, and the next is admitted', async ({ world }) => {
   const [large, next] = await queueJobs(world, 2)
   await world.owner`
-    update jobs set message = replace(message, '"hi"', to_json(repeat('x', 1100000))::text) where id = ${large ?? ''}`
+    update jobs set message = replace(message, '"hi"', to_json(repeat('x', 9000000))::text) where id = ${large ?? ''}`
   world.startRelay()
   await eventually(async () => expect(await admitted(world)).toEqual([large, next]))
   expect(await world.count('INFERENCE')).toBe(1)

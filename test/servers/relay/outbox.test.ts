@@ -62,7 +62,7 @@ test.for([
   ['is not JSON', (event: string) => event.slice(1), undefined],
   [
     'is too large for NATS',
-    (event: string) => event.replace('"n":1', `"n":"${'x'.repeat(1_100_000)}"`),
+    (event: string) => event.replace('"n":1', `"n":"${'x'.repeat(9_000_000)}"`),
     undefined,
   ],
   ['has a subject of no stream', (event: string) => event, ['nowhere.at.all']],
