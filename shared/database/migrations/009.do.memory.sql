@@ -142,11 +142,14 @@ create table memories (
 create index memories_by_time on memories (tenant_id, user_id, captured_at desc, id desc);
 
 -- What is left of a memory's relevance: half of it after thirty days without being recalled, all of it where it is
--- cherished.
+-- cherished. What is less than a millionth is nothing: after some years it would be too small to be a number at all.
 create function relevance_now(memory memories) returns real
   language sql stable
-  return case when memory.cherished then memory.relevance
-    else memory.relevance * power(0.5, greatest(0, extract(epoch from now() - memory.relevant_at)) / (30 * 86400)) end;
+  return case when memory.cherished then memory.relevance else (
+    select case when decayed < 0.000001 then 0 else decayed end
+    from (select memory.relevance * power(0.5::double precision,
+      least(60, greatest(0, extract(epoch from now() - memory.relevant_at)::double precision / (30 * 86400)))) as decayed)
+  ) end;
 
 create table memory_checkpoints (
   id uuid primary key,
