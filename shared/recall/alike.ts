@@ -1,7 +1,7 @@
-/** Finds entries that say the same: those whose vectors are closer than a threshold. Exact, and no index is needed. */
+/** Finds entries that say the same: those whose vectors are closer than a threshold. */
 import type { Db } from '../database/database.ts'
 import type { Corpus } from './entries.ts'
-import { vectorFrom } from './sketch.ts'
+import { similarityOf, vectorFrom } from './sketch.ts'
 
 export interface Embedded {
   subject: string
@@ -48,22 +48,29 @@ export async function findSame(
   entries: readonly (Embedded & { fixed: boolean })[],
   threshold: number,
 ): Promise<Map<string, string[]>> {
-  // For vectors of length 1: |a - b|² = 2 - 2 cos. A sum of squares only grows, so most pairs are given up early.
-  const farthest = 2 - 2 * threshold
+  const signs = signsOf(entries)
+  // Of the signs of two vectors, as many differ as their angle is of a half turn, give or take.
+  const most = SIGNS * (Math.acos(threshold) / Math.PI + MARGIN)
+  const models = numbersOf(entries.map(({ model }) => model))
+  const fresh = Uint8Array.from(entries, (entry) => Number(entry.fresh))
+  /** Of those that go with no other any more. */
+  const settled = Uint8Array.from(entries, (entry) => Number(entry.fixed))
   const same = new Map<string, string[]>()
-  const gone = new Set<string>()
+  const gone = new Set<number>()
   let paused = performance.now()
   for (const [at, a] of entries.entries()) {
-    if (gone.has(a.subject)) continue
+    if (gone.has(at)) continue
+    const others: string[] = []
     for (let later = at + 1; later < entries.length; later += 1) {
-      const b = entries[later] as (typeof entries)[number]
-      if (b.fixed || !(a.fresh || b.fresh) || a.model !== b.model || gone.has(b.subject)) continue
-      if (!isWithin(a.vector, b.vector, farthest)) continue
-      const others = same.get(a.subject) ?? []
+      if (differing(signs, at, later) > most || settled[later] === 1 || models[at] !== models[later]) continue
+      const b = entries[later] as Embedded
+      if (fresh[at] === 0 && fresh[later] === 0) continue
+      if (a.vector.length !== b.vector.length || similarityOf(a.vector, b.vector) < threshold) continue
       others.push(b.subject)
-      same.set(a.subject, others)
-      gone.add(b.subject)
+      settled[later] = 1
+      gone.add(later)
     }
+    if (others.length > 0) same.set(a.subject, others)
     if (performance.now() - paused > LONGEST_BLOCK_MS) {
       await new Promise((resolve) => setImmediate(resolve))
       paused = performance.now()
@@ -72,13 +79,42 @@ export async function findSame(
   return same
 }
 
-function isWithin(a: Float32Array, b: Float32Array, farthest: number): boolean {
-  if (a.length !== b.length) return false
-  let sum = 0
-  for (let at = 0; at < a.length; at += 1) {
-    const difference = (a[at] as number) - (b[at] as number)
-    sum += difference * difference
-    if (sum > farthest) return false
+/** The same number for the same name. */
+function numbersOf(names: readonly string[]): Int32Array {
+  const known = [...new Set(names)]
+  return Int32Array.from(names, (name) => known.indexOf(name))
+}
+
+/**
+ * Signs of components that tell most pairs apart, in words of 32; and how many more may differ than is to be expected, as
+ * a share. Of 10,000 sentences with vectors of real models, 18 signs differ at most where the cosine is 0.95, 29 are let
+ * pass, and one pair of 300 has as few (measured: all pairs of 10,000 take 0.6 s, and 9 s by their vectors).
+ */
+const WORDS = 3
+const SIGNS = WORDS * 32
+const MARGIN = 0.2
+
+function signsOf(entries: readonly Embedded[]): Int32Array {
+  const signs = new Int32Array(entries.length * WORDS)
+  for (const [entry, { vector }] of entries.entries()) {
+    for (const [at, value] of vector.subarray(0, SIGNS).entries()) {
+      const word = entry * WORDS + (at >> 5)
+      if (value > 0) signs[word] = (signs[word] as number) | (1 << (at & 31))
+    }
   }
-  return true
+  return signs
+}
+
+function differing(signs: Int32Array, a: number, b: number): number {
+  let count = 0
+  for (let word = 0; word < WORDS; word += 1)
+    count += bitsOf((signs[a * WORDS + word] as number) ^ (signs[b * WORDS + word] as number))
+  return count
+}
+
+/** How many bits of a 32-bit word are set. */
+function bitsOf(word: number): number {
+  const pairs = word - ((word >>> 1) & 0x55555555)
+  const fours = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333)
+  return Math.imul((fours + (fours >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
 }

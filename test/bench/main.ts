@@ -17,6 +17,7 @@ import { functionServer } from './sections/function-server.ts'
 import { gateway } from './sections/gateway.ts'
 import { query } from './sections/query.ts'
 import { queue } from './sections/queue.ts'
+import { recall } from './sections/recall.ts'
 import { rls } from './sections/rls.ts'
 import { subscription } from './sections/subscription.ts'
 import { wakeUp } from './sections/wake-up.ts'
@@ -26,6 +27,7 @@ const SECTIONS: readonly Section[] = [
   coldStart,
   gateway,
   queue,
+  recall,
   subscription,
   wakeUp,
   query,

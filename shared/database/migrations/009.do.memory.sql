@@ -38,10 +38,10 @@ create table recall_entries (
   tries smallint not null default 0,
   unique (tenant_id, kind, owner, subject)
 );
--- Vectors lie apart from the rows, so that going through all sketches of a person reads little else (measured: 3 MB for
--- 10,000 entries in place of 20 MB).
+-- Vectors lie apart from the rows and sketches in them, so that going through all sketches of a person reads little else.
 alter table recall_entries alter vector set storage external;
-alter table recall_entries set (toast_tuple_target = 256);
+alter table recall_entries alter sketch set storage main;
+alter table recall_entries set (toast_tuple_target = 1024);
 create index recall_entries_by_words on recall_entries using gin (tenant_id, words);
 create index recall_entries_by_letters on recall_entries using gin (tenant_id, text gin_trgm_ops);
 create index recall_entries_waiting on recall_entries (tenant_id, kind, tries, id) where embedded_at is null;
@@ -142,11 +142,14 @@ create table memories (
 create index memories_by_time on memories (tenant_id, user_id, captured_at desc, id desc);
 
 -- What is left of a memory's relevance: half of it after thirty days without being recalled, all of it where it is
--- cherished.
+-- cherished. What is less than a millionth is nothing: after some years it would be too small to be a number at all.
 create function relevance_now(memory memories) returns real
   language sql stable
-  return case when memory.cherished then memory.relevance
-    else memory.relevance * power(0.5, greatest(0, extract(epoch from now() - memory.relevant_at)) / (30 * 86400)) end;
+  return case when memory.cherished then memory.relevance else (
+    select case when decayed < 0.000001 then 0 else decayed end
+    from (select memory.relevance * power(0.5::double precision,
+      least(60, greatest(0, extract(epoch from now() - memory.relevant_at)::double precision / (30 * 86400)))) as decayed)
+  ) end;
 
 create table memory_checkpoints (
   id uuid primary key,

@@ -1,3 +1,4 @@
+import * as fc from 'fast-check'
 import { describe, expect } from 'vitest'
 import { createApp } from '../../../shared/http/app.ts'
 import { meaningOf, playEmbedder } from './meaning.ts'
@@ -511,6 +512,44 @@ describe('the life of a memory', () => {
       { target: 'self.memory', state },
       { target: 'self.memory', state },
     ])
+  })
+
+  test('law 18: relevance and resolution stay from 0 to 1, whatever is done and however long it takes', async ({
+    newTenant,
+    owner,
+  }) => {
+    const tenant = await newTenant()
+    const ids = [await remember(tenant, DISK), await remember(tenant, CAT)]
+    const verb = fc.constantFrom('reinforce', 'cherish', 'uncherish', 'consolidate', 'forget', 'restore')
+    const step = fc.record({ verb, which: fc.nat(1), days: fc.nat(200) })
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 10 }), async (steps) => {
+        for (const { verb: name, which, days } of steps) {
+          await owner`
+            update memories set relevant_at = relevant_at - make_interval(days => ${days}) where tenant_id = ${tenant.id}`
+          const id = ids[which]
+          const inputs = { reinforce: { ids: [id] }, consolidate: {}, uncherish: { id, uncherish: true } }
+          const called = name === 'uncherish' ? 'cherish' : name
+          const { status } = await memory(
+            tenant,
+            called,
+            name in inputs ? inputs[name as 'consolidate'] : { id },
+          )
+          expect(status).not.toBe(500)
+        }
+        const { body } = await memory(tenant, 'status')
+        expect(body.result.lifecycle.dreaming).toBe(0)
+        for (const id of ids) {
+          const { relevance, resolution, detail } = (await memory(tenant, 'get', { id })).body.result
+          for (const share of [relevance, resolution]) {
+            expect(share).toBeGreaterThanOrEqual(0)
+            expect(share).toBeLessThanOrEqual(1)
+          }
+          expect(detail).toBe(resolution >= 0.5 ? 'text' : resolution >= 0.1 ? 'summary' : 'title')
+        }
+      }),
+      { numRuns: 8, seed: 18 },
+    )
   })
 
   test('pages through memories without a gap', async ({ newTenant }) => {
