@@ -33,7 +33,10 @@ describe('while NATS is away', () => {
     await away.reviveNats()
     for (let at = 0; at < 3; at++) all.push(await world.happens(acme, 'void.entropy.sip'))
     expect((await live.take(3)).map(({ id }) => id)).toEqual(all.slice(1))
-    expect(new Set((await lasting.take(3)).map(({ id }) => id))).toEqual(new Set(all.slice(1)))
+    // The acknowledgement may have been lost with NATS: then the first event comes again.
+    const told = new Set<number | string | undefined>()
+    while (!all.slice(1).every((id) => told.has(id))) told.add((await lasting.next())?.id)
+    expect(all).toEqual(expect.arrayContaining([...told]))
   })
 
   test('nobody can subscribe, and everybody can when it is back', async ({ away }) => {
