@@ -15,10 +15,12 @@ RUN npm install --no-save --ignore-scripts --no-audit --no-fund
 COPY . .
 RUN node knative/bundle.ts /app/dist
 # The compile cache is filled here, so that no pod compiles what every pod runs; by the user that pods run as, since Node
-# keeps a cache per user. Without configuration the program ends with 1 after it has loaded everything, which is enough.
+# keeps a cache per user. Without configuration the server ends with 1 after it has loaded all but the functions, which is
+# enough: the catalog loads those.
 RUN mkdir compile-cache && chown 10001:10001 compile-cache
 USER 10001:10001
-RUN NODE_COMPILE_CACHE=/app/compile-cache node dist/serve.js; test $? -eq 1 && test -n "$(ls compile-cache)"
+ENV NODE_COMPILE_CACHE=/app/compile-cache
+RUN node dist/catalog.mjs && { node dist/serve.mjs; test $? -eq 1; } && test -n "$(ls compile-cache)"
 
 FROM ${NODE_IMAGE} AS functions
 WORKDIR /app
@@ -27,7 +29,7 @@ COPY --from=build /app/package.json ./
 COPY --from=build /app/dist dist
 COPY --from=build /app/compile-cache compile-cache
 USER 10001:10001
-CMD ["node", "dist/serve.js"]
+CMD ["node", "dist/serve.mjs"]
 
 FROM ${NODE_IMAGE} AS parts
 WORKDIR /app

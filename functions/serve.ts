@@ -6,12 +6,12 @@ import { startServing } from '../shared/http/serve.ts'
 import { FunctionConfig } from '../shared/runtime/config.ts'
 import { openRuntime } from '../shared/runtime/create-runtime.ts'
 import { startTracing } from '../shared/telemetry/spans.ts'
-import { catalog } from './catalog.ts'
+import { loaders } from './loaders.ts'
 
 const config = readConfig(FunctionConfig, process.env)
 const { OTEL_EXPORTER_OTLP_ENDPOINT: collector } = config
 const stopTracing = collector === undefined ? undefined : await startTracing(config.FUNCTION, collector)
-const { runtime, close } = openRuntime(config, catalog)
+const { runtime, close } = await openRuntime(config, loaders)
 const { drain } = await startServing(createApp(runtime), config.PORT, config.HOST)
 
 process.once('SIGTERM', async () => {

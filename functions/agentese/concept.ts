@@ -7,7 +7,6 @@ import { ArchetypePayload } from '../../shared/agentese/manifest/payloads.ts'
 import { renderManifest } from '../../shared/agentese/manifest/render.ts'
 import type { Call } from '../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
-import { findNode } from '../../shared/contract/find-aspect.ts'
 import { Failure } from '../../shared/failures.ts'
 import { indexAspect, keepIndexing } from '../../shared/recall/indexing.ts'
 import { checkNotItsOwn, deriveLineage, findRoot, ROOT_NAMES } from './concept-lineage.ts'
@@ -318,8 +317,7 @@ const REFINE_PROMPT =
 
 /** @throws Failure STATE_CONFLICT where the name is taken by the platform */
 function checkName(name: string, { platform }: Call): void {
-  const taken =
-    findRoot(name) !== undefined || findNode(platform.catalog, 'concept', name)?.node !== CONCEPTS.node
+  const taken = findRoot(name) !== undefined || platform.hasNode('concept', name)
   if (!taken) return
   throw new Failure('STATE_CONFLICT', `Cannot define "concept.${name}": the platform has one of that name`, {
     suggestion: 'Choose another name',

@@ -151,7 +151,7 @@ async function invokePath(
   { input, archetype, dryRun }: Invoking,
   call: Call,
 ): Promise<Invoked> {
-  const { definition } = findPath(path, call)
+  const { definition } = findPath(path, await call.platform.catalog())
   const { idempotencyKey } = call
   const request = { function: definition.name, path, input, idempotencyKey, archetype, dryRun }
   const { status, body } = await call.platform.dispatch(request, call)

@@ -197,7 +197,7 @@ interface Deferred {
 async function defer({ path: text, at, delay = 0, kwargs }: Deferred, call: Call) {
   const { db, identity, observer, platform } = call
   const path = formatPath(parsePath(text))
-  const found = findAspect(platform.catalog, path)
+  const found = findAspect(await platform.catalog(), path)
   if (found === undefined) {
     throw new Failure('NODE_NOT_REGISTERED', `Cannot defer "${path}": no node serves it`, {
       suggestion: 'GET /v1/agentese/discover lists every path',
@@ -260,7 +260,7 @@ async function fire(id: string, call: Call): Promise<void> {
 async function callAs({ id, user_id, path, input, archetype, scopes }: ScheduleRow, call: Call) {
   const current = await call.transact('read', ({ db }) => currentIdentity(db, user_id))
   const identity = scopes === null ? current : { ...current, scopes }
-  const found = findAspect(call.platform.catalog, path)
+  const found = findAspect(await call.platform.catalog(), path)
   if (found === undefined)
     throw new Failure('NODE_NOT_REGISTERED', `Cannot call "${path}": no node serves it any more`)
   const { trace, signal } = call

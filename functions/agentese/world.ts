@@ -9,7 +9,6 @@ import { renderManifest } from '../../shared/agentese/manifest/render.ts'
 import { numbersIn, typesOf } from '../../shared/agentese/manifest/source.ts'
 import type { Call } from '../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
-import { findNode } from '../../shared/contract/find-aspect.ts'
 import { jsonObject, sizeOf } from '../../shared/contract/json-object.ts'
 import type { Db } from '../../shared/database/database.ts'
 import { Failure } from '../../shared/failures.ts'
@@ -322,8 +321,7 @@ export const world = defineNode('world.*', {
 
 /** @throws Failure STATE_CONFLICT where the platform itself has a node of that name */
 function checkFree(name: string, { platform }: Call): void {
-  const node = findNode(platform.catalog, 'world', name)?.node
-  if (node === 'world.*') return
+  if (!platform.hasNode('world', name)) return
   throw new Failure('STATE_CONFLICT', `Cannot define "world.${name}": the platform has a node of that name`, {
     suggestion: 'Choose another name',
   })

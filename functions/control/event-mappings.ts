@@ -126,7 +126,7 @@ async function create(
     )
   }
   const path = formatPath(parsePath(wanted.path))
-  if (findAspect(platform.catalog, path) === undefined) {
+  if (findAspect(await platform.catalog(), path) === undefined) {
     throw new Failure('NODE_NOT_REGISTERED', `Cannot map to "${path}": no node serves it`, {
       suggestion: 'GET /v1/agentese/discover lists every path',
     })

@@ -45,7 +45,7 @@ export const reference = defineOperation({
       route: 'GET /openapi.json',
       summary: 'All routes, as OpenAPI 3.1',
       output: Document,
-      handle: (_input, { platform }) => openApi(platform.catalog),
+      handle: async (_input, { platform }) => openApi(await platform.catalog()),
     }),
 
     asyncApi: route({
@@ -53,7 +53,7 @@ export const reference = defineOperation({
       route: 'GET /asyncapi.json',
       summary: 'All events and streams, as AsyncAPI 3.0',
       output: Document,
-      handle: (_input, { platform }) => asyncApi(platform.catalog),
+      handle: async (_input, { platform }) => asyncApi(await platform.catalog()),
     }),
 
     docs: route({
@@ -62,7 +62,7 @@ export const reference = defineOperation({
       summary: 'The reference, to read and search in a browser',
       output: z.string(),
       format: 'html',
-      handle: (_input, { platform }) => page(platform.catalog),
+      handle: async (_input, { platform }) => page(await platform.catalog()),
     }),
   },
 })

@@ -63,10 +63,10 @@ export const subscribe = defineOperation({
   },
 })
 
-function grant(wish: Wish, { identity, observer, platform }: Call): z.infer<typeof Grant> {
+async function grant(wish: Wish, { identity, observer, platform }: Call): Promise<z.infer<typeof Grant>> {
   checkId(wish)
   const patterns = readPatterns(wish)
-  const paths = visiblePaths(patterns, observer.archetype, createVisibility(platform.catalog))
+  const paths = visiblePaths(patterns, observer.archetype, createVisibility(await platform.catalog()))
   const aspects = readAspects(wish.aspects)
   const subscription: SubscriptionTerms = {
     id: wish.subscription ?? uuidv7(),

@@ -10,6 +10,7 @@ import { subscription } from './define-operation.ts'
 import { readExample } from './examples.ts'
 import {
   DEFAULT_SCALE,
+  nameOfNode,
   type Authentication,
   type Endpoint,
   type FunctionDefinition,
@@ -26,7 +27,7 @@ export { aspect, NoInput } from './aspect.ts'
  * @throws TypeError when the contract contradicts itself: a bad name, or an effect that the category forbids
  */
 export function defineNode(node: string, contract: NodeContract): FunctionDefinition {
-  const name = node.replace('.*', '').replace('.', '-')
+  const name = nameOfNode(node)
   const aspects = { ...baseAspects(node, contract), ...contract.aspects }
   return {
     name,

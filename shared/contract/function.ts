@@ -157,6 +157,11 @@ export type ListHolons = (
   page: { like: string; limit: number; offset: number },
 ) => Promise<{ names: string[]; total: number }>
 
+/** The name of the function that serves `node`: `void-entropy` for `void.entropy`, `world` for `world.*`. */
+export function nameOfNode(node: string): string {
+  return node.replace('.*', '').replace('.', '-')
+}
+
 export const DEFAULT_SCALE: Scale = {
   containerConcurrency: 0,
   timeoutSeconds: 30,

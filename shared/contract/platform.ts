@@ -8,8 +8,10 @@ import type { SecretBox } from '../identity/secret-box.ts'
 import type { JobEnd, JobStatus } from '../inference/finish-job.ts'
 
 export interface Platform {
-  /** All functions, for discovery and dispatch. */
-  catalog: readonly FunctionDefinition[]
+  /** All functions, for discovery and dispatch; loaded when somebody first asks. */
+  catalog(): Promise<readonly FunctionDefinition[]>
+  /** Whether there is a node of that very name; told without loading any. */
+  hasNode(context: string, holon: string): boolean
   publicKeys: JSONWebKeySet
   /** Issues a platform token for `identity`. Only the function that holds the signing key can. */
   issueToken(identity: Identity): Promise<{ token: string; expiresInSeconds: number }>

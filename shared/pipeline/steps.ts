@@ -123,11 +123,12 @@ export async function checkHolon({ request, runtime }: Invocation): Promise<void
   const { path, endpoint } = request
   if (path === undefined || endpoint.aspect?.node.endsWith('*') !== true) return
   const { context, holon } = parsePath(path)
-  const serving = findNode(runtime.platform.catalog, context, holon)
-  if (serving === undefined || serving.node === endpoint.aspect.node) return
-  throw new Failure('NODE_NOT_REGISTERED', `Cannot find "${path}": ${serving.node} has no such verb`, {
-    suggestion: `Use one of the verbs of ${serving.node}`,
-    available: serving.endpoints.flatMap(({ aspect }) => aspect?.verb ?? []),
+  const { platform } = runtime
+  if (!platform.hasNode(context, holon)) return
+  const serving = findNode(await platform.catalog(), context, holon)
+  throw new Failure('NODE_NOT_REGISTERED', `Cannot find "${path}": ${context}.${holon} has no such verb`, {
+    suggestion: `Use one of the verbs of ${context}.${holon}`,
+    available: serving?.endpoints.flatMap(({ aspect }) => aspect?.verb ?? []) ?? [],
   })
 }
 

@@ -1,7 +1,8 @@
 /** Builds what a function process needs, from its configuration. Nothing connects before it is used. */
 import { randomBytes } from 'node:crypto'
 import type { JWK } from 'jose'
-import type { FunctionDefinition } from '../contract/function.ts'
+import { loadCatalog, type Loaders } from '../contract/catalog.ts'
+import { nameOfNode, type FunctionDefinition } from '../contract/function.ts'
 import type { Platform } from '../contract/platform.ts'
 import { openDatabase } from '../database/database.ts'
 import { Failure } from '../failures.ts'
@@ -26,9 +27,9 @@ export interface OpenRuntime {
   close(): Promise<void>
 }
 
-/** @param catalog all functions; those named by FUNCTION are served, the others only known */
-export function openRuntime(config: FunctionConfig, catalog: readonly FunctionDefinition[]): OpenRuntime {
-  const functions = pick(config.FUNCTION, catalog)
+/** @param loaders all functions; those named by FUNCTION are served, the others only known */
+export async function openRuntime(config: FunctionConfig, loaders: Loaders): Promise<OpenRuntime> {
+  const functions = await pick(config.FUNCTION, loaders)
   checkSecrets(functions, config)
   const log = createLog(config.FUNCTION, config.LOG_LEVEL)
   // Without a key no event is believed, and none can be signed that others would believe.
@@ -65,7 +66,7 @@ export function openRuntime(config: FunctionConfig, catalog: readonly FunctionDe
     inferenceUnavailable: config.INFERENCE_UNAVAILABLE,
     platform: undefined as unknown as Platform, // reason: set below; its operations need the runtime they belong to
   }
-  runtime.platform = createPlatform(config, catalog, runtime)
+  runtime.platform = createPlatform(config, loaders, runtime)
   return {
     runtime,
     async close() {
@@ -75,13 +76,13 @@ export function openRuntime(config: FunctionConfig, catalog: readonly FunctionDe
   }
 }
 
-function pick(names: string, catalog: readonly FunctionDefinition[]): FunctionDefinition[] {
-  return names.split(',').map((name) => {
-    const found = catalog.find((each) => each.name === name.trim())
-    if (found !== undefined) return found
-    const known = catalog.map((each) => each.name).join(', ')
+function pick(names: string, loaders: Loaders): Promise<FunctionDefinition[]> {
+  const picked = names.split(',').map((name) => {
+    if (Object.hasOwn(loaders, name.trim())) return loaders[name.trim()]?.()
+    const known = Object.keys(loaders).join(', ')
     throw new TypeError(`Cannot start: FUNCTION names "${name}", which is none of ${known}`)
   })
+  return Promise.all(picked.filter((loading) => loading !== undefined))
 }
 
 /** Never connected to: functions without a database in their contract ask it nothing. */
@@ -98,17 +99,15 @@ function checkSecrets(functions: readonly FunctionDefinition[], config: Function
   if (missing.length > 0) throw new TypeError(`Cannot start: missing ${missing.join(', ')}`)
 }
 
-function createPlatform(
-  config: FunctionConfig,
-  catalog: readonly FunctionDefinition[],
-  runtime: Runtime,
-): Platform {
+function createPlatform(config: FunctionConfig, loaders: Loaders, runtime: Runtime): Platform {
   const { PLATFORM_SIGNING_KEY, DISPATCH_SIGNING_KEY, TOKEN_LIFETIME_SECONDS: expiresInSeconds } = config
   const signToken = signerOf('PLATFORM_SIGNING_KEY', PLATFORM_SIGNING_KEY, config.PLATFORM_ISSUER)
   const signDispatch = signerOf('DISPATCH_SIGNING_KEY', DISPATCH_SIGNING_KEY, DISPATCH_ISSUER)
   const callFunction = createFunctionCaller(config.CLUSTER_INGRESS)
+  const catalog = once(() => loadCatalog(loaders))
   return {
     catalog,
+    hasNode: (context, holon) => Object.hasOwn(loaders, nameOfNode(`${context}.${holon}`)),
     publicKeys: config.PLATFORM_JWKS,
     issueToken: async (identity) => ({
       token: await signToken(identity, config.PLATFORM_AUDIENCE, expiresInSeconds),
@@ -132,8 +131,14 @@ function createPlatform(
     privateOrigins: config.EGRESS_PRIVATE_ALLOWED,
     // Anybody may ask, so asking often costs no more than asking once.
     probe: remember(1000, createProbe(config, runtime.sql)),
-    metrics: remember(5000, () => readPlatformMetrics(runtime.sql, catalog)),
+    metrics: remember(5000, async () => readPlatformMetrics(runtime.sql, await catalog())),
   }
+}
+
+/** Makes it when it is first asked for, and never again. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined
+  return () => (made ??= make())
 }
 
 /** Answers from memory for some time; all who ask while the answer is being made wait for the same one. */

@@ -46,7 +46,7 @@ export const aliasRoutes = {
       const own = await aliasesOf(db, identity.user)
       checkAlias(alias, target, own)
       const { context, holon } = parseNode(target)
-      if (findNode(platform.catalog, context, holon) === undefined) {
+      if (findNode(await platform.catalog(), context, holon) === undefined) {
         throw new Failure(
           'NODE_NOT_REGISTERED',
           `Cannot define alias "${alias}": there is no node "${target}"`,

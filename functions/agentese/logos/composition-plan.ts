@@ -64,7 +64,8 @@ export async function planComposition(asked: Asked, call: Call): Promise<Plan> {
       `Cannot compose: ${inputs.length} inputs were given for ${expression.stages.length} stages`,
     )
   }
-  const found = expression.stages.map((path, at) => atStage(at, path, () => findPath(path, call)))
+  const catalog = await call.platform.catalog()
+  const found = expression.stages.map((path, at) => atStage(at, path, () => findPath(path, catalog)))
   checkFit(expression.stages, found)
   await checkStages(expression.stages, found, archetype, call)
   const stages = found.map((each, at) => stageOf(expression.stages[at] ?? '', each, inputs[at] ?? {}))

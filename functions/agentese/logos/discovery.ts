@@ -98,8 +98,8 @@ export const discoveryRoutes = {
   }),
 }
 
-function discover(context: Context | undefined, includeSchemas: boolean, { platform }: Call) {
-  const paths = aspectsOf(platform.catalog)
+async function discover(context: Context | undefined, includeSchemas: boolean, { platform }: Call) {
+  const paths = aspectsOf(await platform.catalog())
     .filter(({ aspect }) => context === undefined || aspect.path.startsWith(`${context}.`))
     .map((each) => contractOf(each, includeSchemas))
     .sort((a, b) => (a.path < b.path ? -1 : 1))
@@ -134,7 +134,7 @@ async function resolve(text: string, call: Call) {
   const expand = await expanderFor(written, call)
   const path = expand(written)
   const { context, holon, aspect } = parsePath(path)
-  const { definition, endpoint } = findPath(path, call)
+  const { definition, endpoint } = findPath(path, await call.platform.catalog())
   const { affordances } = await affordancesOf(`${context}.${holon}`, undefined, call)
   return {
     path,
@@ -165,7 +165,7 @@ function readValue(text: string): unknown {
 async function affordancesOf(handle: string, archetype: string | undefined, call: Call) {
   const { identity, asked } = call
   const observer = observerFor(identity.user, identity.roles, archetype ?? asked)
-  const { node = '', endpoints } = nodeOf(handle, call)
+  const { node = '', endpoints } = nodeOf(handle, await call.platform.catalog())
   const capabilities = await call.transact('read', ({ db }) => capabilitiesOf(db, identity))
   const affordances = endpoints
     .flatMap(({ aspect }) => aspect?.verb ?? [])
@@ -173,12 +173,12 @@ async function affordancesOf(handle: string, archetype: string | undefined, call
   return { observer_archetype: observer.archetype, affordances }
 }
 
-function nodeOf(handle: string, { platform }: Call): FunctionDefinition {
+function nodeOf(handle: string, catalog: readonly FunctionDefinition[]): FunctionDefinition {
   const [context = '', holon = ''] = handle.split('.')
-  const found = findNode(platform.catalog, context, holon)
+  const found = findNode(catalog, context, holon)
   if (found !== undefined) return found
   throw new Failure('NODE_NOT_REGISTERED', `Cannot find "${handle}": there is no such node`, {
     suggestion: 'GET /v1/agentese/discover lists every path',
-    available: platform.catalog.flatMap(({ node }) => (node?.startsWith(`${context}.`) === true ? node : [])),
+    available: catalog.flatMap(({ node }) => (node?.startsWith(`${context}.`) === true ? node : [])),
   })
 }

@@ -96,7 +96,7 @@ interface Group {
 async function findMatches(query: Query, bounds: Bounds, looking: Looking | undefined, call: Call) {
   const needed = bounds.offset + bounds.limit
   const groups: (Group & { context: string })[] = []
-  for (const definition of call.platform.catalog) {
+  for (const definition of await call.platform.catalog()) {
     const { node } = definition
     if (node === undefined) continue
     const [context = '', holon = ''] = node.split('.')

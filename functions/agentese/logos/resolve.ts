@@ -12,12 +12,12 @@ import { aliasesOf } from './aliases.ts'
  *
  * @throws Failure NODE_NOT_REGISTERED with the paths that look like it
  */
-export function findPath(path: string, { platform }: Pick<Call, 'platform'>): FoundAspect {
-  const found = findAspect(platform.catalog, path)
+export function findPath(path: string, catalog: readonly FunctionDefinition[]): FoundAspect {
+  const found = findAspect(catalog, path)
   if (found !== undefined) return found
   throw new Failure('NODE_NOT_REGISTERED', `Cannot find "${path}": no node serves it`, {
     suggestion: 'GET /v1/agentese/discover lists every path',
-    available: similarPaths(path, knownPaths(platform.catalog, path)),
+    available: similarPaths(path, knownPaths(catalog, path)),
   })
 }
 

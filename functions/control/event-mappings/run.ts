@@ -68,7 +68,7 @@ async function dispatch(
   { platform, trace, signal }: Call,
   identity: Identity,
 ): Promise<Outcome> {
-  const found = findAspect(platform.catalog, path)
+  const found = findAspect(await platform.catalog(), path)
   if (found === undefined)
     throw new Failure('NODE_NOT_REGISTERED', `Cannot find "${path}": no node serves it`)
   const request = {

@@ -5,6 +5,7 @@ import { readConfig } from '../../../shared/config.ts'
 import { createApp } from '../../../shared/http/app.ts'
 import { startServing } from '../../../shared/http/serve.ts'
 import { FunctionConfig } from '../../../shared/runtime/config.ts'
+import { loadersOf } from '../../../shared/contract/catalog.ts'
 import { openRuntime } from '../../../shared/runtime/create-runtime.ts'
 
 const Text = z.strictObject({ text: z.string().max(1000) })
@@ -28,5 +29,5 @@ const node = defineNode('concept.echo', {
 const echo = { ...node, endpoints: node.endpoints.map((each) => ({ ...each, transaction: false })) }
 
 const config = readConfig(FunctionConfig, process.env)
-const { runtime } = openRuntime(config, [echo])
+const { runtime } = await openRuntime(config, loadersOf([echo]))
 await startServing(createApp(runtime), config.PORT, config.HOST)

@@ -10,6 +10,7 @@ import { createApp } from '../../../shared/http/app.ts'
 import { createApiKey } from '../../../shared/identity/api-keys.ts'
 import type { Runtime } from '../../../shared/pipeline/runtime.ts'
 import { FunctionConfig } from '../../../shared/runtime/config.ts'
+import { loadersOf } from '../../../shared/contract/catalog.ts'
 import { openRuntime } from '../../../shared/runtime/create-runtime.ts'
 
 /** What the secrets of webhooks are derived from. */
@@ -62,7 +63,7 @@ export async function openFunctions({
     TOOL_SECRET_KEY: randomBytes(32).toString('base64url'),
     ...settings,
   })
-  const { runtime, close: closeRuntime } = openRuntime(config, functions)
+  const { runtime, close: closeRuntime } = await openRuntime(config, loadersOf(functions))
   const app = createApp(runtime)
   ingress.serve(app)
   const close = async () => {

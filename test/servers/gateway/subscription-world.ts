@@ -10,6 +10,7 @@ import type { NatsConnection } from 'nats'
 import postgres from 'postgres'
 import { inject, test as base } from 'vitest'
 import { catalog } from '../../../functions/catalog.ts'
+import { loaders } from '../../../functions/loaders.ts'
 import { createCallerReader } from '../../../gateway/stream-hub/callers.ts'
 import { createFunctions } from '../../../gateway/stream-hub/functions.ts'
 import { createHub, type Hub, type HubOptions } from '../../../gateway/stream-hub/hub.ts'
@@ -63,7 +64,7 @@ export class SubscriptionWorld {
   readonly #eventKey = randomBytes(32).toString('base64url')
   readonly #hubs = new Map<string, Hub>()
   readonly #closers: (() => Promise<unknown>)[] = []
-  #runtime: ReturnType<typeof openRuntime> | undefined
+  #runtime: Awaited<ReturnType<typeof openRuntime>> | undefined
   #sign: ReturnType<typeof createSigner> | undefined
   #audience = ''
   #ingress = ''
@@ -87,7 +88,7 @@ export class SubscriptionWorld {
       EVENT_SIGNING_KEY: this.#eventKey,
     })
     this.#sign = createSigner({ key, issuer: config.PLATFORM_ISSUER })
-    this.#runtime = openRuntime(config, catalog)
+    this.#runtime = await openRuntime(config, loaders)
     this.#audience = config.PLATFORM_AUDIENCE
     const app = createApp(this.#runtime.runtime)
     const functions = createServer(getRequestListener(app.fetch))

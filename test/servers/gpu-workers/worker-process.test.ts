@@ -16,7 +16,13 @@ const MAIN = fileURLToPath(new URL('../../../gpu-workers/main.ts', import.meta.u
 
 interface WorkerProcess {
   readonly output: string
-  kill(signal: NodeJS.Signals): Promise<{ code: number | null; signal: NodeJS.Signals | null }>
+  readonly exited: Promise<Exit>
+  kill(signal: NodeJS.Signals): Promise<Exit>
+}
+
+interface Exit {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
 }
 
 const processes: WorkerProcess[] = []
@@ -37,6 +43,7 @@ function start(env: Record<string, string>): WorkerProcess {
     get output() {
       return output
     },
+    exited,
     kill(signal) {
       child.kill(signal)
       return exited
@@ -46,8 +53,9 @@ function start(env: Record<string, string>): WorkerProcess {
   return worker
 }
 
-async function exitOf(child: ChildProcess) {
-  const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
+/** Of a child whose output has been read to its end. */
+async function exitOf(child: ChildProcess): Promise<Exit> {
+  const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
   return { code, signal }
 }
 
@@ -165,7 +173,7 @@ test('SIGTERM hands over a job that does not end in time, to a worker with anoth
 
 test('a worker process names everything that is missing in its environment', async () => {
   const worker = start({})
-  await expect.poll(() => worker.output, { timeout: 10_000 }).toContain('MODEL_PATH')
+  expect(await worker.exited).toEqual({ code: 1, signal: null })
+  expect(worker.output).toContain('MODEL_PATH')
   expect(worker.output).toContain('NATS_URL')
-  expect((await worker.kill('SIGTERM')).code).toBe(1)
 })

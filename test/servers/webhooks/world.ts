@@ -8,6 +8,7 @@ import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'nod
 import type { AddressInfo } from 'node:net'
 import { inject, test as base } from 'vitest'
 import { catalog } from '../../../functions/catalog.ts'
+import { loaders } from '../../../functions/loaders.ts'
 import { createDeliver } from '../../../gateway/webhooks/deliver.ts'
 import { createWebhookMetrics } from '../../../gateway/webhooks/metrics.ts'
 import { createSender, type Sender } from '../../../gateway/webhooks/sender.ts'
@@ -94,7 +95,7 @@ class Webhooks {
       WEBHOOK_SIGNING_KEY: WEBHOOK_KEY,
       EGRESS_PRIVATE_ALLOWED: sinks.map(({ url }) => new URL(url).origin).join(','),
     })
-    const { runtime, close } = openRuntime(config, catalog)
+    const { runtime, close } = await openRuntime(config, loaders)
     return new Webhooks(world, sinks, createApp(runtime), close)
   }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { catalog } from '../../../functions/catalog.ts'
+import { loaders } from '../../../functions/loaders.ts'
 import { createApp } from '../../../shared/http/app.ts'
 import { problemOf } from '../../../shared/http/problem.ts'
 import { Failure, listFailures } from '../../../shared/failures.ts'
@@ -15,7 +16,8 @@ const config = FunctionConfig.parse({
   PLATFORM_JWKS: NO_KEYS,
   DISPATCH_JWKS: NO_KEYS,
 })
-const app = createApp(openRuntime(config, catalog).runtime)
+const { runtime } = await openRuntime(config, loaders)
+const app = createApp(runtime)
 
 describe.each([
   ['/openapi.json', 'application/json', '"openapi":"3.1'],
