@@ -6,6 +6,7 @@ import { Failure } from '../../shared/failures.ts'
 import type { Tier } from '../../shared/identity/identity.ts'
 import { oneAtATime } from './one-at-a-time.ts'
 import { MODES, type Mode } from './soul-persona.ts'
+import { cutPage } from '../../shared/contract/pages.ts'
 
 /** A conversation in which nobody has said anything for so long is over. */
 const IDLE_MINUTES = 30
@@ -103,7 +104,7 @@ export async function listSessions(limit: number, cursor: string | null, { db, i
     select * from kgent_sessions
     where user_id = ${identity.user} and (${cursor}::uuid is null or id < ${cursor})
     order by id desc limit ${limit + 1}`
-  return pageOf(rows.map(describeSession), limit)
+  return cutPage(rows.map(describeSession), limit, ({ id }) => id)
 }
 
 export async function closeSession(id: string, call: Call): Promise<Session> {
@@ -118,10 +119,8 @@ export async function readMessages(session: string, limit: number, cursor: strin
     select id, role, content, tokens_in, tokens_out, model, created_at from kgent_messages
     where session_id = ${session} and (${cursor}::uuid is null or id < ${cursor})
     order by id desc limit ${limit + 1}`
-  return pageOf(
-    rows.map((row) => ({ ...row, created_at: row.created_at.toISOString() })),
-    limit,
-  )
+  const messages = rows.map((row) => ({ ...row, created_at: row.created_at.toISOString() }))
+  return cutPage(messages, limit, ({ id }) => id)
 }
 
 /** Adds what somebody said, and keeps the conversation alive. */
@@ -141,11 +140,6 @@ export async function say(
       last_message_at = now(), expires_at = now() + ${IDLE_MINUTES} * interval '1 minute'
     where id = ${session}`
   return id
-}
-
-function pageOf<T extends { id: string }>(rows: readonly T[], limit: number) {
-  const page = rows.slice(0, limit)
-  return { page, next: rows.length > limit ? (page.at(-1)?.id ?? null) : null }
 }
 
 function describeSession(row: SessionRow): Session {

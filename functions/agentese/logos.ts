@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { parseExpression } from '../../shared/agentese/expression.ts'
+import { Envelope, Rehearsal } from '../../shared/contract/answers.ts'
 import { Accepted, type Call } from '../../shared/contract/call.ts'
 import { defineOperation, route } from '../../shared/contract/define-operation.ts'
 import { failureFrom } from '../../shared/failures.ts'
@@ -19,26 +20,12 @@ const AnyInput = z.record(z.string(), z.unknown())
 
 const Observer = z.strictObject({ archetype: z.string().max(64).optional() })
 
-const Envelope = z.strictObject({
-  path: z.string(),
-  result: z.unknown(),
-  meta: z.record(z.string(), z.unknown()),
-})
-
 /** Characters of an expression; the grammar's own limits are narrower. */
 const MAX_EXPRESSION = 10_000
 
-const Rehearsal = z.strictObject({
-  path: z.string(),
-  dry_run: z.literal(true),
-  category: z.string().optional(),
-  effects: z.array(z.string()),
-  permission: z.string().nullable().optional(),
-  scopes: z.array(z.string()),
-  cost: z.record(z.string(), z.number()),
-  asynchronous: z.boolean(),
-  stages: z.array(z.string()).optional(),
-  observer: AnyInput.optional(),
+/** What the dry run of a composition answers: that of all its stages together. */
+const CompositionRehearsal = Rehearsal.omit({ category: true, permission: true, observer: true }).extend({
+  stages: z.array(z.string()),
 })
 
 const ComposeInput = z.strictObject({
@@ -71,7 +58,7 @@ export const logos = defineOperation({
         observer: Observer.optional(),
         dry_run: z.boolean().default(false),
       }),
-      output: z.union([Envelope, CompositionResult, Rehearsal]),
+      output: z.union([Envelope, CompositionResult, Rehearsal, CompositionRehearsal]),
       examples: [
         { summary: 'A sip', input: { path: 'void.entropy.sip', input: { amount: 0.1 } } },
         {
@@ -89,7 +76,7 @@ export const logos = defineOperation({
       route: 'POST /v1/agentese/compose',
       summary: 'Run paths one after the other: a >> b, or context.holon.pipe(aspect, aspect)',
       input: ComposeInput,
-      output: z.union([CompositionResult, Rehearsal]),
+      output: z.union([CompositionResult, CompositionRehearsal]),
       examples: [
         {
           summary: 'Draw chance, and look at what is left',
@@ -122,7 +109,7 @@ export const logos = defineOperation({
           `${context}.${holon}.${aspect}`,
           { input, archetype: call.asked, dryRun: false },
           call,
-        ) as Promise<z.infer<typeof Envelope> | Accepted>,
+        ) as Promise<Envelope | Accepted>,
     }),
   },
   subscriptions: compositionSubscriptions,
@@ -135,7 +122,7 @@ interface Invoking {
   dryRun: boolean
 }
 
-type Invoked = z.infer<typeof Envelope> | z.infer<typeof Rehearsal> | CompositionResult | Accepted
+type Invoked = Envelope | Rehearsal | CompositionResult | z.infer<typeof CompositionRehearsal> | Accepted
 
 async function invoke(text: string, how: Invoking, call: Call): Promise<Invoked> {
   const expression = parseExpression(text, await expanderFor(text, call))
@@ -160,7 +147,7 @@ async function invokePath(
     const { job } = body as { job: { id: string; status: string } }
     return new Accepted(job.id, job.status)
   }
-  return body as z.infer<typeof Envelope>
+  return body as Envelope
 }
 
 function run(plan: Plan, input: unknown, dryRun: boolean, call: Call): Promise<Invoked> | Invoked {
@@ -176,7 +163,7 @@ function rehearsalOf({
   scopes,
   cost,
   asynchronous,
-}: Plan): z.infer<typeof Rehearsal> {
+}: Plan): z.infer<typeof CompositionRehearsal> {
   return {
     path: expression,
     dry_run: true,

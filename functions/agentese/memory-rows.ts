@@ -8,6 +8,7 @@ import type { Db } from '../../shared/database/database.ts'
 import { Failure } from '../../shared/failures.ts'
 import type { Corpus } from '../../shared/recall/entries.ts'
 import { detailAt, inDetail } from './memory-text.ts'
+import { cutPage } from '../../shared/contract/pages.ts'
 
 export const MEMORIES: Corpus = { kind: 'memory', node: 'self.memory' }
 
@@ -99,7 +100,7 @@ export interface Page {
 export async function listMemories(
   { db, identity }: Call,
   { limit, cursor = '', tag, lifecycle }: Page,
-): Promise<{ rows: MemoryRow[]; next_cursor: string | null }> {
+): Promise<{ page: MemoryRow[]; next_cursor: string | null }> {
   const rows = await db<MemoryRow[]>`
     select ${columns(db)} from memories m
     where m.user_id = ${identity.user}
@@ -111,8 +112,7 @@ export async function listMemories(
           : db`(m.captured_at, m.id) < (select captured_at, id from memories where id = ${cursor} and user_id = ${identity.user})`
       }
     order by m.captured_at desc, m.id desc limit ${limit + 1}`
-  const page = rows.slice(0, limit)
-  return { rows: page, next_cursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null }
+  return cutPage(rows, limit, ({ id }) => id)
 }
 
 /** Memories by id, in the order of `ids`; those that cannot be read now are left out. */

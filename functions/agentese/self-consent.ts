@@ -8,6 +8,7 @@ import type { Call } from '../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
 import { Failure } from '../../shared/failures.ts'
 import { oneAtATime } from './one-at-a-time.ts'
+import { cutPage } from '../../shared/contract/pages.ts'
 
 /** The longest time that a consent may be limited to, in seconds: a year. */
 const LONGEST = 366 * 24 * 3600
@@ -117,10 +118,10 @@ export const selfConsent = defineNode('self.consent', {
       examples: [{ summary: 'All of them, if they are few', input: { limit: 100 } }],
       async handle({ limit, cursor }, call) {
         const rows = await inForce({ limit: limit + 1, cursor }, call)
-        const page = rows.slice(0, limit)
+        const { page, next_cursor } = cutPage(rows, limit, ({ path }) => path)
         return {
           consents: page.map(tell),
-          next_cursor: rows.length > limit ? (page.at(-1)?.path ?? null) : null,
+          next_cursor,
         }
       },
     }),

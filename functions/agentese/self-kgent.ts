@@ -77,8 +77,8 @@ export const selfKgent = defineNode('self.kgent', {
       output: z.strictObject({ sessions: z.array(Session), next_cursor: z.uuid().nullable() }),
       examples: [{ summary: 'The latest ones', input: { limit: 5 } }],
       async handle({ limit, cursor }, call) {
-        const { page, next } = await listSessions(limit, cursor ?? null, call)
-        return { sessions: page, next_cursor: next }
+        const { page, next_cursor } = await listSessions(limit, cursor ?? null, call)
+        return { sessions: page, next_cursor }
       },
     }),
 
@@ -157,8 +157,8 @@ export const selfKgent = defineNode('self.kgent', {
       examples: [{ summary: 'What did we say?', input: { session: ITS_ID }, given: [OPENED] }],
       async handle({ session: id, limit, cursor }, call) {
         const session = await findSession(id, call)
-        const { page, next } = await readMessages(id, limit, cursor ?? null, call)
-        return { session, messages: page, next_cursor: next }
+        const { page, next_cursor } = await readMessages(id, limit, cursor ?? null, call)
+        return { session, messages: page, next_cursor }
       },
     }),
 

@@ -301,10 +301,7 @@ export const selfMemory = defineNode('self.memory', {
       }),
       output: Listed,
       examples: [{ summary: 'The last three', input: { limit: 3 }, given: [ENGRAM] }],
-      async handle(page, call) {
-        const { rows, next_cursor } = await listMemories(call, page)
-        return { memories: rows.map(viewOf), next_cursor }
-      },
+      handle: listPage,
     }),
 
     bytag: aspect({
@@ -314,10 +311,7 @@ export const selfMemory = defineNode('self.memory', {
       input: z.strictObject({ ...Page, tag: Tag }),
       output: Listed,
       examples: [{ summary: 'Everything about operations', input: { tag: 'ops' }, given: [ENGRAM] }],
-      async handle(page, call) {
-        const { rows, next_cursor } = await listMemories(call, page)
-        return { memories: rows.map(viewOf), next_cursor }
-      },
+      handle: listPage,
     }),
 
     reinforce: aspect({
@@ -553,6 +547,14 @@ async function setForgotten({ db, identity }: Call, id: string, forgotten: boole
     update memories m set lifecycle = ${forgotten ? 'composting' : 'active'},
       forgotten_at = ${forgotten ? db`now()` : db`null`} where id = ${id}`
   await hideEntries(db, MEMORIES, identity.user, [id], forgotten)
+}
+
+async function listPage(
+  asked: Parameters<typeof listMemories>[1],
+  call: Call,
+): Promise<z.infer<typeof Listed>> {
+  const { page, next_cursor } = await listMemories(call, asked)
+  return { memories: page.map(viewOf), next_cursor }
 }
 
 /** When this person's memories were consolidated last; the beginning of time where they never were. */

@@ -18,6 +18,7 @@ import {
   sizeOfState,
   VALUE_BYTES,
 } from './person-state.ts'
+import { cutPage } from '../../shared/contract/pages.ts'
 
 const Key = z
   .string()
@@ -84,9 +85,8 @@ export const selfState = defineNode('self.state', {
       async handle({ key, limit, cursor }, call) {
         const rows = await readState({ key, limit: limit + 1, cursor }, call)
         if (key !== undefined && rows.length === 0) throw noSuchKey(key)
-        const entries = rows.slice(0, limit)
-        const next_cursor = rows.length > limit ? (entries.at(-1)?.key ?? null) : null
-        return { entries, next_cursor }
+        const { page, next_cursor } = cutPage(rows, limit, (last) => last.key)
+        return { entries: page, next_cursor }
       },
     }),
 

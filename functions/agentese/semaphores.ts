@@ -9,6 +9,7 @@ import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
 import { Failure } from '../../shared/failures.ts'
 import { oneAtATime } from './one-at-a-time.ts'
+import { cutPage } from '../../shared/contract/pages.ts'
 
 export const REASONS = [
   'approval_needed',
@@ -149,10 +150,10 @@ export async function listSemaphores(wanted: Wanted, { db }: Call): Promise<z.in
       and (${cursor}::text is null
         or (opened_at, id) < (select opened_at, id from semaphores where id = ${cursor}))
     order by opened_at desc, id desc limit ${limit + 1}`
-  const page = rows.slice(0, limit)
+  const { page, next_cursor } = cutPage(rows, limit, ({ id }) => id)
   return {
     semaphores: page.map(summaryOf),
-    next_cursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null,
+    next_cursor,
   }
 }
 

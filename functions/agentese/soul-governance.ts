@@ -17,6 +17,7 @@ import {
 } from './gatekeeper.ts'
 import { openSemaphore, SEVERITIES, type NewSemaphore } from './semaphores.ts'
 import { BUDGET_TIERS, BUDGETS, checkBudget, type BudgetTier } from './soul-budgets.ts'
+import { cutPage } from '../../shared/contract/pages.ts'
 
 /** Set aside for one decision: prompt and reply. */
 const TOKENS = 150
@@ -123,7 +124,7 @@ export const audit = aspect({
       where (${recommendation}::text is null or recommendation = ${recommendation})
         and (${cursor}::uuid is null or (at, id) < (select at, id from governance_decisions where id = ${cursor}))
       order by at desc, id desc limit ${limit + 1}`
-    const page = rows.slice(0, limit)
+    const { page, next_cursor } = cutPage(rows, limit, ({ id }) => id)
     return {
       decisions: page.map(({ id, user_id, at, ...rest }) => ({
         ...rest,
@@ -131,7 +132,7 @@ export const audit = aspect({
         user: user_id,
         at: at.toISOString(),
       })),
-      next_cursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null,
+      next_cursor,
     }
   },
 })

@@ -14,6 +14,7 @@ import { findAspect } from '../../shared/contract/find-aspect.ts'
 import { Failure, failureFrom } from '../../shared/failures.ts'
 import { currentIdentity } from '../../shared/identity/current-identity.ts'
 import { checkAccess } from '../../shared/pipeline/check-access.ts'
+import { cutPage } from '../../shared/contract/pages.ts'
 
 /** Calls that one person may have waiting. */
 const MOST_PENDING = 1000
@@ -155,10 +156,10 @@ export const timeSchedule = defineNode('time.schedule', {
           where user_id = ${identity.user} and (${status}::text is null or status = ${status})
             and (${cursor}::uuid is null or id < ${cursor})
           order by id desc limit ${limit + 1}`
-        const page = rows.slice(0, limit)
+        const { page, next_cursor } = cutPage(rows, limit, ({ id }) => id)
         return {
           schedules: page.map(describe),
-          next_cursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null,
+          next_cursor,
         }
       },
     }),

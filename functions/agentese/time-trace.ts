@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
 import type { Db } from '../../shared/database/database.ts'
+import { cutPage } from '../../shared/contract/pages.ts'
 
 const Trace = z.strictObject({
   mark: z.uuid(),
@@ -110,8 +111,8 @@ export const timeTrace = defineNode('time.trace', {
       }),
       examples: [{ summary: 'The last sips', input: { topic: 'void.entropy', limit: 5 } }],
       async handle({ topic = null, limit }, { db }) {
-        const { rows } = await readMarks(db, { ...ANY, topic, limit })
-        const traces = rows.map(describe).toReversed()
+        const { page } = await readMarks(db, { ...ANY, topic, limit })
+        const traces = page.map(describe).toReversed()
         return { topic, traces, total: traces.length, source: 'marks' as const }
       },
     }),
@@ -137,7 +138,7 @@ export const timeTrace = defineNode('time.trace', {
       }),
       examples: [{ summary: 'What failed', input: { status: 'failure' } }],
       async handle(asked, { db }) {
-        const { rows, next } = await readMarks(db, {
+        const { page, next_cursor } = await readMarks(db, {
           topic: asked.query ?? null,
           path: asked.path ?? null,
           outcome: asked.status ?? null,
@@ -147,7 +148,7 @@ export const timeTrace = defineNode('time.trace', {
           before: asked.cursor ?? null,
           limit: asked.limit,
         })
-        return { results: rows.map(describe), count: rows.length, next_cursor: next }
+        return { results: page.map(describe), count: page.length, next_cursor }
       },
     }),
 
@@ -178,7 +179,7 @@ interface Overview {
 }
 
 /** Newest first, and the cursor of the next page. */
-async function readMarks(db: Db, wanted: Wanted): Promise<{ rows: MarkRow[]; next: string | null }> {
+async function readMarks(db: Db, wanted: Wanted): Promise<{ page: MarkRow[]; next_cursor: string | null }> {
   const { topic, path, outcome, traceId, from, to, before, limit } = wanted
   const rows = await db<MarkRow[]>`
     select * from marks
@@ -190,8 +191,7 @@ async function readMarks(db: Db, wanted: Wanted): Promise<{ rows: MarkRow[]; nex
       and (${to}::timestamptz is null or at < ${to})
       and (${before}::uuid is null or (at, id) < (select at, id from marks where id = ${before}))
     order by at desc, id desc limit ${limit + 1}`
-  const page = rows.slice(0, limit)
-  return { rows: page, next: rows.length > limit ? (page.at(-1)?.id ?? null) : null }
+  return cutPage(rows, limit, ({ id }) => id)
 }
 
 function describe(row: MarkRow): Trace {

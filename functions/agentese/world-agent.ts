@@ -9,6 +9,7 @@ import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.t
 import type { Db } from '../../shared/database/database.ts'
 import { Failure } from '../../shared/failures.ts'
 import { HOLDINGS, leavePlace, takePlace } from '../../shared/limits/holdings.ts'
+import { cutPage } from '../../shared/contract/pages.ts'
 
 /** Longest answer, in tokens. */
 const ANSWER_TOKENS = 500
@@ -249,10 +250,10 @@ function handleOf(name: string): string {
 
 async function pageOf(query: Promise<readonly AgentRow[]>, limit: number): Promise<z.infer<typeof Agents>> {
   const rows = await query
-  const page = rows.slice(0, limit)
+  const { page, next_cursor } = cutPage(rows, limit, ({ id }) => id)
   return {
     agents: page.map(viewOf),
-    next_cursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null,
+    next_cursor,
   }
 }
 

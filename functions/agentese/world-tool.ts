@@ -16,6 +16,7 @@ import { findTool, prepareTool, type ToolRow } from './tool-rows.ts'
 import { AnySchema, ObjectSchema } from './tool-schema.ts'
 import { checkNothingTold, SECRET_NAME, secretsIn } from './tool-secrets.ts'
 import { readTemplate } from './tool-template.ts'
+import { cutPage } from '../../shared/contract/pages.ts'
 
 /** Bytes of JSON. */
 const LARGEST_ARGUMENTS = 65_536
@@ -145,10 +146,10 @@ export const worldTool = defineNode('world.tool', {
         const rows = await db<
           ToolRow[]
         >`select * from tools where name > ${cursor} order by name limit ${limit + 1}`
-        const page = rows.slice(0, limit)
+        const { page, next_cursor } = cutPage(rows, limit, ({ name }) => name)
         return {
           tools: page.map(viewOf),
-          next_cursor: rows.length > limit ? (page.at(-1)?.name ?? null) : null,
+          next_cursor,
         }
       },
     }),

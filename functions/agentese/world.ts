@@ -28,6 +28,7 @@ import {
   type Entity,
   type EntityState,
 } from './world-entities.ts'
+import { cutPage } from '../../shared/contract/pages.ts'
 
 /** Bytes of JSON. */
 const LARGEST_STATE = 65_536
@@ -216,12 +217,15 @@ export const world = defineNode('world.*', {
         await findEntity(db, holon)
         if (target !== undefined) await findEntity(db, target)
         const rows = await relatedTo(db, holon, { target, after: cursor?.split(':') ?? [], limit: limit + 1 })
-        const page = rows.slice(0, limit)
-        const last = rows.length > limit ? page.at(-1) : undefined
+        const { page, next_cursor } = cutPage(
+          rows,
+          limit,
+          (last) => `${last.relation}:${last.direction}:${last.name}`,
+        )
         return {
           handle: `world.${holon}`,
           related: page.map(({ name, ...rest }) => ({ handle: `world.${name}`, ...rest })),
-          next_cursor: last === undefined ? null : `${last.relation}:${last.direction}:${last.name}`,
+          next_cursor,
         }
       },
     }),

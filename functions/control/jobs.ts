@@ -5,6 +5,7 @@ import { defineOperation, route, subscription } from '../../shared/contract/defi
 import { Failure } from '../../shared/failures.ts'
 import type { Identity } from '../../shared/identity/identity.ts'
 import { TokenUsage } from '../../shared/inference/messages.ts'
+import { cutPage } from '../../shared/contract/pages.ts'
 
 const STATUSES = ['queued', 'running', 'completed', 'failed', 'cancelled'] as const
 
@@ -72,10 +73,10 @@ export const jobs = defineOperation({
           from jobs
           where (${seesAll(identity)} or user_id = ${identity.user}) and (${status}::text is null or status = ${status}) and (${cursor}::uuid is null or id < ${cursor})
           order by id desc limit ${limit + 1}`
-        const page = rows.slice(0, limit)
+        const { page, next_cursor } = cutPage(rows, limit, ({ id }) => id)
         return {
           jobs: page.map(describe),
-          next_cursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null,
+          next_cursor,
         }
       },
     }),

@@ -1,6 +1,6 @@
 /** Which events a subscription is told of, of those that its consumer holds. */
 import { catalog } from '../../functions/catalog.ts'
-import { createVisibility, isPersonal } from '../../shared/agentese/visibility.ts'
+import { createVisibility, mayBeTold } from '../../shared/agentese/visibility.ts'
 import type { KgentsEvent } from '../../shared/events/event.ts'
 import { tenantSource } from '../../shared/events/tenant-event.ts'
 import type { SinkMetadata } from '../../shared/events/webhook.ts'
@@ -21,11 +21,5 @@ export function sees(sink: SinkMetadata, event: KgentsEvent): boolean {
   const kinds = sink.kinds === '' ? [] : sink.kinds.split(',')
   if (kinds.length > 0 && !kinds.includes(kind)) return false
   const path = event.subject ?? ''
-  if (kind === 'changed' && isPersonal(path) && userOf(event) !== sink.user) return false
-  return visibility.sees(sink.archetype, path)
-}
-
-/** Whose state has changed. */
-function userOf({ data }: KgentsEvent): unknown {
-  return (data as { user?: unknown } | null)?.user
+  return mayBeTold(sink.user, kind, path, event.data) && visibility.sees(sink.archetype, path)
 }

@@ -93,17 +93,6 @@ export function boundsOf(asked: { limit?: number | undefined; offset?: number | 
   return { limit, offset }
 }
 
-/** One page of all matches, which it puts in order of their paths. */
-export function pageOf<T extends { path: string }>(all: readonly T[], { limit, offset }: Bounds) {
-  const matches = all.toSorted(byPath).slice(offset, offset + limit)
-  return { matches, total_count: all.length, limit, offset, has_more: offset + matches.length < all.length }
-}
-
-/** By code units, so that it is the same on every machine, and the order of PostgreSQL's collation "C". */
-function byPath(a: { path: string }, b: { path: string }): number {
-  return a.path < b.path ? -1 : Number(a.path > b.path)
-}
-
 /** The SQL LIKE pattern (escape character `\`) that matches what `pattern` matches. */
 export function toLike(pattern: string): string {
   return pattern.replace(/[\\%_]/g, '\\$&').replaceAll(ANY, '%')

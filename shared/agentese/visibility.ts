@@ -44,7 +44,8 @@ export function createVisibility(catalog: readonly VisibleFunction[]): Visibilit
   }
 }
 
-/** Whether what is told on `path` is one person's own, and nobody else's to be told. */
-export function isPersonal(path: string): boolean {
-  return path.startsWith('self.')
+/** Whether `user` may be told of an event on `path`: a change of a person's own state is told to that person alone. */
+export function mayBeTold(user: string, kind: string, path: string, data: unknown): boolean {
+  const isPersonal = kind === 'changed' && path.startsWith('self.')
+  return !isPersonal || (data as { user?: unknown } | null)?.user === user
 }

@@ -12,6 +12,10 @@ export const EnvelopeMeta = z.strictObject({
 })
 export type EnvelopeMeta = z.infer<typeof EnvelopeMeta>
 
+/** An aspect's answer; what `result` is, its own contract says. */
+export const Envelope = z.strictObject({ path: z.string(), result: z.unknown(), meta: EnvelopeMeta })
+export type Envelope = z.infer<typeof Envelope>
+
 /** What a dry run answers: what the call would do, need and cost. */
 export const Rehearsal = z.strictObject({
   path: z.string(),

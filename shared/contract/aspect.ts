@@ -1,6 +1,6 @@
 /** One verb of a node: its contract and its handler. */
 import { z } from 'zod'
-import type { AspectCategory } from '../agentese/category.ts'
+import { CATEGORIES, type AspectCategory } from '../agentese/category.ts'
 import type { Permission } from '../identity/permissions.ts'
 import type { Accepted, Call, Completed, Failed } from './call.ts'
 import type { Example, ListHolons, Need, Scale, Subscription, Tick } from './function.ts'
@@ -42,6 +42,11 @@ export type AnyAspect = Aspect<never, unknown>
 export function aspect<I, O>(contract: Aspect<I, O>): AnyAspect {
   // One table holds aspects of many input types; the pipeline parses by `input` before it calls `handle`.
   return contract as unknown as AnyAspect
+}
+
+/** What it takes to call it; nothing where guests may. */
+export function permissionOf({ category, permission, guests }: AnyAspect): Permission | undefined {
+  return guests === true ? undefined : (permission ?? CATEGORIES[category].permission)
 }
 
 /** Input of an aspect that takes none. */

@@ -2,23 +2,29 @@
 import { z } from 'zod'
 import { hasAffordance } from '../agentese/affordances.ts'
 import { capabilitiesOf } from '../agentese/capabilities.ts'
-import { CATEGORIES } from '../agentese/category.ts'
 import { Failure } from '../failures.ts'
 import { readExample } from './examples.ts'
-import { aspect, NoInput, type AnyAspect, type NodeContract } from './aspect.ts'
+import { aspect, NoInput, permissionOf, type AnyAspect, type NodeContract } from './aspect.ts'
 import { inputSchemaOf } from './schemas.ts'
+import { cutPage } from './pages.ts'
 
 /** Sibling verbs that `alternatives` names at most. */
 const MOST_ALTERNATIVES = 5
 
 export function baseAspects(node: string, contract: NodeContract): Record<string, AnyAspect> {
-  return {
+  const base: Record<string, AnyAspect> = {
     witness: witnessOf(node),
-    affordances: affordancesOf(node, contract),
-    help: helpOf(node, contract),
-    alternatives: alternativesOf(node, contract),
+    affordances: affordancesOf(node, verbs),
+    help: helpOf(node, contract.summary, verbs),
+    alternatives: alternativesOf(verbs),
   }
+  function verbs(): Verb[] {
+    return Object.entries({ ...base, ...contract.aspects })
+  }
+  return base
 }
+
+type Verb = [verb: string, aspect: AnyAspect]
 
 const MarkSummary = z.strictObject({
   mark: z.uuid(),
@@ -38,20 +44,24 @@ interface MarkRow {
   at: Date
 }
 
+const HistoryPage = z.strictObject({
+  limit: z.int().min(1).max(100).default(10),
+  cursor: z.uuid().optional(),
+})
+
+const History = z.strictObject({
+  handle: z.string(),
+  history: z.array(MarkSummary),
+  next_cursor: z.uuid().nullable(),
+})
+
 function witnessOf(node: string): AnyAspect {
   return aspect({
     category: 'P',
     summary: 'What was done here, newest first',
     effects: ['reads:trace'],
-    input: z.strictObject({
-      limit: z.int().min(1).max(100).default(10),
-      cursor: z.uuid().optional(),
-    }),
-    output: z.strictObject({
-      handle: z.string(),
-      history: z.array(MarkSummary),
-      next_cursor: z.uuid().nullable(),
-    }),
+    input: HistoryPage,
+    output: History,
     examples: [{ summary: 'The last three calls', input: { limit: 3 } }],
     async handle({ limit, cursor = null }, { db, holon }) {
       const handle = node.replace('*', holon)
@@ -60,101 +70,108 @@ function witnessOf(node: string): AnyAspect {
         where node = ${handle}
           and (${cursor}::uuid is null or (at, id) < (select at, id from marks where id = ${cursor}))
         order by at desc, id desc limit ${limit + 1}`
-      const page = rows.slice(0, limit)
+      const { page, next_cursor } = cutPage(rows, limit, ({ id }) => id)
       return {
         handle,
         history: page.map(({ id, at, ...rest }) => ({ mark: id, ...rest, at: at.toISOString() })),
-        next_cursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null,
+        next_cursor,
       }
     },
   })
 }
 
-const Verb = z.strictObject({ aspect: z.string(), category: z.string(), summary: z.string() })
+const VerbSummary = z.strictObject({ aspect: z.string(), category: z.string(), summary: z.string() })
 
-function affordancesOf(node: string, contract: NodeContract): AnyAspect {
+const Affordances = z.strictObject({
+  archetype: z.string(),
+  capabilities: z.array(z.string()),
+  affordances: z.array(VerbSummary),
+})
+
+function affordancesOf(node: string, verbs: () => Verb[]): AnyAspect {
   return aspect({
     category: 'I',
     summary: 'The verbs that this observer has here',
     effects: [],
     input: NoInput,
-    output: z.strictObject({
-      archetype: z.string(),
-      capabilities: z.array(z.string()),
-      affordances: z.array(Verb),
-    }),
+    output: Affordances,
     examples: [{ summary: 'What can I do here?', input: {} }],
     async handle(_input, { observer, identity, db }) {
       const capabilities = await capabilitiesOf(db, identity)
       const looking = { archetype: observer.archetype, capabilities }
-      const verbs = verbsOf(node, contract).filter(([verb]) => hasAffordance(looking, node, verb))
-      return { ...looking, affordances: verbs.map(describe) }
+      const allowed = verbs().filter(([verb]) => hasAffordance(looking, node, verb))
+      return { ...looking, affordances: allowed.map(describe) }
     },
   })
 }
 
-function helpOf(node: string, contract: NodeContract): AnyAspect {
+const AboutVerb = z.strictObject({ aspect: z.string().max(64).optional() })
+
+const Help = z.strictObject({
+  node: z.string(),
+  summary: z.string(),
+  verbs: z.array(VerbSummary),
+  usage: z
+    .strictObject({
+      path: z.string(),
+      effects: z.array(z.string()),
+      permission: z.string().nullable(),
+      input: z.record(z.string(), z.unknown()),
+      examples: z.array(z.strictObject({ summary: z.string(), input: z.record(z.string(), z.unknown()) })),
+    })
+    .optional(),
+})
+
+function helpOf(node: string, summary: string, verbs: () => Verb[]): AnyAspect {
   return aspect({
     category: 'I',
     summary: 'What this node is, and how one of its verbs is used',
     effects: [],
     guests: true,
-    input: z.strictObject({ aspect: z.string().max(64).optional() }),
-    output: z.strictObject({
-      node: z.string(),
-      summary: z.string(),
-      verbs: z.array(Verb),
-      usage: z
-        .strictObject({
-          path: z.string(),
-          effects: z.array(z.string()),
-          permission: z.string(),
-          input: z.record(z.string(), z.unknown()),
-          examples: z.array(
-            z.strictObject({ summary: z.string(), input: z.record(z.string(), z.unknown()) }),
-          ),
-        })
-        .optional(),
-    }),
+    input: AboutVerb,
+    output: Help,
     examples: [{ summary: 'How do I use this node?', input: {} }],
     handle({ aspect: verb }, { holon }) {
       const handle = node.replace('*', holon)
-      const about = { node: handle, summary: contract.summary, verbs: verbsOf(node, contract).map(describe) }
-      return verb === undefined ? about : { ...about, usage: usageOf(handle, verb, node, contract) }
+      const about = { node: handle, summary, verbs: verbs().map(describe) }
+      return verb === undefined ? about : { ...about, usage: usageOf(handle, verb, verbs()) }
     },
   })
 }
 
-function usageOf(handle: string, verb: string, node: string, contract: NodeContract) {
-  const found = verbsOf(node, contract).find(([name]) => name === verb)?.[1]
+function usageOf(handle: string, verb: string, verbs: Verb[]) {
+  const found = verbs.find(([name]) => name === verb)?.[1]
   if (found === undefined) {
     throw new Failure('NODE_NOT_REGISTERED', `Cannot explain "${handle}.${verb}": there is no such verb`, {
-      available: verbsOf(node, contract).map(([name]) => name),
+      available: verbs.map(([name]) => name),
     })
   }
   return {
     path: `${handle}.${verb}`,
     effects: [...found.effects],
-    permission: found.permission ?? CATEGORIES[found.category].permission,
+    permission: permissionOf(found) ?? null,
     input: { ...inputSchemaOf(found) },
     examples: found.examples.map(readExample).map(({ summary, input }) => ({ summary, input })),
   }
 }
 
-function alternativesOf(node: string, contract: NodeContract): AnyAspect {
+const InsteadOf = z.strictObject({ aspect: z.string().max(64) })
+
+const Alternatives = z.strictObject({ alternatives: z.array(VerbSummary).max(MOST_ALTERNATIVES) })
+
+function alternativesOf(verbs: () => Verb[]): AnyAspect {
   return aspect({
     category: 'I',
     summary: 'Other verbs of this node, those of the same kind first',
     effects: [],
     guests: true,
-    input: z.strictObject({ aspect: z.string().max(64) }),
-    output: z.strictObject({ alternatives: z.array(Verb).max(MOST_ALTERNATIVES) }),
+    input: InsteadOf,
+    output: Alternatives,
     examples: [{ summary: 'What could I do instead?', input: { aspect: 'manifest' } }],
     handle({ aspect: verb }) {
-      const verbs = verbsOf(node, contract)
-      const category = verbs.find(([name]) => name === verb)?.[1].category
-      const others = verbs.filter(([name]) => name !== verb)
-      const kin = ([, each]: [string, AnyAspect]) => (each.category === category ? 0 : 1)
+      const category = verbs().find(([name]) => name === verb)?.[1].category
+      const others = verbs().filter(([name]) => name !== verb)
+      const kin = ([, each]: Verb) => (each.category === category ? 0 : 1)
       return {
         alternatives: others
           .toSorted((a, b) => kin(a) - kin(b))
@@ -165,10 +182,6 @@ function alternativesOf(node: string, contract: NodeContract): AnyAspect {
   })
 }
 
-function verbsOf(node: string, contract: NodeContract): [verb: string, aspect: AnyAspect][] {
-  return Object.entries({ ...baseAspects(node, contract), ...contract.aspects })
-}
-
-function describe([verb, { category, summary }]: [string, AnyAspect]) {
+function describe([verb, { category, summary }]: Verb) {
   return { aspect: verb, category, summary }
 }

@@ -4,7 +4,7 @@ import { CATEGORIES } from '../agentese/category.ts'
 import { checkEffects, scopesOf } from '../agentese/effects.ts'
 import { parsePath } from '../agentese/path.ts'
 import { Completion, InferenceFailure } from '../inference/messages.ts'
-import type { AnyAspect, NodeContract } from './aspect.ts'
+import { permissionOf, type AnyAspect, type NodeContract } from './aspect.ts'
 import { baseAspects } from './base-aspects.ts'
 import { subscription } from './define-operation.ts'
 import { readExample } from './examples.ts'
@@ -50,19 +50,19 @@ function toEndpoint(node: string, verb: string, contract: AnyAspect): Endpoint {
   const path = `${node}.${verb}`
   parsePath(path.replace('*', 'any'))
   checkContract(path, contract)
-  const { writes, permission } = CATEGORIES[contract.category]
+  const permission = permissionOf(contract)
   return {
     name: path,
     summary: contract.summary,
     method: 'POST',
     path: `/v1/agentese/${path.replace('*', ':holon').replaceAll('.', '/')}`,
     auth: authenticationOf(contract),
-    ...(contract.guests === true ? {} : { permission: contract.permission ?? permission }),
+    ...(permission === undefined ? {} : { permission }),
     scopes: scopesOf(contract.effects),
     input: contract.input,
     output: contract.output,
     examples: contract.examples.map(readExample),
-    writes,
+    writes: CATEGORIES[contract.category].writes,
     transaction: contract.guests !== true && contract.transaction !== false,
     streams: contract.complete !== undefined,
     format: 'json',

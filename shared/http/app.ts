@@ -189,8 +189,8 @@ function answerError(
 }
 
 /**
- * A body on GET or DELETE has no meaning, nor has a query on POST but for `dry_run`; what the path says, nothing else may say. The path
- * of an aspect says which holon, and that is no input.
+ * A body on GET or DELETE has no meaning, nor has a query on POST but for `dry_run`; what the path says, nothing else may
+ * say. The path of an aspect says which holon, and that is no input.
  */
 async function inputOf(context: Context, endpoint: Endpoint): Promise<unknown> {
   const parameters = context.req.param()

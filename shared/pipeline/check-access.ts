@@ -1,13 +1,14 @@
-/** Whether a person may use an aspect, asked before the call is made: by compositions, schedules and mappings. */
+/** Whether somebody may make a call: their verbs, permissions and scopes. */
 import { hasAffordance, type Looking } from '../agentese/affordances.ts'
-import { scopesOf } from '../agentese/effects.ts'
 import type { FoundAspect } from '../contract/find-aspect.ts'
 import { Failure } from '../failures.ts'
 import type { Identity } from '../identity/identity.ts'
+import type { Permission } from '../identity/permissions.ts'
 import { missingScopes } from '../identity/scopes.ts'
 
 /**
- * Checks verb, permission and scopes, as the pipeline will again when the call is made.
+ * Checks verb, permission and scopes before the call is made, for compositions, schedules and mappings; the pipeline checks
+ * them again when it is made.
  *
  * @throws Failure AFFORDANCE_DENIED or SCOPE_MISSING
  */
@@ -15,23 +16,39 @@ export function checkAccess(
   path: string,
   { endpoint }: FoundAspect,
   looking: Looking,
-  { permissions, scopes }: Identity,
+  identity: Identity,
 ): void {
-  const { node, verb, effects } = endpoint.aspect
+  const { node, verb } = endpoint.aspect
   if (!hasAffordance(looking, node, verb)) {
     throw new Failure('AFFORDANCE_DENIED', `Cannot use ${path} as "${looking.archetype}"`, {
       suggestion: 'Look as another archetype',
       available: endpoint.aspect.archetypes === 'all' ? [] : endpoint.aspect.archetypes,
     })
   }
-  const { permission } = endpoint
-  if (permission !== undefined && !permissions.includes(permission)) {
-    throw new Failure('SCOPE_MISSING', `Cannot call ${path}: permission "${permission}" is missing`, {
-      suggestion: 'Ask an admin of your tenant for a role that has it',
-      details: { permission },
-    })
-  }
-  const missing = missingScopes(scopesOf(effects), scopes)
+  requirePermission(path, endpoint.permission, identity)
+  requireScopes(path, endpoint.scopes, identity)
+}
+
+/** @throws Failure SCOPE_MISSING where `path` takes a permission that the caller has not */
+export function requirePermission(
+  path: string,
+  permission: Permission | undefined,
+  { permissions }: Identity,
+): void {
+  if (permission === undefined || permissions.includes(permission)) return
+  throw new Failure('SCOPE_MISSING', `Cannot call ${path}: permission "${permission}" is missing`, {
+    suggestion: 'Ask an admin of your tenant for a role that has it',
+    details: { permission },
+  })
+}
+
+/** @throws Failure SCOPE_MISSING where the caller's credential is narrower than `scopes` */
+export function requireScopes(
+  path: string,
+  scopes: readonly string[],
+  held: Pick<Identity, 'scopes'> | undefined,
+): void {
+  const missing = missingScopes(scopes, held?.scopes)
   if (missing.length === 0) return
   throw new Failure('SCOPE_MISSING', `Cannot call ${path}: your token lacks scope ${missing.join(', ')}`, {
     suggestion: 'Ask for a token with these scopes',

@@ -13,7 +13,7 @@ import { withTenant } from '../database/database.ts'
 import type { Rehearsal } from '../contract/answers.ts'
 import { Failure } from '../failures.ts'
 import type { Identity } from '../identity/identity.ts'
-import { missingScopes } from '../identity/scopes.ts'
+import { requirePermission, requireScopes } from './check-access.ts'
 import { callerOf, type Invocation } from './invocation.ts'
 
 /** Establishes who calls, from the credential alone. */
@@ -156,23 +156,13 @@ export async function checkAffordance(invocation: Invocation): Promise<void> {
 /** Lets only those pass whose credential allows this kind of call. */
 export async function checkPermission(invocation: Invocation): Promise<void> {
   const { permission, name } = invocation.request.endpoint
-  if (permission === undefined) return
-  if (callerOf(invocation).permissions.includes(permission)) return
-  throw new Failure('SCOPE_MISSING', `Cannot call ${name}: permission "${permission}" is missing`, {
-    suggestion: 'Ask an admin of your tenant for a role that has it',
-    details: { permission },
-  })
+  if (permission !== undefined) requirePermission(name, permission, callerOf(invocation))
 }
 
 /** Lets only those pass whose credential covers every declared effect, and what an operation needs. */
 export async function checkScopes(invocation: Invocation): Promise<void> {
   const { endpoint, path = endpoint.name } = invocation.request
-  const missing = missingScopes(endpoint.scopes, invocation.identity?.scopes)
-  if (missing.length === 0) return
-  throw new Failure('SCOPE_MISSING', `Cannot call ${path}: your token lacks scope ${missing.join(', ')}`, {
-    suggestion: 'Ask for a token with these scopes',
-    details: { scopes: missing },
-  })
+  requireScopes(path, endpoint.scopes, invocation.identity)
 }
 
 /** Answers a dry run: what the call would do, need and cost. Nothing is run, charged or marked. */

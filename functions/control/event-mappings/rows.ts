@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { Call } from '../../../shared/contract/call.ts'
 import type { Identity } from '../../../shared/identity/identity.ts'
+import { cutPage } from '../../../shared/contract/pages.ts'
 
 const Run = z.strictObject({
   /** The event's id, as its sender named it. */
@@ -61,10 +62,10 @@ export async function listMappings(
   call: Call,
 ) {
   const rows = await select(call, { before: cursor, limit: limit + 1 })
-  const page = rows.slice(0, limit)
+  const { page, next_cursor } = cutPage(rows, limit, ({ id }) => id)
   return {
     mappings: page.map(describe),
-    next_cursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null,
+    next_cursor,
   }
 }
 

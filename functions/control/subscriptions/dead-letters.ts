@@ -3,6 +3,7 @@ import type { Call } from '../../../shared/contract/call.ts'
 import type { DeadLetter, DeliveryError } from '../../../shared/events/webhook.ts'
 import { Failure } from '../../../shared/failures.ts'
 import { find } from './rows.ts'
+import { cutPage } from '../../../shared/contract/pages.ts'
 
 interface DeadRow {
   event_id: string
@@ -24,10 +25,10 @@ export async function listDead({ id, limit, cursor }: Page, call: Call) {
     select event_id, event, error, attempts, at from webhook_dead_letters
     where subscription_id = ${id} and (${cursor ?? null}::uuid is null or event_id < ${cursor ?? null})
     order by event_id desc limit ${limit + 1}`
-  const page = rows.slice(0, limit)
+  const { page, next_cursor } = cutPage(rows, limit, ({ event_id }) => event_id)
   return {
     dead: page.map(describe),
-    next_cursor: rows.length > limit ? (page.at(-1)?.event_id ?? null) : null,
+    next_cursor,
   }
 }
 

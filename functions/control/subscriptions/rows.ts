@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Call } from '../../../shared/contract/call.ts'
 import { DeliveryError, KINDS } from '../../../shared/events/webhook.ts'
 import { Failure } from '../../../shared/failures.ts'
+import { cutPage } from '../../../shared/contract/pages.ts'
 
 const LastError = DeliveryError.extend({
   /** The event whose delivery failed, and which attempt that was. */
@@ -54,10 +55,10 @@ export async function find(id: string, call: Call): Promise<SubscriptionRow> {
 
 export async function list({ limit, cursor }: { limit: number; cursor?: string | undefined }, call: Call) {
   const rows = await select(call, { before: cursor, limit: limit + 1 })
-  const page = rows.slice(0, limit)
+  const { page, next_cursor } = cutPage(rows, limit, ({ id }) => id)
   return {
     subscriptions: page.map(describe),
-    next_cursor: rows.length > limit ? (page.at(-1)?.id ?? null) : null,
+    next_cursor,
   }
 }
 

@@ -1,7 +1,7 @@
 /** Which events one subscription is told of; asked for every event, since neither filter nor rights stay as they were. */
 import { LRUCache } from 'lru-cache'
 import { matchesPattern, parsePattern, patternSubjects } from '../../../shared/agentese/pattern.ts'
-import { isPersonal, type Visibility } from '../../../shared/agentese/visibility.ts'
+import { mayBeTold, type Visibility } from '../../../shared/agentese/visibility.ts'
 import type { SubscriptionTerms } from '../../../shared/events/subscription.ts'
 import { withoutOverlap } from './filter-subjects.ts'
 import type { ToldEvent } from './told-event.ts'
@@ -34,7 +34,7 @@ export class Wanted {
 
   has({ path, aspect, kind, event }: ToldEvent): boolean {
     if (!this.#kinds.has(kind)) return false
-    if (kind === 'changed' && isPersonal(path) && userOf(event) !== this.#user) return false
+    if (!mayBeTold(this.#user, kind, path, event.data)) return false
     const known = this.#known.get(path)
     if (known !== undefined) return known
     const answer = this.#fits(path, aspect) && this.#visibility.sees(this.#archetype, path)
@@ -48,9 +48,4 @@ export class Wanted {
     this.#archetype = archetype
     this.#known.clear()
   }
-}
-
-/** Whose state has changed. */
-function userOf({ data }: ToldEvent['event']): unknown {
-  return (data as { user?: unknown } | null)?.user
 }

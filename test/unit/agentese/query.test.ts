@@ -1,16 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { CONTEXTS } from '../../../shared/agentese/path.ts'
-import {
-  boundsOf,
-  estimateQuery,
-  matchesQuery,
-  pageOf,
-  parseQuery,
-  toLike,
-} from '../../../shared/agentese/query.ts'
+import { boundsOf, estimateQuery, matchesQuery, parseQuery, toLike } from '../../../shared/agentese/query.ts'
 import { Failure } from '../../../shared/failures.ts'
-import { fuzz, megabytes, outcomeOf, paths, segments, textsNear } from './texts.ts'
+import { fuzz, megabytes, outcomeOf, textsNear } from './texts.ts'
 
 const patterns = fc
   .array(fc.oneof(fc.constant('*'), fc.constantFrom('h', 'o', 'ho', 'us', 'e', '_')), {
@@ -214,32 +207,5 @@ describe('boundsOf()', () => {
         facts: expect.objectContaining({ suggestion: expect.stringMatching(/offset/) }),
       }),
     )
-  })
-})
-
-describe('pageOf()', () => {
-  test('cuts all that there is into pages, each match on one of them, in order', () => {
-    fc.assert(
-      fc.property(
-        fc.uniqueArray(fc.oneof(paths, segments), { maxLength: 60 }),
-        fc.integer({ min: 1, max: 25 }),
-        (all, limit) => {
-          const rows = all.map((path) => ({ path }))
-          const seen: string[] = []
-          for (let more = true; more;) {
-            const page = pageOf(rows, boundsOf({ limit, offset: seen.length }))
-            expect(page.matches.length).toBeLessThanOrEqual(limit)
-            expect(page.total_count).toBe(all.length)
-            seen.push(...page.matches.map(({ path }) => path))
-            more = page.has_more
-          }
-          expect(seen).toEqual(all.toSorted())
-        },
-      ),
-    )
-  })
-
-  test('answers nothing, and nothing more, beyond the end', () => {
-    expect(pageOf([{ path: 'a' }], boundsOf({ offset: 7 }))).toMatchObject({ matches: [], has_more: false })
   })
 })
