@@ -57,11 +57,13 @@ function plain(message: string): string {
     .replace(/[,.!:;]+(?= |$)/g, '')
 }
 
-const WORDS = new Intl.Segmenter('en', { granularity: 'word' })
+/** Made when a message needs it: it takes more time than all else in this file. */
+let segmenter: Intl.Segmenter | undefined
 
 function isShort(message: string, words: string): boolean {
   if (message.trim().length >= SHORT || /[?？؟]/.test(message) || ASKING.test(words)) return false
-  return [...WORDS.segment(words)].filter(({ isWordLike }) => isWordLike).length <= SHORT_WORDS
+  segmenter ??= new Intl.Segmenter('en', { granularity: 'word' })
+  return [...segmenter.segment(words)].filter(({ isWordLike }) => isWordLike).length <= SHORT_WORDS
 }
 
 type Kind = Exclude<Remark['kind'], 'mode switch'> | 'whisper' | 'fallback'
