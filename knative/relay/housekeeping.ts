@@ -1,12 +1,22 @@
 /**
- * What goes on beside the draining of a database, on connections of its own: the ear for NOTIFY, the removal of
- * published rows, and the figures. Nothing here is needed for events to flow, so failures are left to the next turn.
+ * What goes on beside the draining of a database, on connections of its own: the ear for NOTIFY, the removal of rows
+ * that are of no use any more, and the figures. Nothing here is needed for events to flow, so failures are left to the next turn.
  */
 import postgres, { type Sql } from 'postgres'
 import type { Metrics } from './metrics.ts'
 
 const EVERY_MILLISECONDS = 5000
 const DELETE_BATCH = 1000
+
+/**
+ * Rows that go when they are old. Outbox rows set aside are published at infinity, and stay. An event or a request that
+ * comes again later than its row here is kept counts as new, so the inbox outlives the streams, which keep 7 days.
+ */
+const PASSING = [
+  { table: 'outbox', key: ['seq'], since: 'published_at', kept: '1 hour' },
+  { table: 'inbox', key: ['consumer', 'event_id'], since: 'received_at', kept: '8 days' },
+  { table: 'idempotency_keys', key: ['tenant_id', 'key'], since: 'created_at', kept: '8 days' },
+] as const
 
 export interface Housekeeping {
   close(): Promise<void>
@@ -38,8 +48,10 @@ export function openHousekeeping({ url, database, metrics, onNotify }: Housekeep
   sql.listen('outbox', onNotify).catch(() => {})
   const turn = async () => {
     await observe(sql, metrics, database)
-    let deleted = DELETE_BATCH
-    while (!closed.aborted && deleted === DELETE_BATCH) deleted = await deleteBatch(sql)
+    for (const passing of PASSING) {
+      let deleted = DELETE_BATCH
+      while (!closed.aborted && deleted === DELETE_BATCH) deleted = await deleteBatch(sql, passing)
+    }
   }
   let running: Promise<void> = Promise.resolve()
   const timer = setInterval(() => (running = running.then(turn).catch(() => {})), EVERY_MILLISECONDS)
@@ -64,11 +76,11 @@ async function observe(sql: Sql, metrics: Metrics, database: string): Promise<vo
   metrics.set('relay_jobs_waiting', row?.waiting ?? 0, { database })
 }
 
-/** Rows set aside are published at infinity, and stay. */
-async function deleteBatch(sql: Sql): Promise<number> {
+async function deleteBatch(sql: Sql, { table, key, since, kept }: (typeof PASSING)[number]): Promise<number> {
   const { count } = await sql`
-    delete from outbox where seq in (
-      select seq from outbox where published_at < now() - interval '1 hour' limit ${DELETE_BATCH}
+    delete from ${sql(table)} where (${sql([...key])}) in (
+      select ${sql([...key])} from ${sql(table)}
+      where ${sql(since)} < now() - ${kept}::interval limit ${DELETE_BATCH}
     )`
   return count
 }

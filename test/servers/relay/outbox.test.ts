@@ -82,6 +82,22 @@ test.for([
   expect(aside.map((row) => row['id'])).toEqual([spoilt.id])
 })
 
+test('what keeps things from happening twice is deleted when nothing can come again', async ({ world }) => {
+  await world.owner`
+    insert into inbox (tenant_id, consumer, event_id, received_at)
+    select ${world.tenant}, 'a function', gen_random_uuid(), now() - n * interval '1 day' from generate_series(0, 9) n`
+  await world.owner`
+    insert into idempotency_keys (tenant_id, key, endpoint, request_hash, created_at)
+    select ${world.tenant}, n::text, 'an endpoint', '', now() - n * interval '1 day' from generate_series(0, 9) n`
+  world.startRelay()
+  for (const table of ['inbox', 'idempotency_keys']) {
+    await eventually(async () => {
+      const [left] = await world.owner`select count(*)::int as count from ${world.owner(table)}`
+      expect(left?.['count']).toBe(8)
+    })
+  }
+})
+
 test('published rows older than an hour are deleted; what was set aside stays', async ({ world }) => {
   world.startRelay()
   const fresh = await world.emits(1)
