@@ -97,9 +97,22 @@ export interface NewSemaphore {
   about?: unknown
 }
 
-/** Opens a semaphore in the name of the caller. */
+/** Semaphores of one person that may wait at once. */
+const MOST_PENDING = 1000
+
+/**
+ * Opens a semaphore in the name of the caller.
+ *
+ * @throws Failure QUOTA_EXCEEDED where too many of the caller's wait already
+ */
 export async function openSemaphore(wanted: NewSemaphore, call: Call): Promise<{ id: string }> {
   await oneAtATime('semaphores', call)
+  const { pending } = await countSemaphores(call, call.identity.user)
+  if (pending >= MOST_PENDING) {
+    throw new Failure('QUOTA_EXCEEDED', `Cannot ask: ${MOST_PENDING} of your questions wait already`, {
+      suggestion: 'Have some resolved or cancelled, with world.purgatory',
+    })
+  }
   const id = await insert(wanted, call)
   const { reason, severity, prompt, deadline = null } = wanted
   call.emit('io.kgents.semaphore.opened', { token_id: id, reason, severity, prompt, deadline })
@@ -230,12 +243,11 @@ const MOST_RECORDED = 100
 
 /** Records what waits from now on. Only with the tenant's semaphores locked is that sure to be all. */
 export async function recordWaiting({ db, changed }: Call): Promise<void> {
-  const rows = await db<Pick<SemaphoreRow, 'id' | 'reason' | 'severity'>[]>`
-    select id, reason, severity from semaphores where ${statusNow(db)} = 'pending' order by opened_at desc, id desc`
-  const pending = rows
-    .slice(0, MOST_RECORDED)
-    .map(({ id, reason, severity }) => ({ token_id: id, reason, severity }))
-  changed('world.purgatory', { pending_count: rows.length, pending })
+  const rows = await db<(Pick<SemaphoreRow, 'id' | 'reason' | 'severity'> & { waiting: number })[]>`
+    select id, reason, severity, (count(*) over ())::int as waiting from semaphores
+    where ${statusNow(db)} = 'pending' order by opened_at desc, id desc limit ${MOST_RECORDED}`
+  const pending = rows.map(({ id, reason, severity }) => ({ token_id: id, reason, severity }))
+  changed('world.purgatory', { pending_count: rows[0]?.waiting ?? 0, pending })
 }
 
 function summaryOf({ id, status, reason, severity, prompt, deadline, opened_at }: SemaphoreRow) {

@@ -34,6 +34,26 @@ const typesOf = async (owner: postgres.Sql, { id }: Tenant) =>
     .filter((type) => type.startsWith('io.kgents.semaphore.'))
 
 describe('self.semaphore', () => {
+  test('lets a person ask no more while a thousand of its questions wait, and tells how many do', async ({
+    newTenant,
+    owner,
+  }) => {
+    const tenant = await newTenant()
+    await owner`
+      insert into semaphores (tenant_id, id, user_id, reason, prompt, options, severity)
+      select ${tenant.id}, 'sem-' || lpad(to_hex(n), 8, '0'), ${tenant.user}, 'approval_needed', 'May I?', '[]', 'info'
+      from generate_series(1, 999) n`
+    await asks(tenant)
+    const [{ counted } = {}] = await owner<{ counted: number }[]>`
+      select (state->>'pending_count')::int as counted from changes
+      where tenant_id = ${tenant.id} and target = 'world.purgatory' order by at desc limit 1`
+    expect(counted).toBe(1000)
+    expect(await invoke(tenant, 'self.semaphore.yield', QUESTION)).toMatchObject({
+      status: 429,
+      body: { code: 'QUOTA_EXCEEDED', suggestion: expect.stringContaining('world.purgatory') },
+    })
+  })
+
   test('waits until a person has answered, and tells the answer to who asked', async ({
     newTenant,
     owner,
