@@ -2,11 +2,11 @@
 import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
+import { cutPage } from '../../shared/contract/pages.ts'
 import { Failure } from '../../shared/failures.ts'
 import type { Tier } from '../../shared/identity/identity.ts'
 import { oneAtATime } from './one-at-a-time.ts'
 import { MODES, type Mode } from './soul-persona.ts'
-import { cutPage } from '../../shared/contract/pages.ts'
 
 /** A conversation in which nobody has said anything for so long is over. */
 const IDLE_MINUTES = 30

@@ -6,6 +6,7 @@
  * results of the jobs by which questions were understood; `self.memory.reinforce` says it at once.
  */
 import type { Call } from '../../shared/contract/call.ts'
+import { Failure } from '../../shared/failures.ts'
 import { findSame, readEmbedded } from '../../shared/recall/alike.ts'
 import { dropEntries, hideEntries, tagEntry } from '../../shared/recall/entries.ts'
 import { columns, MEMORIES, MOST_TAGS, strengthen, type MemoryRow, type Recalled } from './memory-rows.ts'
@@ -26,14 +27,52 @@ export interface Consolidation {
   composted_count: number
 }
 
-/** Consolidates the memories of this person since `since`; nobody else must be at it. */
-export async function consolidate(call: Call, since: Date): Promise<Consolidation> {
+/**
+ * Consolidates the memories of this person, as far as that was not done before.
+ *
+ * @throws Failure STATE_CONFLICT while that is being done already
+ */
+export async function consolidate(call: Call): Promise<Consolidation> {
+  await beginDream(call)
+  const since = await lastConsolidation(call)
   const strengthened_count = await strengthen(call, await recalledSince(call, since))
   const dreaming_count = await fallAsleep(call)
   const merged_count = await merge(call, since)
   const demoted_count = await demote(call)
   const composted_count = await compost(call)
+  await call.db`
+    insert into memory_consolidations (tenant_id, user_id, at)
+    values (${call.identity.tenant}, ${call.identity.user}, clock_timestamp())
+    on conflict (tenant_id, user_id) do update set at = excluded.at`
   return { dreaming_count, demoted_count, merged_count, strengthened_count, composted_count }
+}
+
+/** When this person's memories were consolidated last; the beginning of time where they never were. */
+export async function lastConsolidation({ db, identity }: Call): Promise<Date> {
+  const [row] = await db<{ at: Date }[]>`
+    select at from memory_consolidations where user_id = ${identity.user}`
+  return row?.at ?? new Date(0)
+}
+
+/** Whether this person's memories are being consolidated now. */
+export async function isConsolidating(call: Call): Promise<boolean> {
+  const [row] = await call.db<{ free: boolean }[]>`
+    select pg_try_advisory_xact_lock_shared(${dreamLock(call)}) as free`
+  return row?.free === false
+}
+
+/** @throws Failure STATE_CONFLICT while this person's memories are being consolidated already */
+async function beginDream(call: Call): Promise<void> {
+  const [row] = await call.db<{ free: boolean }[]>`
+    select pg_try_advisory_xact_lock(${dreamLock(call)}) as free`
+  if (row?.free === true) return
+  throw new Failure('STATE_CONFLICT', 'Cannot consolidate: your memories are dreaming already', {
+    suggestion: 'Wait until the consolidation that is under way is done',
+  })
+}
+
+function dreamLock({ db, identity }: Call) {
+  return db`hashtextextended(${`dream/${identity.tenant}/${identity.user}`}, 0)`
 }
 
 async function recalledSince({ db, identity }: Call, since: Date): Promise<Recalled[]> {

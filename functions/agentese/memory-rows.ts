@@ -4,11 +4,11 @@
  */
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
+import { cutPage } from '../../shared/contract/pages.ts'
 import type { Db } from '../../shared/database/database.ts'
 import { Failure } from '../../shared/failures.ts'
 import type { Corpus } from '../../shared/recall/entries.ts'
 import { detailAt, inDetail } from './memory-text.ts'
-import { cutPage } from '../../shared/contract/pages.ts'
 
 export const MEMORIES: Corpus = { kind: 'memory', node: 'self.memory' }
 
@@ -16,6 +16,8 @@ export const MEMORIES: Corpus = { kind: 'memory', node: 'self.memory' }
 export const MOST_MEMORIES = 20_000
 /** Tags of one memory. */
 export const MOST_TAGS = 32
+export const Tag = z.string().trim().min(1).max(64)
+export const Tags = z.array(Tag).max(MOST_TAGS)
 
 const LIFECYCLES = ['active', 'dormant', 'dreaming', 'composting'] as const
 export const Lifecycle = z.enum(LIFECYCLES)

@@ -6,9 +6,9 @@ import { z } from 'zod'
 import { formatPath, parsePath } from '../../shared/agentese/path.ts'
 import type { Call } from '../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
+import { cutPage } from '../../shared/contract/pages.ts'
 import { Failure } from '../../shared/failures.ts'
 import { oneAtATime } from './one-at-a-time.ts'
-import { cutPage } from '../../shared/contract/pages.ts'
 
 /** The longest time that a consent may be limited to, in seconds: a year. */
 const LONGEST = 366 * 24 * 3600

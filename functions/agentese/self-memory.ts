@@ -8,21 +8,14 @@
 import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import { Memory } from '../../shared/agentese/manifest/payloads.ts'
-import type { Accepted, Call } from '../../shared/contract/call.ts'
+import type { Call } from '../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
 import { jsonObject } from '../../shared/contract/json-object.ts'
 import { Failure, Refusal } from '../../shared/failures.ts'
 import { countEntries, hideEntries, putEntry } from '../../shared/recall/entries.ts'
-import {
-  canEmbed,
-  estimateTokens,
-  indexAspect,
-  keepIndexing,
-  keepIndexingFromLook,
-} from '../../shared/recall/indexing.ts'
-import { keepMeaning, meaningOf } from '../../shared/recall/questions.ts'
-import { search, type ModelVector } from '../../shared/recall/search.ts'
-import { COMPOST_DAYS, consolidate } from './memory-consolidation.ts'
+import { indexAspect, keepIndexing } from '../../shared/recall/indexing.ts'
+import { COMPOST_DAYS, consolidate, isConsolidating, lastConsolidation } from './memory-consolidation.ts'
+import { ENGRAM, recallAspect } from './memory-recall.ts'
 import {
   countOfTenant,
   findMemory,
@@ -31,22 +24,19 @@ import {
   MEMORIES,
   MemoryView,
   MOST_MEMORIES,
-  MOST_TAGS,
-  readMemories,
   strengthen,
+  Tag,
+  Tags,
   viewOf,
 } from './memory-rows.ts'
-import { detailAt, inDetail, summaryOf, textOfResult } from './memory-text.ts'
+import { summaryOf, textOfResult } from './memory-text.ts'
 
 const LONGEST_CONTENT = 20_000
-const LONGEST_QUERY = 1000
 /** Bytes of JSON. */
 const LARGEST_METADATA = 8192
 /** Checkpoints that are kept; the oldest make room. */
 const MOST_CHECKPOINTS = 100
 
-const Tag = z.string().trim().min(1).max(64)
-const Tags = z.array(Tag).max(MOST_TAGS)
 const Metadata = jsonObject(LARGEST_METADATA)
 
 /** One memory, by its id or by the result of the stage before. */
@@ -64,49 +54,6 @@ const idOf = ({ id, input }: NamesMemory) => id ?? input?.crystal_id ?? input?.i
 const Page = { limit: z.int().min(1).max(100).default(10), cursor: z.uuid().optional() }
 const Listed = z.strictObject({ memories: z.array(MemoryView), next_cursor: z.uuid().nullable() })
 
-const RecallInput = z
-  .strictObject({
-    query: z.string().trim().min(1).max(LONGEST_QUERY).optional(),
-    id: z.uuid().optional(),
-    /** The result of the stage before, as a query. */
-    input: z.unknown().optional(),
-    limit: z.int().min(1).max(100).default(5),
-    /** The least similarity, 0 to 1. Small models give 0.3 for what belongs together in other words. */
-    threshold: z.number().min(0).max(1).default(0.2),
-    tags: Tags.default([]),
-    mode: z.enum(['hybrid', 'keyword']).default('hybrid'),
-  })
-  .refine(
-    ({ query, id, input }) => id !== undefined || queryOf({ query, input }) !== '',
-    'say a query or an id',
-  )
-type RecallInput = z.infer<typeof RecallInput>
-
-const Recalled = z.strictObject({
-  results: z.array(
-    z.strictObject({
-      id: z.uuid(),
-      summary: z.string(),
-      similarity: z.number().min(0).max(1),
-      relevance: z.number().min(0).max(1),
-      lifecycle: Lifecycle,
-      tags: z.array(z.string()),
-      captured_at: z.string(),
-      /** What the question and the memory have in common. */
-      by: z.array(z.enum(['words', 'meaning'])),
-    }),
-  ),
-  count: z.int().min(0),
-  /** How it was looked for: `keyword` also where nothing is embedded, or where there is no model. */
-  mode: z.enum(['hybrid', 'keyword', 'id']),
-  /** Memories that cannot be found by meaning yet. */
-  waiting: z.int().min(0),
-})
-
-const ENGRAM = {
-  path: 'self.memory.engram',
-  input: { content: 'The staging database ran out of disk space on Tuesday', tags: ['ops'] },
-}
 const ITS_ID = { id: { $from: 'given.0.result.crystal_id' } }
 
 export const selfMemory = defineNode('self.memory', {
@@ -188,9 +135,7 @@ export const selfMemory = defineNode('self.memory', {
           average_resolution: averageOf('resolution'),
           average_relevance: averageOf('relevance'),
           ...(await countEntries(db, MEMORIES, identity.user)),
-          is_consolidating: !(
-            await call.db`select from (select pg_try_advisory_xact_lock_shared(${dreamLock(call)}) as free) where free`
-          ).length,
+          is_consolidating: await isConsolidating(call),
         }
       },
     }),
@@ -244,41 +189,7 @@ export const selfMemory = defineNode('self.memory', {
       },
     }),
 
-    recall: aspect({
-      category: 'P',
-      summary: 'Find memories by what they say and mean, or one by its id',
-      effects: ['reads:memory_crystals', 'calls:embedder', 'charges:tokens'],
-      cost: () => ({ tokens: 50 }),
-      input: RecallInput,
-      output: Recalled,
-      examples: [
-        { summary: 'In other words', input: { query: 'which server had no storage left' }, given: [ENGRAM] },
-        { summary: 'By its words alone', input: { query: 'disk space', mode: 'keyword' }, given: [ENGRAM] },
-      ],
-      async handle(input, call) {
-        if (input.id !== undefined) return recallById(input.id, call)
-        const { db, identity } = call
-        const { embedded, waiting } = await countEntries(db, MEMORIES, identity.user)
-        if (input.mode === 'keyword') return recallByText(input, call, waiting)
-        if (waiting > 0) await keepIndexingFromLook(call, MEMORIES)
-        const known = meaningOf(identity.tenant, queryOf(input))
-        if (embedded === 0 || known !== undefined) return recallByText(input, call, waiting, known)
-        return (await askForMeaning(input, call)) ?? recallByText(input, call, waiting)
-      },
-      async complete({ input, vectors: [vector], model }, call) {
-        const { db, identity } = call
-        const { waiting } = await countEntries(db, MEMORIES, identity.user)
-        if (vector === undefined) return recallByText(input, call, waiting)
-        const meaning = { model, vector }
-        keepMeaning(identity.tenant, queryOf(input), meaning)
-        return recallByText(input, call, waiting, meaning)
-      },
-      // Without what it means, there are still its words.
-      async recover({ input }, call) {
-        const { waiting } = await countEntries(call.db, MEMORIES, call.identity.user)
-        return recallByText(input, call, waiting)
-      },
-    }),
+    recall: recallAspect,
 
     get: aspect({
       category: 'P',
@@ -451,12 +362,7 @@ export const selfMemory = defineNode('self.memory', {
       examples: [{ summary: 'Sleep on it', input: {}, given: [ENGRAM] }],
       async handle(_input, call) {
         const started = performance.now()
-        await beginDream(call)
-        const result = await consolidate(call, await lastConsolidation(call))
-        await call.db`
-          insert into memory_consolidations (tenant_id, user_id, at)
-          values (${call.identity.tenant}, ${call.identity.user}, clock_timestamp())
-          on conflict (tenant_id, user_id) do update set at = excluded.at`
+        const result = await consolidate(call)
         call.changed('self.memory', await countOfTenant(call.db))
         await keepIndexing(call, MEMORIES)
         return { ...result, duration_ms: Math.round(performance.now() - started) }
@@ -472,11 +378,6 @@ function contentOf(content: string | undefined, input: unknown): string {
   return input === undefined ? '' : textOfResult(input).slice(0, LONGEST_CONTENT).toWellFormed().trim()
 }
 
-function queryOf({ query, input }: { query?: string | undefined; input?: unknown }): string {
-  if (query !== undefined) return query
-  return input === undefined ? '' : textOfResult(input).slice(0, LONGEST_QUERY).toWellFormed().trim()
-}
-
 /** @throws Failure QUOTA_EXCEEDED where this person has no room for one more */
 async function checkRoom({ db, identity }: Call): Promise<void> {
   const [row] = await db<{ count: number }[]>`
@@ -486,60 +387,6 @@ async function checkRoom({ db, identity }: Call): Promise<void> {
     suggestion: `Forget some with self.memory.forget; they are gone ${COMPOST_DAYS} days after, when you consolidate`,
     details: { resource: 'memories', limit: MOST_MEMORIES },
   })
-}
-
-async function recallById(id: string, call: Call): Promise<z.infer<typeof Recalled>> {
-  await findMemory(call, id)
-  const results = await showHits([{ subject: id, similarity: 1, by: [] }], call)
-  return { results, count: results.length, mode: 'id', waiting: 0 }
-}
-
-async function recallByText(
-  input: RecallInput,
-  call: Call,
-  waiting: number,
-  meaning?: ModelVector,
-): Promise<z.infer<typeof Recalled>> {
-  const { tags, limit, threshold } = input
-  const owner = call.identity.user
-  const hits = await search(call.db, MEMORIES, {
-    owner,
-    text: queryOf(input),
-    meaning,
-    tags,
-    limit,
-    threshold,
-  })
-  const results = await showHits(hits, call)
-  return { results, count: results.length, mode: meaning === undefined ? 'keyword' : 'hybrid', waiting }
-}
-
-async function showHits(
-  hits: readonly { subject: string; similarity: number; by: ('words' | 'meaning')[] }[],
-  call: Call,
-) {
-  const rows = await readMemories(
-    call,
-    hits.map(({ subject }) => subject),
-  )
-  const bySubject = new Map(hits.map((hit) => [hit.subject, hit]))
-  return rows.map(({ id, content, resolution, relevance, lifecycle, tags, captured_at }) => ({
-    id,
-    summary: inDetail(content, detailAt(Math.min(resolution, 0.49))),
-    similarity: bySubject.get(id)?.similarity ?? 0,
-    relevance,
-    lifecycle,
-    tags,
-    captured_at: captured_at.toISOString(),
-    by: bySubject.get(id)?.by ?? [],
-  }))
-}
-
-/** Asks what the query means; undefined where no model can be had, or where the plan has no tokens left. */
-async function askForMeaning(input: RecallInput, call: Call): Promise<Accepted | undefined> {
-  const text = queryOf(input)
-  if (!(await canEmbed(call, [{ text }]))) return undefined
-  return call.infer({ texts: [text], estimateTokens: estimateTokens([{ text }]) })
 }
 
 async function setForgotten({ db, identity }: Call, id: string, forgotten: boolean): Promise<void> {
@@ -555,27 +402,6 @@ async function listPage(
 ): Promise<z.infer<typeof Listed>> {
   const { page, next_cursor } = await listMemories(call, asked)
   return { memories: page.map(viewOf), next_cursor }
-}
-
-/** When this person's memories were consolidated last; the beginning of time where they never were. */
-async function lastConsolidation({ db, identity }: Call): Promise<Date> {
-  const [row] = await db<{ at: Date }[]>`
-    select at from memory_consolidations where user_id = ${identity.user}`
-  return row?.at ?? new Date(0)
-}
-
-/** @throws Failure STATE_CONFLICT while this person's memories are being consolidated already */
-async function beginDream(call: Call): Promise<void> {
-  const [row] = await call.db<{ free: boolean }[]>`
-    select pg_try_advisory_xact_lock(${dreamLock(call)}) as free`
-  if (row?.free === true) return
-  throw new Failure('STATE_CONFLICT', 'Cannot consolidate: your memories are dreaming already', {
-    suggestion: 'Wait until the consolidation that is under way is done',
-  })
-}
-
-function dreamLock({ db, identity }: Call) {
-  return db`hashtextextended(${`dream/${identity.tenant}/${identity.user}`}, 0)`
 }
 
 function sum(numbers: readonly number[]): number {

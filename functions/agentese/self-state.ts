@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
+import { cutPage } from '../../shared/contract/pages.ts'
 import { Failure } from '../../shared/failures.ts'
 import {
   BYTES,
@@ -18,7 +19,6 @@ import {
   sizeOfState,
   VALUE_BYTES,
 } from './person-state.ts'
-import { cutPage } from '../../shared/contract/pages.ts'
 
 const Key = z
   .string()

@@ -7,9 +7,9 @@ import { randomBytes } from 'node:crypto'
 import type { PendingQuery, Row } from 'postgres'
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
+import { cutPage } from '../../shared/contract/pages.ts'
 import { Failure } from '../../shared/failures.ts'
 import { oneAtATime } from './one-at-a-time.ts'
-import { cutPage } from '../../shared/contract/pages.ts'
 
 export const REASONS = [
   'approval_needed',

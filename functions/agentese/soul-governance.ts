@@ -6,6 +6,7 @@ import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
 import { aspect } from '../../shared/contract/define-node.ts'
+import { cutPage } from '../../shared/contract/pages.ts'
 import { isCut, textsIn, wordsAbout } from './earlier-result.ts'
 import {
   escalation,
@@ -17,7 +18,6 @@ import {
 } from './gatekeeper.ts'
 import { openSemaphore, SEVERITIES, type NewSemaphore } from './semaphores.ts'
 import { BUDGET_TIERS, BUDGETS, checkBudget, type BudgetTier } from './soul-budgets.ts'
-import { cutPage } from '../../shared/contract/pages.ts'
 
 /** Set aside for one decision: prompt and reply. */
 const TOKENS = 150

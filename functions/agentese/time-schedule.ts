@@ -11,10 +11,10 @@ import type { Call } from '../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
 import { subscription } from '../../shared/contract/define-operation.ts'
 import { findAspect } from '../../shared/contract/find-aspect.ts'
+import { cutPage } from '../../shared/contract/pages.ts'
 import { Failure, failureFrom } from '../../shared/failures.ts'
 import { currentIdentity } from '../../shared/identity/current-identity.ts'
 import { checkAccess } from '../../shared/pipeline/check-access.ts'
-import { cutPage } from '../../shared/contract/pages.ts'
 
 /** Calls that one person may have waiting. */
 const MOST_PENDING = 1000

@@ -1,8 +1,8 @@
 /** `time.trace`: what was done, from the marks that every call leaves. Tells who did what to which path, never what was said. */
 import { z } from 'zod'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
-import type { Db } from '../../shared/database/database.ts'
 import { cutPage } from '../../shared/contract/pages.ts'
+import type { Db } from '../../shared/database/database.ts'
 
 const Trace = z.strictObject({
   mark: z.uuid(),

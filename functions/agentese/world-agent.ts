@@ -6,10 +6,10 @@ import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import { Basic } from '../../shared/agentese/manifest/payloads.ts'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
+import { cutPage } from '../../shared/contract/pages.ts'
 import type { Db } from '../../shared/database/database.ts'
 import { Failure } from '../../shared/failures.ts'
 import { HOLDINGS, leavePlace, takePlace } from '../../shared/limits/holdings.ts'
-import { cutPage } from '../../shared/contract/pages.ts'
 
 /** Longest answer, in tokens. */
 const ANSWER_TOKENS = 500

@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { Basic } from '../../shared/agentese/manifest/payloads.ts'
 import { aspect, defineNode } from '../../shared/contract/define-node.ts'
 import { jsonObject } from '../../shared/contract/json-object.ts'
+import { cutPage } from '../../shared/contract/pages.ts'
 import type { Db } from '../../shared/database/database.ts'
 import { Failure } from '../../shared/failures.ts'
 import { toHeaders } from '../../shared/http/fenced-hop.ts'
@@ -16,7 +17,6 @@ import { findTool, prepareTool, type ToolRow } from './tool-rows.ts'
 import { AnySchema, ObjectSchema } from './tool-schema.ts'
 import { checkNothingTold, SECRET_NAME, secretsIn } from './tool-secrets.ts'
 import { readTemplate } from './tool-template.ts'
-import { cutPage } from '../../shared/contract/pages.ts'
 
 /** Bytes of JSON. */
 const LARGEST_ARGUMENTS = 65_536

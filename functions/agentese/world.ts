@@ -10,6 +10,7 @@ import { numbersIn, typesOf } from '../../shared/agentese/manifest/source.ts'
 import type { Call } from '../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
 import { jsonObject, sizeOf } from '../../shared/contract/json-object.ts'
+import { cutPage } from '../../shared/contract/pages.ts'
 import type { Db } from '../../shared/database/database.ts'
 import { Failure } from '../../shared/failures.ts'
 import { leavePlace, takePlace } from '../../shared/limits/holdings.ts'
@@ -28,7 +29,6 @@ import {
   type Entity,
   type EntityState,
 } from './world-entities.ts'
-import { cutPage } from '../../shared/contract/pages.ts'
 
 /** Bytes of JSON. */
 const LARGEST_STATE = 65_536

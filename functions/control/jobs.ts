@@ -2,10 +2,10 @@
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
 import { defineOperation, route, subscription } from '../../shared/contract/define-operation.ts'
+import { cutPage } from '../../shared/contract/pages.ts'
 import { Failure } from '../../shared/failures.ts'
 import type { Identity } from '../../shared/identity/identity.ts'
 import { TokenUsage } from '../../shared/inference/messages.ts'
-import { cutPage } from '../../shared/contract/pages.ts'
 
 const STATUSES = ['queued', 'running', 'completed', 'failed', 'cancelled'] as const
 

@@ -1,4 +1,5 @@
 /** The verbs that every node has, answered from its contract and its marks. A node may bring its own instead. */
+import { cutPage } from './pages.ts'
 import { z } from 'zod'
 import { hasAffordance } from '../agentese/affordances.ts'
 import { capabilitiesOf } from '../agentese/capabilities.ts'
@@ -6,7 +7,6 @@ import { Failure } from '../failures.ts'
 import { readExample } from './examples.ts'
 import { aspect, NoInput, permissionOf, type AnyAspect, type NodeContract } from './aspect.ts'
 import { inputSchemaOf } from './schemas.ts'
-import { cutPage } from './pages.ts'
 
 /** Sibling verbs that `alternatives` names at most. */
 const MOST_ALTERNATIVES = 5

@@ -1,8 +1,8 @@
 /** Mappings as they are stored and shown. They are personal, since they act for a person; an admin sees all. */
 import { z } from 'zod'
 import type { Call } from '../../../shared/contract/call.ts'
-import type { Identity } from '../../../shared/identity/identity.ts'
 import { cutPage } from '../../../shared/contract/pages.ts'
+import type { Identity } from '../../../shared/identity/identity.ts'
 
 const Run = z.strictObject({
   /** The event's id, as its sender named it. */

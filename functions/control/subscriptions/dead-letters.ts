@@ -1,9 +1,9 @@
 /** Events that could not be delivered: shown without their data, and taken out to be sent again. */
 import type { Call } from '../../../shared/contract/call.ts'
+import { cutPage } from '../../../shared/contract/pages.ts'
 import type { DeadLetter, DeliveryError } from '../../../shared/events/webhook.ts'
 import { Failure } from '../../../shared/failures.ts'
 import { find } from './rows.ts'
-import { cutPage } from '../../../shared/contract/pages.ts'
 
 interface DeadRow {
   event_id: string

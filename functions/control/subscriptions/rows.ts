@@ -1,9 +1,9 @@
 /** Subscriptions as they are stored and shown. */
 import { z } from 'zod'
 import type { Call } from '../../../shared/contract/call.ts'
+import { cutPage } from '../../../shared/contract/pages.ts'
 import { DeliveryError, KINDS } from '../../../shared/events/webhook.ts'
 import { Failure } from '../../../shared/failures.ts'
-import { cutPage } from '../../../shared/contract/pages.ts'
 
 const LastError = DeliveryError.extend({
   /** The event whose delivery failed, and which attempt that was. */
