@@ -1,4 +1,5 @@
 import { describe, expect } from 'vitest'
+import { colleagueOf } from './colleague.ts'
 import { testWith, type Tenant } from './world.ts'
 
 const test = testWith()
@@ -98,6 +99,39 @@ describe('time.schedule', () => {
 })
 
 describe('time.trace', () => {
+  test('tells what was done on self to who did it, and to who administers the tenant', async ({
+    newTenant,
+    owner,
+    runtime,
+  }) => {
+    const world = { owner, runtime }
+    const tenant = await newTenant()
+    const [one, other, admin] = [
+      await colleagueOf(tenant, world),
+      await colleagueOf(tenant, world),
+      await colleagueOf(tenant, world, 'admin'),
+    ]
+    const put = '/v1/agentese/self/state/put'
+    expect((await one.calls('POST', put, { key: 'diary', value: 1 })).status).toBe(200)
+    const span = { start: '2000-01-01T00:00:00Z', end: '2100-01-01T00:00:00Z' }
+    const looks = [
+      ['/v1/agentese/self/state/witness', {}, 'history'],
+      ['/v1/agentese/time/trace/witness', { topic: 'self.state.put' }, 'traces'],
+      ['/v1/agentese/time/trace/query', { path: 'self.state.put' }, 'results'],
+      ['/v1/agentese/time/trace/replay', span, 'traces'],
+    ] as const
+    const putsSeenBy = ({ calls }: Pick<Tenant, 'calls'>) =>
+      Promise.all(
+        looks.map(async ([path, input, list]) => {
+          const marks: { path: string }[] = (await calls('POST', path, input)).body.result[list]
+          return marks.filter((mark) => mark.path === 'self.state.put').length
+        }),
+      )
+    expect(await putsSeenBy(one)).toEqual([1, 1, 1, 1])
+    expect(await putsSeenBy(other)).toEqual([0, 0, 0, 0])
+    expect(await putsSeenBy(admin)).toEqual([1, 1, 1, 1])
+  })
+
   test('tells what was done, page by page, and nothing of another tenant', async ({ newTenant, runtime }) => {
     const [tenant, other] = [await newTenant(), await newTenant()]
     for (let times = 0; times < 5; times++) await invoke(tenant, 'void.entropy.sip')

@@ -168,7 +168,7 @@ export class SubscriptionWorld {
         type: `io.kgents.agentese.${kind}`,
         tenant: tenant.id,
         subject: path,
-        data: { path, archetype: 'poet', ...data },
+        data: { path, user: tenant.user, archetype: 'poet', ...data },
       },
       this.#eventKey,
     )

@@ -51,7 +51,7 @@ describe('GET /v1/agentese/subscribe', () => {
         timestamp: expect.any(String),
         observer_archetype: 'poet',
         event_type: 'invoked',
-        data: { path: 'void.entropy.sip', archetype: 'poet', duration_ms: 3 },
+        data: { path: 'void.entropy.sip', user: acme.user, archetype: 'poet', duration_ms: 3 },
         trace_id: null,
         sequence,
       },
@@ -87,6 +87,7 @@ describe('GET /v1/agentese/subscribe', () => {
     ['pattern=**&buffer=0', 'TYPE_MISMATCH'],
     ['pattern=**&buffer=10001', 'TYPE_MISMATCH'],
     ['pattern=**&from=yesterday', 'TYPE_MISMATCH'],
+    ['pattern=**&from=9999-12-31T00:00:00Z', 'TYPE_MISMATCH'],
     ['pattern=**&tenant=other', 'TYPE_MISMATCH'],
     ['pattern=**&subscription=..', 'TYPE_MISMATCH'],
     [`pattern=**&delivery=at-most-once&subscription=${randomUUID()}`, 'TYPE_MISMATCH'],
@@ -125,7 +126,7 @@ describe('a subscriber', () => {
     for (const stream of streams) expect((await stream.next())?.id).toBe(own)
   })
 
-  test("is told only of paths on which it has the verb, and of nobody else's own state", async ({
+  test('is told only of paths on which it has the verb, and nothing that others do on self', async ({
     world,
   }) => {
     const hub = await world.openHub()
@@ -138,7 +139,8 @@ describe('a subscriber', () => {
     await world.happens(acme, 'self.soul.audit')
     await world.happens(acme, 'self.unknown.manifest')
     await world.happens(acme, 'self.soul.manifest')
-    await world.happens(acme, 'self.soul.state', 'changed', { user: randomUUID() })
+    for (const kind of ['invoked', 'failed', 'refused', 'changed'] as const)
+      await world.happens(acme, 'self.soul.manifest', kind, { user: randomUUID() })
     await world.happens(acme, 'self.soul.state', 'changed', { user: acme.user })
     expect(paths(await developer.take(2))).toEqual(['self.soul.manifest', 'self.soul.state'])
     expect(paths(await security.take(2))).toEqual(['self.soul.audit', 'self.soul.manifest'])
@@ -201,11 +203,12 @@ describe('replay', () => {
     const time = new Date().toISOString()
     const second = await world.happens(acme, 'void.entropy.pour')
     const third = await world.happens(acme, 'void.entropy.sip')
-    const streams = await Promise.all(
-      [String(second), time].map((from) => world.follow(hub, acme, `pattern=void.entropy.*&from=${from}`)),
-    )
+    const follow = (from: string | number) => world.follow(hub, acme, `pattern=void.entropy.*&from=${from}`)
+    const streams = await Promise.all([second, time].map(follow))
+    const fromTheBeginning = await follow('1600-01-01T00:00:00Z')
     const fourth = await world.happens(acme, 'void.entropy.sip')
     for (const stream of streams) expect(sequences(await stream.take(3))).toEqual([second, third, fourth])
+    expect(sequences(await fromTheBeginning.take(4)).slice(1)).toEqual([second, third, fourth])
   })
 
   test('begins a stream that was lost and made anew at its start', async ({ world }) => {
