@@ -218,6 +218,22 @@ test('a person who may have no subscription any more has none', async ({ webhook
   for (const id of ids) await webhooks.untilReady(id, 0)
 })
 
+test('a person who may not look as before any more is told what its roles allow now', async ({
+  webhooks,
+}) => {
+  const { owner, jsm } = webhooks.world
+  webhooks.world.startRelay()
+  const [tenant, other] = [await webhooks.newTenant(['admin']), await webhooks.newTenant()]
+  const { subscription } = await tenant.subscribes(webhooks.sink())
+  const archetype = async () =>
+    (await jsm.consumers.info('EVENTS', `sink-${subscription.id}`)).config.metadata?.['archetype']
+  await webhooks.untilReady(subscription.id)
+  expect(await archetype()).toBe('admin')
+  await owner`update users set roles = '{developer}' where id = ${tenant.user}`
+  await other.subscribes(webhooks.sink(1))
+  await eventually(async () => expect(await archetype()).toBe('developer'))
+})
+
 test('what is subscribed to is told, and nothing besides', async ({ webhooks }) => {
   webhooks.world.startRelay()
   webhooks.startSender()
