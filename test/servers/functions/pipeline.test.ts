@@ -126,11 +126,16 @@ describe('the pipeline', () => {
 
   test('marks a look once, without a commit of its own', async ({ newTenant, owner, runtime }) => {
     const tenant = await newTenant()
+    // Held back until all have looked: how many looks a pause of the recorder takes in is a matter of speed.
+    const recorded = vi.spyOn(runtime.recorder, 'record').mockReturnValue()
     for (let times = 0; times < 5; times++) await tenant.calls('POST', '/v1/agentese/void/entropy/manifest')
+    const held = recorded.mock.calls
+    recorded.mockRestore()
+    for (const [mark, event] of held) runtime.recorder.record(mark, event)
     await runtime.recorder.flush()
     const marks = await owner<{ xmin: string }[]>`select xmin::text from marks where tenant_id = ${tenant.id}`
     expect(marks).toHaveLength(5)
-    expect(new Set(marks.map(({ xmin }) => xmin)).size).toBeLessThan(5)
+    expect(new Set(marks.map(({ xmin }) => xmin)).size).toBe(1)
     expect(await owner`select from outbox where tenant_id = ${tenant.id}`).toHaveLength(5)
   })
 

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { connect } from 'node:net'
-import { describe, expect, vi } from 'vitest'
+import { describe, expect } from 'vitest'
+import { eventually } from '../../eventually.ts'
 import type { ReadEvent } from './hub-world.ts'
 import { metricOf, test } from './subscription-world.ts'
 
 const paths = (events: readonly ReadEvent[]) => events.map(({ data }) => data['path'])
 const sequences = (events: readonly ReadEvent[]) => events.map(({ id }) => id)
-const SOON = { timeout: 15_000, interval: 50 }
 const LASTING = 'pattern=void.entropy.*&delivery=at-least-once'
 
 describe('GET /v1/agentese/subscribe', () => {
@@ -199,7 +199,7 @@ describe('replay', () => {
     const acme = await world.tenant()
     await world.happens(acme, 'void.entropy.sip')
     const before = Date.now()
-    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(before))
+    await eventually(() => expect(Date.now()).toBeGreaterThan(before))
     const time = new Date().toISOString()
     const second = await world.happens(acme, 'void.entropy.pour')
     const third = await world.happens(acme, 'void.entropy.sip')
@@ -245,13 +245,12 @@ describe('a client that does not read', () => {
     for (let at = 0; at < 100; at++)
       all.push(await world.happens(acme, 'void.entropy.sip', 'invoked', { padding }))
     expect(sequences(await reading)).toEqual(all)
-    const dropped = await metricOf(hub, 'agentese_subscription_events_dropped_total{reason="buffer_full"}')
-    expect(dropped).toBeGreaterThan(10)
-
     const last = all.at(-1)
     let text = ''
     socket.on('data', (chunk: Buffer) => (text += chunk.toString()))
-    await vi.waitFor(() => expect(text).toContain(`id: ${last}\n`), SOON)
+    await eventually(() => expect(text).toContain(`id: ${last}\n`))
+    const dropped = await metricOf(hub, 'agentese_subscription_events_dropped_total{reason="buffer_full"}')
+    expect(dropped).toBeGreaterThan(10)
     const told = [...text.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id))
     const notices = [...text.matchAll(/^event: dropped\ndata: (.*)$/gm)].map(
       ([, data]) => (JSON.parse(data ?? '') as { count: number }).count,
@@ -270,10 +269,8 @@ describe('a client that does not read', () => {
     expect(await metricOf(hub, 'agentese_subscription_active{delivery="at-most-once"}')).toBe(1)
     const padding = 'x'.repeat(500_000)
     for (let at = 0; at < 40; at++) await world.happens(acme, 'void.entropy.sip', 'invoked', { padding })
-    await vi.waitFor(
-      async () =>
-        expect(await metricOf(hub, 'agentese_subscription_active{delivery="at-most-once"}')).toBe(0),
-      SOON,
+    await eventually(async () =>
+      expect(await metricOf(hub, 'agentese_subscription_active{delivery="at-most-once"}')).toBe(0),
     )
     socket.destroy()
   })
@@ -305,10 +302,10 @@ describe('an at-least-once subscription', () => {
       [sequence, 2],
       [sequence, 3],
     ])
-    await vi.waitFor(async () => expect(await world.deadLetters(acme)).toHaveLength(1), SOON)
+    await eventually(async () => expect(await world.deadLetters(acme)).toHaveLength(1))
     const next = await world.happens(acme, 'void.entropy.pour')
     expect(sequences(await stream.take(3))).toEqual([next, next, next])
-    await vi.waitFor(async () => expect(await world.deadLetters(acme)).toHaveLength(2), SOON)
+    await eventually(async () => expect(await world.deadLetters(acme)).toHaveLength(2))
     const [letter] = await world.deadLetters(acme)
     expect(letter).toMatchObject({
       type: 'io.kgents.subscription.dead',
@@ -321,12 +318,12 @@ describe('an at-least-once subscription', () => {
         event: { id: deliveries[0]?.data['event_id'], signature: expect.any(String) },
       },
     })
-    expect(await metricOf(hub, 'agentese_subscription_events_dead_total')).toBe(2)
+    await expect.poll(() => metricOf(hub, 'agentese_subscription_events_dead_total')).toBe(2)
     expect(await metricOf(hub, 'agentese_subscription_events_redelivered_total')).toBe(4)
   })
 
   test('delivers what is acknowledged once, whichever hub it is acknowledged at', async ({ world }) => {
-    const times = { ackWaitMs: 1000 }
+    const times = { ackWaitMs: 4000 } // time enough to acknowledge
     const [hub, another] = [await world.openHub(times), await world.openHub(times)]
     const acme = await world.tenant()
     const stream = await world.follow(hub, acme, LASTING)
@@ -341,7 +338,7 @@ describe('an at-least-once subscription', () => {
   })
 
   test('is gone on with at any hub, from what was not acknowledged', async ({ world }) => {
-    const times = { ackWaitMs: 1500 }
+    const times = { ackWaitMs: 4000 } // time enough to acknowledge
     const [hub, another] = [await world.openHub(times), await world.openHub(times)]
     const acme = await world.tenant()
     const stream = await world.follow(hub, acme, `${LASTING}&subscription=${randomUUID()}`)
@@ -364,10 +361,9 @@ describe('an at-least-once subscription', () => {
     const told = await stream.take(2)
     const manager = await world.nc.jetstreamManager()
     const [name = ''] = await world.consumers(acme)
-    expect(await manager.consumers.info('AGENTESE', name)).toMatchObject({
-      num_ack_pending: 2,
-      num_pending: 2,
-    })
+    await expect
+      .poll(() => manager.consumers.info('AGENTESE', name))
+      .toMatchObject({ num_ack_pending: 2, num_pending: 2 })
     await world.acknowledge(hub, acme, stream.id, told)
     expect(sequences([...told, ...(await stream.take(2))])).toEqual(all)
   })
@@ -384,7 +380,7 @@ describe('an at-least-once subscription', () => {
     await world.happens(acme, 'self.soul.manifest', 'failed')
     const own = await world.happens(acme, 'self.soul.manifest')
     expect(sequences(await stream.take(3))).toEqual([own, own, own])
-    await vi.waitFor(async () => expect(await world.deadLetters(acme)).toHaveLength(1), SOON)
+    await eventually(async () => expect(await world.deadLetters(acme)).toHaveLength(1))
   })
 
   test('of another tenant or another person is not there', async ({ world }) => {
@@ -454,8 +450,8 @@ describe('a stream ends', () => {
   test('when the token behind it expires', async ({ world }) => {
     const hub = await world.openHub()
     const acme = await world.tenant()
-    const token = await world.tokenOf(acme, 2)
     for (const query of ['pattern=void.**', LASTING]) {
+      const token = await world.tokenOf(acme, 2)
       const stream = await world.follow(hub, { token }, query)
       expect(await stream.next()).toMatchObject({ event: 'error', data: { code: 'TOKEN_EXPIRED' } })
       expect(await stream.next()).toBeUndefined()

@@ -11,6 +11,7 @@ import {
   withoutCovered,
   type SinkMetadata,
 } from '../../../shared/events/webhook.ts'
+import { eventually } from '../../eventually.ts'
 
 const KEY = Buffer.alloc(32, 1).toString('base64url')
 const TENANT = '01999999-0000-7000-8000-000000000001'
@@ -183,7 +184,7 @@ describe('createHealth()', () => {
     health.succeeded()
     await Promise.resolve()
     isAway = false
-    await vi.waitFor(() => {
+    await eventually(() => {
       health.succeeded()
       expect(told).toEqual(['recovered'])
     })
