@@ -42,6 +42,7 @@ export const eventMappings = defineOperation({
       route: 'POST /v1/event-mappings',
       summary: 'Invoke a path whenever an event of a type comes in',
       permission: 'events:write',
+      scopes: ['event_mapping:write'],
       input: NewMapping,
       output: MappingAnswer,
       examples: [
@@ -64,6 +65,7 @@ export const eventMappings = defineOperation({
       route: 'GET /v1/event-mappings',
       summary: 'Your mappings, newest first',
       permission: 'agentese:read',
+      scopes: ['event_mapping:read'],
       input: z.strictObject({
         limit: z.coerce.number().int().min(1).max(100).default(20),
         cursor: z.uuid().optional(),
@@ -76,6 +78,7 @@ export const eventMappings = defineOperation({
       route: 'GET /v1/event-mappings/:id',
       summary: 'One mapping, with its last run and its last failures',
       permission: 'agentese:read',
+      scopes: ['event_mapping:read'],
       input: MappingId,
       output: MappingAnswer,
       handle: async ({ id }, call) => ({ mapping: present(await findMapping(id, call), id) }),
@@ -85,6 +88,7 @@ export const eventMappings = defineOperation({
       route: 'DELETE /v1/event-mappings/:id',
       summary: 'Remove a mapping; what it has begun goes on',
       permission: 'events:write',
+      scopes: ['event_mapping:delete'],
       input: MappingId,
       output: MappingAnswer,
       writes: true,

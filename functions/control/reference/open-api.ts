@@ -95,6 +95,7 @@ const JOB_STREAM = {
     ),
     default: reference('responses', 'Problem'),
   },
+  'x-scopes': ['job:read'],
 }
 
 function sharedSchemas(): Record<string, JsonSchema> {

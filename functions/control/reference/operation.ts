@@ -11,7 +11,7 @@ import { inputsOf, placeExample, type Member, type Route } from './routes.ts'
 
 export function operationOf(route: Route): Record<string, unknown> {
   const { endpoint, id, tag } = route
-  const { aspect } = endpoint
+  const { aspect, scopes } = endpoint
   return {
     operationId: id,
     summary: endpoint.summary,
@@ -21,6 +21,7 @@ export function operationOf(route: Route): Record<string, unknown> {
     parameters: parametersOf(route),
     ...requestBodyOf(route),
     responses: responsesOf(route),
+    ...(aspect !== undefined || scopes.length === 0 ? {} : { 'x-scopes': scopes }),
     ...(aspect === undefined ? {} : { 'x-agentese': { path: aspect.path, ...factsOf(endpoint, aspect) } }),
   }
 }

@@ -379,7 +379,7 @@ describe('a mapping', () => {
 
   test('is not made with a narrowed token, whose limits it would not have', async ({ newTenant, opened }) => {
     const tenant = await newTenant()
-    const { body } = await tenant.calls('POST', '/v1/auth/token', { scope: 'entropy:charge' })
+    const { body } = await tenant.calls('POST', '/v1/auth/token', { scope: 'event_mapping:*' })
     const authorization = `Bearer ${body.access_token}`
     const { status } = await opened.app.request('/v1/event-mappings', {
       method: 'POST',

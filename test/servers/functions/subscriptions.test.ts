@@ -99,7 +99,7 @@ describe('POST /v1/subscriptions', () => {
     expect((await viewer.calls('POST', '/v1/subscriptions', WANTED)).status).toBe(403)
     expect((await viewer.calls('GET', '/v1/subscriptions')).status).toBe(403)
     const tenant = await newTenant()
-    const { body } = await tenant.calls('POST', '/v1/auth/token', { scope: 'entropy:charge' })
+    const { body } = await tenant.calls('POST', '/v1/auth/token', { scope: 'subscription:*' })
     const narrowed = await opened.app.request('/v1/subscriptions', {
       method: 'POST',
       headers: { authorization: `Bearer ${body.access_token}`, 'content-type': 'application/json' },

@@ -155,6 +155,8 @@ describe.each(cases)('%s', (_name, endpoint) => {
     const open =
       operation.security?.length === 0 || operation.security?.some((each) => Object.keys(each).length === 0)
     expect(open).toBe(endpoint.auth === 'none' || endpoint.auth === 'optional')
+    const scopes = operation['x-agentese']?.scopes ?? operation['x-scopes'] ?? []
+    expect(scopes).toEqual(endpoint.scopes)
     expect('401' in operation.responses).toBe(endpoint.auth !== 'none')
     expect(Object.keys(operation.responses)).toEqual(
       expect.arrayContaining(['400', '500', '503', '504', 'default']),
@@ -169,7 +171,7 @@ describe('createOpenApi() of other catalogs', () => {
       return z.array(Tree).optional()
     },
   })
-  const contract = { summary: 'A tree', output: z.strictObject({}), handle: () => ({}) }
+  const contract = { summary: 'A tree', scopes: [], output: z.strictObject({}), handle: () => ({}) }
 
   test('keeps schemas that contain themselves in one piece', () => {
     const grow = aspect({ ...contract, category: 'M', effects: [], input: Tree, examples: [] })

@@ -72,6 +72,7 @@ describe('renderPage()', () => {
     const nasty = `<script>alert('1')</script>`
     const show = route({
       route: 'POST /nasty',
+      auth: 'none',
       summary: nasty,
       input: z.strictObject({ text: z.string().describe(nasty) }),
       output: z.strictObject({}),
