@@ -193,7 +193,11 @@ async function answerJob(
 }
 
 /** Another person of a tenant; answers its API key. */
-export async function insertColleague(owner: postgres.Sql, { id }: Tenant, role: string): Promise<string> {
+export async function insertColleague(
+  owner: postgres.Sql,
+  { id }: Pick<Tenant, 'id'>,
+  role: string,
+): Promise<string> {
   const user = randomUUID()
   const { key, prefix, hash } = createApiKey()
   await owner`insert into users (id, tenant_id, email, name, roles) values (${user}, ${id}, ${`${user}@b.c`}, 'Test', ${[role]})`

@@ -1,5 +1,5 @@
 /**
- * Stream hubs between a real NATS and the real functions `subscribe` and `issue-token` on a real database. The relay is in
+ * Stream hubs between a real NATS and the real functions `subscribe`, `jobs` and `issue-token` on a real database. The relay is in
  * the hands of the test: it publishes what happens on paths.
  */
 import { randomBytes } from 'node:crypto'
@@ -79,7 +79,7 @@ export class SubscriptionWorld {
     const facts = { kid: 'platform', alg: 'EdDSA' }
     const key = { ...(await exportJWK(privateKey)), ...facts }
     const config = FunctionConfig.parse({
-      FUNCTION: 'subscribe,issue-token',
+      FUNCTION: 'subscribe,issue-token,jobs',
       LOG_LEVEL: 'silent',
       DATABASE_URL: inject('servers').postgres.app,
       PLATFORM_JWKS: JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), ...facts }] }),
