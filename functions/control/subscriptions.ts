@@ -7,6 +7,7 @@
 import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
+import type { Platform } from '../../shared/contract/platform.ts'
 import { defineOperation, route, subscription } from '../../shared/contract/define-operation.ts'
 import {
   DeadLetter,
@@ -32,8 +33,15 @@ const Page = z.strictObject({
   cursor: z.uuid().optional(),
 })
 const SubscriptionAnswer = z.strictObject({ subscription: Subscription })
-/** The only answers with the secret in them. */
-const SecretAnswer = z.strictObject({ subscription: Subscription, secret: z.string() })
+type SubscriptionAnswer = z.infer<typeof SubscriptionAnswer>
+/** The only answers with the secret in them, which is written down nowhere. */
+const SECRET = {
+  output: SubscriptionAnswer.extend({ secret: z.string() }),
+  reveal: ({ subscription }: SubscriptionAnswer, { webhookSecret }: Platform) => ({
+    subscription,
+    secret: webhookSecret(subscription.id, subscription.rotation),
+  }),
+}
 const Sent = z.strictObject({ event: z.uuid() })
 
 export const subscriptions = defineOperation({
@@ -48,7 +56,7 @@ export const subscriptions = defineOperation({
       permission: 'subscriptions:write',
       scopes: ['subscription:write'],
       input: NewSubscription,
-      output: SecretAnswer,
+      ...SECRET,
       examples: [
         {
           summary: 'Everything that happens in the void, and orders of the shop',
@@ -108,7 +116,7 @@ export const subscriptions = defineOperation({
       permission: 'subscriptions:write',
       scopes: ['subscription:write'],
       input: SubscriptionId,
-      output: SecretAnswer,
+      ...SECRET,
       writes: true,
       handle: ({ id }, call) => rotate(id, call),
     }),
@@ -183,7 +191,7 @@ export const subscriptions = defineOperation({
   ],
 })
 
-async function create(wanted: NewSubscription, call: Call): Promise<z.infer<typeof SecretAnswer>> {
+async function create(wanted: NewSubscription, call: Call): Promise<SubscriptionAnswer> {
   const { db, identity, observer, platform } = call
   if (identity.scopes !== undefined) {
     throw new Failure(
@@ -214,16 +222,14 @@ async function create(wanted: NewSubscription, call: Call): Promise<z.infer<type
       ${db.json(events)}, ${new URL(sink).href}, ${description})
     returning *, 0 as dead`
   call.emit(SUBSCRIPTION_CHANGES.created, { subscription: id })
-  return { subscription: describe(present(row, id)), secret: platform.webhookSecret(id, 0) }
+  return { subscription: describe(present(row, id)) }
 }
 
-async function rotate(id: string, call: Call): Promise<z.infer<typeof SecretAnswer>> {
-  await find(id, call)
-  const [updated] = await call.db<{ rotation: number }[]>`
-    update webhook_subscriptions set rotation = rotation + 1, rotated_at = now() where id = ${id} returning rotation`
+async function rotate(id: string, call: Call): Promise<SubscriptionAnswer> {
+  await call.db`update webhook_subscriptions set rotation = rotation + 1, rotated_at = now() where id = ${id}`
+  const row = await find(id, call)
   call.emit(SUBSCRIPTION_CHANGES.rotated, { subscription: id })
-  const secret = call.platform.webhookSecret(id, updated?.rotation ?? 0)
-  return { subscription: describe(await find(id, call)), secret }
+  return { subscription: describe(row) }
 }
 
 function checkActive({ id, status }: SubscriptionRow): void {

@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import type { Permission } from '../identity/permissions.ts'
 import { isScope } from '../identity/scopes.ts'
 import type { Accepted, Call } from './call.ts'
+import type { Platform } from './platform.ts'
 import {
   DEFAULT_SCALE,
   type Authentication,
@@ -43,6 +44,11 @@ export interface Route<I, O> {
   status?: (output: O) => number
   statuses?: readonly number[]
   maxAgeSeconds?: number
+  /**
+   * Makes the answer whole when it leaves: what the handler returns is written down for who repeats the request, and a
+   * secret must not be. It is derived here, the same each time, from what is kept beside it.
+   */
+  reveal?(kept: O, platform: Platform): O
   handle(input: I, call: Call): Promise<O | Accepted> | O | Accepted
 }
 
@@ -118,6 +124,7 @@ function toEndpoint(name: string, contract: AnyRoute): Endpoint {
     ...(contract.status === undefined ? {} : { status: contract.status }),
     ...(contract.statuses === undefined ? {} : { statuses: contract.statuses }),
     ...(contract.maxAgeSeconds === undefined ? {} : { maxAgeSeconds: contract.maxAgeSeconds }),
+    ...(contract.reveal === undefined ? {} : { reveal: contract.reveal }),
     handle: contract.handle,
   }
 }

@@ -59,6 +59,34 @@ describe('POST /v1/subscriptions', () => {
     expect(events).toHaveLength(1)
   })
 
+  test('shows the same secret to who repeats the request, and writes it down nowhere', async ({
+    newTenant,
+    owner,
+  }) => {
+    const tenant = await newTenant()
+    const repeatedly = (key: string, path: string, wanted?: object) => () =>
+      tenant.calls('POST', path, wanted, { 'idempotency-key': key })
+    const create = repeatedly('create', '/v1/subscriptions', WANTED)
+    const made = await create()
+    const rotate = repeatedly('rotate', `/v1/subscriptions/${made.body.subscription.id}/rotate`)
+    const rotated = await rotate()
+    expect(rotated.body).toMatchObject({
+      secret: expect.stringMatching(/^whsec_/),
+      subscription: { rotation: 1 },
+    })
+    expect(rotated.body.secret).not.toBe(made.body.secret)
+    for (const [again, first] of [
+      [await create(), made],
+      [await rotate(), rotated],
+    ] as const) {
+      expect(again.headers.get('idempotency-replayed')).toBe('true')
+      expect([again.status, again.body]).toEqual([first.status, first.body])
+    }
+    const kept = await owner`select answer::text from idempotency_keys where tenant_id = ${tenant.id}`
+    expect(kept).toHaveLength(2)
+    expect(JSON.stringify(kept)).not.toMatch(/whsec_|secret/)
+  })
+
   test.for([
     ['http', 'http://hooks.example.com/'],
     ['this machine', 'https://127.0.0.1/'],
