@@ -72,6 +72,32 @@ describe('POST /v1/events', () => {
     }
   })
 
+  test('takes an event without data in each form, as one about null', async ({ newTenant, owner }) => {
+    const tenant = await newTenant()
+    const { data: _, ...bare } = order()
+    const headers = Object.entries({ ...bare, id: 'b' }).map(
+      ([name, value]) => [`ce-${name}`, value] as const,
+    )
+    const answers = [
+      await sends(tenant, bare),
+      await sendsAll(tenant, [{ ...bare, id: 'c' }]),
+      await tenant.calls('POST', '/v1/events', undefined, Object.fromEntries(headers)),
+      await tenant.calls('POST', '/v1/events', '', {
+        ...Object.fromEntries(headers),
+        'ce-id': 'd',
+        'content-type': 'application/json',
+      }),
+    ]
+    for (const { body } of answers) expect(body).toEqual({ accepted: 1, duplicates: 0, rejected: [] })
+    const written = await outbox(owner, tenant)
+    expect(written.map(({ originid, data }) => [originid, data])).toEqual([
+      [bare.id, null],
+      ['c', null],
+      ['b', null],
+      ['d', null],
+    ])
+  })
+
   test('takes an event once, however often and in whichever form it comes', async ({ newTenant, owner }) => {
     const tenant = await newTenant()
     const event = order()
