@@ -8,6 +8,7 @@ import { formatPath, parsePath } from '../../shared/agentese/path.ts'
 import type { Call } from '../../shared/contract/call.ts'
 import { defineOperation, route, subscription } from '../../shared/contract/define-operation.ts'
 import { findAspect } from '../../shared/contract/find-aspect.ts'
+import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
 import { isReserved } from '../../shared/events/tenant-event.ts'
 import { Failure } from '../../shared/failures.ts'
 import { MAPPING_MATCHED, MappedEvent, MAX_MAPPINGS } from './event-mappings/matching.ts'
@@ -118,8 +119,9 @@ export const eventMappings = defineOperation({
 
 async function create(
   wanted: z.infer<typeof NewMapping>,
-  { db, identity, platform }: Call,
+  call: Call,
 ): Promise<z.infer<typeof MappingAnswer>> {
+  const { db, identity, platform } = call
   if (identity.scopes !== undefined) {
     throw new Failure(
       'SCOPE_MISSING',
@@ -135,6 +137,7 @@ async function create(
       suggestion: 'GET /v1/agentese/discover lists every path',
     })
   }
+  await oneAtATime('event mappings', call)
   const [counted] = await db<{ count: number }[]>`select count(*)::int as count from event_mappings`
   if ((counted?.count ?? 0) >= MAX_MAPPINGS) {
     throw new Failure('QUOTA_EXCEEDED', `Cannot make a mapping: your tenant has ${MAX_MAPPINGS} already`, {

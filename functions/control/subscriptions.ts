@@ -9,6 +9,7 @@ import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
 import type { Platform } from '../../shared/contract/platform.ts'
 import { defineOperation, route, subscription } from '../../shared/contract/define-operation.ts'
+import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
 import {
   DeadLetter,
   KINDS,
@@ -204,6 +205,7 @@ async function create(wanted: NewSubscription, call: Call): Promise<Subscription
   }
   const { privateOrigins } = platform
   readDestination(wanted.sink, { allow: privateOrigins, privateAllowed: privateOrigins })
+  await oneAtATime('webhook subscriptions', call)
   const [counted] = await db<{ count: number }[]>`select count(*)::int as count from webhook_subscriptions`
   if ((counted?.count ?? 0) >= MAX_SUBSCRIPTIONS) {
     throw new Failure(

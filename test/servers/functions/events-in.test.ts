@@ -415,6 +415,15 @@ describe('a mapping', () => {
     expect(status).toBe(403)
   })
 
+  test('is one of 20, even where many are made at once', async ({ newTenant }) => {
+    const tenant = await newTenant()
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, () => tenant.calls('POST', '/v1/event-mappings', MAPPING)),
+    )
+    const { 201: made, 429: refused } = Object.groupBy(answers, ({ status }) => status)
+    expect([made?.length, refused?.length]).toEqual([20, 20])
+  })
+
   test('cannot multiply one request without end', async ({ newTenant, owner }) => {
     const tenant = await newTenant()
     for (let count = 0; count < 20; count++) await maps(tenant, { type: '*' })

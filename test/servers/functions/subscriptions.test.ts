@@ -142,6 +142,15 @@ describe('POST /v1/subscriptions', () => {
   })
 })
 
+test('a subscription is one of 20, even where many are made at once', async ({ newTenant }) => {
+  const tenant = await newTenant()
+  const answers = await Promise.all(
+    Array.from({ length: 40 }, () => tenant.calls('POST', '/v1/subscriptions', WANTED)),
+  )
+  const { 201: made, 429: refused } = Object.groupBy(answers, ({ status }) => status)
+  expect([made?.length, refused?.length]).toEqual([20, 20])
+})
+
 test('a subscription of another tenant is not there', async ({ newTenant, delivers }) => {
   const [acme, globex] = [await newTenant(), await newTenant()]
   const { id } = await subscribes(acme)
