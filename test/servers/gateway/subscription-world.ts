@@ -109,7 +109,12 @@ export class SubscriptionWorld {
     return { ...tenant, token: await this.tokenOf(tenant) }
   }
 
-  async tokenOf(tenant: Omit<Tenant, 'token'>, lifetimeSeconds = 600): Promise<string> {
+  /** @param scopes what it is narrowed to */
+  async tokenOf(
+    tenant: Omit<Tenant, 'token'>,
+    lifetimeSeconds = 600,
+    scopes?: readonly string[],
+  ): Promise<string> {
     const { id, user, roles } = tenant
     const identity = {
       tenant: id,
@@ -117,6 +122,7 @@ export class SubscriptionWorld {
       user,
       roles,
       permissions: permissionsOf(roles),
+      ...(scopes === undefined ? {} : { scopes: [...scopes] }),
     } as const
     return (await this.#sign?.(identity, this.#audience, lifetimeSeconds)) ?? ''
   }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { connect } from 'node:net'
 import { describe, expect } from 'vitest'
 import { eventually } from '../../eventually.ts'
+import { Acknowledged, Ended } from '../../../shared/events/subscription-stream.ts'
 import type { ReadEvent } from './hub-world.ts'
 import { metricOf, test } from './subscription-world.ts'
 
@@ -401,6 +402,29 @@ describe('an at-least-once subscription', () => {
     const theirs = await world.follow(hub, globex, `${LASTING}&subscription=${stream.id}`)
     const own = await world.happens(globex, 'void.entropy.sip')
     expect((await theirs.next())?.id).toBe(own)
+  })
+
+  test('is acknowledged and ended as the reference says', async ({ world }) => {
+    const hub = await world.openHub()
+    const acme = await world.tenant()
+    const stream = await world.follow(hub, acme, LASTING)
+    await world.happens(acme, 'void.entropy.sip')
+    const event = await stream.next()
+    const narrowed = { ...acme, token: await world.tokenOf(acme, 600, ['entropy:read']) }
+    for (const [method, path] of [
+      ['POST', '/ack'],
+      ['DELETE', ''],
+    ] as const) {
+      expect(await world.send(hub, narrowed, method, `/${stream.id}${path}`)).toMatchObject({
+        status: 403,
+        body: { code: 'SCOPE_MISSING' },
+      })
+    }
+    const reader = { ...acme, token: await world.tokenOf(acme, 600, ['event:read']) }
+    const { status, body } = await world.acknowledge(hub, reader, stream.id, [event])
+    expect([status, Acknowledged.parse(body)]).toEqual([200, { acknowledged: 1, unknown: [] }])
+    const ended = await world.send(hub, reader, 'DELETE', `/${stream.id}`)
+    expect([ended.status, Ended.parse(ended.body).subscription.id]).toEqual([200, stream.id])
   })
 
   test.for([
