@@ -1,6 +1,7 @@
 /** How an endpoint can fail, as far as its contract tells. */
 import type { Endpoint } from '../../../shared/contract/function.ts'
 import { listFailures } from '../../../shared/failures.ts'
+import type { Route } from './routes.ts'
 
 export type FailureRow = ReturnType<typeof listFailures>[number]
 
@@ -29,9 +30,11 @@ const CAUSES: Record<number, (endpoint: Endpoint) => boolean> = {
   504: () => true,
 }
 
-/** Statuses of the failures that an endpoint can answer. */
-export function failingStatuses(endpoint: Endpoint): number[] {
-  return [...failuresByStatus().keys()].filter((status) => CAUSES[status]?.(endpoint) ?? false)
+/** Statuses of the failures that a route can answer. */
+export function failingStatuses({ endpoint, hub }: Pick<Route, 'endpoint' | 'hub'>): number[] {
+  const statuses = [...failuresByStatus().keys()].filter((status) => CAUSES[status]?.(endpoint) ?? false)
+  // The hub reads a body whatever its type is said to be.
+  return hub ? statuses.filter((status) => status !== 415) : statuses
 }
 
 /** Whether it is a path, or passes the call on to one. */
