@@ -26,6 +26,7 @@ const CAUSES: Record<number, (endpoint: Endpoint) => boolean> = {
   429: ({ auth }) => auth !== 'none',
   451: acts,
   500: () => true,
+  502: asksOutside,
   503: () => true,
   504: () => true,
 }
@@ -42,7 +43,12 @@ export function acts(endpoint: Endpoint): boolean {
   return endpoint.aspect !== undefined || startsJobs(endpoint)
 }
 
+/** Whether its answer may be that of somebody outside the platform; who passes calls on cannot tell. */
+function asksOutside({ aspect, ...endpoint }: Endpoint): boolean {
+  return aspect === undefined ? startsJobs(endpoint) : aspect.effects.includes('calls:tool')
+}
+
 /** Whether it may answer 202; what only looks and streams tells of others' work. */
-export function startsJobs({ streams, method }: Endpoint): boolean {
+export function startsJobs({ streams, method }: Pick<Endpoint, 'streams' | 'method'>): boolean {
   return streams && method === 'POST'
 }

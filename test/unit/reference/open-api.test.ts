@@ -89,6 +89,14 @@ describe('createOpenApi()', () => {
     }
   })
 
+  test('tells 502 of what asks somebody outside, and of nothing else', () => {
+    const telling = endpoints.filter((endpoint) => '502' in operationOf(endpoint).responses)
+    expect(telling.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['world.tool.invoke', 'logos.invoke', 'logos.compose', 'logos.invokeByUrl']),
+    )
+    expect(telling).toHaveLength(4)
+  })
+
   test('tells no secret: no name of one, and no value of the environment', () => {
     const text = JSON.stringify(document)
     for (const name of catalog.flatMap(({ secrets }) => secrets)) expect(text).not.toContain(name)
