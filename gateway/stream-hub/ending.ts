@@ -12,7 +12,8 @@ const Completed = z.object({
   /** Absent where only the row is left to tell. */
   text: z.string().optional(),
   tokens: TokenUsage.optional(),
-  result: z.unknown(),
+  /** Absent where it is nothing. */
+  result: z.unknown().optional(),
   charges: Charges.optional(),
 })
 const Failed = z.object({ status: z.literal('failed'), path: z.string(), error: JobError.optional() })
