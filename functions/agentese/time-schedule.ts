@@ -12,6 +12,7 @@ import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.t
 import { subscription } from '../../shared/contract/define-operation.ts'
 import { findAspect } from '../../shared/contract/find-aspect.ts'
 import { cutPage } from '../../shared/contract/pages.ts'
+import { whatIsWrong } from '../../shared/contract/what-is-wrong.ts'
 import { Failure, failureFrom } from '../../shared/failures.ts'
 import { currentIdentity } from '../../shared/identity/current-identity.ts'
 import { checkAccess } from '../../shared/pipeline/check-access.ts'
@@ -221,14 +222,9 @@ async function defer({ path: text, at, delay = 0, kwargs }: Deferred, call: Call
 function checkInput(path: string, schema: z.ZodType, input: unknown): void {
   const parsed = schema.safeParse(input)
   if (parsed.success) return
-  const [issue] = parsed.error.issues
-  throw new Failure(
-    'TYPE_MISMATCH',
-    `Cannot defer ${path}: "kwargs.${issue?.path.join('.')}": ${issue?.message}`,
-    {
-      suggestion: `Ask ${path.replace(/[^.]+$/, 'help')} what it takes`,
-    },
-  )
+  throw new Failure('TYPE_MISMATCH', `Cannot defer ${path}: ${whatIsWrong(parsed.error, ['kwargs'])}`, {
+    suggestion: `Ask ${path.replace(/[^.]+$/, 'help')} what it takes`,
+  })
 }
 
 async function checkPending({ db, identity }: Call): Promise<void> {

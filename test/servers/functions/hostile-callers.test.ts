@@ -245,6 +245,11 @@ describe('a plan', () => {
     },
   )
 
+  test('says what is wrong with a stage as a whole without naming a member', async ({ newTenant }) => {
+    const { body } = await compose(await newTenant(), { expression: 'self.state.put', input: { key: 'a' } })
+    expect(body.message).toContain('stage 1, self.state.put does not take its arguments: name a value')
+  })
+
   test.for([
     ['void.entropy.manifest >> self.soul.governance', [], 150],
     ['void.entropy.manifest >> self.soul.governance', [{}, { budget: 'deep' }], 500],

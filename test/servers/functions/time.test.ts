@@ -90,6 +90,14 @@ describe('time.schedule', () => {
     expect(await invoke(tenant, 'time.schedule.defer', input)).toMatchObject({ status, body: { code } })
   })
 
+  test.for([
+    ['void.entropy.pour', {}, '"kwargs": name grant or amount'],
+    ['void.entropy.sip', { amount: -1 }, '"kwargs.amount": '],
+  ] as const)('says which argument of %s is wrong', async ([path, kwargs, words], { newTenant }) => {
+    const { body } = await invoke(await newTenant(), 'time.schedule.defer', { path, delay: 1, kwargs })
+    expect(body.message).toContain(`Cannot defer ${path}: ${words}`)
+  })
+
   test('lets nobody defer what they may not do now', async ({ newTenant }) => {
     const viewer = await newTenant('enterprise', ['viewer'])
     const answer = await invoke(viewer, 'time.schedule.defer', { path: 'void.entropy.sip', delay: 1 })
