@@ -39,7 +39,11 @@ export async function readJson(request: Request): Promise<unknown> {
   return value
 }
 
-/** The whole body, unless it is too large: then reading stops at the limit. */
+/**
+ * The whole body, unless it is too large: then reading stops at the limit.
+ *
+ * @throws Failure BODY_TOO_LARGE
+ */
 export async function readText(request: Request): Promise<string> {
   const declared = Number(request.headers.get('content-length') ?? 0)
   if (declared > BODY_LIMIT) throw tooLarge()
@@ -85,8 +89,8 @@ function checkStorable(text: string, value: unknown): void {
     throw notStorable('it contains NUL or half a character')
 }
 
-/** JSON.stringify writes NUL and lone surrogates as escapes, and every other character as itself. */
-function isText(json: string): boolean {
+/** Whether JSON, as JSON.stringify writes it, holds only text that can be stored: NUL and halves of characters are escapes there. */
+export function isText(json: string): boolean {
   return !/(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/.test(json)
 }
 

@@ -218,12 +218,105 @@ describe('a dry run', () => {
     expect(await owner`select from entropy_grants where tenant_id = ${tenant.id}`).toHaveLength(0)
   })
 
+  const SIP = '/v1/agentese/void/entropy/sip'
+  const INVOKE = '/v1/agentese/invoke'
+
+  test.for(['1', 'True', 'yes', 'on'])('is asked for by "%s", too', async (word, { newTenant, owner }) => {
+    const tenant = await newTenant()
+    for (const [path, body] of [
+      [SIP, {}],
+      [INVOKE, { path: 'void.entropy.sip' }],
+    ] as const) {
+      const answer = await tenant.calls('POST', `${path}?dry_run=${word}`, body)
+      expect(answer).toMatchObject({ status: 200, body: { dry_run: true } })
+    }
+    expect(await owner`select from entropy_grants where tenant_id = ${tenant.id}`).toHaveLength(0)
+  })
+
+  test('is not what "no" asks for', async ({ newTenant }) => {
+    const { body } = await (await newTenant()).calls('POST', `${SIP}?dry_run=no`, {})
+    expect(body.result.amount).toBe(0.1)
+  })
+
+  test.for([
+    'dry_run',
+    'dry_run=',
+    'dry_run=perhaps',
+    'dry_run=false&dry_run=true',
+    'DRY_RUN=true',
+    'dry_run=true&foo=bar',
+    'foo=bar',
+    'amount=2',
+    '__proto__=1',
+  ])('is not guessed from "%s": the call is refused', async (query, { newTenant, owner, runtime }) => {
+    const tenant = await newTenant()
+    for (const [path, body] of [
+      [SIP, {}],
+      [INVOKE, { path: 'void.entropy.sip' }],
+      ['/v1/events', { specversion: '1.0', id: '1', source: '/a', type: 'a.b', data: {} }],
+    ] as const) {
+      const headers = path === '/v1/events' ? { 'content-type': 'application/cloudevents+json' } : {}
+      const answer = await tenant.calls('POST', `${path}?${query}`, body, headers)
+      expect(answer, path).toMatchObject({ status: 400, body: { code: 'TYPE_MISMATCH' } })
+    }
+    await runtime.recorder.flush()
+    expect(await owner`select from marks where tenant_id = ${tenant.id}`).toHaveLength(0)
+    expect(await owner`select from outbox where tenant_id = ${tenant.id}`).toHaveLength(0)
+  })
+
+  test('is refused to who may not call, before its query is read', async ({ runtime }) => {
+    const response = await createApp(runtime).request(`${SIP}?foo=bar`, { method: 'POST' })
+    expect(response.status).toBe(401)
+  })
+
+  test('is refused by events, which know of none', async ({ newTenant }) => {
+    const event = { specversion: '1.0', id: '1', source: '/a', type: 'a.b', data: {} }
+    const headers = { 'content-type': 'application/cloudevents+json' }
+    const answer = await (await newTenant()).calls('POST', '/v1/events?dry_run=true', event, headers)
+    expect(answer).toMatchObject({ status: 400, body: { code: 'TYPE_MISMATCH' } })
+  })
+
   test('is refused where there is none', async ({ newTenant, owner }) => {
     const tenant = await newTenant()
     const alias = { alias: 'mine', target: 'self.soul' }
     const answer = await tenant.calls('POST', '/v1/agentese/aliases?dry_run=true', alias)
     expect(answer).toMatchObject({ status: 400, body: { code: 'TYPE_MISMATCH' } })
     expect(await owner`select from aliases where tenant_id = ${tenant.id}`).toHaveLength(0)
+  })
+})
+
+describe('a URL', () => {
+  test.for([
+    ['DELETE', '/v1/agentese/aliases/%00'],
+    ['DELETE', '/v1/agentese/aliases/a%00b'],
+    ['GET', '/v1/agentese/query?pattern=?*&archetype=%00'],
+    ['GET', '/v1/agentese/resolve?path=%00'],
+    ['GET', '/v1/jobs?%00=1'],
+    ['GET', '/v1/jobs?limit=1&limit=100'],
+    ['POST', '/v1/agentese/void/%00/sip'],
+    ['POST', '/v1/agentese/void/entropy/sip?%00'],
+  ] as const)('that nobody can mean is refused: %s %s', async ([method, path], { newTenant }) => {
+    const { status, body } = await (await newTenant()).calls(method, path)
+    expect({ status, code: body.code }).toEqual({ status: 400, code: 'TYPE_MISMATCH' })
+  })
+
+  test('names a holon that is one', async ({ newTenant }) => {
+    const answer = await (await newTenant()).calls('POST', '/v1/agentese/world/a%00b/manifest')
+    expect(answer).toMatchObject({ status: 400, body: { code: 'PATH_SYNTAX' } })
+  })
+})
+
+describe('an event', () => {
+  test('with NUL in an attribute is refused', async ({ newTenant }) => {
+    const headers = {
+      'ce-specversion': '1.0',
+      'ce-id': '1',
+      'ce-source': '/a',
+      'ce-type': 'a.b',
+      'ce-subject': 'a%00b',
+    }
+    const answer = await (await newTenant()).calls('POST', '/v1/events', {}, headers)
+    expect(answer.status).toBe(400)
   })
 })
 
