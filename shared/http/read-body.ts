@@ -42,13 +42,22 @@ export async function readJson(request: Request): Promise<unknown> {
 /**
  * The whole body, unless it is too large: then reading stops at the limit.
  *
- * @throws Failure BODY_TOO_LARGE
+ * @throws Failure BODY_TOO_LARGE, or CONTENT_TYPE where it is compressed
  */
 export async function readText(request: Request): Promise<string> {
+  checkEncoding(request.headers.get('content-encoding') ?? 'identity')
   const declared = Number(request.headers.get('content-length') ?? 0)
   if (declared > BODY_LIMIT) throw tooLarge()
   if (request.headers.has('content-length')) return request.text()
   return request.body === null ? '' : readAtMost(request.body)
+}
+
+/** What is compressed may be a thousand times as large as it looks; nobody needs it for a megabyte. */
+function checkEncoding(encoding: string): void {
+  if (encoding.trim().toLowerCase() === 'identity') return
+  throw new Failure('CONTENT_TYPE', `Cannot read a body with "Content-Encoding: ${encoding}"`, {
+    suggestion: 'Send the body as it is, without Content-Encoding',
+  })
 }
 
 async function readAtMost(body: ReadableStream<Uint8Array>): Promise<string> {

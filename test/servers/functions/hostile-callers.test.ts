@@ -306,6 +306,19 @@ describe('a URL', () => {
   })
 })
 
+describe('a body', () => {
+  test('that is compressed is refused as such', async ({ newTenant }) => {
+    const path = '/v1/agentese/void/entropy/sip'
+    const tenant = await newTenant()
+    const answer = await tenant.calls('POST', path, '...', { 'content-encoding': 'gzip' })
+    expect(answer).toMatchObject({ status: 415, body: { code: 'CONTENT_TYPE' } })
+    expect(answer.body.message).toContain('"Content-Encoding: gzip"')
+    expect(await tenant.calls('POST', path, {}, { 'content-encoding': 'identity' })).toMatchObject({
+      status: 200,
+    })
+  })
+})
+
 describe('an event', () => {
   test('with NUL in an attribute is refused', async ({ newTenant }) => {
     const headers = {
