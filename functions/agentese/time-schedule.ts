@@ -11,6 +11,7 @@ import type { Call } from '../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
 import { subscription } from '../../shared/contract/define-operation.ts'
 import { findAspect } from '../../shared/contract/find-aspect.ts'
+import { Instant } from '../../shared/contract/instant.ts'
 import { cutPage } from '../../shared/contract/pages.ts'
 import { whatIsWrong } from '../../shared/contract/what-is-wrong.ts'
 import { Failure, failureFrom } from '../../shared/failures.ts'
@@ -92,7 +93,7 @@ export const timeSchedule = defineNode('time.schedule', {
       input: z
         .strictObject({
           path: z.string().max(200),
-          at: z.iso.datetime({ offset: true }).optional(),
+          at: Instant.optional(),
           delay: z.number().min(0).max(LONGEST_DELAY_SECONDS).optional(),
           /** Input of that call. */
           kwargs: Input.default({}),
@@ -208,8 +209,8 @@ async function defer({ path: text, at, delay = 0, kwargs }: Deferred, call: Call
   const capabilities = await capabilitiesOf(db, identity)
   checkAccess(path, found, { ...observer, capabilities }, identity)
   checkInput(path, found.endpoint.input, kwargs)
+  const due = at === undefined ? new Date(Date.now() + delay * 1000) : dueAt(at)
   await checkPending(call)
-  const due = at === undefined ? new Date(Date.now() + delay * 1000) : new Date(at)
   const id = uuidv7()
   const scopes = identity.scopes === undefined ? null : db.json(identity.scopes)
   await db`
@@ -217,6 +218,20 @@ async function defer({ path: text, at, delay = 0, kwargs }: Deferred, call: Call
     values (${id}, ${identity.tenant}, ${identity.user}, ${observer.archetype}, ${scopes}, ${path},
             ${db.json(kwargs as never)}, ${due})`
   return { id, path, scheduled_for: due.toISOString(), status: 'pending' as const }
+}
+
+/** @throws Failure TYPE_MISMATCH for a moment that is farther away than a delay can be */
+function dueAt(at: string): Date {
+  const due = new Date(at)
+  if (due.getTime() <= Date.now() + LONGEST_DELAY_SECONDS * 1000) return due
+  const days = LONGEST_DELAY_SECONDS / 86_400
+  throw new Failure(
+    'TYPE_MISMATCH',
+    `Cannot defer a call until "${at}": that is more than ${days} days ahead`,
+    {
+      suggestion: `Name a moment within ${days} days`,
+    },
+  )
 }
 
 function checkInput(path: string, schema: z.ZodType, input: unknown): void {

@@ -1,6 +1,7 @@
 /** `time.trace`: what was done, from the marks that every call leaves. Tells who did what to which path, never what was said. */
 import { z } from 'zod'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
+import { Instant } from '../../shared/contract/instant.ts'
 import { cutPage } from '../../shared/contract/pages.ts'
 import type { Db } from '../../shared/database/database.ts'
 
@@ -35,7 +36,6 @@ interface MarkRow {
   at: Date
 }
 
-const Instant = z.iso.datetime({ offset: true })
 const Limit = z.int().min(1).max(100).default(10)
 /** Part of a path: `void.entropy`, or just `sip`. */
 const Topic = z.string().min(1).max(200)

@@ -306,6 +306,72 @@ describe('a URL', () => {
   })
 })
 
+describe('a moment', () => {
+  const QUESTION_UNTIL = { reason: 'approval_needed', prompt: 'May I?' }
+  const TAKES = [
+    ['time.trace.query', (at: string) => ({ start_time: at })],
+    ['time.trace.query', (at: string) => ({ end_time: at })],
+    ['time.trace.replay', (at: string) => ({ start: at, end: '2026-01-01T00:00:00Z' })],
+    ['time.trace.replay', (at: string) => ({ start: '2026-01-01T00:00:00Z', end: at })],
+    ['time.past.project', (at: string) => ({ target: 'world.house', timestamp: at })],
+    ['time.past.compare', (at: string) => ({ target: 'world.house', t1: at })],
+    ['time.past.compare', (at: string) => ({ target: 'world.house', t1: '2026-01-01T00:00:00Z', t2: at })],
+  ] as const
+  const TAKES_FUTURE = [
+    ['time.schedule.defer', (at: string) => ({ path: 'void.entropy.sip', at })],
+    ['self.semaphore.yield', (at: string) => ({ ...QUESTION_UNTIL, deadline: at })],
+  ] as const
+
+  test.for([
+    '0000-01-01T00:00:00Z',
+    '0001-01-01T00:00:00+01:00',
+    '9999-12-31T23:59:59-23:59',
+    '9999-12-31T23:59:59-01:00',
+    '2026-01-01T00:00:00+16:00',
+    `2026-01-01T00:00:00.${'0'.repeat(200)}Z`,
+  ])('that cannot be kept is refused: %s', async (at, { newTenant }) => {
+    const tenant = await newTenant()
+    for (const [path, inputOf] of [...TAKES, ...TAKES_FUTURE]) {
+      const answer = await tenant.calls('POST', '/v1/agentese/invoke', { path, input: inputOf(at) })
+      expect(answer, path).toMatchObject({ status: 400, body: { code: 'TYPE_MISMATCH' } })
+    }
+    const url = `/v1/agentese/subscribe?pattern=void.**&from=${encodeURIComponent(at)}`
+    expect(await tenant.calls('GET', url)).toMatchObject({ status: 400 })
+    const event = { specversion: '1.0', id: '1', source: '/a', type: 'a.b', time: at, data: {} }
+    const headers = { 'content-type': 'application/cloudevents+json' }
+    expect(await tenant.calls('POST', '/v1/events', event, headers)).toMatchObject({ status: 400 })
+  })
+
+  test.for([
+    '0001-01-01T00:00:00Z',
+    '9999-12-31T23:59:59.999999999Z',
+    '2026-01-01T00:00:00+15:59',
+    '2026-01-01T00:00:00-15:59',
+  ])('at the edge is taken: %s', async (at, { newTenant }) => {
+    const tenant = await newTenant()
+    for (const [path, inputOf] of TAKES) {
+      const answer = await tenant.calls('POST', '/v1/agentese/invoke', { path, input: inputOf(at) })
+      expect(answer, path).toMatchObject({ status: 200 })
+    }
+  })
+
+  test('far ahead is no moment for a call, and one for a question', async ({ newTenant, owner }) => {
+    const tenant = await newTenant()
+    const at = new Date(Date.now() + 367 * 86_400_000).toISOString()
+    const [defer, ask] = TAKES_FUTURE
+    const deferred = await tenant.calls('POST', '/v1/agentese/invoke', {
+      path: defer[0],
+      input: defer[1](at),
+    })
+    expect(deferred).toMatchObject({ status: 400, body: { code: 'TYPE_MISMATCH' } })
+    expect(deferred.body.message).toContain('366 days')
+    expect(await owner`select from schedules where tenant_id = ${tenant.id}`).toHaveLength(0)
+    const late = '9999-12-31T23:59:59Z'
+    const asked = await tenant.calls('POST', '/v1/agentese/invoke', { path: ask[0], input: ask[1](late) })
+    expect(asked).toMatchObject({ status: 200 })
+  })
+})
+
 describe('a body', () => {
   test('that is compressed is refused as such', async ({ newTenant }) => {
     const path = '/v1/agentese/void/entropy/sip'
