@@ -7,6 +7,7 @@ import { parseExpression } from '../../shared/agentese/expression.ts'
 import { Envelope, Rehearsal } from '../../shared/contract/answers.ts'
 import { Accepted, type Call } from '../../shared/contract/call.ts'
 import { defineOperation, route } from '../../shared/contract/define-operation.ts'
+import { AnyObject } from '../../shared/contract/json-object.ts'
 import { failureFrom } from '../../shared/failures.ts'
 import { aliasRoutes } from './logos/aliases.ts'
 import { CompositionResult, runComposition } from './logos/composition.ts'
@@ -15,8 +16,6 @@ import { MODES, planComposition, type Plan } from './logos/composition-plan.ts'
 import { discoveryRoutes } from './logos/discovery.ts'
 import { queryRoute } from './logos/query.ts'
 import { expanderFor, findPath } from './logos/resolve.ts'
-
-const AnyInput = z.record(z.string(), z.unknown())
 
 const Observer = z.strictObject({ archetype: z.string().max(64).optional() })
 
@@ -31,9 +30,9 @@ const CompositionRehearsal = Rehearsal.omit({ category: true, permission: true, 
 const ComposeInput = z.strictObject({
   expression: z.string().max(MAX_EXPRESSION),
   /** Arguments of the first stage; what a composition without stages returns. */
-  input: AnyInput.default({}),
+  input: AnyObject.default({}),
   /** Arguments of each stage, in their order; instead of `input`. */
-  inputs: z.array(AnyInput).max(20).optional(),
+  inputs: z.array(AnyObject).max(20).optional(),
   mode: z.enum(MODES).default('fail-fast'),
   observer: Observer.optional(),
   dry_run: z.boolean().default(false),
@@ -54,7 +53,7 @@ export const logos = defineOperation({
       summary: 'Invoke a path or an expression as an observer',
       input: z.strictObject({
         path: z.string().max(MAX_EXPRESSION),
-        input: AnyInput.default({}),
+        input: AnyObject.default({}),
         observer: Observer.optional(),
         dry_run: z.boolean().default(false),
       }),

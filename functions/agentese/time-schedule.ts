@@ -12,6 +12,7 @@ import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.t
 import { subscription } from '../../shared/contract/define-operation.ts'
 import { findAspect } from '../../shared/contract/find-aspect.ts'
 import { Instant } from '../../shared/contract/instant.ts'
+import { AnyObject } from '../../shared/contract/json-object.ts'
 import { cutPage } from '../../shared/contract/pages.ts'
 import { whatIsWrong } from '../../shared/contract/what-is-wrong.ts'
 import { Failure, failureFrom } from '../../shared/failures.ts'
@@ -26,12 +27,11 @@ const MOST_ATTEMPTS = 6
 const DUE = 'io.kgents.schedule.due'
 
 const STATUSES = ['pending', 'running', 'executed', 'failed', 'cancelled'] as const
-const Input = z.record(z.string(), z.unknown())
 
 const Schedule = z.strictObject({
   id: z.uuid(),
   path: z.string(),
-  input: Input,
+  input: z.record(z.string(), z.unknown()),
   archetype: z.string(),
   scheduled_for: z.string(),
   status: z.enum(STATUSES),
@@ -96,7 +96,7 @@ export const timeSchedule = defineNode('time.schedule', {
           at: Instant.optional(),
           delay: z.number().min(0).max(LONGEST_DELAY_SECONDS).optional(),
           /** Input of that call. */
-          kwargs: Input.default({}),
+          kwargs: AnyObject.default({}),
         })
         .refine(({ at, delay }) => (at === undefined) !== (delay === undefined), 'name at or delay'),
       output: z.strictObject({

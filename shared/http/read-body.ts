@@ -90,12 +90,26 @@ export function checkDepth(text: string): void {
   if (depthOf(text) > MAX_DEPTH) throw notStorable(`it is nested deeper than ${MAX_DEPTH} levels`)
 }
 
-/** @throws Failure BODY_SYNTAX for what is JSON and still cannot be stored: NUL, halves of characters, bottomless nesting */
+/**
+ * @throws Failure BODY_SYNTAX for what is JSON and still cannot be stored: NUL, halves of characters, bottomless nesting,
+ *   numbers beyond all measure
+ */
 function checkStorable(text: string, value: unknown): void {
   checkDepth(text)
   // Both can only come in as escapes.
   if (text.includes('\\u') && !isText(JSON.stringify(value)))
     throw notStorable('it contains NUL or half a character')
+  if (LARGE_NUMBER.test(text) && isBeyondMeasure(value))
+    throw notStorable('it contains a number that is too large')
+}
+
+/** What any number looks like that is larger than numbers can be; few others do, and few texts. */
+const LARGE_NUMBER = /[eE]\+?\d{2}|\d{300}/
+
+/** Whether a number in it has become infinite; it would be stored as null. */
+function isBeyondMeasure(value: unknown): boolean {
+  if (typeof value === 'number') return !Number.isFinite(value)
+  return typeof value === 'object' && value !== null && Object.values(value).some(isBeyondMeasure)
 }
 
 /** Whether JSON, as JSON.stringify writes it, holds only text that can be stored: NUL and halves of characters are escapes there. */

@@ -373,6 +373,51 @@ describe('a moment', () => {
 })
 
 describe('a body', () => {
+  const PUT = '/v1/agentese/self/state/put'
+  const MANY = '9'.repeat(310)
+
+  test.for([
+    [PUT, '{"key":"a","value":1e400}'],
+    [PUT, '{"key":"a","value":{"deep":[-1E+309]}}'],
+    [PUT, `{"key":"a","value":${MANY}}`],
+    ['/v1/agentese/invoke', '{"path":"self.state.put","input":{"key":"a","value":1e400}}'],
+    ['/v1/agentese/compose', '{"expression":"self.state.put","input":{"key":"a","value":1e400}}'],
+  ] as const)('with a number beyond all measure is refused: %s %s', async ([path, text], { newTenant }) => {
+    const tenant = await newTenant()
+    expect(await tenant.calls('POST', path, text)).toMatchObject({
+      status: 400,
+      body: { code: 'BODY_SYNTAX' },
+    })
+    expect((await tenant.calls('POST', '/v1/agentese/self/state/manifest', {})).body.result.keys).toBe(0)
+  })
+
+  test.for(['1e308', '1e-400', '"1e400"', `"${MANY}"`, '12345678901234567890'])(
+    'with %s is taken',
+    async (value, { newTenant }) => {
+      const tenant = await newTenant()
+      expect((await tenant.calls('POST', PUT, `{"key":"a","value":${value}}`)).status).toBe(200)
+    },
+  )
+
+  const PROTOTYPE = '{"__proto__":{"amount":3}}'
+
+  test.for([
+    ['/v1/agentese/void/entropy/sip', PROTOTYPE],
+    ['/v1/agentese/invoke', `{"path":"void.entropy.sip","input":${PROTOTYPE}}`],
+    ['/v1/agentese/compose', `{"expression":"void.entropy.sip","input":${PROTOTYPE}}`],
+    ['/v1/agentese/compose', `{"expression":"void.entropy.sip","inputs":[${PROTOTYPE}]}`],
+    ['/v1/agentese/time/schedule/defer', `{"path":"void.entropy.sip","delay":1,"kwargs":${PROTOTYPE}}`],
+    ['/v1/agentese/world/house/define', `{"state":${PROTOTYPE}}`],
+    ['/v1/agentese/world/tool/invoke', `{"tool":"weather","arguments":${PROTOTYPE}}`],
+  ] as const)(
+    'with "__proto__" is refused, and not thinned out: %s %s',
+    async ([path, text], { newTenant }) => {
+      const { status, body } = await (await newTenant()).calls('POST', path, text)
+      expect({ status, code: body.code }).toEqual({ status: 400, code: 'TYPE_MISMATCH' })
+      expect(body.message).toContain('"__proto__"')
+    },
+  )
+
   test('that is compressed is refused as such', async ({ newTenant }) => {
     const path = '/v1/agentese/void/entropy/sip'
     const tenant = await newTenant()
