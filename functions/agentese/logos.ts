@@ -27,16 +27,21 @@ const CompositionRehearsal = Rehearsal.omit({ category: true, permission: true, 
   stages: z.array(z.string()),
 })
 
-const ComposeInput = z.strictObject({
-  expression: z.string().max(MAX_EXPRESSION),
-  /** Arguments of the first stage; what a composition without stages returns. */
-  input: AnyObject.default({}),
-  /** Arguments of each stage, in their order; instead of `input`. */
-  inputs: z.array(AnyObject).max(20).optional(),
-  mode: z.enum(MODES).default('fail-fast'),
-  observer: Observer.optional(),
-  dry_run: z.boolean().default(false),
-})
+const ComposeInput = z
+  .strictObject({
+    expression: z.string().max(MAX_EXPRESSION),
+    /** Arguments of the first stage; what a composition without stages returns. */
+    input: AnyObject.optional(),
+    /** Arguments of each stage, in their order; instead of `input`. */
+    inputs: z.array(AnyObject).max(20).optional(),
+    mode: z.enum(MODES).default('fail-fast'),
+    observer: Observer.optional(),
+    dry_run: z.boolean().default(false),
+  })
+  .refine(
+    ({ input, inputs }) => input === undefined || inputs === undefined,
+    'name input, of the first stage, or inputs, of each',
+  )
 
 export const logos = defineOperation({
   name: 'logos',
@@ -84,14 +89,11 @@ export const logos = defineOperation({
       ],
       transaction: false,
       streams: true,
-      async handle({ expression, input, inputs, mode, observer, dry_run }, call) {
+      async handle({ expression, input = {}, inputs = [input], mode, observer, dry_run }, call) {
         const parsed = parseExpression(expression, await expanderFor(expression, call))
         const archetype = observer?.archetype ?? call.asked
-        const plan = await planComposition(
-          { expression: parsed, inputs: inputs ?? [input], mode, archetype },
-          call,
-        )
-        return run(plan, input, dry_run, call)
+        const plan = await planComposition({ expression: parsed, inputs, mode, archetype }, call)
+        return run(plan, inputs[0] ?? {}, dry_run, call)
       },
     }),
 

@@ -98,6 +98,16 @@ describe('logos composes', () => {
     expect(body).toMatchObject({ final_result: { n: 7 }, stages: [] })
   })
 
+  test('takes arguments of the first stage or of each, and not both', async ({ newTenant }) => {
+    const tenant = await newTenant()
+    const expression = `${N}.double >> ${N}.double`
+    const both = await compose(tenant, expression, { input: { n: 1 }, inputs: [{ n: 2 }] })
+    expect(both).toMatchObject({ status: 400, body: { code: 'TYPE_MISMATCH' } })
+    for (const one of [{ input: { n: 2 } }, { inputs: [{ n: 2 }] }, { inputs: [{ n: 2 }, {}] }])
+      expect((await compose(tenant, expression, one)).body.final_result).toEqual({ n: 8 })
+    expect((await compose(tenant, 'Id', { inputs: [{ n: 7 }] })).body.final_result).toEqual({ n: 7 })
+  })
+
   test('fails with the failure of the stage, and tells which and what was done before', async ({
     newTenant,
   }) => {
