@@ -299,6 +299,12 @@ describe('logos finds', () => {
     const page = await ask('pattern=?*&limit=1&offset=1')
     expect(page.body).toMatchObject({ limit: 1, offset: 1, has_more: true, matches: [{}] })
     expect(await ask('pattern=?*&limit=1001')).toMatchObject({ status: 400, body: { code: 'QUERY_BOUND' } })
+    for (const no of ['limit=', 'limit=1.5', 'limit=1e2', 'limit=x', 'offset=', 'offset=1.5', 'offset=0x10'])
+      expect(await ask(`pattern=?*&${no}`), no).toMatchObject({
+        status: 400,
+        body: { code: 'TYPE_MISMATCH' },
+      })
+    expect((await ask('pattern=?*&limit=0&offset=-3')).body).toMatchObject({ limit: 1, offset: 0 })
     expect(await ask('pattern=world.*')).toMatchObject({ status: 400, body: { code: 'QUERY_SYNTAX' } })
     expect(await ask('pattern=?*&dry_run=true')).toMatchObject({ body: { cost_estimate: 0.5, matches: [] } })
     const other = await newTenant()
