@@ -41,6 +41,9 @@ const Schedule = z.strictObject({
   job: z.string().nullable(),
 })
 
+/** A schedule among others: what goes in and what came out may each be large. */
+const Listed = Schedule.omit({ input: true, result: true })
+
 interface ScheduleRow {
   id: string
   user_id: string
@@ -56,6 +59,7 @@ interface ScheduleRow {
   error: { code: string; message: string } | null
   job_id: string | null
 }
+type ListedRow = Omit<ScheduleRow, 'input' | 'result'>
 
 export const timeSchedule = defineNode('time.schedule', {
   summary: 'Calls that are to be made later',
@@ -127,40 +131,55 @@ export const timeSchedule = defineNode('time.schedule', {
           given: [{ path: 'time.schedule.defer', input: { path: 'void.entropy.sip', delay: 3600 } }],
         },
       ],
-      async handle({ id }, { db, identity }) {
+      async handle({ id }, call) {
+        const { db, identity } = call
         const [cancelled] = await db<ScheduleRow[]>`
           update schedules set status = 'cancelled', finished_at = now()
           where id = ${id} and user_id = ${identity.user} and status = 'pending' returning *`
         if (cancelled !== undefined) return describe(cancelled)
-        const [found] = await db<ScheduleRow[]>`
-          select * from schedules where id = ${id} and user_id = ${identity.user}`
-        if (found === undefined) throw unknownSchedule(id)
-        throw new Failure('STATE_CONFLICT', `Cannot cancel "${id}": it is ${found.status}`, {
+        const { status } = await find(id, call)
+        throw new Failure('STATE_CONFLICT', `Cannot cancel "${id}": it is ${status}`, {
           suggestion: 'Only a pending call can be taken back',
         })
       },
     }),
 
+    status: aspect({
+      category: 'P',
+      summary: 'How one of your calls stands, with its input and what came of it',
+      effects: ['reads:schedule'],
+      input: z.strictObject({ id: z.uuid() }),
+      output: Schedule,
+      examples: [
+        {
+          summary: 'Was it made?',
+          input: { id: { $from: 'given.0.result.id' } },
+          given: [{ path: 'time.schedule.defer', input: { path: 'void.entropy.sip', delay: 3600 } }],
+        },
+      ],
+      handle: async ({ id }, call) => describe(await find(id, call)),
+    }),
+
     list: aspect({
       category: 'P',
-      summary: 'Your calls, those ordered last first',
+      summary: 'Your calls, those ordered last first; status tells of one what came of it',
       effects: ['reads:schedule'],
       input: z.strictObject({
         status: z.enum(STATUSES).optional(),
         limit: z.int().min(1).max(100).default(20),
         cursor: z.uuid().optional(),
       }),
-      output: z.strictObject({ schedules: z.array(Schedule), next_cursor: z.uuid().nullable() }),
+      output: z.strictObject({ schedules: z.array(Listed), next_cursor: z.uuid().nullable() }),
       examples: [{ summary: 'What waits', input: { status: 'pending' } }],
       async handle({ status = null, limit, cursor = null }, { db, identity }) {
-        const rows = await db<ScheduleRow[]>`
-          select * from schedules
+        const rows = await db<ListedRow[]>`
+          select id, path, archetype, due_at, status, finished_at, error, job_id from schedules
           where user_id = ${identity.user} and (${status}::text is null or status = ${status})
             and (${cursor}::uuid is null or id < ${cursor})
           order by id desc limit ${limit + 1}`
         const { page, next_cursor } = cutPage(rows, limit, ({ id }) => id)
         return {
-          schedules: page.map(describe),
+          schedules: page.map(list),
           next_cursor,
         }
       },
@@ -308,23 +327,29 @@ async function load(db: Call['db'], id: string): Promise<ScheduleRow | undefined
 }
 
 function describe(row: ScheduleRow): z.infer<typeof Schedule> {
-  const { id, path, input, archetype, due_at, status, finished_at, result, error, job_id } = row
+  return { ...list(row), input: row.input, result: row.result }
+}
+
+function list(row: ListedRow): z.infer<typeof Listed> {
+  const { id, path, archetype, due_at, status, finished_at, error, job_id } = row
   return {
     id,
     path,
-    input,
     archetype,
     scheduled_for: due_at.toISOString(),
     status,
     executed_at: finished_at?.toISOString() ?? null,
-    result,
     error,
     job: job_id,
   }
 }
 
-function unknownSchedule(id: string): Failure {
-  return new Failure('NOT_FOUND', `Cannot find "${id}" among your calls`, {
+/** @throws Failure NOT_FOUND for what is not the caller's own */
+async function find(id: string, { db, identity }: Call): Promise<ScheduleRow> {
+  const [row] = await db<ScheduleRow[]>`
+    select * from schedules where id = ${id} and user_id = ${identity.user}`
+  if (row !== undefined) return row
+  throw new Failure('NOT_FOUND', `Cannot find "${id}" among your calls`, {
     suggestion: 'time.schedule.list shows them',
   })
 }

@@ -1,9 +1,14 @@
 import { describe, expect } from 'vitest'
+import { colleagueOf } from './colleague.ts'
 import { testWith, type Tenant } from './world.ts'
 
 const test = testWith()
-const invoke = (tenant: Tenant, path: string, input: object = {}, headers?: Record<string, string>) =>
-  tenant.calls('POST', `/v1/agentese/${path.replaceAll('.', '/')}`, input, headers)
+const invoke = (
+  tenant: Pick<Tenant, 'calls'>,
+  path: string,
+  input: object = {},
+  headers?: Record<string, string>,
+) => tenant.calls('POST', `/v1/agentese/${path.replaceAll('.', '/')}`, input, headers)
 
 describe('time.schedule', () => {
   test('makes a due call once, however often the tick and its word come', async ({
@@ -29,7 +34,9 @@ describe('time.schedule', () => {
     await owner`delete from inbox where tenant_id = ${tenant.id}`
     for (const { event } of words) await delivers(JSON.parse(event))
     const { body: listed } = await invoke(tenant, 'time.schedule.list')
-    expect(listed.result.schedules).toMatchObject([{ status: 'executed', result: { amount: 1 } }])
+    expect(listed.result.schedules).toMatchObject([{ status: 'executed' }])
+    const { body: told } = await invoke(tenant, 'time.schedule.status', { id: body.result.id })
+    expect(told.result).toMatchObject({ status: 'executed', input: { amount: 1 }, result: { amount: 1 } })
     expect(await owner`select from entropy_grants where tenant_id = ${tenant.id}`).toHaveLength(1)
   })
 
@@ -68,6 +75,8 @@ describe('time.schedule', () => {
     newTenant,
     settles,
     ticks,
+    owner,
+    runtime,
   }) => {
     const tenant = await newTenant()
     const { body } = await invoke(tenant, 'time.schedule.defer', { path: 'void.entropy.sip', delay: 3600 })
@@ -76,8 +85,18 @@ describe('time.schedule', () => {
     await settles(tenant)
     expect((await invoke(tenant, 'time.schedule.cancel', { id })).body.result.status).toBe('cancelled')
     expect(await invoke(tenant, 'time.schedule.cancel', { id })).toMatchObject({ status: 409 })
-    const other = await newTenant()
-    expect(await invoke(other, 'time.schedule.cancel', { id })).toMatchObject({ status: 404 })
+    for (const other of [await newTenant(), await colleagueOf(tenant, { owner, runtime })])
+      for (const verb of ['cancel', 'status'])
+        expect(await invoke(other, `time.schedule.${verb}`, { id })).toMatchObject({ status: 404 })
+  })
+
+  test('lists calls without what went in and came out, which may be large', async ({ newTenant }) => {
+    const tenant = await newTenant()
+    const kwargs = { content: 'x'.repeat(20_000) }
+    await invoke(tenant, 'time.schedule.defer', { path: 'self.memory.engram', delay: 60, kwargs })
+    const { body } = await invoke(tenant, 'time.schedule.list', { limit: 100 })
+    expect(body.result.schedules).toHaveLength(1)
+    expect(JSON.stringify(body).length).toBeLessThan(2000)
   })
 
   test.for([
