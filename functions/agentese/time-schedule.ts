@@ -18,6 +18,7 @@ import { whatIsWrong } from '../../shared/contract/what-is-wrong.ts'
 import { Failure, failureFrom } from '../../shared/failures.ts'
 import { currentIdentity } from '../../shared/identity/current-identity.ts'
 import { checkAccess } from '../../shared/pipeline/check-access.ts'
+import { oneAtATime } from './one-at-a-time.ts'
 
 /** Calls that one person may have waiting. */
 const MOST_PENDING = 1000
@@ -261,7 +262,10 @@ function checkInput(path: string, schema: z.ZodType, input: unknown): void {
   })
 }
 
-async function checkPending({ db, identity }: Call): Promise<void> {
+/** @throws Failure QUOTA_EXCEEDED where as many calls of this person wait as may */
+async function checkPending(call: Call): Promise<void> {
+  const { db, identity } = call
+  await oneAtATime(`schedules of ${identity.user}`, call)
   const [row] = await db<{ count: number }[]>`
     select count(*)::int as count from schedules where user_id = ${identity.user} and status = 'pending'`
   if ((row?.count ?? 0) < MOST_PENDING) return

@@ -99,6 +99,23 @@ describe('time.schedule', () => {
     expect(JSON.stringify(body).length).toBeLessThan(2000)
   })
 
+  test('keeps a thousand calls waiting for one person, also for a crowd at once', async ({
+    newTenant,
+    owner,
+  }) => {
+    const tenant = await newTenant()
+    await owner`
+      insert into schedules (id, tenant_id, user_id, archetype, path, input, due_at)
+      select gen_random_uuid(), ${tenant.id}, ${tenant.user}, 'developer', 'void.entropy.sip', '{}', now() + interval '1 day'
+      from generate_series(1, 998)`
+    const deferred = await Promise.all(
+      Array.from({ length: 6 }, () =>
+        invoke(tenant, 'time.schedule.defer', { path: 'void.entropy.sip', delay: 60 }),
+      ),
+    )
+    expect(deferred.map(({ status }) => status).sort()).toEqual([200, 200, 429, 429, 429, 429])
+  })
+
   test.for([
     [{ path: 'void.nothing.sip', delay: 1 }, 404, 'NODE_NOT_REGISTERED'],
     [{ path: 'void.entropy.sip', delay: 1, kwargs: { amount: -1 } }, 400, 'TYPE_MISMATCH'],
