@@ -17,7 +17,7 @@ import { cutPage } from '../../shared/contract/pages.ts'
 import { whatIsWrong } from '../../shared/contract/what-is-wrong.ts'
 import { Failure, failureFrom } from '../../shared/failures.ts'
 import { currentIdentity } from '../../shared/identity/current-identity.ts'
-import { checkAccess } from '../../shared/pipeline/check-access.ts'
+import { checkAccess, checkMayBeKept } from '../../shared/pipeline/check-access.ts'
 import { oneAtATime } from './one-at-a-time.ts'
 
 /** Calls that one person may have waiting. */
@@ -228,6 +228,7 @@ async function defer({ path: text, at, delay = 0, kwargs }: Deferred, call: Call
   }
   const capabilities = await capabilitiesOf(db, identity)
   checkAccess(path, found, { ...observer, capabilities }, identity)
+  checkMayBeKept(path, found)
   checkInput(path, found.endpoint.input, kwargs)
   const due = at === undefined ? new Date(Date.now() + delay * 1000) : dueAt(at)
   await checkPending(call)

@@ -10,6 +10,7 @@ import { defineOperation, route, subscription } from '../../shared/contract/defi
 import { findAspect } from '../../shared/contract/find-aspect.ts'
 import { isReserved } from '../../shared/events/tenant-event.ts'
 import { Failure } from '../../shared/failures.ts'
+import { checkMayBeKept } from '../../shared/pipeline/check-access.ts'
 import { MAPPING_MATCHED, MappedEvent, MAX_MAPPINGS } from './event-mappings/matching.ts'
 import { runMapping } from './event-mappings/run.ts'
 import { describe, findMapping, listMappings, Mapping, type MappingRow } from './event-mappings/rows.ts'
@@ -126,11 +127,13 @@ async function create(
     )
   }
   const path = formatPath(parsePath(wanted.path))
-  if (findAspect(await platform.catalog(), path) === undefined) {
+  const found = findAspect(await platform.catalog(), path)
+  if (found === undefined) {
     throw new Failure('NODE_NOT_REGISTERED', `Cannot map to "${path}": no node serves it`, {
       suggestion: 'GET /v1/agentese/discover lists every path',
     })
   }
+  checkMayBeKept(path, found)
   const [counted] = await db<{ count: number }[]>`select count(*)::int as count from event_mappings`
   if ((counted?.count ?? 0) >= MAX_MAPPINGS) {
     throw new Failure('QUOTA_EXCEEDED', `Cannot make a mapping: your tenant has ${MAX_MAPPINGS} already`, {

@@ -14,7 +14,7 @@ import { inputSchemaOf, outputSchemaOf } from '../../../shared/contract/schemas.
 import type { FoundAspect } from '../../../shared/contract/find-aspect.ts'
 import { whatIsWrong } from '../../../shared/contract/what-is-wrong.ts'
 import { Failure, type FailureCode, type FailureFacts } from '../../../shared/failures.ts'
-import { checkAccess } from '../../../shared/pipeline/check-access.ts'
+import { checkAccess, checkMayBeKept } from '../../../shared/pipeline/check-access.ts'
 import { findPath } from './resolve.ts'
 
 export const MODES = ['fail-fast', 'collect'] as const
@@ -55,7 +55,7 @@ export interface Asked {
  * Plans a composition.
  *
  * @throws Failure with `details.stage`, the first is 1: NODE_NOT_REGISTERED, TYPE_MISMATCH where a result does not
- *   fit, AFFORDANCE_DENIED or SCOPE_MISSING where the caller may not
+ *   fit or an input is a secret, AFFORDANCE_DENIED or SCOPE_MISSING where the caller may not
  */
 export async function planComposition(asked: Asked, call: Call): Promise<Plan> {
   const { expression, inputs, mode, archetype } = asked
@@ -136,7 +136,10 @@ async function checkStages(
   const capabilities = restricted ? await call.transact('read', ({ db }) => capabilitiesOf(db, identity)) : []
   found.forEach((each, at) => {
     const path = paths[at] ?? ''
-    atStage(at, path, () => checkAccess(path, each, { ...observer, capabilities }, identity))
+    atStage(at, path, () => {
+      checkAccess(path, each, { ...observer, capabilities }, identity)
+      checkMayBeKept(path, each)
+    })
   })
 }
 
