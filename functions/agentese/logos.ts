@@ -142,8 +142,9 @@ async function invokePath(
   const { definition } = findPath(path, await call.platform.catalog())
   const { idempotencyKey } = call
   const request = { function: definition.name, path, input, idempotencyKey, archetype, dryRun }
-  const { status, body } = await call.platform.dispatch(request, call)
+  const { status, body, repeated } = await call.platform.dispatch(request, call)
   if (status >= 400) throw failureFrom(body)
+  if (repeated === true) call.repeats()
   if (status === 202) {
     const { job } = body as { job: { id: string; status: string } }
     return new Accepted(job.id, job.status)
@@ -151,10 +152,10 @@ async function invokePath(
   return body as Envelope
 }
 
-function run(plan: Plan, input: unknown, dryRun: boolean, call: Call): Promise<Invoked> | Invoked {
+async function run(plan: Plan, input: unknown, dryRun: boolean, call: Call): Promise<Invoked> {
   if (dryRun) return rehearsalOf(plan)
   if (plan.asynchronous) return beginComposition(plan, input, call)
-  return runComposition(plan, input, call.idempotencyKey, call.platform, call)
+  return runComposition(plan, input, call)
 }
 
 function rehearsalOf({

@@ -253,6 +253,28 @@ describe('a composition that asks a model', () => {
     expect(body.job.result.final_result).toEqual({ n: 40 })
   })
 
+  test('tells that it is answered again', async ({ newTenant }) => {
+    const tenant = await newTenant()
+    const ask = async (what: 'invoke' | 'compose', body: object, key: string) => {
+      const { headers, status } = await tenant.calls('POST', `/v1/agentese/${what}`, body, {
+        'idempotency-key': key,
+      })
+      return [status, headers.get('idempotency-replayed')]
+    }
+    for (const [what, body, status] of [
+      ['invoke', { path: `${N}.double`, input: { n: 1 } }, 200],
+      ['invoke', { path: `${N}.ask` }, 202],
+      ['compose', { expression: `${N}.double >> ${N}.double` }, 200],
+      ['compose', { expression: `${N}.double >> ${N}.ask` }, 202],
+    ] as const) {
+      const key = JSON.stringify(body)
+      expect(await ask(what, body, key)).toEqual([status, null])
+      expect(await ask(what, body, key)).toEqual([status, 'true'])
+    }
+    const looks = { expression: `${N}.double >> ${N}.manifest` }
+    for (let times = 0; times < 2; times++) expect(await ask('compose', looks, 'looks')).toEqual([200, null])
+  })
+
   test('answers the same job to the same key', async ({ newTenant }) => {
     const tenant = await newTenant()
     const ask = () =>
