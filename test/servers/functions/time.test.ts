@@ -113,7 +113,9 @@ describe('time.schedule', () => {
         invoke(tenant, 'time.schedule.defer', { path: 'void.entropy.sip', delay: 60 }),
       ),
     )
-    expect(deferred.map(({ status }) => status).sort()).toEqual([200, 200, 429, 429, 429, 429])
+    expect(deferred.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([
+      200, 200, 429, 429, 429, 429,
+    ])
   })
 
   test.for([
