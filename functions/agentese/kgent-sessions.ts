@@ -3,9 +3,9 @@ import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
 import { cutPage } from '../../shared/contract/pages.ts'
+import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
 import { Failure } from '../../shared/failures.ts'
 import type { Tier } from '../../shared/identity/identity.ts'
-import { oneAtATime } from './one-at-a-time.ts'
 import { MODES, type Mode } from './soul-persona.ts'
 
 /** A conversation in which nobody has said anything for so long is over. */

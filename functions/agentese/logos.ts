@@ -56,6 +56,7 @@ export const logos = defineOperation({
     invoke: route({
       route: 'POST /v1/agentese/invoke',
       summary: 'Invoke a path or an expression as an observer',
+      scopes: [],
       input: z.strictObject({
         path: z.string().max(MAX_EXPRESSION),
         input: AnyObject.default({}),
@@ -79,6 +80,7 @@ export const logos = defineOperation({
     compose: route({
       route: 'POST /v1/agentese/compose',
       summary: 'Run paths one after the other: a >> b, or context.holon.pipe(aspect, aspect)',
+      scopes: [],
       input: ComposeInput,
       output: z.union([CompositionResult, CompositionRehearsal]),
       examples: [
@@ -101,6 +103,7 @@ export const logos = defineOperation({
     invokeByUrl: route({
       route: 'POST /v1/agentese/:context/:holon/:aspect',
       summary: 'Invoke a path by its URL',
+      scopes: [],
       input: z.looseObject({ context: z.string(), holon: z.string(), aspect: z.string() }),
       output: Envelope,
       transaction: false,

@@ -4,8 +4,8 @@
  */
 import { v7 as uuidv7 } from 'uuid'
 import type { Call } from '../../shared/contract/call.ts'
+import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
 import { Failure } from '../../shared/failures.ts'
-import { oneAtATime } from './one-at-a-time.ts'
 
 /** What one person may keep. */
 export const KEYS = 200

@@ -8,8 +8,8 @@ import { capabilitiesOf } from '../../shared/agentese/capabilities.ts'
 import { archetypesFor } from '../../shared/agentese/observer.ts'
 import type { Call } from '../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
+import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
 import { Failure } from '../../shared/failures.ts'
-import { oneAtATime } from './one-at-a-time.ts'
 
 const Capability = z
   .string()

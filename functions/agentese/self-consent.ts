@@ -7,8 +7,8 @@ import { formatPath, parsePath } from '../../shared/agentese/path.ts'
 import type { Call } from '../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
 import { cutPage } from '../../shared/contract/pages.ts'
+import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
 import { Failure } from '../../shared/failures.ts'
-import { oneAtATime } from './one-at-a-time.ts'
 
 /** The longest time that a consent may be limited to, in seconds: a year. */
 const LONGEST = 366 * 24 * 3600

@@ -8,8 +8,8 @@ import type { PendingQuery, Row } from 'postgres'
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
 import { cutPage } from '../../shared/contract/pages.ts'
+import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
 import { Failure } from '../../shared/failures.ts'
-import { oneAtATime } from './one-at-a-time.ts'
 
 export const REASONS = [
   'approval_needed',

@@ -15,10 +15,10 @@ import { Instant } from '../../shared/contract/instant.ts'
 import { AnyObject } from '../../shared/contract/json-object.ts'
 import { cutPage } from '../../shared/contract/pages.ts'
 import { whatIsWrong } from '../../shared/contract/what-is-wrong.ts'
+import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
 import { Failure, failureFrom } from '../../shared/failures.ts'
 import { currentIdentity } from '../../shared/identity/current-identity.ts'
 import { checkAccess, checkMayBeKept } from '../../shared/pipeline/check-access.ts'
-import { oneAtATime } from './one-at-a-time.ts'
 
 /** Calls that one person may have waiting. */
 const MOST_PENDING = 1000

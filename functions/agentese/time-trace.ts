@@ -1,9 +1,10 @@
 /** `time.trace`: what was done, from the marks that every call leaves. Tells who did what to which path, never what was said. */
 import { z } from 'zod'
+import { readableMarks } from '../../shared/agentese/visibility.ts'
+import type { Call } from '../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
 import { Instant } from '../../shared/contract/instant.ts'
 import { cutPage } from '../../shared/contract/pages.ts'
-import type { Db } from '../../shared/database/database.ts'
 
 const Trace = z.strictObject({
   mark: z.uuid(),
@@ -81,9 +82,11 @@ export const timeTrace = defineNode('time.trace', {
       }),
       examples: [{ summary: 'Look at the record', input: {} }],
       async handle(_input, { db, identity }) {
+        const readable = readableMarks(db, identity)
         const [row] = await db<Overview[]>`
-          select (select count(*)::int from marks) as trace_count,
-                 (select min(at) from marks) as earliest, (select max(at) from marks) as latest,
+          select (select count(*)::int from marks where ${readable}) as trace_count,
+                 (select min(at) from marks where ${readable}) as earliest,
+                 (select max(at) from marks where ${readable}) as latest,
                  count(*)::int as scheduled_count, min(due_at) as next, max(due_at) as horizon
           from schedules where status = 'pending' and user_id = ${identity.user}`
         return {
@@ -110,8 +113,8 @@ export const timeTrace = defineNode('time.trace', {
         source: z.literal('marks'),
       }),
       examples: [{ summary: 'The last sips', input: { topic: 'void.entropy', limit: 5 } }],
-      async handle({ topic = null, limit }, { db }) {
-        const { page } = await readMarks(db, { ...ANY, topic, limit })
+      async handle({ topic = null, limit }, call) {
+        const { page } = await readMarks(call, { ...ANY, topic, limit })
         const traces = page.map(describe).toReversed()
         return { topic, traces, total: traces.length, source: 'marks' as const }
       },
@@ -137,8 +140,8 @@ export const timeTrace = defineNode('time.trace', {
         next_cursor: z.uuid().nullable(),
       }),
       examples: [{ summary: 'What failed', input: { status: 'failure' } }],
-      async handle(asked, { db }) {
-        const { page, next_cursor } = await readMarks(db, {
+      async handle(asked, call) {
+        const { page, next_cursor } = await readMarks(call, {
           topic: asked.query ?? null,
           path: asked.path ?? null,
           outcome: asked.status ?? null,
@@ -159,9 +162,11 @@ export const timeTrace = defineNode('time.trace', {
       input: z.strictObject({ start: Instant, end: Instant, limit: z.int().min(1).max(1000).default(100) }),
       output: z.strictObject({ traces: z.array(Trace), count: z.int(), truncated: z.boolean() }),
       examples: [{ summary: 'A day', input: { start: '2026-01-01T00:00:00Z', end: '2026-01-02T00:00:00Z' } }],
-      async handle({ start, end, limit }, { db }) {
+      async handle({ start, end, limit }, { db, identity }) {
         const rows = await db<MarkRow[]>`
-          select * from marks where at >= ${start} and at < ${end} order by at, id limit ${limit + 1}`
+          select * from marks
+          where at >= ${start} and at < ${end} and ${readableMarks(db, identity)}
+          order by at, id limit ${limit + 1}`
         const traces = rows.slice(0, limit).map(describe)
         return { traces, count: traces.length, truncated: rows.length > limit }
       },
@@ -179,11 +184,15 @@ interface Overview {
 }
 
 /** Newest first, and the cursor of the next page. */
-async function readMarks(db: Db, wanted: Wanted): Promise<{ page: MarkRow[]; next_cursor: string | null }> {
+async function readMarks(
+  { db, identity }: Call,
+  wanted: Wanted,
+): Promise<{ page: MarkRow[]; next_cursor: string | null }> {
   const { topic, path, outcome, traceId, from, to, before, limit } = wanted
   const rows = await db<MarkRow[]>`
     select * from marks
-    where (${topic}::text is null or strpos(path, ${topic}::text) > 0)
+    where ${readableMarks(db, identity)}
+      and (${topic}::text is null or strpos(path, ${topic}::text) > 0)
       and (${path}::text is null or path = ${path})
       and (${outcome}::text is null or outcome = ${outcome})
       and (${traceId}::text is null or trace_id = ${traceId})

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
-import { oneAtATime } from './one-at-a-time.ts'
+import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
 import {
   AnyTokenId,
   countSemaphores,

@@ -8,6 +8,7 @@ import { formatPath, parsePath } from '../../shared/agentese/path.ts'
 import type { Call } from '../../shared/contract/call.ts'
 import { defineOperation, route, subscription } from '../../shared/contract/define-operation.ts'
 import { findAspect } from '../../shared/contract/find-aspect.ts'
+import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
 import { isReserved } from '../../shared/events/tenant-event.ts'
 import { Failure } from '../../shared/failures.ts'
 import { checkMayBeKept } from '../../shared/pipeline/check-access.ts'
@@ -43,6 +44,7 @@ export const eventMappings = defineOperation({
       route: 'POST /v1/event-mappings',
       summary: 'Invoke a path whenever an event of a type comes in',
       permission: 'events:write',
+      scopes: ['event_mapping:write'],
       input: NewMapping,
       output: MappingAnswer,
       examples: [
@@ -65,6 +67,7 @@ export const eventMappings = defineOperation({
       route: 'GET /v1/event-mappings',
       summary: 'Your mappings, newest first',
       permission: 'agentese:read',
+      scopes: ['event_mapping:read'],
       input: z.strictObject({
         limit: z.coerce.number().int().min(1).max(100).default(20),
         cursor: z.uuid().optional(),
@@ -77,6 +80,7 @@ export const eventMappings = defineOperation({
       route: 'GET /v1/event-mappings/:id',
       summary: 'One mapping, with its last run and its last failures',
       permission: 'agentese:read',
+      scopes: ['event_mapping:read'],
       input: MappingId,
       output: MappingAnswer,
       handle: async ({ id }, call) => ({ mapping: present(await findMapping(id, call), id) }),
@@ -86,6 +90,7 @@ export const eventMappings = defineOperation({
       route: 'DELETE /v1/event-mappings/:id',
       summary: 'Remove a mapping; what it has begun goes on',
       permission: 'events:write',
+      scopes: ['event_mapping:delete'],
       input: MappingId,
       output: MappingAnswer,
       writes: true,
@@ -115,8 +120,9 @@ export const eventMappings = defineOperation({
 
 async function create(
   wanted: z.infer<typeof NewMapping>,
-  { db, identity, platform }: Call,
+  call: Call,
 ): Promise<z.infer<typeof MappingAnswer>> {
+  const { db, identity, platform } = call
   if (identity.scopes !== undefined) {
     throw new Failure(
       'SCOPE_MISSING',
@@ -134,6 +140,7 @@ async function create(
     })
   }
   checkMayBeKept(path, found)
+  await oneAtATime('event mappings', call)
   const [counted] = await db<{ count: number }[]>`select count(*)::int as count from event_mappings`
   if ((counted?.count ?? 0) >= MAX_MAPPINGS) {
     throw new Failure('QUOTA_EXCEEDED', `Cannot make a mapping: your tenant has ${MAX_MAPPINGS} already`, {

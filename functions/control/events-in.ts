@@ -34,6 +34,7 @@ export const eventsIn = defineOperation({
       route: 'POST /v1/events',
       summary: 'Send CloudEvents: one, binary or structured, or a batch of up to 100',
       permission: 'events:write',
+      scopes: ['event:emit'],
       body: 'cloudevents',
       input: z.strictObject({ events: z.array(z.unknown()).max(MAX_BATCH) }),
       output: Taken,

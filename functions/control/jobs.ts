@@ -1,4 +1,10 @@
-/** Jobs: what became of work that a model does. Other tenants' jobs are not there. */
+/**
+ * Jobs: what became of work that a model does. Other tenants' jobs are not there.
+ *
+ * They are personal, as what is said to one's K-gent is: others of the tenant do not see them. An admin sees that they are
+ * there, how they go and what they cost, and may cancel them; what came of them, at the end or on the way, is for the
+ * person who asked.
+ */
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
 import { defineOperation, route, subscription } from '../../shared/contract/define-operation.ts'
@@ -23,12 +29,15 @@ const Job = z.object({
 })
 const JobAnswer = z.strictObject({
   job: Job,
-  links: z.strictObject({ self: z.string(), stream: z.string() }),
+  /** `stream` only for whoever may follow it. */
+  links: z.strictObject({ self: z.string(), stream: z.string().optional() }),
 })
 const JobId = z.strictObject({ id: z.uuid() })
 
 interface JobRow {
   id: string
+  /** Who asked. */
+  user_id: string | null
   status: (typeof STATUSES)[number]
   path: string
   created_at: Date
@@ -48,12 +57,19 @@ export const jobs = defineOperation({
   routes: {
     get: route({
       route: 'GET /v1/jobs/:id',
-      summary: 'One job, with its result when it is there',
+      summary: 'One job, with its result when it is there; the result only for who asked',
       permission: 'jobs:read',
       scopes: ['job:read'],
-      input: JobId,
+      input: JobId.extend({
+        /** Fails where the caller may not follow the job; the stream hub asks so before it tells anything. */
+        follow: z.stringbool().default(false),
+      }),
       output: JobAnswer,
-      handle: async ({ id }, call) => present(await find(id, call), id),
+      async handle({ id, follow }, call) {
+        const row = await find(id, call)
+        if (follow) checkOwn(row, call)
+        return present(row, call)
+      },
     }),
 
     list: route({
@@ -69,7 +85,7 @@ export const jobs = defineOperation({
       output: z.strictObject({ jobs: z.array(Job), next_cursor: z.uuid().nullable() }),
       async handle({ status = null, limit, cursor = null }, { db, identity }) {
         const rows = await db<JobRow[]>`
-          select id, status, path, created_at, started_at, finished_at, null as result, error, tokens, charges
+          select id, user_id, status, path, created_at, started_at, finished_at, null as result, error, tokens, charges
           from jobs
           where (${seesAll(identity)} or user_id = ${identity.user}) and (${status}::text is null or status = ${status}) and (${cursor}::uuid is null or id < ${cursor})
           order by id desc limit ${limit + 1}`
@@ -104,24 +120,43 @@ export const jobs = defineOperation({
   ],
 })
 
-/** Jobs are personal, as what is said to one's K-gent is; an admin of the tenant sees all of its jobs. */
+/** An admin of the tenant sees all of its jobs, though not what came of them. */
 function seesAll({ permissions }: Identity): boolean {
   return permissions.includes('tenant:admin')
 }
 
-async function find(id: string, { db, identity }: Call): Promise<JobRow | undefined> {
+/**
+ * The job, with its result where it is the caller's own.
+ *
+ * @throws Failure NOT_FOUND
+ */
+async function find(id: string, { db, identity }: Call): Promise<JobRow> {
   const [row] = await db<JobRow[]>`
-    select id, status, path, created_at, started_at, finished_at, result, error, tokens, charges
+    select id, user_id, status, path, created_at, started_at, finished_at, error, tokens, charges,
+      case when user_id = ${identity.user} then result end as result
     from jobs where id = ${id} and (${seesAll(identity)} or user_id = ${identity.user})`
-  return row
+  if (row !== undefined) return row
+  throw new Failure('NOT_FOUND', `Cannot find job "${id}"`, { suggestion: 'GET /v1/jobs lists your jobs' })
+}
+
+function isOwn({ user_id }: JobRow, { identity }: Call): boolean {
+  return user_id === identity.user
+}
+
+/** @throws Failure AFFORDANCE_DENIED for a job of somebody else */
+function checkOwn(row: JobRow, call: Call): void {
+  if (isOwn(row, call)) return
+  throw new Failure('AFFORDANCE_DENIED', `Cannot follow job "${row.id}": it is another person's`, {
+    suggestion: 'GET the job for its status and costs',
+  })
 }
 
 async function cancel(id: string, call: Call): Promise<z.infer<typeof JobAnswer>> {
-  present(await find(id, call), id)
+  await find(id, call)
   const status = await call.platform.endJob({ job: id, how: 'cancelled' }, call)
   if (status === 'cancelled') {
     await cancelStage(id, call)
-    return present(await find(id, call), id)
+    return present(await find(id, call), call)
   }
   throw new Failure('STATE_CONFLICT', `Cannot cancel job "${id}": it has ${status ?? 'ended'} already`, {
     suggestion: 'GET the job to see how it ended',
@@ -137,12 +172,9 @@ async function cancelStage(id: string, call: Call): Promise<void> {
   if (job !== undefined) await call.platform.endJob({ job, how: 'cancelled' }, call)
 }
 
-function present(row: JobRow | undefined, id: string): z.infer<typeof JobAnswer> {
-  if (row === undefined) {
-    throw new Failure('NOT_FOUND', `Cannot find job "${id}"`, { suggestion: 'GET /v1/jobs lists your jobs' })
-  }
+function present(row: JobRow, call: Call): z.infer<typeof JobAnswer> {
   const self = `/v1/jobs/${row.id}`
-  return { job: describe(row), links: { self, stream: `${self}/stream` } }
+  return { job: describe(row), links: { self, ...(isOwn(row, call) ? { stream: `${self}/stream` } : {}) } }
 }
 
 function describe(row: JobRow): z.infer<typeof Job> {

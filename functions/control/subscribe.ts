@@ -66,6 +66,7 @@ export const subscribe = defineOperation({
 
 async function grant(wish: Wish, { identity, observer, platform }: Call): Promise<z.infer<typeof Grant>> {
   checkId(wish)
+  checkOrigin(wish)
   const patterns = readPatterns(wish)
   const paths = visiblePaths(patterns, observer.archetype, createVisibility(await platform.catalog()))
   const aspects = readAspects(wish.aspects)
@@ -98,6 +99,16 @@ function checkId(wish: Wish): void {
   if (wish.subscription === undefined || deliveryOf(wish) === 'at-least-once') return
   throw mismatch('subscription: only an at-least-once subscription has an id to go on with', {
     suggestion: 'Resume an at-most-once stream by Last-Event-ID',
+  })
+}
+
+/** A clock may be ahead of ours by so much. */
+const AHEAD_MS = 60_000
+
+function checkOrigin({ from = '' }: Wish): void {
+  if (SEQUENCE.test(from) || !(Date.parse(from) > Date.now() + AHEAD_MS)) return
+  throw mismatch(`from: "${from}" is yet to come`, {
+    suggestion: 'Without "from", what happens from now on is told',
   })
 }
 

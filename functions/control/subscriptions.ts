@@ -7,7 +7,9 @@
 import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
+import type { Platform } from '../../shared/contract/platform.ts'
 import { defineOperation, route, subscription } from '../../shared/contract/define-operation.ts'
+import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
 import {
   DeadLetter,
   KINDS,
@@ -32,8 +34,15 @@ const Page = z.strictObject({
   cursor: z.uuid().optional(),
 })
 const SubscriptionAnswer = z.strictObject({ subscription: Subscription })
-/** The only answers with the secret in them. */
-const SecretAnswer = z.strictObject({ subscription: Subscription, secret: z.string() })
+type SubscriptionAnswer = z.infer<typeof SubscriptionAnswer>
+/** The only answers with the secret in them, which is written down nowhere. */
+const SECRET = {
+  output: SubscriptionAnswer.extend({ secret: z.string() }),
+  reveal: ({ subscription }: SubscriptionAnswer, { webhookSecret }: Platform) => ({
+    subscription,
+    secret: webhookSecret(subscription.id, subscription.rotation),
+  }),
+}
 const Sent = z.strictObject({ event: z.uuid() })
 
 export const subscriptions = defineOperation({
@@ -46,8 +55,9 @@ export const subscriptions = defineOperation({
       route: 'POST /v1/subscriptions',
       summary: 'Send events to an address; the secret that signs them is shown here and never again',
       permission: 'subscriptions:write',
+      scopes: ['subscription:write'],
       input: NewSubscription,
-      output: SecretAnswer,
+      ...SECRET,
       examples: [
         {
           summary: 'Everything that happens in the void, and orders of the shop',
@@ -69,6 +79,7 @@ export const subscriptions = defineOperation({
       route: 'GET /v1/subscriptions',
       summary: 'All subscriptions of your tenant, newest first',
       permission: 'subscriptions:write',
+      scopes: ['subscription:read'],
       input: Page,
       output: z.strictObject({ subscriptions: z.array(Subscription), next_cursor: z.uuid().nullable() }),
       handle: (page, call) => list(page, call),
@@ -78,6 +89,7 @@ export const subscriptions = defineOperation({
       route: 'GET /v1/subscriptions/:id',
       summary: 'One subscription, and how its deliveries go',
       permission: 'subscriptions:write',
+      scopes: ['subscription:read'],
       input: SubscriptionId,
       output: SubscriptionAnswer,
       handle: async ({ id }, call) => ({ subscription: describe(await find(id, call)) }),
@@ -87,6 +99,7 @@ export const subscriptions = defineOperation({
       route: 'DELETE /v1/subscriptions/:id',
       summary: 'End a subscription; what waits to be delivered is dropped',
       permission: 'subscriptions:write',
+      scopes: ['subscription:delete'],
       input: SubscriptionId,
       output: SubscriptionAnswer,
       writes: true,
@@ -102,8 +115,9 @@ export const subscriptions = defineOperation({
       route: 'POST /v1/subscriptions/:id/rotate',
       summary: 'Make a new secret; deliveries are signed with the old one as well for a day',
       permission: 'subscriptions:write',
+      scopes: ['subscription:write'],
       input: SubscriptionId,
-      output: SecretAnswer,
+      ...SECRET,
       writes: true,
       handle: ({ id }, call) => rotate(id, call),
     }),
@@ -112,6 +126,7 @@ export const subscriptions = defineOperation({
       route: 'POST /v1/subscriptions/:id/test',
       summary: 'Send an event that says that it is a test',
       permission: 'subscriptions:write',
+      scopes: ['subscription:write'],
       input: SubscriptionId,
       output: Sent,
       writes: true,
@@ -127,6 +142,7 @@ export const subscriptions = defineOperation({
       route: 'GET /v1/subscriptions/:id/dead',
       summary: 'Events that no attempt could deliver, newest first',
       permission: 'subscriptions:write',
+      scopes: ['subscription:read'],
       input: Page.extend({ id: z.uuid() }),
       output: z.strictObject({ dead: z.array(z.unknown()), next_cursor: z.uuid().nullable() }),
       handle: (page, call) => listDead(page, call),
@@ -136,6 +152,7 @@ export const subscriptions = defineOperation({
       route: 'POST /v1/subscriptions/:id/dead/:event/retry',
       summary: 'Send such an event again, with as many attempts as a new one',
       permission: 'subscriptions:write',
+      scopes: ['subscription:write'],
       input: z.strictObject({ id: z.uuid(), event: z.uuid() }),
       output: Sent,
       writes: true,
@@ -175,7 +192,7 @@ export const subscriptions = defineOperation({
   ],
 })
 
-async function create(wanted: NewSubscription, call: Call): Promise<z.infer<typeof SecretAnswer>> {
+async function create(wanted: NewSubscription, call: Call): Promise<SubscriptionAnswer> {
   const { db, identity, observer, platform } = call
   if (identity.scopes !== undefined) {
     throw new Failure(
@@ -188,6 +205,7 @@ async function create(wanted: NewSubscription, call: Call): Promise<z.infer<type
   }
   const { privateOrigins } = platform
   readDestination(wanted.sink, { allow: privateOrigins, privateAllowed: privateOrigins })
+  await oneAtATime('webhook subscriptions', call)
   const [counted] = await db<{ count: number }[]>`select count(*)::int as count from webhook_subscriptions`
   if ((counted?.count ?? 0) >= MAX_SUBSCRIPTIONS) {
     throw new Failure(
@@ -206,16 +224,14 @@ async function create(wanted: NewSubscription, call: Call): Promise<z.infer<type
       ${db.json(events)}, ${new URL(sink).href}, ${description})
     returning *, 0 as dead`
   call.emit(SUBSCRIPTION_CHANGES.created, { subscription: id })
-  return { subscription: describe(present(row, id)), secret: platform.webhookSecret(id, 0) }
+  return { subscription: describe(present(row, id)) }
 }
 
-async function rotate(id: string, call: Call): Promise<z.infer<typeof SecretAnswer>> {
-  await find(id, call)
-  const [updated] = await call.db<{ rotation: number }[]>`
-    update webhook_subscriptions set rotation = rotation + 1, rotated_at = now() where id = ${id} returning rotation`
+async function rotate(id: string, call: Call): Promise<SubscriptionAnswer> {
+  await call.db`update webhook_subscriptions set rotation = rotation + 1, rotated_at = now() where id = ${id}`
+  const row = await find(id, call)
   call.emit(SUBSCRIPTION_CHANGES.rotated, { subscription: id })
-  const secret = call.platform.webhookSecret(id, updated?.rotation ?? 0)
-  return { subscription: describe(await find(id, call)), secret }
+  return { subscription: describe(row) }
 }
 
 function checkActive({ id, status }: SubscriptionRow): void {

@@ -65,7 +65,8 @@ export function endpointRoutes(
     // Kong's names know no asterisk.
     name: `${endpoint.name.replace('*', '~')}${suffix}`,
     paths: [`~${pathPattern(endpoint.path)}`],
-    methods: [endpoint.method],
+    // What can be got can be asked for without its body; on the hub's routes there is nothing but the body.
+    methods: endpoint.method === 'GET' && headers === undefined ? ['GET', 'HEAD'] : [endpoint.method],
     ...(headers === undefined ? {} : { headers }),
     regex_priority: specificity(endpoint.path),
     strip_path: false,

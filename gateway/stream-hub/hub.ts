@@ -103,13 +103,13 @@ export function createHub(options: HubOptions): Hub {
     return serveCall(client, await bodyOf(request))
   }
 
-  /** `GET /v1/jobs/{id}/stream`: whoever may read the job may follow it. */
+  /** `GET /v1/jobs/{id}/stream`, where the function says that the client may follow the job. */
   async function serveStream(client: Client, job: string): Promise<void> {
     const { request, left } = client
     const headers = passedHeaders(request.headers)
     const answer = await functions.call('jobs', {
       method: 'GET',
-      path: `/v1/jobs/${job}`,
+      path: `/v1/jobs/${job}?follow=true`,
       headers,
       signal: left,
     })

@@ -21,5 +21,5 @@ export function sees(sink: SinkMetadata, event: KgentsEvent): boolean {
   const kinds = sink.kinds === '' ? [] : sink.kinds.split(',')
   if (kinds.length > 0 && !kinds.includes(kind)) return false
   const path = event.subject ?? ''
-  return mayBeTold(sink.user, kind, path, event.data) && visibility.sees(sink.archetype, path)
+  return mayBeTold(sink.user, path, event.data) && visibility.sees(sink.archetype, path)
 }

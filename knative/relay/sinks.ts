@@ -17,8 +17,9 @@ import {
   type JetStreamManager,
 } from 'nats'
 import type { Sql } from 'postgres'
+import { archetypesFor, GUEST } from '../../shared/agentese/observer.ts'
 import { parsePattern, patternSubjects } from '../../shared/agentese/pattern.ts'
-import { permissionsOf, ROLES } from '../../shared/identity/permissions.ts'
+import { permissionsOf, ROLES, type Role } from '../../shared/identity/permissions.ts'
 import {
   ownEventSubject,
   REDELIVER,
@@ -60,6 +61,8 @@ interface SubscriptionRow {
   tenant_id: string
   user_id: string
   archetype: string
+  /** Of the person, as they are now. */
+  roles: Role[]
   patterns: string[]
   kinds: string[]
   events: string[]
@@ -147,7 +150,8 @@ async function identify(sql: Sql): Promise<string> {
 /** Subscriptions that are to be delivered: active, of a tenant that is, and of a person who may still have one. */
 function readRows(sql: Sql): Promise<SubscriptionRow[]> {
   return sql<SubscriptionRow[]>`
-    select s.id, s.tenant_id, s.user_id, s.archetype, s.patterns, s.kinds, s.events, s.sink, s.rotation, s.rotated_at, s.created_at
+    select s.id, s.tenant_id, s.user_id, s.archetype, to_json(u.roles) as roles, s.patterns, s.kinds, s.events, s.sink,
+      s.rotation, s.rotated_at, s.created_at
     from webhook_subscriptions s
     join users u on u.id = s.user_id
     join tenants t on t.id = s.tenant_id
@@ -219,13 +223,19 @@ function consumerOf(
     rotated_at: row.rotated_at?.toISOString() ?? '',
     kinds: row.kinds.join(','),
     user: row.user_id,
-    archetype: row.archetype,
+    archetype: archetypeOf(row),
     database,
   }
   const revision = createHash('sha256')
     .update(JSON.stringify([config, facts]))
     .digest('base64url')
   return [[name, { ...config, metadata: { ...facts, revision } }]]
+}
+
+/** As what its maker looks: whoever may not look as before any more is told what its roles allow now. */
+function archetypeOf({ archetype, roles }: SubscriptionRow): string {
+  const allowed: readonly string[] = archetypesFor(roles)
+  return allowed.includes(archetype) ? archetype : (allowed[0] ?? GUEST.archetype)
 }
 
 /** Every subscription reads `EVENTS`: what is sent again, or as a test, comes that way. */

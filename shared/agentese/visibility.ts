@@ -1,12 +1,16 @@
 /**
- * Which events an observer may be told of: those on paths whose verb it has. A change of state is told to everybody who
+ * Which events and marks an observer may be told of: those on paths whose verb it has. A change of state is told to everybody who
  * may look at the holon, and that is everybody: `manifest` is a base verb.
  */
 import { findNode } from '../contract/find-aspect.ts'
 import type { AspectFacts, FunctionDefinition } from '../contract/function.ts'
+import type { Db } from '../database/database.ts'
 import { STATE } from '../events/subscription.ts'
+import type { Identity } from '../identity/identity.ts'
 import { hasAffordance } from './affordances.ts'
 import { matchesPattern, type Pattern } from './pattern.ts'
+
+const PERSONAL = 'self.'
 
 /** What is read from the catalog. */
 export interface VisibleFunction extends Pick<FunctionDefinition, 'node'> {
@@ -44,8 +48,14 @@ export function createVisibility(catalog: readonly VisibleFunction[]): Visibilit
   }
 }
 
-/** Whether `user` may be told of an event on `path`: a change of a person's own state is told to that person alone. */
-export function mayBeTold(user: string, kind: string, path: string, data: unknown): boolean {
-  const isPersonal = kind === 'changed' && path.startsWith('self.')
-  return !isPersonal || (data as { user?: unknown } | null)?.user === user
+/** Whether `user` may be told of an event on `path`: what a person does on `self` is told to that person alone. */
+export function mayBeTold(user: string, path: string, data: unknown): boolean {
+  return !path.startsWith(PERSONAL) || (data as { user?: unknown } | null)?.user === user
+}
+
+/** SQL: marks that the caller may read. Of what others do on `self`, only who administers the tenant keeps the record. */
+export function readableMarks(db: Db, { user, permissions }: Identity) {
+  return permissions.includes('tenant:admin')
+    ? db`true`
+    : db`(user_id = ${user} or not starts_with(path, ${PERSONAL}))`
 }

@@ -3,6 +3,7 @@ import { cutPage } from './pages.ts'
 import { z } from 'zod'
 import { hasAffordance } from '../agentese/affordances.ts'
 import { capabilitiesOf } from '../agentese/capabilities.ts'
+import { readableMarks } from '../agentese/visibility.ts'
 import { Failure } from '../failures.ts'
 import { readExample } from './examples.ts'
 import { aspect, NoInput, permissionOf, type AnyAspect, type NodeContract } from './aspect.ts'
@@ -63,11 +64,11 @@ function witnessOf(node: string): AnyAspect {
     input: HistoryPage,
     output: History,
     examples: [{ summary: 'The last three calls', input: { limit: 3 } }],
-    async handle({ limit, cursor = null }, { db, holon }) {
+    async handle({ limit, cursor = null }, { db, identity, holon }) {
       const handle = node.replace('*', holon)
       const rows = await db<MarkRow[]>`
         select id, path, outcome, code, archetype, at from marks
-        where node = ${handle}
+        where node = ${handle} and ${readableMarks(db, identity)}
           and (${cursor}::uuid is null or (at, id) < (select at, id from marks where id = ${cursor}))
         order by at desc, id desc limit ${limit + 1}`
       const { page, next_cursor } = cutPage(rows, limit, ({ id }) => id)

@@ -1,7 +1,9 @@
 /** Declares a control operation: what the platform does for a tenant besides AGENTESE paths. */
 import type { z } from 'zod'
 import type { Permission } from '../identity/permissions.ts'
+import { isScope } from '../identity/scopes.ts'
 import type { Accepted, Call } from './call.ts'
+import type { Platform } from './platform.ts'
 import {
   DEFAULT_SCALE,
   type Authentication,
@@ -23,7 +25,10 @@ export interface Route<I, O> {
   summary: string
   auth?: Authentication
   permission?: Permission
-  /** What a credential must cover that was narrowed to scopes; the effects of an aspect say it themselves. */
+  /**
+   * What a credential must cover that was narrowed to scopes; the effects of an aspect say it themselves. A route that
+   * takes a credential must say it: none, `[]`, is for one that does nothing but pass the call on to what checks it.
+   */
   scopes?: readonly string[]
   input: z.ZodType<I>
   output: z.ZodType<O>
@@ -39,6 +44,11 @@ export interface Route<I, O> {
   status?: (output: O) => number
   statuses?: readonly number[]
   maxAgeSeconds?: number
+  /**
+   * Makes the answer whole when it leaves: what the handler returns is written down for who repeats the request, and a
+   * secret must not be. It is derived here, the same each time, from what is kept beside it.
+   */
+  reveal?(kept: O, platform: Platform): O
   handle(input: I, call: Call): Promise<O | Accepted> | O | Accepted
 }
 
@@ -72,7 +82,11 @@ export interface OperationContract {
   tick?: Tick
 }
 
-/** Defines the function `name` from its routes and the events that it takes. */
+/**
+ * Defines the function `name` from its routes and the events that it takes.
+ *
+ * @throws TypeError where a route takes a credential and does not say which scopes it needs
+ */
 export function defineOperation(contract: OperationContract): FunctionDefinition {
   return {
     name: contract.name,
@@ -90,14 +104,15 @@ export function defineOperation(contract: OperationContract): FunctionDefinition
 
 function toEndpoint(name: string, contract: AnyRoute): Endpoint {
   const [method, path] = contract.route.split(' ') as [Method, string]
+  const auth = contract.auth ?? 'required'
   return {
     name,
     summary: contract.summary,
     method,
     path,
-    auth: contract.auth ?? 'required',
+    auth,
     ...(contract.permission === undefined ? {} : { permission: contract.permission }),
-    scopes: contract.scopes ?? [],
+    scopes: scopesOf(name, auth, contract.scopes),
     input: contract.input,
     output: contract.output,
     examples: contract.examples ?? [],
@@ -109,6 +124,20 @@ function toEndpoint(name: string, contract: AnyRoute): Endpoint {
     ...(contract.status === undefined ? {} : { status: contract.status }),
     ...(contract.statuses === undefined ? {} : { statuses: contract.statuses }),
     ...(contract.maxAgeSeconds === undefined ? {} : { maxAgeSeconds: contract.maxAgeSeconds }),
+    ...(contract.reveal === undefined ? {} : { reveal: contract.reveal }),
     handle: contract.handle,
   }
+}
+
+/** A narrowed credential could do whatever a route does that was never asked for its scopes. */
+function scopesOf(
+  name: string,
+  auth: Authentication,
+  scopes: readonly string[] | undefined,
+): readonly string[] {
+  if (scopes === undefined && auth === 'required')
+    throw new TypeError(`Cannot define "${name}": what takes a credential must name its scopes`)
+  const bad = scopes?.find((scope) => !isScope(scope))
+  if (bad !== undefined) throw new TypeError(`Cannot define "${name}": scope "${bad}" is not resource:action`)
+  return scopes ?? []
 }

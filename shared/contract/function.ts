@@ -9,6 +9,7 @@ import type { AspectCategory } from '../agentese/category.ts'
 import type { Db } from '../database/database.ts'
 import type { Permission } from '../identity/permissions.ts'
 import type { Accepted, Call, Completed, Failed } from './call.ts'
+import type { Platform } from './platform.ts'
 
 /** What a function must be able to reach; its network policy allows this and nothing else. */
 export type Need = 'postgres' | 'redis' | 'functions'
@@ -70,6 +71,8 @@ export interface Endpoint<I = unknown, O = unknown> {
   maxAgeSeconds?: number
   /** Set on aspects of a node. */
   aspect?: AspectFacts
+  /** Set where an answer holds what must not be written down: adds it to what the handler has returned. */
+  reveal?(kept: O, platform: Platform): O
   handle(input: I, call: Call): Promise<O | Accepted> | O | Accepted
   /** Goes on when the model has answered what `call.infer` asked; what it returns is the job's result. */
   complete?(completed: Completed<I>, call: Call): Promise<O> | O

@@ -8,6 +8,7 @@ export const InvocationData = z.object({
   path: z.string(),
   category: z.enum(Object.keys(CATEGORIES) as AspectCategory[]),
   effects: z.array(z.string()).describe('What the path may do, as its contract declares it'),
+  user: z.uuid().describe('Who called; what is called on `self` is told to this person alone'),
   archetype: z.string().describe('As what the caller looked'),
   charges: z.record(z.string(), z.number()).describe('What it used up, by resource; negative was given back'),
   duration_ms: z.number(),

@@ -1,12 +1,33 @@
 /**
- * What a subscriber is told on `GET /v1/agentese/subscribe`, as server-sent events. The stream hub tells it; the shapes are
- * here, so that they can be documented.
+ * What a subscriber is told on `GET /v1/agentese/subscribe`, as server-sent events, and how it acknowledges and ends an
+ * at-least-once subscription. The stream hub tells and takes it; the shapes are here, so that they can be documented.
  */
 import { z } from 'zod'
 import { Problem } from '../problem.ts'
 import { ChangeData, InvocationData } from './agentese-events.ts'
 
 export const SUBSCRIPTION_PATH = '/v1/agentese/subscribe'
+
+/** What a narrowed token must cover to subscribe, to acknowledge, and to end what it follows. */
+export const SUBSCRIPTION_SCOPES = ['event:read']
+
+/** Each `ack` is numbers that name one delivery of an event to its subscription. */
+export const Acks = z.strictObject({
+  acks: z
+    .array(z.string().regex(/^\d{1,19}(\.\d{1,19}){4}$/))
+    .min(1)
+    .max(1000),
+})
+
+export const Acknowledged = z.strictObject({
+  acknowledged: z.int(),
+  /** Those that name no delivery that waits for it. */
+  unknown: z.array(z.string()),
+})
+
+export const Ended = z.strictObject({
+  subscription: z.strictObject({ id: z.uuid(), status: z.literal('ended') }),
+})
 
 const told = {
   event_id: z.string().describe('Of the event: who has seen it may drop it'),

@@ -42,7 +42,7 @@ const Attributes = z.looseObject({
   subject: Text(1024).optional(),
   datacontenttype: z.string().regex(JSON_TYPE, 'is not JSON').optional(),
   tenantid: z.unknown().optional(),
-  data: z.unknown(),
+  data: z.unknown().optional(),
 })
 
 /** Types that only the platform itself may use, however they are written. */

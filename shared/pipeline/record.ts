@@ -144,6 +144,7 @@ export function markOf(happening: Happening, eventKey: string): { mark: Mark; ev
     path: aspect.path,
     category: aspect.category,
     effects: [...aspect.effects],
+    user: happening.user,
     archetype: happening.archetype,
     charges,
     duration_ms: mark.duration_ms,

@@ -17,11 +17,22 @@ import { markOf, settledCharges, writeRecords, type Happening, type Mark } from 
 
 /** Runs the handler of an invocation that has passed all checks. */
 export async function transact(invocation: Invocation): Promise<void> {
+  const kept = await answer(invocation)
+  invocation.answer = reveal(invocation, kept)
+}
+
+function answer(invocation: Invocation): Promise<Answer> {
   const { transaction, writes } = invocation.request.endpoint
-  if (transaction) invocation.answer = await inTransaction(invocation)
-  else if (writes && invocation.identity !== undefined)
-    invocation.answer = await beforeTransaction(invocation)
-  else invocation.answer = await without(invocation)
+  if (transaction) return inTransaction(invocation)
+  if (writes && invocation.identity !== undefined) return beforeTransaction(invocation)
+  return without(invocation)
+}
+
+/** The first answer and its repetitions both come by here, after all has been written. */
+function reveal({ request, runtime }: Invocation, kept: Answer): Answer {
+  const { endpoint } = request
+  if (endpoint.reveal === undefined) return kept
+  return { ...kept, body: endpoint.reveal(kept.body, runtime.platform) }
 }
 
 /**

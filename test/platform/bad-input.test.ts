@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { request } from 'node:http'
 import type { Sql } from 'postgres'
-import { describe, expect, vi } from 'vitest'
+import { describe, expect } from 'vitest'
+import { eventually } from '../eventually.ts'
 import { test, type Caller } from './world.ts'
 
 const SIP = '/v1/agentese/void/entropy/sip'
@@ -76,7 +77,7 @@ describe('a bad request gets a clear 4xx and leaves nothing behind', () => {
     expectProblem(answer, status, code)
     // A look after it leaves a mark and an event, in order: with those two there, nothing else comes any more.
     await tenant.call('POST', '/v1/agentese/void/entropy/manifest')
-    await vi.waitFor(async () => expect(await rowsOf(sql, tenant.tenant)).toBeGreaterThan(0))
+    await eventually(async () => expect(await rowsOf(sql, tenant.tenant)).toBeGreaterThan(0))
     expect(await rowsOf(sql, tenant.tenant)).toBe(2)
   })
 

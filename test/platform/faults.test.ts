@@ -1,11 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { connect } from 'nats'
 import { describe, expect, vi } from 'vitest'
+import { eventually, until } from '../eventually.ts'
 import { readState } from './start-platform.ts'
 import { readAll, test, textOf, type Caller, type StreamEvent } from './world.ts'
 
 const SIP = '/v1/agentese/void/entropy/sip'
-const SOON = { timeout: 30_000, interval: 100 }
+
+/** Waits until what was killed as `old` runs again, as another process. */
+const untilBack = (pidOf: (name: string) => number, name: string, old: number) =>
+  until(async () => (pidOf(name) === old ? undefined : pidOf(name)))
 
 /** Messages of a stream below one subject, as NATS itself counts them. */
 async function countInStream(state: string, stream: string, subject: string): Promise<number> {
@@ -37,14 +41,14 @@ describe('when NATS is killed and comes back', () => {
     const first = await sip(tenant, 3)
     const old = kill('NATS')
     const during = await sip(tenant, 3)
-    await vi.waitUntil(() => pidOf('NATS') !== old, SOON)
+    await untilBack(pidOf, 'NATS', old)
     const after = await sip(tenant, 3)
     expect([...first, ...during, ...after].map(({ status }) => status)).toEqual(Array(9).fill(200))
-    await vi.waitFor(async () => {
+    await eventually(async () => {
       const [waiting] =
         await sql`select count(*)::int as n from outbox where tenant_id = ${tenant.tenant} and published_at is null`
       expect(waiting).toEqual({ n: 0 })
-    }, SOON)
+    })
     const [marks] = await sql`select count(*)::int as n from marks where tenant_id = ${tenant.tenant}`
     expect(marks).toEqual({ n: 9 })
     expect(await countInStream(state, 'AGENTESE', `agentese.${tenant.tenant}.>`)).toBe(9)
@@ -63,7 +67,7 @@ describe('when Redis is killed', () => {
     expect(limited?.body).toMatchObject({ code: 'RATE_LIMITED', category: 'QUOTA_EXCEEDED' })
     expect(Number(limited?.headers.get('retry-after'))).toBeGreaterThan(0)
     expect(new Set(flood.map(({ status }) => status))).toEqual(new Set([200, 429]))
-    await vi.waitUntil(() => pidOf('Redis') !== old, SOON)
+    await untilBack(pidOf, 'Redis', old)
   })
 })
 
@@ -76,17 +80,16 @@ describe('when PostgreSQL is killed', () => {
     const tenant = await newTenant()
     const token = { authorization: `Bearer ${await tenant.token()}` }
     expect((await tenant.call('POST', SIP, {}, token)).status).toBe(200)
+    // Awake as well, so that it is asked before PostgreSQL is back.
+    expect((await tenant.call('GET', '/health')).status).toBe(200)
     const old = kill('PostgreSQL')
     const away = await tenant.call('POST', SIP, {}, token)
     expect(away).toMatchObject({ status: 503, body: { category: 'UNAVAILABLE' } })
     expect(Number(away.headers.get('retry-after'))).toBeGreaterThan(0)
     expect((await tenant.call('GET', '/health')).status).toBe(503)
-    await vi.waitUntil(() => pidOf('PostgreSQL') !== old, SOON)
-    await vi.waitFor(async () => expect((await tenant.call('POST', SIP, {}, token)).status).toBe(200), SOON)
-    await vi.waitFor(
-      async () => expect((await tenant.call('GET', '/health/saas')).body.status).toBe('ok'),
-      SOON,
-    )
+    await untilBack(pidOf, 'PostgreSQL', old)
+    await eventually(async () => expect((await tenant.call('POST', SIP, {}, token)).status).toBe(200))
+    await eventually(async () => expect((await tenant.call('GET', '/health/saas')).body.status).toBe('ok'))
   })
 })
 
@@ -159,7 +162,7 @@ describe('when everything that works on a composition is killed', () => {
       return rows.map(({ path }) => path)
     }
     for (const done of [1, 2]) {
-      await vi.waitUntil(async () => (await marks()).length >= done, { timeout: 60_000, interval: 20 })
+      await vi.waitUntil(async () => (await marks()).length >= done, { timeout: 120_000, interval: 20 })
       const running = await functions()
       for (const name of ['logos', 'self-soul'])
         for (const { pid } of running[name]?.pods ?? []) process.kill(pid, 'SIGKILL')
@@ -178,7 +181,7 @@ describe('when everything that works on a composition is killed', () => {
 describe('when the whole platform sleeps', () => {
   test('functions go to sleep, and wake with the next request', async ({ acme, functions }) => {
     await acme.call('GET', '/.well-known/jwks.json')
-    await vi.waitFor(async () => expect((await functions())['json-web-keys']?.pods).toEqual([]), SOON)
+    await eventually(async () => expect((await functions())['json-web-keys']?.pods).toEqual([]))
     expect((await acme.call('GET', '/.well-known/jwks.json')).status).toBe(200)
     expect((await functions())['json-web-keys']?.pods).toHaveLength(1)
   })
@@ -188,10 +191,8 @@ describe('when the whole platform sleeps', () => {
     const { body } = await tenant.call('POST', '/v1/agentese/self/soul/dialogue', {
       message: 'Who are you, and what is on your mind?',
     })
-    await vi.waitFor(
-      async () =>
-        expect((await tenant.call('GET', `/v1/jobs/${body.job.id}`)).body.job.status).toBe('completed'),
-      SOON,
+    await eventually(async () =>
+      expect((await tenant.call('GET', `/v1/jobs/${body.job.id}`)).body.job.status).toBe('completed'),
     )
     const events = await readAll(tenant.stream('GET', body.links.stream))
     expect(events.at(-1)?.event).toBe('complete')

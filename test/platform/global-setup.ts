@@ -11,7 +11,7 @@ declare module 'vitest' {
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   // Two workers, so that one can die; a short silence, so that the other takes over soon; a pause before a killed
   // server comes back, so that there is an outage to see.
-  const platform = await startPlatform({ WORKERS: '2', ACK_WAIT_SECONDS: '3', RESTART_SECONDS: '2' })
+  const platform = await startPlatform({ WORKERS: '2', ACK_WAIT_SECONDS: '3', RESTART_SECONDS: '4' })
   project.provide('platform', { url: platform.url, state: platform.state })
   return () => platform.stop()
 }

@@ -1,4 +1,5 @@
 import { describe, expect } from 'vitest'
+import { useUpTokens } from '../servers/functions/world.ts'
 import { readAll, test, textOf, type Caller, type StreamEvent } from './world.ts'
 
 const DIALOGUE = '/v1/agentese/self/soul/dialogue'
@@ -101,8 +102,7 @@ describe('a dialogue', () => {
 
   test('is refused when the plan has no tokens left', async ({ newTenant, sql }) => {
     const tenant = await newTenant('free')
-    const period = new Date().toISOString().slice(0, 7)
-    await sql`insert into allowances (tenant_id, resource, period, granted, spent) values (${tenant.tenant}, 'tokens', ${period}, 10000, 9900)`
+    await useUpTokens(sql, tenant.tenant, { granted: 10_000, spent: 9900 })
     const answer = await tenant.call('POST', DIALOGUE, { message: 'Who are you?' })
     expect(answer).toMatchObject({
       status: 429,

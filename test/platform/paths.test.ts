@@ -121,7 +121,7 @@ describe('AGENTESE paths through the gateway', () => {
 
 describe('health', () => {
   test('tells each part, and metrics are Prometheus text', async ({ acme, url }) => {
-    expect((await fetch(`${url}/health`)).status).toBe(200)
+    for (const method of ['GET', 'HEAD']) expect((await fetch(`${url}/health`, { method })).status).toBe(200)
     const { body } = await acme.call('GET', '/health/saas')
     expect(Object.keys(body.components)).toEqual(
       expect.arrayContaining(['postgres', 'redis', 'nats', 'relay', 'inference']),

@@ -2,10 +2,9 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
+import { eventually } from '../eventually.ts'
 import { readState, startPlatform, type StartedPlatform } from './start-platform.ts'
-
-const patient = { timeout: 60_000, interval: 200 }
 
 interface Heard {
   type: string
@@ -77,19 +76,19 @@ test('a tenant’s event comes in by its headers, invokes a path, and both are t
     },
   )
   expect(sent).toEqual({ status: 202, body: { accepted: 1, duplicates: 0, rejected: [] } })
-  await vi.waitFor(() => {
+  await eventually(() => {
     expect(sink.heard).toContainEqual(
       expect.objectContaining({ type: 'com.example.order', source: 'tenant:/shop', originid: 'order-1' }),
     )
     expect(sink.heard).toContainEqual(
       expect.objectContaining({ type: 'io.kgents.agentese.invoked', subject: 'void.entropy.sip' }),
     )
-  }, patient)
+  })
   const { id } = subscribed.body['subscription'] as { id: string }
-  await vi.waitFor(async () => {
+  await eventually(async () => {
     const response = await fetch(`${platform.url}/v1/subscriptions/${id}`, { headers: { 'x-api-key': key } })
     expect(await response.json()).toMatchObject({
       subscription: { delivery: { state: 'delivering', dead: 0 } },
     })
-  }, patient)
-}, 180_000)
+  })
+})

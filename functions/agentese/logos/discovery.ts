@@ -61,6 +61,7 @@ export const discoveryRoutes = {
     route: 'GET /v1/agentese/resolve',
     summary: 'What serves a path, an aliased path or a link such as world.house:manifest, and how to call it',
     permission: 'agentese:read',
+    scopes: ['path:read'],
     input: z.strictObject({ path: z.string().max(2000) }),
     output: z.strictObject({
       path: z.string(),
@@ -81,6 +82,7 @@ export const discoveryRoutes = {
     route: 'GET /v1/agentese/affordances',
     summary: 'The verbs that an observer has on a node',
     permission: 'agentese:read',
+    scopes: ['path:read'],
     input: z.strictObject({ path: z.string().max(200), archetype: z.string().max(64).optional() }),
     output: z.strictObject({
       path: z.string(),

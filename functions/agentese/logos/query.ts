@@ -59,6 +59,7 @@ export const queryRoute = route({
   route: 'GET /v1/agentese/query',
   summary: 'What there is: nodes and aspects that fit a pattern, such as ?world.* or ?self.memory.?',
   permission: 'agentese:read',
+  scopes: ['path:read'],
   input: QueryInput,
   output: QueryResult,
   examples: [{ summary: 'Every manifest', input: { pattern: '?*.*.manifest' } }],

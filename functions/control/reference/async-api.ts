@@ -1,4 +1,4 @@
-/** The AsyncAPI 3.0 document: what subscribers can get, and which events functions take. */
+/** The AsyncAPI 3.0 document: what subscribers can get and say to it, and which events functions take. */
 import type { FunctionDefinition } from '../../../shared/contract/function.ts'
 import { dataSchemaOf, type JsonSchema } from '../../../shared/contract/schemas.ts'
 import { EventAttributes } from '../../../shared/events/attributes.ts'
@@ -8,13 +8,15 @@ import { VERSION } from '../../../shared/version.ts'
 import { streamedName, STREAMS, type Stream } from './streams.ts'
 import { systemEventsOf } from './system-events.ts'
 import { placeSchema } from './place-schema.ts'
-import { routesOf, type Route } from './routes.ts'
+import { inputsOf, routesOf, type Route } from './routes.ts'
 
 type Catalog = readonly FunctionDefinition[]
 type Parts = Record<string, unknown>
 
 export function createAsyncApi(catalog: Catalog): Parts {
-  const paths = routesOf(catalog).filter(({ endpoint }) => endpoint.aspect !== undefined)
+  const routes = routesOf(catalog)
+  const paths = routes.filter(({ endpoint }) => endpoint.aspect !== undefined)
+  const heard = routes.filter(({ hub }) => hub)
   const system = systemEventsOf(catalog)
   const events = { ...PATH_EVENTS, ...STATE_EVENTS, ...system }
   const streamed = STREAMS.flatMap(messagesOf)
@@ -34,6 +36,7 @@ export function createAsyncApi(catalog: Catalog): Parts {
       state: STATE,
       ...Object.fromEntries(Object.entries(system).map(systemChannel)),
       ...Object.fromEntries(STREAMS.map(streamChannel)),
+      ...Object.fromEntries(heard.map(heardChannel)),
     },
     operations: {
       ...Object.fromEntries(
@@ -45,16 +48,19 @@ export function createAsyncApi(catalog: Catalog): Parts {
       ...Object.fromEntries([tells('state', 'Tells what nodes are from now on')]),
       ...Object.fromEntries(catalog.flatMap(takes)),
       ...Object.fromEntries(STREAMS.map(tellsStream)),
+      ...Object.fromEntries(heard.map(takesFromSubscriber)),
     },
     components: {
       messages: {
         ...Object.fromEntries(Object.entries(events).map(eventMessage)),
         ...Object.fromEntries(streamed.map(streamMessage)),
+        ...Object.fromEntries(heard.filter(hasBody).map(heardMessage)),
       },
       messageTraits: { cloudEvent: CLOUD_EVENT },
       schemas: {
         ...Object.fromEntries(Object.entries(events).map(([type, event]) => schema(shortName(type), event))),
         ...Object.fromEntries(streamed.map(([, name, event]) => schema(name, event))),
+        ...Object.fromEntries(heard.filter(hasBody).map(heardSchema)),
         CloudEvent: cloudEvent(),
       },
     },
@@ -164,14 +170,51 @@ function messagesOf(stream: Stream): (readonly [event: string, name: string, typ
 
 function streamChannel(stream: Stream): [string, Parts] {
   const names = messagesOf(stream).map(([, name]) => name)
-  const named = [...stream.url.matchAll(/\{(\w+)\}/g)].map(([, parameter = '']) => [parameter, {}])
+  return [stream.name, urlChannel(stream.url, stream.title, names)]
+}
+
+function urlChannel(url: string, summary: string, messages: readonly string[]): Parts {
+  const named = [...url.matchAll(/\{(\w+)\}/g)].map(([, parameter = '']) => [parameter, {}])
   const parameters = named.length === 0 ? {} : { parameters: Object.fromEntries(named) }
-  return [stream.name, { ...channel(stream.url, stream.title, 'gateway', names), ...parameters }]
+  return { ...channel(url, summary, 'gateway', messages), ...parameters }
 }
 
 function tellsStream({ name, title }: Stream): [string, Parts] {
   const [key, operation] = tells(name, title)
-  return [key, { ...operation, bindings: { http: { method: 'GET', bindingVersion: '0.3.0' } } }]
+  return [key, { ...operation, bindings: httpBinding('GET') }]
+}
+
+function httpBinding(method: string): Parts {
+  return { http: { method, bindingVersion: '0.3.0' } }
+}
+
+/** What subscribers say to the hub: what they have dealt with, and that they want no more. */
+function heardChannel(route: Route): [string, Parts] {
+  const { endpoint, url } = route
+  return [keyOf(route), urlChannel(url, endpoint.summary, hasBody(route) ? [keyOf(route)] : [])]
+}
+
+function takesFromSubscriber(route: Route): [string, Parts] {
+  const { method, summary } = route.endpoint
+  const channel = { $ref: `#/channels/${keyOf(route)}` }
+  return [`take.${keyOf(route)}`, { action: 'receive', channel, summary, bindings: httpBinding(method) }]
+}
+
+function hasBody({ endpoint }: Route): boolean {
+  return endpoint.method === 'POST'
+}
+
+function heardMessage(route: Route): [string, Parts] {
+  const { name, summary } = route.endpoint
+  const payload = { $ref: `#/components/schemas/${keyOf(route)}` }
+  return [keyOf(route), { name, summary, contentType: 'application/json', payload }]
+}
+
+function heardSchema(route: Route): [string, JsonSchema] {
+  return [
+    keyOf(route),
+    placeSchema(inputsOf(route.endpoint).body ?? {}, `#/components/schemas/${keyOf(route)}`),
+  ]
 }
 
 function streamMessage([event, name, { summary }]: readonly [string, string, EventType]): [string, Parts] {

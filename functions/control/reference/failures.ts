@@ -1,6 +1,7 @@
 /** How an endpoint can fail, as far as its contract tells. */
 import type { Endpoint } from '../../../shared/contract/function.ts'
 import { listFailures } from '../../../shared/failures.ts'
+import type { Route } from './routes.ts'
 
 export type FailureRow = ReturnType<typeof listFailures>[number]
 
@@ -25,13 +26,16 @@ const CAUSES: Record<number, (endpoint: Endpoint) => boolean> = {
   429: ({ auth }) => auth !== 'none',
   451: acts,
   500: () => true,
+  502: asksOutside,
   503: () => true,
   504: () => true,
 }
 
-/** Statuses of the failures that an endpoint can answer. */
-export function failingStatuses(endpoint: Endpoint): number[] {
-  return [...failuresByStatus().keys()].filter((status) => CAUSES[status]?.(endpoint) ?? false)
+/** Statuses of the failures that a route can answer. */
+export function failingStatuses({ endpoint, hub }: Pick<Route, 'endpoint' | 'hub'>): number[] {
+  const statuses = [...failuresByStatus().keys()].filter((status) => CAUSES[status]?.(endpoint) ?? false)
+  // The hub reads a body whatever its type is said to be.
+  return hub ? statuses.filter((status) => status !== 415) : statuses
 }
 
 /** Whether it is a path, or passes the call on to one. */
@@ -39,7 +43,12 @@ export function acts(endpoint: Endpoint): boolean {
   return endpoint.aspect !== undefined || startsJobs(endpoint)
 }
 
+/** Whether its answer may be that of somebody outside the platform; who passes calls on cannot tell. */
+function asksOutside({ aspect, ...endpoint }: Endpoint): boolean {
+  return aspect === undefined ? startsJobs(endpoint) : aspect.effects.includes('calls:tool')
+}
+
 /** Whether it may answer 202; what only looks and streams tells of others' work. */
-export function startsJobs({ streams, method }: Endpoint): boolean {
+export function startsJobs({ streams, method }: Pick<Endpoint, 'streams' | 'method'>): boolean {
   return streams && method === 'POST'
 }

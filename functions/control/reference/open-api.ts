@@ -1,4 +1,4 @@
-/** The OpenAPI 3.1 document: every route of the catalog, and the one that the stream hub serves. */
+/** The OpenAPI 3.1 document: every route of the catalog, and those that the stream hub serves. */
 import { z } from 'zod'
 import { AcceptedJob, EnvelopeMeta, FinishedJob, Rehearsal } from '../../../shared/contract/answers.ts'
 import type { FunctionDefinition } from '../../../shared/contract/function.ts'
@@ -95,6 +95,7 @@ const JOB_STREAM = {
     ),
     default: reference('responses', 'Problem'),
   },
+  'x-scopes': ['job:read'],
 }
 
 function sharedSchemas(): Record<string, JsonSchema> {

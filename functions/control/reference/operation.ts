@@ -11,7 +11,7 @@ import { inputsOf, placeExample, type Member, type Route } from './routes.ts'
 
 export function operationOf(route: Route): Record<string, unknown> {
   const { endpoint, id, tag } = route
-  const { aspect } = endpoint
+  const { aspect, scopes } = endpoint
   return {
     operationId: id,
     summary: endpoint.summary,
@@ -21,6 +21,7 @@ export function operationOf(route: Route): Record<string, unknown> {
     parameters: parametersOf(route),
     ...requestBodyOf(route),
     responses: responsesOf(route),
+    ...(aspect !== undefined || scopes.length === 0 ? {} : { 'x-scopes': scopes }),
     ...(aspect === undefined ? {} : { 'x-agentese': { path: aspect.path, ...factsOf(endpoint, aspect) } }),
   }
 }
@@ -116,10 +117,7 @@ function toKey(summary: string): string {
 
 function responsesOf(route: Route): Record<string, unknown> {
   const { endpoint } = route
-  const failing = failingStatuses(endpoint).map((status) => [
-    status,
-    reference('responses', `Problem${status}`),
-  ])
+  const failing = failingStatuses(route).map((status) => [status, reference('responses', `Problem${status}`)])
   const good = (endpoint.statuses ?? [200]).map((status) => [status, answerOf(route, status)])
   return {
     ...Object.fromEntries(failing),
@@ -133,10 +131,10 @@ function responsesOf(route: Route): Record<string, unknown> {
 const TYPES: Record<Format, string> = { json: 'application/json', text: 'text/plain', html: 'text/html' }
 
 function answerOf(route: Route, status: number) {
-  const { endpoint } = route
+  const { endpoint, hub } = route
   const headers = [
-    'Traceparent',
-    ...(endpoint.auth === 'none' ? [] : RATE_LIMIT),
+    ...(hub ? [] : ['Traceparent']),
+    ...(hub || endpoint.auth === 'none' ? [] : RATE_LIMIT),
     ...(endpoint.writes ? ['IdempotencyReplayed'] : []),
     ...(endpoint.maxAgeSeconds === undefined ? [] : ['ETag', 'CacheControl']),
     ...(startsJobs(endpoint) ? ['PreferenceApplied'] : []),

@@ -116,7 +116,7 @@ function routeArticle(route: Route): Markup {
 ${table('Input', inputSchemaOf(endpoint))}
 ${shown.map((example) => curl(titleOf(example), curlOf(route, example)))}
 <details><summary>${aspect === undefined ? 'Answer' : 'Result'}</summary>${table('Member', outputSchemaOf(endpoint))}</details>
-<p class="route">Fails with ${failingStatuses(endpoint).map((status) => markup`${link(`failures-${status}`, `${status}`)} `)}</p>
+<p class="route">Fails with ${failingStatuses(route).map((status) => markup`${link(`failures-${status}`, `${status}`)} `)}</p>
 `,
   )
 }

@@ -2,6 +2,7 @@
 import { CONTEXTS } from '../../../shared/agentese/path.ts'
 import type { Endpoint, Example, FunctionDefinition } from '../../../shared/contract/function.ts'
 import { inputSchemaOf, type JsonSchema } from '../../../shared/contract/schemas.ts'
+import { hubEndpointsOf } from './hub-routes.ts'
 
 export interface Route {
   definition: FunctionDefinition
@@ -14,6 +15,8 @@ export interface Route {
   tag: string
   /** URL path with its parameters in braces. */
   url: string
+  /** Whether the stream hub answers it, which knows less than functions do of what all of them have in common. */
+  hub: boolean
 }
 
 /** What a request is made of: members of the input by where they are sent. */
@@ -33,16 +36,22 @@ export interface Member {
 export const OPERATIONS = 'operations'
 
 export function routesOf(catalog: readonly FunctionDefinition[]): Route[] {
-  return catalog.flatMap((definition) =>
-    definition.endpoints.map((endpoint) => ({
-      definition,
-      endpoint,
-      id: toCamelCase(endpoint.name),
-      group: endpoint.aspect?.path.split('.')[0] ?? OPERATIONS,
-      tag: definition.node ?? definition.name,
-      url: endpoint.path.replaceAll(/:(\w+)/g, '{$1}'),
-    })),
-  )
+  return catalog.flatMap((definition) => [
+    ...definition.endpoints.map((endpoint) => toRoute(definition, endpoint, false)),
+    ...hubEndpointsOf(definition.name).map((endpoint) => toRoute(definition, endpoint, true)),
+  ])
+}
+
+function toRoute(definition: FunctionDefinition, endpoint: Endpoint, hub: boolean): Route {
+  return {
+    definition,
+    endpoint,
+    id: toCamelCase(endpoint.name),
+    group: endpoint.aspect?.path.split('.')[0] ?? OPERATIONS,
+    tag: definition.node ?? definition.name,
+    url: endpoint.path.replaceAll(/:(\w+)/g, '{$1}'),
+    hub,
+  }
 }
 
 /** Routes by group: the contexts in their order, then operations. */

@@ -22,6 +22,8 @@ export const Subscription = z.strictObject({
   status: z.enum(['active', 'disabled']),
   disabled_reason: z.string().optional(),
   created_at: z.string(),
+  /** How often its secret was made anew. */
+  rotation: z.int(),
   rotated_at: z.string().optional(),
   delivery: z.strictObject({
     state: z.enum(['untried', 'delivering', 'failing']),
@@ -41,6 +43,7 @@ export interface SubscriptionRow {
   status: 'active' | 'disabled'
   disabled_reason: string | null
   created_at: Date
+  rotation: number
   rotated_at: Date | null
   delivery: 'untried' | 'delivering' | 'failing'
   last_error: z.infer<typeof LastError> | null
@@ -86,8 +89,8 @@ export function present(row: SubscriptionRow | undefined, id: string): Subscript
 }
 
 export function describe(row: SubscriptionRow): z.infer<typeof Subscription> {
-  const { id, patterns, kinds, events, sink, description, status, disabled_reason, created_at, rotated_at } =
-    row
+  const { id, patterns, kinds, events, sink, description, status, disabled_reason } = row
+  const { created_at, rotation, rotated_at } = row
   return {
     id,
     patterns,
@@ -98,6 +101,7 @@ export function describe(row: SubscriptionRow): z.infer<typeof Subscription> {
     status,
     ...(disabled_reason === null ? {} : { disabled_reason }),
     created_at: created_at.toISOString(),
+    rotation,
     ...(rotated_at === null ? {} : { rotated_at: rotated_at.toISOString() }),
     delivery: {
       state: row.delivery,

@@ -65,7 +65,11 @@ export async function replay(options: ReplayOptions): Promise<boolean> {
  * nothing of this one.
  */
 export async function startOf(origin: Origin, nc: NatsConnection): Promise<Partial<ConsumerConfig>> {
-  if ('time' in origin) return { deliver_policy: DeliverPolicy.StartTime, opt_start_time: origin.time }
+  if ('time' in origin) {
+    // JetStream counts nanoseconds from 1970, and reads nothing from before.
+    if (Date.parse(origin.time) <= 0) return { deliver_policy: DeliverPolicy.All }
+    return { deliver_policy: DeliverPolicy.StartTime, opt_start_time: origin.time }
+  }
   const manager = await nc.jetstreamManager({ checkAPI: false })
   const { state } = await manager.streams.info(STREAM)
   if (origin.sequence > state.last_seq + 1) return { deliver_policy: DeliverPolicy.All }

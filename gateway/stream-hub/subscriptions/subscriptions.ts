@@ -2,11 +2,12 @@
  * Subscriptions at the hub: who may stream is decided by the function `subscribe`, asked with the client's credential;
  * the hub streams, checks each event against what was granted, and takes acknowledgements.
  */
-import { z } from 'zod'
 import { createVisibility, type VisibleFunction } from '../../../shared/agentese/visibility.ts'
+import { Acks, SUBSCRIPTION_SCOPES } from '../../../shared/events/subscription-stream.ts'
 import { SubscriptionGrant, type SubscriptionTerms } from '../../../shared/events/subscription.ts'
 import { Failure, failureFrom } from '../../../shared/failures.ts'
 import type { Identity } from '../../../shared/identity/identity.ts'
+import { requirePermission, requireScopes } from '../../../shared/pipeline/check-access.ts'
 import type { Log } from '../../../shared/telemetry/log.ts'
 import { ANSWERS } from '../../answers.ts'
 import type { Body } from '../../upstream/collect-body.ts'
@@ -41,14 +42,6 @@ export interface Subscriptions {
   /** Ends all streams: clients resume them elsewhere. */
   end(): void
 }
-
-/** The `ack` of an event: numbers that name one delivery of it to its subscription. */
-const Acks = z.strictObject({
-  acks: z
-    .array(z.string().regex(/^\d{1,19}(\.\d{1,19}){4}$/))
-    .min(1)
-    .max(1000),
-})
 
 export function createSubscriptions(options: SubscriptionOptions): Subscriptions {
   const { catalog, functions, link, readCaller, log, times } = options
@@ -122,8 +115,9 @@ export function createSubscriptions(options: SubscriptionOptions): Subscriptions
   async function ownerOf({ request }: Client): Promise<Identity> {
     const caller = await readCaller(request.headers)
     if (caller === undefined) throw ANSWERS.tokenInvalid
-    if (caller.permissions.includes('agentese:read')) return caller
-    throw new Failure('SCOPE_MISSING', 'Cannot call subscribe: permission "agentese:read" is missing')
+    requirePermission('subscribe', 'agentese:read', caller)
+    requireScopes('subscribe', SUBSCRIPTION_SCOPES, caller)
+    return caller
   }
 
   return {

@@ -34,7 +34,7 @@ export class Wanted {
 
   has({ path, aspect, kind, event }: ToldEvent): boolean {
     if (!this.#kinds.has(kind)) return false
-    if (!mayBeTold(this.#user, kind, path, event.data)) return false
+    if (!mayBeTold(this.#user, path, event.data)) return false
     const known = this.#known.get(path)
     if (known !== undefined) return known
     const answer = this.#fits(path, aspect) && this.#visibility.sees(this.#archetype, path)

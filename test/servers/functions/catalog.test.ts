@@ -1,9 +1,11 @@
 /** What every aspect of the catalog promises, whoever wrote it: an aspect gets these tests by being there. */
 import { describe, expect } from 'vitest'
 import { archetypesFor } from '../../../shared/agentese/observer.ts'
+import type { Identity } from '../../../shared/identity/identity.ts'
+import { permissionsOf } from '../../../shared/identity/permissions.ts'
 import type { Runtime } from '../../../shared/pipeline/runtime.ts'
-import { ASPECTS, asAllowed, runExample, urlOf } from './examples.ts'
-import { testWith } from './world.ts'
+import { ASPECTS, asAllowed, OPERATIONS, requestFor, runExample, urlOf } from './examples.ts'
+import { testWith, type Tenant } from './world.ts'
 
 const test = testWith()
 
@@ -97,19 +99,46 @@ describe.for(ASPECTS)('$path', (known) => {
   })
 })
 
+describe('operations', () => {
+  const credited = OPERATIONS.filter(({ auth }) => auth === 'required')
+
+  test.for(credited.filter(({ scopes }) => scopes.length > 0))(
+    '$name takes a narrowed token only where that covers its scopes',
+    async (endpoint, { newTenant, runtime }) => {
+      const tenant = await newTenant('enterprise', ['admin'])
+      const [method, url, body, headers] = requestFor(endpoint)
+      const callWith = async (scope: string) => {
+        const { token } = await runtime.platform.issueToken({ ...identityOf(tenant), scopes: [scope] })
+        return tenant.calls(method, url, body, { ...headers, authorization: `Bearer ${token}` })
+      }
+      const [scope = ''] = endpoint.scopes
+      const { status, body: refused } = await callWith('other:*')
+      expect({ status, code: refused.code }).toEqual({ status: 403, code: 'SCOPE_MISSING' })
+      expect(refused.details).toEqual({ scopes: endpoint.scopes })
+      // Whatever it comes to: it is not for its scopes that it fails.
+      expect((await callWith(scope)).body.details).not.toEqual({ scopes: endpoint.scopes })
+    },
+  )
+
+  test('need scopes, but for those that pass the call on to paths', () => {
+    const free = credited.filter(({ scopes }) => scopes.length === 0)
+    expect(free.map(({ name }) => name)).toEqual(['logos.invoke', 'logos.compose', 'logos.invokeByUrl'])
+  })
+})
+
 /** Ids that only one tenant can know. */
 function idsOf(value: unknown): string[] {
   return JSON.stringify(value).match(/[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g) ?? []
 }
 
 /** A token of the tenant's person that may do nothing at all. */
-async function narrowToken(tenant: { id: string; user: string }, runtime: Runtime) {
-  const identity = {
-    tenant: tenant.id,
-    tier: 'enterprise' as const,
-    user: tenant.user,
-    roles: ['admin' as const],
-    permissions: [],
-  }
+async function narrowToken(tenant: Tenant, runtime: Runtime) {
+  const identity = { ...identityOf(tenant), permissions: [] }
   return { identity, ...(await runtime.platform.issueToken(identity)) }
+}
+
+/** The tenant's person as an admin. */
+function identityOf({ id, user }: Tenant): Identity {
+  const roles = ['admin' as const]
+  return { tenant: id, tier: 'enterprise', user, roles, permissions: permissionsOf(roles) }
 }

@@ -72,6 +72,32 @@ describe('POST /v1/events', () => {
     }
   })
 
+  test('takes an event without data in each form, as one about null', async ({ newTenant, owner }) => {
+    const tenant = await newTenant()
+    const { data: _, ...bare } = order()
+    const headers = Object.entries({ ...bare, id: 'b' }).map(
+      ([name, value]) => [`ce-${name}`, value] as const,
+    )
+    const answers = [
+      await sends(tenant, bare),
+      await sendsAll(tenant, [{ ...bare, id: 'c' }]),
+      await tenant.calls('POST', '/v1/events', undefined, Object.fromEntries(headers)),
+      await tenant.calls('POST', '/v1/events', '', {
+        ...Object.fromEntries(headers),
+        'ce-id': 'd',
+        'content-type': 'application/json',
+      }),
+    ]
+    for (const { body } of answers) expect(body).toEqual({ accepted: 1, duplicates: 0, rejected: [] })
+    const written = await outbox(owner, tenant)
+    expect(written.map(({ originid, data }) => [originid, data])).toEqual([
+      [bare.id, null],
+      ['c', null],
+      ['b', null],
+      ['d', null],
+    ])
+  })
+
   test('takes an event once, however often and in whichever form it comes', async ({ newTenant, owner }) => {
     const tenant = await newTenant()
     const event = order()
@@ -379,7 +405,7 @@ describe('a mapping', () => {
 
   test('is not made with a narrowed token, whose limits it would not have', async ({ newTenant, opened }) => {
     const tenant = await newTenant()
-    const { body } = await tenant.calls('POST', '/v1/auth/token', { scope: 'entropy:charge' })
+    const { body } = await tenant.calls('POST', '/v1/auth/token', { scope: 'event_mapping:*' })
     const authorization = `Bearer ${body.access_token}`
     const { status } = await opened.app.request('/v1/event-mappings', {
       method: 'POST',
@@ -387,6 +413,15 @@ describe('a mapping', () => {
       body: JSON.stringify(MAPPING),
     })
     expect(status).toBe(403)
+  })
+
+  test('is one of 20, even where many are made at once', async ({ newTenant }) => {
+    const tenant = await newTenant()
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, () => tenant.calls('POST', '/v1/event-mappings', MAPPING)),
+    )
+    const { 201: made, 429: refused } = Object.groupBy(answers, ({ status }) => status)
+    expect([made?.length, refused?.length]).toEqual([20, 20])
   })
 
   test('cannot multiply one request without end', async ({ newTenant, owner }) => {

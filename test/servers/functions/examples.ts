@@ -1,5 +1,6 @@
 /** Runs the examples of contracts: what a contract shows has to work, on a tenant that has nothing yet. */
 import { catalog } from '../../../functions/catalog.ts'
+import { placeExample } from '../../../functions/control/reference/routes.ts'
 import { replaceFrom } from '../../../shared/contract/examples.ts'
 import type { AspectFacts, Endpoint, Example, FunctionDefinition } from '../../../shared/contract/function.ts'
 import { findAspect } from '../../../shared/contract/find-aspect.ts'
@@ -20,6 +21,25 @@ export const ASPECTS: KnownAspect[] = catalog.flatMap((definition) =>
       : [{ path: endpoint.aspect.path, definition, endpoint, aspect: endpoint.aspect }],
   ),
 )
+
+/** Every operation of the catalog. */
+export const OPERATIONS: Endpoint[] = catalog
+  .flatMap(({ endpoints }) => endpoints)
+  .filter(({ aspect }) => aspect === undefined)
+
+/** A request that an operation understands: its first example, and where there is none, some id for each part of its URL. */
+export function requestFor(endpoint: Endpoint): Parameters<Tenant['calls']> {
+  const { method, path, examples, body } = endpoint
+  const { path: named, rest } = placeExample(endpoint, examples[0] ?? { summary: '', input: {} })
+  const ids = named as Record<string, string>
+  const url = path.replaceAll(/:(\w+)/g, (_, name: string) => ids[name] ?? SOME_ID)
+  if (method !== 'POST')
+    return [method, `${url}?${new URLSearchParams(rest as Record<string, string>).toString()}`]
+  if (body !== 'cloudevents') return [method, url, rest]
+  return [method, url, rest['events'], { 'content-type': 'application/cloudevents-batch+json' }]
+}
+
+const SOME_ID = '019a0000-0000-7000-8000-000000000000'
 
 export interface Ran {
   status: number

@@ -1,5 +1,5 @@
 import { describe, expect } from 'vitest'
-import { testWith, type Tenant } from './world.ts'
+import { testWith, useUpTokens, type Tenant } from './world.ts'
 
 const test = testWith()
 
@@ -171,8 +171,7 @@ describe('self.soul.governance', () => {
     owner,
   }) => {
     const tenant = await newTenant('free')
-    const period = new Date().toISOString().slice(0, 7)
-    await owner`insert into allowances (tenant_id, resource, period, granted, spent) values (${tenant.id}, 'tokens', ${period}, 10000, 9999)`
+    await useUpTokens(owner, tenant.id, { granted: 10_000, spent: 9999 })
     expect((await ask(tenant, HARMLESS)).body.code).toBe('QUOTA_EXCEEDED')
     expect(await owner`select from governance_decisions where tenant_id = ${tenant.id}`).toHaveLength(0)
     expect(await waiting(tenant)).toEqual([])

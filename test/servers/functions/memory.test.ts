@@ -2,7 +2,7 @@ import * as fc from 'fast-check'
 import { describe, expect } from 'vitest'
 import { createApp } from '../../../shared/http/app.ts'
 import { meaningOf, playEmbedder } from './meaning.ts'
-import { insertColleague, testWith, type Tenant, type World } from './world.ts'
+import { insertColleague, testWith, useUpTokens, type Tenant, type World } from './world.ts'
 
 const test = testWith()
 
@@ -142,9 +142,7 @@ describe('self.memory.engram', () => {
     expect(index).toMatchObject({ status: 503, body: { code: 'INFERENCE_UNAVAILABLE' } })
 
     const poor = await newTenant('free')
-    const period = new Date().toISOString().slice(0, 7)
-    await owner`insert into allowances (tenant_id, resource, period, granted, spent)
-                values (${poor.id}, 'tokens', ${period}, 10000, 10000)`
+    await useUpTokens(owner, poor.id, { granted: 10_000, spent: 10_000 })
     await remember(poor, DISK)
     expect(await recall(poor, { query: 'disk' }, settles)).toMatchObject({ status: 200, mode: 'keyword' })
     expect(await owner`select from jobs where tenant_id = ${poor.id}`).toHaveLength(0)

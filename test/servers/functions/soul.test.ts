@@ -1,7 +1,7 @@
 import { describe, expect } from 'vitest'
 import type { JobMessage } from '../../../shared/inference/messages.ts'
 import { colleagueOf } from './colleague.ts'
-import { testWith, type Tenant } from './world.ts'
+import { testWith, useUpTokens, type Tenant } from './world.ts'
 
 const test = testWith()
 
@@ -84,8 +84,7 @@ describe('self.soul.dialogue keeps to its budget:', () => {
 
   test('a whisper is refused when the plan has no tokens left', async ({ newTenant, owner }) => {
     const tenant = await newTenant('free')
-    const period = new Date().toISOString().slice(0, 7)
-    await owner`insert into allowances (tenant_id, resource, period, granted, spent) values (${tenant.id}, 'tokens', ${period}, 10000, 9951)`
+    await useUpTokens(owner, tenant.id, { granted: 10_000, spent: 9951 })
     const { status, body } = await soul(tenant, 'dialogue', { message: THOUGHT, budget: 'whisper' })
     expect({ status, code: body.code }).toEqual({ status: 429, code: 'QUOTA_EXCEEDED' })
   })

@@ -26,7 +26,12 @@ async function all(person: Person): Promise<Record<string, unknown>> {
 }
 
 const Key = fc.constantFrom('a', 'B', 'a.b:c-d_e', '__proto__', '0', 'constructor')
-const Value = fc.jsonValue({ maxDepth: 3 }).map((value) => JSON.parse(JSON.stringify(value)) as unknown)
+/** A member `__proto__` is refused, and now and then one is drawn. */
+const Value = fc
+  .jsonValue({ maxDepth: 3 })
+  .map((value) => JSON.stringify(value))
+  .filter((text) => !text.includes('"__proto__":'))
+  .map((text) => JSON.parse(text) as unknown)
 const RUNS = { numRuns: 15 }
 
 describe('self.state keeps the laws of a lens:', () => {

@@ -59,6 +59,34 @@ describe('POST /v1/subscriptions', () => {
     expect(events).toHaveLength(1)
   })
 
+  test('shows the same secret to who repeats the request, and writes it down nowhere', async ({
+    newTenant,
+    owner,
+  }) => {
+    const tenant = await newTenant()
+    const repeatedly = (key: string, path: string, wanted?: object) => () =>
+      tenant.calls('POST', path, wanted, { 'idempotency-key': key })
+    const create = repeatedly('create', '/v1/subscriptions', WANTED)
+    const made = await create()
+    const rotate = repeatedly('rotate', `/v1/subscriptions/${made.body.subscription.id}/rotate`)
+    const rotated = await rotate()
+    expect(rotated.body).toMatchObject({
+      secret: expect.stringMatching(/^whsec_/),
+      subscription: { rotation: 1 },
+    })
+    expect(rotated.body.secret).not.toBe(made.body.secret)
+    for (const [again, first] of [
+      [await create(), made],
+      [await rotate(), rotated],
+    ] as const) {
+      expect(again.headers.get('idempotency-replayed')).toBe('true')
+      expect([again.status, again.body]).toEqual([first.status, first.body])
+    }
+    const kept = await owner`select answer::text from idempotency_keys where tenant_id = ${tenant.id}`
+    expect(kept).toHaveLength(2)
+    expect(JSON.stringify(kept)).not.toMatch(/whsec_|secret/)
+  })
+
   test.for([
     ['http', 'http://hooks.example.com/'],
     ['this machine', 'https://127.0.0.1/'],
@@ -99,7 +127,7 @@ describe('POST /v1/subscriptions', () => {
     expect((await viewer.calls('POST', '/v1/subscriptions', WANTED)).status).toBe(403)
     expect((await viewer.calls('GET', '/v1/subscriptions')).status).toBe(403)
     const tenant = await newTenant()
-    const { body } = await tenant.calls('POST', '/v1/auth/token', { scope: 'entropy:charge' })
+    const { body } = await tenant.calls('POST', '/v1/auth/token', { scope: 'subscription:*' })
     const narrowed = await opened.app.request('/v1/subscriptions', {
       method: 'POST',
       headers: { authorization: `Bearer ${body.access_token}`, 'content-type': 'application/json' },
@@ -112,6 +140,15 @@ describe('POST /v1/subscriptions', () => {
     const rest = (await tenant.calls('GET', `/v1/subscriptions?limit=15&cursor=${first.next_cursor}`)).body
     expect([first.subscriptions.length, rest.subscriptions.length, rest.next_cursor]).toEqual([15, 5, null])
   })
+})
+
+test('a subscription is one of 20, even where many are made at once', async ({ newTenant }) => {
+  const tenant = await newTenant()
+  const answers = await Promise.all(
+    Array.from({ length: 40 }, () => tenant.calls('POST', '/v1/subscriptions', WANTED)),
+  )
+  const { 201: made, 429: refused } = Object.groupBy(answers, ({ status }) => status)
+  expect([made?.length, refused?.length]).toEqual([20, 20])
 })
 
 test('a subscription of another tenant is not there', async ({ newTenant, delivers }) => {

@@ -144,6 +144,39 @@ describe('time.schedule', () => {
 })
 
 describe('time.trace', () => {
+  test('tells what was done on self to who did it, and to who administers the tenant', async ({
+    newTenant,
+    owner,
+    runtime,
+  }) => {
+    const world = { owner, runtime }
+    const tenant = await newTenant()
+    const [one, other, admin] = [
+      await colleagueOf(tenant, world),
+      await colleagueOf(tenant, world),
+      await colleagueOf(tenant, world, 'admin'),
+    ]
+    const put = '/v1/agentese/self/state/put'
+    expect((await one.calls('POST', put, { key: 'diary', value: 1 })).status).toBe(200)
+    const span = { start: '2000-01-01T00:00:00Z', end: '2100-01-01T00:00:00Z' }
+    const looks = [
+      ['/v1/agentese/self/state/witness', {}, 'history'],
+      ['/v1/agentese/time/trace/witness', { topic: 'self.state.put' }, 'traces'],
+      ['/v1/agentese/time/trace/query', { path: 'self.state.put' }, 'results'],
+      ['/v1/agentese/time/trace/replay', span, 'traces'],
+    ] as const
+    const putsSeenBy = ({ calls }: Pick<Tenant, 'calls'>) =>
+      Promise.all(
+        looks.map(async ([path, input, list]) => {
+          const marks: { path: string }[] = (await calls('POST', path, input)).body.result[list]
+          return marks.filter((mark) => mark.path === 'self.state.put').length
+        }),
+      )
+    expect(await putsSeenBy(one)).toEqual([1, 1, 1, 1])
+    expect(await putsSeenBy(other)).toEqual([0, 0, 0, 0])
+    expect(await putsSeenBy(admin)).toEqual([1, 1, 1, 1])
+  })
+
   test('tells what was done, page by page, and nothing of another tenant', async ({ newTenant, runtime }) => {
     const [tenant, other] = [await newTenant(), await newTenant()]
     for (let times = 0; times < 5; times++) await invoke(tenant, 'void.entropy.sip')
@@ -163,19 +196,20 @@ describe('time.trace', () => {
 
 describe('time.future', () => {
   test('foretells a steady rise, with the truth inside the interval', async ({ newTenant, owner }) => {
-    const tenant = await newTenant()
-    const hour = Math.floor(Date.now() / 3_600_000) * 3_600_000
-    const rows = Array.from({ length: 48 }, (_, at) => ({
-      at: new Date(hour - (48 - at) * 3_600_000),
-      calls: 10 + at,
-    }))
-    for (const { at, calls } of rows) {
+    const forecast = async (hour: number) => {
+      const tenant = await newTenant()
       await owner`
         insert into marks (id, tenant_id, path, category, outcome, archetype, effects, trace_id, duration_ms, at)
-        select gen_random_uuid(), ${tenant.id}, 'void.entropy.sip', 'E', 'success', 'developer', '{}', 't', 1, ${at}
-        from generate_series(1, ${calls})`
+        select gen_random_uuid(), ${tenant.id}, 'void.entropy.sip', 'E', 'success', 'developer', '{}', 't', 1,
+               to_timestamp(${hour} * 3600) - (48 - n) * interval '1 hour'
+        from generate_series(0, 47) n, generate_series(1, 10 + n)`
+      return invoke(tenant, 'time.future.forecast', { target: 'void.entropy', horizon: '2h' })
     }
-    const { body } = await invoke(tenant, 'time.future.forecast', { target: 'void.entropy', horizon: '2h' })
+    const hourNow = () => Math.floor(Date.now() / 3_600_000)
+    let [hour, answer] = [hourNow(), await forecast(hourNow())]
+    // An hour that ends meanwhile is one more that was observed, with no calls.
+    while (hour !== hourNow()) [hour, answer] = [hourNow(), await forecast(hourNow())]
+    const { body } = answer
     expect(body.result).toMatchObject({ trend: 'rising', bucket: 'hour', observations: 48 })
     expect(body.result.expected).toBeCloseTo(58 + 59, 5)
     expect(body.result.confidence).toBeGreaterThan(0.99)

@@ -1,5 +1,5 @@
 /** Functions on a real database, without a network in between: tenants call them, and events are delivered to them. */
-import { randomBytes, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import postgres from 'postgres'
 import { inject, test as base } from 'vitest'
 import { catalog } from '../../../functions/catalog.ts'
@@ -39,6 +39,25 @@ export interface World {
   resultOf(tenant: string, job: string, type: string, data: object, asker?: string): KgentsEvent
 }
 
+/** One for all files, which share a database: a tick of one takes what is due in all of it, and signs the word of it. */
+const EVENT_KEY = Buffer.alloc(32, 5).toString('base64url')
+
+/**
+ * Uses up tokens of a tenant's plan: of this month's, and of the next one's where that begins in a moment.
+ */
+export async function useUpTokens(
+  owner: postgres.Sql,
+  tenant: string,
+  { granted, spent }: { granted: number; spent: number },
+): Promise<void> {
+  for (const at of [Date.now(), Date.now() + 3_600_000]) {
+    const period = new Date(at).toISOString().slice(0, 7)
+    await owner`
+      insert into allowances (tenant_id, resource, period, granted, spent)
+      values (${tenant}, 'tokens', ${period}, ${granted}, ${spent}) on conflict do nothing`
+  }
+}
+
 /**
  * @param extra functions that a test file serves besides the catalog's
  * @param settings variables of its environment besides the usual ones
@@ -61,13 +80,13 @@ export function testWith(extra: readonly FunctionDefinition[] = [], settings: Re
       },
       { scope: 'file' },
     ],
-    eventKey: [async ({}, use) => use(randomBytes(32).toString('base64url')), { scope: 'file' }],
+    eventKey: async ({}, use) => use(EVENT_KEY),
     opened: [
-      async ({ eventKey }, use) => {
+      async ({}, use) => {
         const opened = await openFunctions({
           functions: [...catalog, ...extra],
           databaseUrl: inject('servers').postgres.app,
-          eventKey,
+          eventKey: EVENT_KEY,
           settings,
         })
         await use(opened)
@@ -174,7 +193,11 @@ async function answerJob(
 }
 
 /** Another person of a tenant; answers its API key. */
-export async function insertColleague(owner: postgres.Sql, { id }: Tenant, role: string): Promise<string> {
+export async function insertColleague(
+  owner: postgres.Sql,
+  { id }: Pick<Tenant, 'id'>,
+  role: string,
+): Promise<string> {
   const user = randomUUID()
   const { key, prefix, hash } = createApiKey()
   await owner`insert into users (id, tenant_id, email, name, roles) values (${user}, ${id}, ${`${user}@b.c`}, 'Test', ${[role]})`

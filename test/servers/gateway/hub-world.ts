@@ -191,7 +191,7 @@ export class HubWorld {
       return json(200, { access_token: caller.token, token_type: 'Bearer', expires_in: 900 })
     }
     if (name === 'jobs') {
-      const row = this.rows.get(url.split('/').at(-1) ?? '')
+      const row = this.rows.get(/^\/v1\/jobs\/([^/?]+)/.exec(url)?.[1] ?? '')
       if (row?.tenant !== caller.id) return json(404, { code: 'NOT_FOUND' })
       return json(200, { job: row.job, links: {} })
     }

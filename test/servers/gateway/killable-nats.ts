@@ -1,12 +1,12 @@
 /** A NATS of its own for a test that kills it. */
 import { randomBytes } from 'node:crypto'
 import type { NatsConnection } from 'nats'
-import { vi } from 'vitest'
 import { inboxPrefix } from '../../../knative/local/servers/nats-permissions.ts'
 import { startNats, type NatsServer } from '../../../knative/local/servers/nats.ts'
 import { findFreePorts } from '../../../knative/local/servers/ports.ts'
 import { cacheFolder } from '../../../knative/local/servers/wheels.ts'
 import { ensureStreams, openNats } from '../../../shared/events/nats.ts'
+import { eventually } from '../../eventually.ts'
 import { makeStateFolder } from '../servers.ts'
 
 export interface KillableNats {
@@ -35,7 +35,7 @@ export async function startKillableNats(): Promise<KillableNats> {
     killNats: () => nats.kill(),
     async reviveNats() {
       nats = await start()
-      await vi.waitFor(() => nc.rtt(), { timeout: 15_000, interval: 50 })
+      await eventually(() => nc.rtt())
       await ensureStreams(nc)
     },
     async stop() {

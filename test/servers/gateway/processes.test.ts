@@ -21,7 +21,8 @@ const test = base.extend<{ start: Start }>({
       let output = ''
       for (const stream of [child.stdout, child.stderr])
         stream.on('data', (data: Buffer) => (output += data.toString()))
-      const exited = once(child, 'exit').then(([code]) => code as number | null)
+      // Of a child whose output has been read to its end.
+      const exited = once(child, 'close').then(([code]) => code as number | null)
       started.push({ kill: (signal) => child.kill(signal), exited })
       return { exited, output: () => output, stop: () => child.kill('SIGTERM') }
     })
@@ -42,13 +43,12 @@ describe('the processes of the gateway', () => {
   test('local/main.ts serves the committed kong.yaml, and stops when asked to', async ({ start }) => {
     const [port = 0, statusPort = 0] = await findFreePorts(2)
     const gateway = start('local/main.ts', { ...keys, PORT: String(port), STATUS_PORT: String(statusPort) })
-    await expect
-      .poll(() => statusOf(`http://127.0.0.1:${port}/v1/nothing`).catch(() => 0), { timeout: 15_000 })
-      .toBe(404)
+    await expect.poll(() => statusOf(`http://127.0.0.1:${port}/v1/nothing`).catch(() => 0)).toBe(404)
     expect(await statusOf(`http://127.0.0.1:${port}/v1/jobs`)).toBe(401)
     expect(await statusOf(`http://127.0.0.1:${statusPort}/status/ready`)).toBe(200)
-    const metrics = await (await fetch(`http://127.0.0.1:${statusPort}/metrics`)).text()
-    expect(metrics).toContain('kong_http_requests_total{service="jobs",route="jobs.list",code="401"} 1')
+    await expect
+      .poll(async () => (await fetch(`http://127.0.0.1:${statusPort}/metrics`)).text())
+      .toContain('kong_http_requests_total{service="jobs",route="jobs.list",code="401"} 1')
     gateway.stop()
     expect(await gateway.exited).toBe(0)
   })
@@ -63,9 +63,7 @@ describe('the processes of the gateway', () => {
       PLATFORM_AUDIENCE: randomUUID(),
     })
     const read = async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
-    await expect
-      .poll(() => read().catch(String), { timeout: 15_000 })
-      .toContain('kgents_hub_nats_connected 1')
+    await expect.poll(() => read().catch(String)).toContain('kgents_hub_nats_connected 1')
     expect(await statusOf(`http://127.0.0.1:${port}/health/live`)).toBe(200)
     hub.stop()
     expect(await hub.exited).toBe(0)
@@ -79,9 +77,7 @@ describe('the processes of the gateway', () => {
       WEBHOOK_SIGNING_KEY: Buffer.alloc(32, 1).toString('base64url'),
     })
     const read = async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
-    await expect
-      .poll(() => read().catch(String), { timeout: 15_000 })
-      .toContain('kgents_webhook_nats_connected 1')
+    await expect.poll(() => read().catch(String)).toContain('kgents_webhook_nats_connected 1')
     expect(await statusOf(`http://127.0.0.1:${port}/health/live`)).toBe(200)
     sender.stop()
     expect(await sender.exited).toBe(0)

@@ -1,8 +1,9 @@
 /** Law 11: order, acknowledgement and isolation, for subscriptions and happenings of every kind. */
 import fc from 'fast-check'
-import { describe, expect, vi } from 'vitest'
+import { describe, expect } from 'vitest'
 import { matchesPattern, parsePattern } from '../../../shared/agentese/pattern.ts'
 import type { ReadEvent } from './hub-world.ts'
+import { eventually } from '../../eventually.ts'
 import { test, type SubscriptionWorld, type Tenant } from './subscription-world.ts'
 
 const PATHS = [
@@ -78,7 +79,7 @@ describe('subscriptions', () => {
   })
 
   test('deliver until acknowledged, at most three times, and lose nothing', async ({ world }) => {
-    const hub = await world.openHub({ ackWaitMs: 1_000 })
+    const hub = await world.openHub({ ackWaitMs: 2_000 })
     await fc.assert(
       fc.asyncProperty(scenario, async (each) => {
         const tenants = [await world.tenant(), await world.tenant()] as const
@@ -97,14 +98,17 @@ describe('subscriptions', () => {
         )
 
         const told: ReadEvent[] = []
+        // None is waited for: each has the whole wait of its delivery to arrive.
+        const acknowledging: Promise<unknown>[] = []
         while (told.length < expected.length) {
           const [event] = await stream.take(1)
           if (event === undefined) continue
           told.push(event)
           const plan = wanted.find(({ sequence }) => sequence === event.id)
           if (plan?.acknowledged === event.data['attempt'])
-            await world.acknowledge(hub, acme, stream.id, [event])
+            acknowledging.push(world.acknowledge(hub, acme, stream.id, [event]))
         }
+        await Promise.all(acknowledging)
         const deliveries = told.map(({ id, data }) => `${id}.${String(data['attempt'])}`)
         expect(deliveries.toSorted()).toEqual(expected.toSorted())
         expect(sequencesOf(told.filter(({ data }) => data['attempt'] === 1))).toEqual(
@@ -114,15 +118,14 @@ describe('subscriptions', () => {
         const dead = wanted.flatMap(({ sequence, acknowledged }) =>
           acknowledged === 'never' ? [sequence] : [],
         )
-        const SOON = { timeout: 10_000, interval: 50 }
-        await vi.waitFor(async () => {
+        await eventually(async () => {
           const letters = await world.deadLetters(acme)
           const buried = letters.map(({ data }) => (data as Happened).sequence)
           expect(buried.toSorted((a, b) => a - b)).toEqual(dead)
-        }, SOON)
+        })
         stream.leave()
       }),
       { numRuns: 5 },
     )
-  }, 90_000)
+  })
 })

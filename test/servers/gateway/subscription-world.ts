@@ -1,5 +1,5 @@
 /**
- * Stream hubs between a real NATS and the real functions `subscribe` and `issue-token` on a real database. The relay is in
+ * Stream hubs between a real NATS and the real functions `subscribe`, `jobs` and `issue-token` on a real database. The relay is in
  * the hands of the test: it publishes what happens on paths.
  */
 import { randomBytes } from 'node:crypto'
@@ -79,7 +79,7 @@ export class SubscriptionWorld {
     const facts = { kid: 'platform', alg: 'EdDSA' }
     const key = { ...(await exportJWK(privateKey)), ...facts }
     const config = FunctionConfig.parse({
-      FUNCTION: 'subscribe,issue-token',
+      FUNCTION: 'subscribe,issue-token,jobs',
       LOG_LEVEL: 'silent',
       DATABASE_URL: inject('servers').postgres.app,
       PLATFORM_JWKS: JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), ...facts }] }),
@@ -109,7 +109,12 @@ export class SubscriptionWorld {
     return { ...tenant, token: await this.tokenOf(tenant) }
   }
 
-  async tokenOf(tenant: Omit<Tenant, 'token'>, lifetimeSeconds = 600): Promise<string> {
+  /** @param scopes what it is narrowed to */
+  async tokenOf(
+    tenant: Omit<Tenant, 'token'>,
+    lifetimeSeconds = 600,
+    scopes?: readonly string[],
+  ): Promise<string> {
     const { id, user, roles } = tenant
     const identity = {
       tenant: id,
@@ -117,6 +122,7 @@ export class SubscriptionWorld {
       user,
       roles,
       permissions: permissionsOf(roles),
+      ...(scopes === undefined ? {} : { scopes: [...scopes] }),
     } as const
     return (await this.#sign?.(identity, this.#audience, lifetimeSeconds)) ?? ''
   }
@@ -168,7 +174,7 @@ export class SubscriptionWorld {
         type: `io.kgents.agentese.${kind}`,
         tenant: tenant.id,
         subject: path,
-        data: { path, archetype: 'poet', ...data },
+        data: { path, user: tenant.user, archetype: 'poet', ...data },
       },
       this.#eventKey,
     )

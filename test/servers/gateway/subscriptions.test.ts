@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { connect } from 'node:net'
-import { describe, expect, vi } from 'vitest'
+import { describe, expect } from 'vitest'
+import { eventually } from '../../eventually.ts'
+import { Acknowledged, Ended } from '../../../shared/events/subscription-stream.ts'
 import type { ReadEvent } from './hub-world.ts'
 import { metricOf, test } from './subscription-world.ts'
 
 const paths = (events: readonly ReadEvent[]) => events.map(({ data }) => data['path'])
 const sequences = (events: readonly ReadEvent[]) => events.map(({ id }) => id)
-const SOON = { timeout: 15_000, interval: 50 }
 const LASTING = 'pattern=void.entropy.*&delivery=at-least-once'
 
 describe('GET /v1/agentese/subscribe', () => {
@@ -51,7 +52,7 @@ describe('GET /v1/agentese/subscribe', () => {
         timestamp: expect.any(String),
         observer_archetype: 'poet',
         event_type: 'invoked',
-        data: { path: 'void.entropy.sip', archetype: 'poet', duration_ms: 3 },
+        data: { path: 'void.entropy.sip', user: acme.user, archetype: 'poet', duration_ms: 3 },
         trace_id: null,
         sequence,
       },
@@ -87,6 +88,7 @@ describe('GET /v1/agentese/subscribe', () => {
     ['pattern=**&buffer=0', 'TYPE_MISMATCH'],
     ['pattern=**&buffer=10001', 'TYPE_MISMATCH'],
     ['pattern=**&from=yesterday', 'TYPE_MISMATCH'],
+    ['pattern=**&from=9999-12-31T00:00:00Z', 'TYPE_MISMATCH'],
     ['pattern=**&tenant=other', 'TYPE_MISMATCH'],
     ['pattern=**&subscription=..', 'TYPE_MISMATCH'],
     [`pattern=**&delivery=at-most-once&subscription=${randomUUID()}`, 'TYPE_MISMATCH'],
@@ -125,7 +127,7 @@ describe('a subscriber', () => {
     for (const stream of streams) expect((await stream.next())?.id).toBe(own)
   })
 
-  test("is told only of paths on which it has the verb, and of nobody else's own state", async ({
+  test('is told only of paths on which it has the verb, and nothing that others do on self', async ({
     world,
   }) => {
     const hub = await world.openHub()
@@ -138,7 +140,8 @@ describe('a subscriber', () => {
     await world.happens(acme, 'self.soul.audit')
     await world.happens(acme, 'self.unknown.manifest')
     await world.happens(acme, 'self.soul.manifest')
-    await world.happens(acme, 'self.soul.state', 'changed', { user: randomUUID() })
+    for (const kind of ['invoked', 'failed', 'refused', 'changed'] as const)
+      await world.happens(acme, 'self.soul.manifest', kind, { user: randomUUID() })
     await world.happens(acme, 'self.soul.state', 'changed', { user: acme.user })
     expect(paths(await developer.take(2))).toEqual(['self.soul.manifest', 'self.soul.state'])
     expect(paths(await security.take(2))).toEqual(['self.soul.audit', 'self.soul.manifest'])
@@ -197,15 +200,16 @@ describe('replay', () => {
     const acme = await world.tenant()
     await world.happens(acme, 'void.entropy.sip')
     const before = Date.now()
-    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(before))
+    await eventually(() => expect(Date.now()).toBeGreaterThan(before))
     const time = new Date().toISOString()
     const second = await world.happens(acme, 'void.entropy.pour')
     const third = await world.happens(acme, 'void.entropy.sip')
-    const streams = await Promise.all(
-      [String(second), time].map((from) => world.follow(hub, acme, `pattern=void.entropy.*&from=${from}`)),
-    )
+    const follow = (from: string | number) => world.follow(hub, acme, `pattern=void.entropy.*&from=${from}`)
+    const streams = await Promise.all([second, time].map(follow))
+    const fromTheBeginning = await follow('1600-01-01T00:00:00Z')
     const fourth = await world.happens(acme, 'void.entropy.sip')
     for (const stream of streams) expect(sequences(await stream.take(3))).toEqual([second, third, fourth])
+    expect(sequences(await fromTheBeginning.take(4)).slice(1)).toEqual([second, third, fourth])
   })
 
   test('begins a stream that was lost and made anew at its start', async ({ world }) => {
@@ -242,13 +246,12 @@ describe('a client that does not read', () => {
     for (let at = 0; at < 100; at++)
       all.push(await world.happens(acme, 'void.entropy.sip', 'invoked', { padding }))
     expect(sequences(await reading)).toEqual(all)
-    const dropped = await metricOf(hub, 'agentese_subscription_events_dropped_total{reason="buffer_full"}')
-    expect(dropped).toBeGreaterThan(10)
-
     const last = all.at(-1)
     let text = ''
     socket.on('data', (chunk: Buffer) => (text += chunk.toString()))
-    await vi.waitFor(() => expect(text).toContain(`id: ${last}\n`), SOON)
+    await eventually(() => expect(text).toContain(`id: ${last}\n`))
+    const dropped = await metricOf(hub, 'agentese_subscription_events_dropped_total{reason="buffer_full"}')
+    expect(dropped).toBeGreaterThan(10)
     const told = [...text.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id))
     const notices = [...text.matchAll(/^event: dropped\ndata: (.*)$/gm)].map(
       ([, data]) => (JSON.parse(data ?? '') as { count: number }).count,
@@ -267,10 +270,8 @@ describe('a client that does not read', () => {
     expect(await metricOf(hub, 'agentese_subscription_active{delivery="at-most-once"}')).toBe(1)
     const padding = 'x'.repeat(500_000)
     for (let at = 0; at < 40; at++) await world.happens(acme, 'void.entropy.sip', 'invoked', { padding })
-    await vi.waitFor(
-      async () =>
-        expect(await metricOf(hub, 'agentese_subscription_active{delivery="at-most-once"}')).toBe(0),
-      SOON,
+    await eventually(async () =>
+      expect(await metricOf(hub, 'agentese_subscription_active{delivery="at-most-once"}')).toBe(0),
     )
     socket.destroy()
   })
@@ -302,10 +303,10 @@ describe('an at-least-once subscription', () => {
       [sequence, 2],
       [sequence, 3],
     ])
-    await vi.waitFor(async () => expect(await world.deadLetters(acme)).toHaveLength(1), SOON)
+    await eventually(async () => expect(await world.deadLetters(acme)).toHaveLength(1))
     const next = await world.happens(acme, 'void.entropy.pour')
     expect(sequences(await stream.take(3))).toEqual([next, next, next])
-    await vi.waitFor(async () => expect(await world.deadLetters(acme)).toHaveLength(2), SOON)
+    await eventually(async () => expect(await world.deadLetters(acme)).toHaveLength(2))
     const [letter] = await world.deadLetters(acme)
     expect(letter).toMatchObject({
       type: 'io.kgents.subscription.dead',
@@ -318,12 +319,12 @@ describe('an at-least-once subscription', () => {
         event: { id: deliveries[0]?.data['event_id'], signature: expect.any(String) },
       },
     })
-    expect(await metricOf(hub, 'agentese_subscription_events_dead_total')).toBe(2)
+    await expect.poll(() => metricOf(hub, 'agentese_subscription_events_dead_total')).toBe(2)
     expect(await metricOf(hub, 'agentese_subscription_events_redelivered_total')).toBe(4)
   })
 
   test('delivers what is acknowledged once, whichever hub it is acknowledged at', async ({ world }) => {
-    const times = { ackWaitMs: 1000 }
+    const times = { ackWaitMs: 4000 } // time enough to acknowledge
     const [hub, another] = [await world.openHub(times), await world.openHub(times)]
     const acme = await world.tenant()
     const stream = await world.follow(hub, acme, LASTING)
@@ -338,7 +339,7 @@ describe('an at-least-once subscription', () => {
   })
 
   test('is gone on with at any hub, from what was not acknowledged', async ({ world }) => {
-    const times = { ackWaitMs: 1500 }
+    const times = { ackWaitMs: 4000 } // time enough to acknowledge
     const [hub, another] = [await world.openHub(times), await world.openHub(times)]
     const acme = await world.tenant()
     const stream = await world.follow(hub, acme, `${LASTING}&subscription=${randomUUID()}`)
@@ -361,10 +362,9 @@ describe('an at-least-once subscription', () => {
     const told = await stream.take(2)
     const manager = await world.nc.jetstreamManager()
     const [name = ''] = await world.consumers(acme)
-    expect(await manager.consumers.info('AGENTESE', name)).toMatchObject({
-      num_ack_pending: 2,
-      num_pending: 2,
-    })
+    await expect
+      .poll(() => manager.consumers.info('AGENTESE', name))
+      .toMatchObject({ num_ack_pending: 2, num_pending: 2 })
     await world.acknowledge(hub, acme, stream.id, told)
     expect(sequences([...told, ...(await stream.take(2))])).toEqual(all)
   })
@@ -381,7 +381,7 @@ describe('an at-least-once subscription', () => {
     await world.happens(acme, 'self.soul.manifest', 'failed')
     const own = await world.happens(acme, 'self.soul.manifest')
     expect(sequences(await stream.take(3))).toEqual([own, own, own])
-    await vi.waitFor(async () => expect(await world.deadLetters(acme)).toHaveLength(1), SOON)
+    await eventually(async () => expect(await world.deadLetters(acme)).toHaveLength(1))
   })
 
   test('of another tenant or another person is not there', async ({ world }) => {
@@ -402,6 +402,29 @@ describe('an at-least-once subscription', () => {
     const theirs = await world.follow(hub, globex, `${LASTING}&subscription=${stream.id}`)
     const own = await world.happens(globex, 'void.entropy.sip')
     expect((await theirs.next())?.id).toBe(own)
+  })
+
+  test('is acknowledged and ended as the reference says', async ({ world }) => {
+    const hub = await world.openHub()
+    const acme = await world.tenant()
+    const stream = await world.follow(hub, acme, LASTING)
+    await world.happens(acme, 'void.entropy.sip')
+    const event = await stream.next()
+    const narrowed = { ...acme, token: await world.tokenOf(acme, 600, ['entropy:read']) }
+    for (const [method, path] of [
+      ['POST', '/ack'],
+      ['DELETE', ''],
+    ] as const) {
+      expect(await world.send(hub, narrowed, method, `/${stream.id}${path}`)).toMatchObject({
+        status: 403,
+        body: { code: 'SCOPE_MISSING' },
+      })
+    }
+    const reader = { ...acme, token: await world.tokenOf(acme, 600, ['event:read']) }
+    const { status, body } = await world.acknowledge(hub, reader, stream.id, [event])
+    expect([status, Acknowledged.parse(body)]).toEqual([200, { acknowledged: 1, unknown: [] }])
+    const ended = await world.send(hub, reader, 'DELETE', `/${stream.id}`)
+    expect([ended.status, Ended.parse(ended.body).subscription.id]).toEqual([200, stream.id])
   })
 
   test.for([
@@ -451,8 +474,8 @@ describe('a stream ends', () => {
   test('when the token behind it expires', async ({ world }) => {
     const hub = await world.openHub()
     const acme = await world.tenant()
-    const token = await world.tokenOf(acme, 2)
     for (const query of ['pattern=void.**', LASTING]) {
+      const token = await world.tokenOf(acme, 2)
       const stream = await world.follow(hub, { token }, query)
       expect(await stream.next()).toMatchObject({ event: 'error', data: { code: 'TOKEN_EXPIRED' } })
       expect(await stream.next()).toBeUndefined()

@@ -27,7 +27,8 @@ export function cosine(a: Float32Array | undefined, b: Float32Array | undefined)
   return product(a, b) / Math.sqrt(product(a, a) * product(b, b))
 }
 
-export function testEngine(name: string, engine: () => Engine): void {
+/** @param embedsNext resolves when the model behind the engine has embedded its next piece of text */
+export function testEngine(name: string, engine: () => Engine, embedsNext: () => Promise<void>): void {
   describe(name, () => {
     test('generate() yields the answer in chunks and ends with what it took', async () => {
       const { chunks, text, usage, reason } = await run(engine(), ask('Say hello.', { maxTokens: 200 }))
@@ -175,7 +176,8 @@ export function testEngine(name: string, engine: () => Engine): void {
       const stop = new AbortController()
       const texts = Array.from({ length: 64 }, () => 'A long text. '.repeat(1000))
       const answer = engine().embed(texts, { signal: stop.signal })
-      setTimeout(() => stop.abort(new Error('cancelled')), 50)
+      await embedsNext()
+      stop.abort(new Error('cancelled'))
       await expect(answer).rejects.toThrow('cancelled')
       const stopped = engine().embed(['Hi'], { signal: AbortSignal.abort(new Error('cancelled')) })
       await expect(stopped).rejects.toThrow('cancelled')

@@ -1,10 +1,10 @@
 /**
  * A NATS server of its own for one test file, with the platform's users, streams and permissions, and what a test
- * needs to queue jobs and see what became of them. The workers get 2 seconds to show a sign of life.
+ * needs to queue jobs and see what became of them. The workers get 3 seconds to show a sign of life.
  */
 import { randomUUID } from 'node:crypto'
 import { NatsError, type NatsConnection, type StoredMsg } from 'nats'
-import { test as base, vi } from 'vitest'
+import { test as base } from 'vitest'
 import type { Engine } from '../../../gpu-workers/engines/engine.ts'
 import { watchLink } from '../../../gpu-workers/link.ts'
 import { createMetrics, type Metrics } from '../../../gpu-workers/metrics.ts'
@@ -23,9 +23,10 @@ import {
   type JobMessage,
 } from '../../../shared/inference/messages.ts'
 import { createLog } from '../../../shared/telemetry/log.ts'
+import { eventually } from '../../eventually.ts'
 import { makeStateFolder } from '../servers.ts'
 
-export const ACK_WAIT_SECONDS = 2
+export const ACK_WAIT_SECONDS = 3
 
 /** The key that only functions hold: results are signed with keys derived from it. */
 const PLATFORM_KEY = Buffer.from('a platform key of thirty-2 bytes').toString('base64url')
@@ -35,7 +36,7 @@ export interface World {
   /** Connected as the relay, which may do what a test has to. */
   readonly nc: NatsConnection
   /** Makes the streams and the consumer, as the relay does when it starts and when NATS is back. */
-  prepare(): Promise<void>
+  prepare(ackWaitSeconds?: number): Promise<void>
   /** Ends NATS as a crash would, and starts it on the same folder and port; what is in memory is lost. */
   restartNats(options?: { meanwhile?: () => void; prepare?: boolean }): Promise<void>
   openWorker(engine: Engine, settings?: Partial<WorkerSettings>): Promise<Worker & { metrics: Metrics }>
@@ -120,15 +121,15 @@ class WorkerWorld implements World {
     })
   }
 
-  async prepare(): Promise<void> {
-    await ensureStreams(this.nc, { ackWaitSeconds: ACK_WAIT_SECONDS })
+  async prepare(ackWaitSeconds = ACK_WAIT_SECONDS): Promise<void> {
+    await ensureStreams(this.nc, { ackWaitSeconds })
   }
 
   async restartNats({ meanwhile = () => {}, prepare = true } = {}): Promise<void> {
     await this.nats.kill()
     meanwhile()
     this.#nats = await this.#startNats()
-    await vi.waitFor(() => this.nc.flush(), 10_000)
+    await eventually(() => this.nc.flush())
     if (prepare) await this.prepare()
   }
 

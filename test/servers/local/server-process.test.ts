@@ -1,9 +1,11 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { test as base, vi } from 'vitest'
+import { test as base } from 'vitest'
 import { startServer, NotReady, type ServerCommand } from '../../../knative/local/servers/server-process.ts'
+import { eventually } from '../../eventually.ts'
 import { makeStateFolder } from '../servers.ts'
 
 const test = base.extend<{ state: string }>({
@@ -26,6 +28,17 @@ function script(state: string, body: string): ServerCommand {
     folder,
     stopSignal: 'SIGTERM',
     probe: async () => undefined,
+  }
+}
+
+/** One that traps signals is ready when it has said so: until then it would not trap them. */
+function trappingScript(state: string, body: string): ServerCommand {
+  const command = script(state, body)
+  return {
+    ...command,
+    async probe() {
+      if (!readFileSync(command.logFile, 'utf8').endsWith('trapped\n')) throw new NotReady('no trap')
+    },
   }
 }
 
@@ -62,7 +75,8 @@ test('startServer() gives up on a server that does not answer in time, and ends 
   const silent = {
     ...script(state, 'echo waiting; sleep 60 & wait'),
     startSeconds: 0.2,
-    probe: async () => {
+    async probe() {
+      await eventually(() => expect(readFileSync(this.logFile, 'utf8')).toContain('waiting'))
       throw new NotReady('no greeting')
     },
   }
@@ -74,7 +88,7 @@ test('startServer() waits until the server of an earlier run has left the folder
   expect,
 }) => {
   const first = await startServer(
-    script(state, `trap 'sleep 0.3; exit 0' TERM; while :; do sleep 0.05; done`),
+    trappingScript(state, `trap 'sleep 0.3; exit 0' TERM; echo trapped; while :; do sleep 0.05; done`),
   )
   const stopped = first.stop()
   const second = await startServer(script(state, 'while :; do sleep 0.05; done'))
@@ -84,10 +98,11 @@ test('startServer() waits until the server of an earlier run has left the folder
 })
 
 test('stop() asks first and waits; kill() does not ask', async ({ state, expect }) => {
-  const polite = await startServer(script(state, `trap 'exit 7' TERM; while :; do sleep 0.05; done`))
+  const stubborn = `trap 'exit 7' TERM; echo trapped; while :; do sleep 0.05; done`
+  const polite = await startServer(trappingScript(state, stubborn))
   await polite.stop()
   expect(await polite.exited).toEqual({ code: 7, signal: null })
-  const rude = await startServer(script(state, `trap 'exit 7' TERM; while :; do sleep 0.05; done`))
+  const rude = await startServer(trappingScript(state, stubborn))
   await rude.kill()
   expect(await rude.exited).toEqual({ code: null, signal: 'SIGKILL' })
 })
@@ -107,7 +122,7 @@ test('startServer() lets no server outlive a parent that was killed', async ({ s
   const pid = Number(line.toString())
   expect(isRunning(pid)).toBe(true)
   parent.kill('SIGKILL')
-  await vi.waitFor(() => expect(isRunning(pid)).toBe(false), { timeout: 5000 })
+  await eventually(() => expect(isRunning(pid)).toBe(false))
 })
 
 /** Ended processes that nobody collects are still listed, as zombies. */

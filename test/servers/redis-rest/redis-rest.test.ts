@@ -2,8 +2,9 @@ import { once } from 'node:events'
 import { request, type IncomingMessage } from 'node:http'
 import { json } from 'node:stream/consumers'
 import { Redis } from '@upstash/redis'
-import { test as base, vi } from 'vitest'
+import { test as base } from 'vitest'
 import type { RedisServer } from '../../../knative/local/servers/redis.ts'
+import { eventually } from '../../eventually.ts'
 import { makeStateFolder, startTestRedis, startTestRedisRest, type RedisRestServer } from '../servers.ts'
 
 interface World {
@@ -136,15 +137,15 @@ test('the REST front answers 503 at once while Redis is away, and finds it again
   const port = Number(new URL(redis.url).port)
   await client.set('kept', 1)
   await redis.kill()
-  await vi.waitFor(async () => expect(await post('/', '["PING"]')).toMatchObject({ status: 503 }))
+  await eventually(async () => expect(await post('/', '["PING"]')).toMatchObject({ status: 503 }))
   const started = performance.now()
   for (let n = 0; n < 20; n += 1) {
     expect(await post('/', '["PING"]')).toEqual({ status: 503, body: { error: 'Redis is away' } })
   }
-  expect(performance.now() - started).toBeLessThan(1000)
+  expect(performance.now() - started).toBeLessThan(10_000) // waiting for Redis each time would be longer
 
   const again = await startTestRedis(state, port)
-  await vi.waitFor(async () => expect(await client.ping()).toBe('PONG'), { timeout: 5000 })
+  await eventually(async () => expect(await client.ping()).toBe('PONG'))
   await again.stop()
 })
 
@@ -153,11 +154,11 @@ test('the REST front answers 503 when Redis falls silent', async ({ world: { sta
   const rest = await startTestRedisRest(`${state}/silent`, redis.url)
   const headers = { authorization: `Bearer ${rest.restToken}` }
   const ask = () => fetch(rest.restUrl, { method: 'POST', headers, body: '["PING"]' })
-  await vi.waitFor(async () => expect((await ask()).status).toBe(200))
+  await eventually(async () => expect((await ask()).status).toBe(200))
   process.kill(redis.pid, 'SIGSTOP')
   expect((await ask()).status).toBe(503)
   process.kill(redis.pid, 'SIGCONT')
-  await vi.waitFor(async () => expect((await ask()).status).toBe(200), { timeout: 5000 })
+  await eventually(async () => expect((await ask()).status).toBe(200))
   await rest.stop()
   await redis.stop()
 })
@@ -173,7 +174,7 @@ test('the REST front finishes what it was asked when it is told to stop', async 
   unfinished.flushHeaders()
   await once(unfinished, 'continue') // it has begun to read
   const stopped = rest.stop()
-  await vi.waitFor(async () => await expect(fetch(rest.restUrl)).rejects.toThrow('fetch failed'))
+  await eventually(async () => await expect(fetch(rest.restUrl)).rejects.toThrow('fetch failed'))
   unfinished.end('["PING"]')
   const [answer] = (await once(unfinished, 'response')) as [IncomingMessage]
   expect(await json(answer)).toEqual({ result: 'PONG' })

@@ -1,7 +1,8 @@
 import { HTTP, type CloudEvent } from 'cloudevents'
 import { expect } from 'vitest'
 import { verifyEvent, type KgentsEvent } from '../../../shared/events/event.ts'
-import { eventually, test, SIGNING_KEY, type Delivery } from './world.ts'
+import { eventually } from '../../eventually.ts'
+import { test, SIGNING_KEY, type Delivery } from './world.ts'
 
 const idOf = (delivery: Delivery) => delivery.headers['ce-id']
 
@@ -36,8 +37,10 @@ test('events wait for a Broker that is away, and for one that fails', async ({ w
   world.broker.answer = () => 202
   await eventually(() => expect(relay.value('relay_forwarded_total')).toBe(5))
   expect(new Set(world.broker.deliveries.map(idOf))).toEqual(new Set(ids))
-  const { num_ack_pending: pending } = await world.jsm.consumers.info('EVENTS', 'broker')
-  expect(pending).toBe(0)
+  await eventually(async () => {
+    const { num_ack_pending: pending } = await world.jsm.consumers.info('EVENTS', 'broker')
+    expect(pending).toBe(0)
+  })
 })
 
 test.for([404, 408, 409, 429, 500])(

@@ -1,6 +1,7 @@
 import { expect } from 'vitest'
 import { inferenceSubject, STREAMS, type StreamName } from '../../../shared/events/streams.ts'
-import { eventually, test, type World } from './world.ts'
+import { eventually } from '../../eventually.ts'
+import { test, type World } from './world.ts'
 
 /** A crowd of writers that goes on until it is told to stop; resolves with the ids that were committed. */
 function writeUntil(stopped: { now: boolean }, world: World): Promise<string[]> {

@@ -2,7 +2,8 @@ import { expect } from 'vitest'
 import { verifyEvent } from '../../../shared/events/event.ts'
 import { fromNats } from '../../../shared/events/nats.ts'
 import { agenteseSubject, eventSubject, tokensSubject } from '../../../shared/events/streams.ts'
-import { eventually, EVENT_TYPE, PATH, SIGNING_KEY, test } from './world.ts'
+import { eventually } from '../../eventually.ts'
+import { EVENT_TYPE, PATH, SIGNING_KEY, test } from './world.ts'
 
 test('the relay publishes what was committed, in order, signed as it was, and marks it', async ({
   world,
@@ -11,7 +12,7 @@ test('the relay publishes what was committed, in order, signed as it was, and ma
   const relay = world.startRelay()
   await eventually(async () => expect(await world.unpublished()).toBe(0))
   expect(await world.stored('EVENTS')).toEqual(ids)
-  expect(relay.value('relay_published_total')).toBe(20)
+  await eventually(() => expect(relay.value('relay_published_total')).toBe(20))
   const last = await world.jsm.streams.getMessage('EVENTS', {
     last_by_subj: eventSubject(world.tenant, EVENT_TYPE),
   })

@@ -1,8 +1,9 @@
 import { expect } from 'vitest'
 import { findFreePorts } from '../../../knative/local/servers/ports.ts'
 import { allowLogin, migrate } from '../../../shared/database/migrate.ts'
+import { eventually } from '../../eventually.ts'
 import { makeStateFolder, startTestPostgres } from '../servers.ts'
-import { eventually, test, World } from './world.ts'
+import { test, World } from './world.ts'
 
 test('PostgreSQL killed and restarted: the relay goes on where it was', async ({ onTestFinished }) => {
   const { state, remove } = await makeStateFolder()

@@ -1,13 +1,14 @@
 import postgres from 'postgres'
 import { expect, onTestFinished } from 'vitest'
-import { eventually, test, type World } from './world.ts'
+import { eventually } from '../../eventually.ts'
+import { test, type World } from './world.ts'
 
-/** Counts the notifications that writers send. */
-async function listen(world: World): Promise<{ count: number }> {
-  const heard = { count: 0 }
+/** Counts the notifications that writers send, and keeps what the last one said. */
+async function listen(world: World): Promise<{ count: number; last: string }> {
+  const heard = { count: 0, last: '' }
   const ear = postgres(world.ownerUrl, { max: 1 })
   onTestFinished(() => ear.end())
-  await ear.listen('outbox', () => (heard.count += 1))
+  await ear.listen('outbox', (said) => Object.assign(heard, { count: heard.count + 1, last: said }))
   return heard
 }
 
@@ -32,12 +33,21 @@ test('a busy relay costs writers no notification', async ({ world }) => {
   world.startRelay()
   await eventually(async () => expect(await isAsleep(world)).toBe(true))
   const heard = await listen(world)
-  await world.emitsAtOnce(5000)
+  // An older transaction that has written as well: the relay stays awake until it ends.
+  const slow = await world.owner.reserve()
+  await slow`begin`
+  await world.emits(1, slow)
+  await world.emits(1)
   await eventually(async () => expect(await isAsleep(world)).toBe(false))
-  const whileBusy = heard.count
   await world.emits(20)
-  expect(await world.unpublished()).toBeGreaterThan(0)
-  expect(heard.count).toBe(whileBusy)
+  expect(await world.unpublished()).toBe(21)
+  // What was notified before is heard before: then the twenty would have been heard by now.
+  await world.owner`select pg_notify('outbox', 'the end')`
+  await eventually(() => expect(heard.last).toBe('the end'))
+  expect(heard.count).toBe(2)
+  await slow`commit`
+  slow.release()
+  await eventually(async () => expect(await world.unpublished()).toBe(0))
 })
 
 test('without any notification an event is found by polling', async ({ world }) => {

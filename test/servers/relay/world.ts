@@ -12,7 +12,7 @@ import type { AddressInfo } from 'node:net'
 import { Events, type JetStreamManager, type NatsConnection } from 'nats'
 import postgres, { type Sql } from 'postgres'
 import { v7 as uuidv7 } from 'uuid'
-import { inject, test as base, vi } from 'vitest'
+import { inject, test as base } from 'vitest'
 import { findFreePorts } from '../../../knative/local/servers/ports.ts'
 import { startNats, type NatsOptions, type NatsServer } from '../../../knative/local/servers/nats.ts'
 import { cacheFolder } from '../../../knative/local/servers/wheels.ts'
@@ -354,11 +354,6 @@ function readValue(rendered: string, series: string): number {
     .split('\n')
     .find((line) => line.startsWith(`${series} `) || line.startsWith(`${series}{`))
   return Number(line?.split(' ').at(-1) ?? 0)
-}
-
-/** Waits until `check` passes. Patient, because all tests share a machine, and a transaction anywhere holds events up. */
-export function eventually<T>(check: () => T | Promise<T>): Promise<T> {
-  return vi.waitFor(check, { timeout: 20_000, interval: 50 })
 }
 
 /** One database, one NATS and one Broker for each test, on the PostgreSQL that all tests share. */

@@ -19,7 +19,8 @@ import { FunctionConfig } from '../../../shared/runtime/config.ts'
 import { openRuntime } from '../../../shared/runtime/create-runtime.ts'
 import { createLog } from '../../../shared/telemetry/log.ts'
 import { insertTenant } from '../functions/world.ts'
-import { eventually, SIGNING_KEY, World, type Delivery } from '../relay/world.ts'
+import { eventually } from '../../eventually.ts'
+import { SIGNING_KEY, World, type Delivery } from '../relay/world.ts'
 
 const WEBHOOK_KEY = Buffer.alloc(32, 9).toString('base64url')
 const KEYS = JSON.stringify({ keys: [] })
@@ -63,6 +64,7 @@ class Webhooks {
   readonly #sinks: TestSink[]
   readonly #closeRuntime: () => Promise<void>
   readonly #senders: Sender[] = []
+  readonly #forwarding = new Set<Promise<void>>()
 
   private constructor(
     world: World,
@@ -75,7 +77,8 @@ class Webhooks {
     this.app = app
     this.#closeRuntime = close
     world.broker.answer = (delivery) => {
-      void this.#forward(delivery)
+      const forwarding = this.#forward(delivery).finally(() => this.#forwarding.delete(forwarding))
+      this.#forwarding.add(forwarding)
       return 202
     }
   }
@@ -186,6 +189,7 @@ class Webhooks {
     for (const sender of this.#senders) await sender.close(0)
     await Promise.all(this.#sinks.map((sink) => sink.close()))
     await this.world.close()
+    await Promise.all(this.#forwarding)
     await this.#closeRuntime()
   }
 }

@@ -3,6 +3,7 @@ import type { Ending, JobRow } from '../../../gateway/stream-hub/ending.ts'
 import { followJob } from '../../../gateway/stream-hub/follow-job.ts'
 import type { LogReader } from '../../../gateway/stream-hub/token-logs.ts'
 import { createEvent } from '../../../shared/events/event.ts'
+import { eventually } from '../../eventually.ts'
 
 const TENANT = '0190b0f2-7f2b-7000-8000-00000000000a'
 const JOB = '0190b0f2-7f2b-7000-8000-000000000001'
@@ -111,12 +112,12 @@ describe('followJob()', () => {
     const job = follow()
     job.state.row = completed
     job.log().onReopened()
-    await vi.waitFor(() => expect(job.seen).toEqual([completed]))
+    await eventually(() => expect(job.seen).toEqual([completed]))
   })
 
   test('ends a job that has ended already by its row, where its log is gone', async () => {
     const job = follow({ row: completed })
-    await vi.waitFor(() => expect(job.seen).toEqual([completed]))
+    await eventually(() => expect(job.seen).toEqual([completed]))
     expect(job.state.asked).toBe(0)
   })
 
@@ -133,7 +134,7 @@ describe('followJob()', () => {
     const job = follow()
     job.state.row = completed
     job.log().onClosed(closingEvent({ nonsense: true }))
-    await vi.waitFor(() => expect(job.seen).toEqual([completed]))
+    await eventually(() => expect(job.seen).toEqual([completed]))
   })
 
   test('tells nothing after it was stopped', async () => {

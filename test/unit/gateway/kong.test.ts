@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { catalog } from '../../../functions/catalog.ts'
+import { PARAMETERS } from '../../../functions/control/reference/headers.ts'
 import { deployKongConfig } from '../../../gateway/kong/deployment.ts'
 import { createKongConfig } from '../../../gateway/kong/kong.ts'
 import { PROBLEM_BODY_LUA, STRIP_HEADERS_LUA, STRIPPED_PREFIXES } from '../../../gateway/kong/lua.ts'
@@ -18,6 +19,12 @@ function publicKey(kid: string, kind: 'ed25519' | 'ec') {
 describe('createKongConfig()', () => {
   test('uses entities, plugins and fields of Kong OSS 3.9 only', () => {
     expect(KongFile.safeParse(config).error?.issues ?? []).toEqual([])
+  })
+
+  test('lets scripts of other sites send every header that the reference names', () => {
+    const allowed = config.plugins.find(({ name }) => name === 'cors')?.config['headers']
+    const named = Object.values(PARAMETERS).filter((parameter) => parameter.in === 'header')
+    expect(allowed).toEqual(expect.arrayContaining(named.map(({ name }) => name)))
   })
 
   test('sends each function its own host name, and waits longer than the function does', () => {

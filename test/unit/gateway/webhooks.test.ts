@@ -11,6 +11,7 @@ import {
   withoutCovered,
   type SinkMetadata,
 } from '../../../shared/events/webhook.ts'
+import { eventually } from '../../eventually.ts'
 
 const KEY = Buffer.alloc(32, 1).toString('base64url')
 const TENANT = '01999999-0000-7000-8000-000000000001'
@@ -105,7 +106,7 @@ describe('sees()', () => {
     datacontenttype: 'application/json',
     tenantid: TENANT,
     subject: 'void.entropy.sip',
-    data: {},
+    data: { user: TENANT },
     ...more,
   })
 
@@ -122,12 +123,15 @@ describe('sees()', () => {
     expect(sees(sink, event({ subject: 'self.nothing.here' }))).toBe(false)
   })
 
-  test('a person’s own state is told to that person alone', () => {
-    const change = (user: string) =>
-      event({ type: 'io.kgents.agentese.changed', subject: 'self.state.state', data: { user } })
-    expect(sees(sink, change(TENANT))).toBe(true)
-    expect(sees(sink, change('01999999-0000-7000-8000-000000000002'))).toBe(false)
-  })
+  test.each(['changed', 'invoked', 'failed', 'refused'])(
+    'what a person has %s on self is told to that person alone',
+    (kind) => {
+      const done = (user: string) =>
+        event({ type: `io.kgents.agentese.${kind}`, subject: 'self.soul.manifest', data: { user } })
+      expect(sees(sink, done(TENANT))).toBe(true)
+      expect(sees(sink, done('01999999-0000-7000-8000-000000000002'))).toBe(false)
+    },
+  )
 
   test('of the platform’s own events none is told but those on paths', () => {
     for (const type of [
@@ -180,7 +184,7 @@ describe('createHealth()', () => {
     health.succeeded()
     await Promise.resolve()
     isAway = false
-    await vi.waitFor(() => {
+    await eventually(() => {
       health.succeeded()
       expect(told).toEqual(['recovered'])
     })

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { vi } from 'vitest'
+import { eventually } from '../../eventually.ts'
 import { test, type Answer, type Running } from './local-knative.ts'
 
 const BROKER = 'broker-ingress.knative-eventing.svc.cluster.local'
@@ -31,14 +31,11 @@ function send(knative: Running, data: object = {}, headers: Record<string, strin
 }
 
 async function printedBy(knative: Running, count: number) {
-  return vi.waitFor(
-    async () => {
-      const lines = await knative.printed()
-      if (lines.length < count) throw new Error(`${lines.length} of ${count} deliveries`)
-      return lines
-    },
-    { timeout: 5000 },
-  )
+  return eventually(async () => {
+    const lines = await knative.printed()
+    if (lines.length < count) throw new Error(`${lines.length} of ${count} deliveries`)
+    return lines
+  })
 }
 
 async function readDeadLetters(folder: string) {
@@ -49,12 +46,9 @@ async function readDeadLetters(folder: string) {
 }
 
 const idle = (knative: Running) =>
-  vi.waitFor(
-    () => {
-      if (knative.status().deliveries > 0) throw new Error('deliveries are under way')
-    },
-    { timeout: 8000 },
-  )
+  eventually(() => {
+    if (knative.status().deliveries > 0) throw new Error('deliveries are under way')
+  })
 
 test('an event is answered 202, wakes the function and arrives with its attributes and data', async ({
   world,

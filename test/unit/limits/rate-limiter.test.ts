@@ -27,6 +27,9 @@ test('createRateLimiter() without Redis limits in this process, and says what th
 
 test('createRateLimiter() limits though nobody answers at the address of Redis', async ({ expect }) => {
   const limiter = createRateLimiter({ url: 'http://127.0.0.1:9', token: 'none', log })
+  const start = performance.now()
   const decisions = await Promise.all(Array.from({ length: 30 }, () => limiter.take('acme', 'free')))
-  expect(decisions.filter(({ allowed }) => allowed)).toHaveLength(10)
+  const allowed = decisions.filter((decision) => decision.allowed).length
+  expect(allowed).toBeGreaterThanOrEqual(10)
+  expect(allowed).toBeLessThanOrEqual(10 + (performance.now() - start) / 1000) // one comes each second
 })

@@ -47,6 +47,8 @@ const Operation = z.strictObject({
   parameters: z.array(or(Parameter)),
   requestBody: z.strictObject({ required: z.boolean(), content: Media }).optional(),
   responses: Responses,
+  /** What a narrowed token must cover; of a path it stands in `x-agentese`. */
+  'x-scopes': z.array(z.string()).min(1).optional(),
   'x-agentese': z
     .strictObject({
       path: z.string(),

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { catalog } from '../../../functions/catalog.ts'
+import { createAsyncApi } from '../../../functions/control/reference/async-api.ts'
 import { createOpenApi } from '../../../functions/control/reference/open-api.ts'
+import { createKongConfig } from '../../../gateway/kong/kong.ts'
 import { aspect, defineNode } from '../../../shared/contract/define-node.ts'
 import { defineOperation, route } from '../../../shared/contract/define-operation.ts'
 import type { Endpoint } from '../../../shared/contract/function.ts'
@@ -38,6 +40,11 @@ function named(schema: unknown): unknown {
 }
 
 const endpoints = catalog.flatMap((definition) => definition.endpoints)
+/** What the gateway sends to the stream hub whatever its headers say, so that it is no other function's. */
+const hubRoutes = createKongConfig(catalog)
+  .services.filter(({ name }) => name === 'stream-hub')
+  .flatMap(({ routes }) => routes)
+  .filter(({ headers }) => headers === undefined)
 const cases = endpoints.map((endpoint) => [`${endpoint.method} ${endpoint.path}`, endpoint] as const)
 
 describe('createOpenApi()', () => {
@@ -50,8 +57,27 @@ describe('createOpenApi()', () => {
       Object.values(each).map((operation) => operation?.operationId),
     )
     expect(new Set(ids).size).toBe(ids.length)
-    expect(ids.length).toBe(endpoints.length + 1)
+    expect(ids.length).toBe(endpoints.length + hubRoutes.length)
   })
+
+  test.each(hubRoutes)(
+    'documents $name, which the stream hub answers itself',
+    ({ methods, paths: [path = ''] }) => {
+      const pattern = new RegExp(`^${path.slice(1)}`)
+      const found = Object.entries(paths).find(([url]) => pattern.test(url.replaceAll(/[{}]/g, '')))
+      const [url = '', operations = {}] = found ?? []
+      const operation = (operations as Record<string, Operation>)[methods?.[0]?.toLowerCase() ?? '']
+      expect(operation?.['x-scopes']).toHaveLength(1)
+      expect(Object.keys(operation?.responses ?? {})).toEqual(
+        expect.arrayContaining(['200', '401', '403', '404', '429', '503']),
+      )
+      expect(operation?.responses).not.toHaveProperty('415')
+      const asyncApi = Object.values(
+        createAsyncApi(catalog)['channels'] as Record<string, { address: string }>,
+      )
+      expect(asyncApi.map(({ address }) => address)).toContain(url)
+    },
+  )
 
   test('documents every failure, with its status', () => {
     const problem = components.schemas['Problem'] as { properties: { code: { enum: string[] } } }
@@ -61,6 +87,14 @@ describe('createOpenApi()', () => {
     for (const { code, status } of rows) {
       expect(components.responses[`Problem${status}`]?.description).toContain(code)
     }
+  })
+
+  test('tells 502 of what asks somebody outside, and of nothing else', () => {
+    const telling = endpoints.filter((endpoint) => '502' in operationOf(endpoint).responses)
+    expect(telling.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['world.tool.invoke', 'logos.invoke', 'logos.compose', 'logos.invokeByUrl']),
+    )
+    expect(telling).toHaveLength(4)
   })
 
   test('tells no secret: no name of one, and no value of the environment', () => {
@@ -155,6 +189,8 @@ describe.each(cases)('%s', (_name, endpoint) => {
     const open =
       operation.security?.length === 0 || operation.security?.some((each) => Object.keys(each).length === 0)
     expect(open).toBe(endpoint.auth === 'none' || endpoint.auth === 'optional')
+    const scopes = operation['x-agentese']?.scopes ?? operation['x-scopes'] ?? []
+    expect(scopes).toEqual(endpoint.scopes)
     expect('401' in operation.responses).toBe(endpoint.auth !== 'none')
     expect(Object.keys(operation.responses)).toEqual(
       expect.arrayContaining(['400', '500', '503', '504', 'default']),
@@ -169,7 +205,7 @@ describe('createOpenApi() of other catalogs', () => {
       return z.array(Tree).optional()
     },
   })
-  const contract = { summary: 'A tree', output: z.strictObject({}), handle: () => ({}) }
+  const contract = { summary: 'A tree', scopes: [], output: z.strictObject({}), handle: () => ({}) }
 
   test('keeps schemas that contain themselves in one piece', () => {
     const grow = aspect({ ...contract, category: 'M', effects: [], input: Tree, examples: [] })

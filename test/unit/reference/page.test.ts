@@ -33,6 +33,10 @@ describe('renderPage()', () => {
     expect(text).toContain('curl -s')
   })
 
+  test('names what the stream hub answers itself, beside the function that it belongs to', () => {
+    for (const name of ['subscribe.ack', 'subscribe.end']) expect(articleOf(name)).toContain('event:read')
+  })
+
   test('names every event and every failure', () => {
     for (const type of [...Object.keys(PATH_EVENTS), ...Object.keys(SYSTEM_EVENTS)]) {
       expect(articleOf(type), type).not.toBe('')
@@ -72,6 +76,7 @@ describe('renderPage()', () => {
     const nasty = `<script>alert('1')</script>`
     const show = route({
       route: 'POST /nasty',
+      auth: 'none',
       summary: nasty,
       input: z.strictObject({ text: z.string().describe(nasty) }),
       output: z.strictObject({}),

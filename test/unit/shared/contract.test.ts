@@ -4,6 +4,7 @@ import { catalog } from '../../../functions/catalog.ts'
 import { BASE_ASPECTS, hasAffordance } from '../../../shared/agentese/affordances.ts'
 import { observerFor } from '../../../shared/agentese/observer.ts'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
+import { defineOperation, route } from '../../../shared/contract/define-operation.ts'
 
 function nodeWith(category: 'P' | 'M', effects: string[], name = 'world.house') {
   const look = aspect({
@@ -27,6 +28,30 @@ describe('defineNode()', () => {
   test('refuses an effect without a resource, and a name that is no path', () => {
     expect(nodeWith('P', ['reads'])).toThrow(/kind:resource/)
     expect(nodeWith('P', [], 'space.house')).toThrow(/not a context/)
+  })
+})
+
+describe('defineOperation()', () => {
+  const look = {
+    route: 'GET /houses',
+    summary: 'Houses',
+    input: NoInput,
+    output: z.strictObject({}),
+    handle: () => ({}),
+  } as const
+  const define = (more: object) => () =>
+    defineOperation({ name: 'houses', summary: 'Houses', routes: { look: route({ ...look, ...more }) } })
+
+  test('refuses a route that takes a credential and does not name its scopes, unless it says that there are none', () => {
+    expect(define({})).toThrow(/"houses.look".*scopes/)
+    expect(define({ auth: 'required' })).toThrow(TypeError)
+    for (const auth of ['none', 'optional', 'api-key']) expect(define({ auth })).not.toThrow()
+    expect(define({ scopes: [] })).not.toThrow()
+    expect(define({ scopes: ['house:read'] })().endpoints[0]?.scopes).toEqual(['house:read'])
+  })
+
+  test('refuses a scope that no token could have', () => {
+    expect(define({ scopes: ['house:look'] })).toThrow(/"house:look"/)
   })
 })
 

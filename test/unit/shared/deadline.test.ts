@@ -1,5 +1,6 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { RequestDeadline } from '../../../shared/pipeline/deadline.ts'
+import { eventually } from '../../eventually.ts'
 
 test('RequestDeadline.signal is aborted when the caller hangs up, before or after it is looked at', () => {
   const early = new AbortController()
@@ -14,9 +15,9 @@ test('RequestDeadline.signal is aborted when the caller hangs up, before or afte
 })
 
 test('RequestDeadline.signal counts the time from the request on, not from the first look', async () => {
-  const deadline = new RequestDeadline(new AbortController(), 0.05)
   const other = new RequestDeadline(new AbortController(), 0.05)
-  await vi.waitFor(() => expect(deadline.signal.aborted).toBe(true))
+  const deadline = new RequestDeadline(new AbortController(), 0.05)
+  await eventually(() => expect(deadline.signal.aborted).toBe(true))
   expect(other.signal.aborted).toBe(true)
   expect(other.signal.reason).toMatchObject({ name: 'TimeoutError' })
 })

@@ -1,5 +1,5 @@
 /** Lets changes that must see each other happen one after the other. */
-import type { Call } from '../../shared/contract/call.ts'
+import type { Call } from '../contract/call.ts'
 
 /**
  * Waits for every other change of `what` in this tenant, and holds it until the transaction ends.
