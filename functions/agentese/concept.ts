@@ -409,8 +409,14 @@ function sourceOf(of: Concept) {
     metadata: { domain, extends: of.extends, depth, version },
     related: [...new Set([...of.extends, ...of.related])],
     changes: Math.max(0, version - 1),
-    updated: (of.updated_at ?? new Date(0)).toISOString(),
+    updated: of.updated_at?.toISOString() ?? null,
+    status: statusOf(of),
   }
+}
+
+function statusOf({ version }: Concept): string {
+  if (version === 0) return 'built in'
+  return version === 1 ? 'defined' : 'refined'
 }
 
 /** What somebody who builds it has to know. */

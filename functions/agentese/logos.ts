@@ -7,6 +7,7 @@ import { parseExpression } from '../../shared/agentese/expression.ts'
 import { Envelope, Rehearsal } from '../../shared/contract/answers.ts'
 import { Accepted, type Call } from '../../shared/contract/call.ts'
 import { defineOperation, route } from '../../shared/contract/define-operation.ts'
+import { AnyObject } from '../../shared/contract/json-object.ts'
 import { failureFrom } from '../../shared/failures.ts'
 import { aliasRoutes } from './logos/aliases.ts'
 import { CompositionResult, runComposition } from './logos/composition.ts'
@@ -15,8 +16,6 @@ import { MODES, planComposition, type Plan } from './logos/composition-plan.ts'
 import { discoveryRoutes } from './logos/discovery.ts'
 import { queryRoute } from './logos/query.ts'
 import { expanderFor, findPath } from './logos/resolve.ts'
-
-const AnyInput = z.record(z.string(), z.unknown())
 
 const Observer = z.strictObject({ archetype: z.string().max(64).optional() })
 
@@ -28,16 +27,21 @@ const CompositionRehearsal = Rehearsal.omit({ category: true, permission: true, 
   stages: z.array(z.string()),
 })
 
-const ComposeInput = z.strictObject({
-  expression: z.string().max(MAX_EXPRESSION),
-  /** Arguments of the first stage; what a composition without stages returns. */
-  input: AnyInput.default({}),
-  /** Arguments of each stage, in their order; instead of `input`. */
-  inputs: z.array(AnyInput).max(20).optional(),
-  mode: z.enum(MODES).default('fail-fast'),
-  observer: Observer.optional(),
-  dry_run: z.boolean().default(false),
-})
+const ComposeInput = z
+  .strictObject({
+    expression: z.string().max(MAX_EXPRESSION),
+    /** Arguments of the first stage; what a composition without stages returns. */
+    input: AnyObject.optional(),
+    /** Arguments of each stage, in their order; instead of `input`. */
+    inputs: z.array(AnyObject).max(20).optional(),
+    mode: z.enum(MODES).default('fail-fast'),
+    observer: Observer.optional(),
+    dry_run: z.boolean().default(false),
+  })
+  .refine(
+    ({ input, inputs }) => input === undefined || inputs === undefined,
+    'name input, of the first stage, or inputs, of each',
+  )
 
 export const logos = defineOperation({
   name: 'logos',
@@ -55,7 +59,7 @@ export const logos = defineOperation({
       scopes: [],
       input: z.strictObject({
         path: z.string().max(MAX_EXPRESSION),
-        input: AnyInput.default({}),
+        input: AnyObject.default({}),
         observer: Observer.optional(),
         dry_run: z.boolean().default(false),
       }),
@@ -87,14 +91,11 @@ export const logos = defineOperation({
       ],
       transaction: false,
       streams: true,
-      async handle({ expression, input, inputs, mode, observer, dry_run }, call) {
+      async handle({ expression, input = {}, inputs = [input], mode, observer, dry_run }, call) {
         const parsed = parseExpression(expression, await expanderFor(expression, call))
         const archetype = observer?.archetype ?? call.asked
-        const plan = await planComposition(
-          { expression: parsed, inputs: inputs ?? [input], mode, archetype },
-          call,
-        )
-        return run(plan, input, dry_run, call)
+        const plan = await planComposition({ expression: parsed, inputs, mode, archetype }, call)
+        return run(plan, inputs[0] ?? {}, dry_run, call)
       },
     }),
 
@@ -144,8 +145,9 @@ async function invokePath(
   const { definition } = findPath(path, await call.platform.catalog())
   const { idempotencyKey } = call
   const request = { function: definition.name, path, input, idempotencyKey, archetype, dryRun }
-  const { status, body } = await call.platform.dispatch(request, call)
+  const { status, body, repeated } = await call.platform.dispatch(request, call)
   if (status >= 400) throw failureFrom(body)
+  if (repeated === true) call.repeats()
   if (status === 202) {
     const { job } = body as { job: { id: string; status: string } }
     return new Accepted(job.id, job.status)
@@ -153,10 +155,10 @@ async function invokePath(
   return body as Envelope
 }
 
-function run(plan: Plan, input: unknown, dryRun: boolean, call: Call): Promise<Invoked> | Invoked {
+async function run(plan: Plan, input: unknown, dryRun: boolean, call: Call): Promise<Invoked> {
   if (dryRun) return rehearsalOf(plan)
   if (plan.asynchronous) return beginComposition(plan, input, call)
-  return runComposition(plan, input, call.idempotencyKey, call.platform, call)
+  return runComposition(plan, input, call)
 }
 
 function rehearsalOf({

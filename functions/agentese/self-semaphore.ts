@@ -1,6 +1,7 @@
 /** `self.semaphore`: ask a person, and look up what it answered. One sees what one has asked, and nobody else's. */
 import { z } from 'zod'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
+import { Instant } from '../../shared/contract/instant.ts'
 import { Failure } from '../../shared/failures.ts'
 import {
   AnyTokenId,
@@ -25,7 +26,7 @@ const Question = z.strictObject({
   prompt: z.string().trim().min(1).max(2000),
   options: z.array(z.string().trim().min(1).max(200)).max(20).default([]),
   severity: z.enum(SEVERITIES).default('info'),
-  deadline: z.iso.datetime({ offset: true }).optional(),
+  deadline: Instant.optional(),
   escalation: z.string().trim().min(1).max(200).optional(),
   input: z
     .unknown()

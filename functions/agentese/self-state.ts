@@ -1,6 +1,7 @@
 /**
- * `self.state`: a person's own values by key, and checkpoints of all of them. What was put is what is got, to the letter;
- * nobody else's keys can be named.
+ * `self.state`: a person's own values by key, and checkpoints of all of them. What was put is what is got, to the letter,
+ * where it is text, and to the precision of a double (IEEE 754, about 16 digits), where it is a number: 9007199254740993 is
+ * read as 9007199254740992. Nobody else's keys can be named.
  */
 import { z } from 'zod'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
@@ -24,6 +25,9 @@ const Key = z
   .string()
   .regex(/^[A-Za-z0-9_.:-]{1,128}$/)
   .meta({ description: '1 to 128 of A-Z a-z 0-9 _ . : -' })
+const Value = z.unknown().meta({
+  description: 'Any JSON; of numbers about 16 digits are kept: send larger ones as text',
+})
 const Label = z.string().trim().min(1).max(200)
 const Checkpoint = z.strictObject({
   checkpoint: z.uuid(),
@@ -95,7 +99,7 @@ export const selfState = defineNode('self.state', {
       summary: 'Keep a value under a key, in place of what was there',
       effects: ['writes:state'],
       input: z
-        .strictObject({ key: Key, value: z.unknown().optional(), input: z.unknown().optional() })
+        .strictObject({ key: Key, value: Value.optional(), input: z.unknown().optional() })
         .refine(({ value, input }) => value !== undefined || input !== undefined, 'name a value'),
       output: z.strictObject({
         key: Key,

@@ -7,9 +7,9 @@ import { z } from 'zod'
 import { parseNode } from '../../shared/agentese/path.ts'
 import type { Call } from '../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
+import { Instant } from '../../shared/contract/instant.ts'
 
 const Target = z.string().max(200)
-const Instant = z.iso.datetime({ offset: true })
 const State = z.record(z.string(), z.unknown())
 
 export const timePast = defineNode('time.past', {

@@ -11,10 +11,14 @@ import type { Call } from '../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
 import { subscription } from '../../shared/contract/define-operation.ts'
 import { findAspect } from '../../shared/contract/find-aspect.ts'
+import { Instant } from '../../shared/contract/instant.ts'
+import { AnyObject } from '../../shared/contract/json-object.ts'
 import { cutPage } from '../../shared/contract/pages.ts'
+import { whatIsWrong } from '../../shared/contract/what-is-wrong.ts'
+import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
 import { Failure, failureFrom } from '../../shared/failures.ts'
 import { currentIdentity } from '../../shared/identity/current-identity.ts'
-import { checkAccess } from '../../shared/pipeline/check-access.ts'
+import { checkAccess, checkMayBeKept } from '../../shared/pipeline/check-access.ts'
 
 /** Calls that one person may have waiting. */
 const MOST_PENDING = 1000
@@ -24,12 +28,11 @@ const MOST_ATTEMPTS = 6
 const DUE = 'io.kgents.schedule.due'
 
 const STATUSES = ['pending', 'running', 'executed', 'failed', 'cancelled'] as const
-const Input = z.record(z.string(), z.unknown())
 
 const Schedule = z.strictObject({
   id: z.uuid(),
   path: z.string(),
-  input: Input,
+  input: z.record(z.string(), z.unknown()),
   archetype: z.string(),
   scheduled_for: z.string(),
   status: z.enum(STATUSES),
@@ -38,6 +41,9 @@ const Schedule = z.strictObject({
   error: z.strictObject({ code: z.string(), message: z.string() }).nullable(),
   job: z.string().nullable(),
 })
+
+/** A schedule among others: what goes in and what came out may each be large. */
+const Listed = Schedule.omit({ input: true, result: true })
 
 interface ScheduleRow {
   id: string
@@ -54,6 +60,7 @@ interface ScheduleRow {
   error: { code: string; message: string } | null
   job_id: string | null
 }
+type ListedRow = Omit<ScheduleRow, 'input' | 'result'>
 
 export const timeSchedule = defineNode('time.schedule', {
   summary: 'Calls that are to be made later',
@@ -91,10 +98,10 @@ export const timeSchedule = defineNode('time.schedule', {
       input: z
         .strictObject({
           path: z.string().max(200),
-          at: z.iso.datetime({ offset: true }).optional(),
+          at: Instant.optional(),
           delay: z.number().min(0).max(LONGEST_DELAY_SECONDS).optional(),
           /** Input of that call. */
-          kwargs: Input.default({}),
+          kwargs: AnyObject.default({}),
         })
         .refine(({ at, delay }) => (at === undefined) !== (delay === undefined), 'name at or delay'),
       output: z.strictObject({
@@ -125,40 +132,55 @@ export const timeSchedule = defineNode('time.schedule', {
           given: [{ path: 'time.schedule.defer', input: { path: 'void.entropy.sip', delay: 3600 } }],
         },
       ],
-      async handle({ id }, { db, identity }) {
+      async handle({ id }, call) {
+        const { db, identity } = call
         const [cancelled] = await db<ScheduleRow[]>`
           update schedules set status = 'cancelled', finished_at = now()
           where id = ${id} and user_id = ${identity.user} and status = 'pending' returning *`
         if (cancelled !== undefined) return describe(cancelled)
-        const [found] = await db<ScheduleRow[]>`
-          select * from schedules where id = ${id} and user_id = ${identity.user}`
-        if (found === undefined) throw unknownSchedule(id)
-        throw new Failure('STATE_CONFLICT', `Cannot cancel "${id}": it is ${found.status}`, {
+        const { status } = await find(id, call)
+        throw new Failure('STATE_CONFLICT', `Cannot cancel "${id}": it is ${status}`, {
           suggestion: 'Only a pending call can be taken back',
         })
       },
     }),
 
+    status: aspect({
+      category: 'P',
+      summary: 'How one of your calls stands, with its input and what came of it',
+      effects: ['reads:schedule'],
+      input: z.strictObject({ id: z.uuid() }),
+      output: Schedule,
+      examples: [
+        {
+          summary: 'Was it made?',
+          input: { id: { $from: 'given.0.result.id' } },
+          given: [{ path: 'time.schedule.defer', input: { path: 'void.entropy.sip', delay: 3600 } }],
+        },
+      ],
+      handle: async ({ id }, call) => describe(await find(id, call)),
+    }),
+
     list: aspect({
       category: 'P',
-      summary: 'Your calls, those ordered last first',
+      summary: 'Your calls, those ordered last first; status tells of one what came of it',
       effects: ['reads:schedule'],
       input: z.strictObject({
         status: z.enum(STATUSES).optional(),
         limit: z.int().min(1).max(100).default(20),
         cursor: z.uuid().optional(),
       }),
-      output: z.strictObject({ schedules: z.array(Schedule), next_cursor: z.uuid().nullable() }),
+      output: z.strictObject({ schedules: z.array(Listed), next_cursor: z.uuid().nullable() }),
       examples: [{ summary: 'What waits', input: { status: 'pending' } }],
       async handle({ status = null, limit, cursor = null }, { db, identity }) {
-        const rows = await db<ScheduleRow[]>`
-          select * from schedules
+        const rows = await db<ListedRow[]>`
+          select id, path, archetype, due_at, status, finished_at, error, job_id from schedules
           where user_id = ${identity.user} and (${status}::text is null or status = ${status})
             and (${cursor}::uuid is null or id < ${cursor})
           order by id desc limit ${limit + 1}`
         const { page, next_cursor } = cutPage(rows, limit, ({ id }) => id)
         return {
-          schedules: page.map(describe),
+          schedules: page.map(list),
           next_cursor,
         }
       },
@@ -206,9 +228,10 @@ async function defer({ path: text, at, delay = 0, kwargs }: Deferred, call: Call
   }
   const capabilities = await capabilitiesOf(db, identity)
   checkAccess(path, found, { ...observer, capabilities }, identity)
+  checkMayBeKept(path, found)
   checkInput(path, found.endpoint.input, kwargs)
+  const due = at === undefined ? new Date(Date.now() + delay * 1000) : dueAt(at)
   await checkPending(call)
-  const due = at === undefined ? new Date(Date.now() + delay * 1000) : new Date(at)
   const id = uuidv7()
   const scopes = identity.scopes === undefined ? null : db.json(identity.scopes)
   await db`
@@ -218,20 +241,32 @@ async function defer({ path: text, at, delay = 0, kwargs }: Deferred, call: Call
   return { id, path, scheduled_for: due.toISOString(), status: 'pending' as const }
 }
 
-function checkInput(path: string, schema: z.ZodType, input: unknown): void {
-  const parsed = schema.safeParse(input)
-  if (parsed.success) return
-  const [issue] = parsed.error.issues
+/** @throws Failure TYPE_MISMATCH for a moment that is farther away than a delay can be */
+function dueAt(at: string): Date {
+  const due = new Date(at)
+  if (due.getTime() <= Date.now() + LONGEST_DELAY_SECONDS * 1000) return due
+  const days = LONGEST_DELAY_SECONDS / 86_400
   throw new Failure(
     'TYPE_MISMATCH',
-    `Cannot defer ${path}: "kwargs.${issue?.path.join('.')}": ${issue?.message}`,
+    `Cannot defer a call until "${at}": that is more than ${days} days ahead`,
     {
-      suggestion: `Ask ${path.replace(/[^.]+$/, 'help')} what it takes`,
+      suggestion: `Name a moment within ${days} days`,
     },
   )
 }
 
-async function checkPending({ db, identity }: Call): Promise<void> {
+function checkInput(path: string, schema: z.ZodType, input: unknown): void {
+  const parsed = schema.safeParse(input)
+  if (parsed.success) return
+  throw new Failure('TYPE_MISMATCH', `Cannot defer ${path}: ${whatIsWrong(parsed.error, ['kwargs'])}`, {
+    suggestion: `Ask ${path.replace(/[^.]+$/, 'help')} what it takes`,
+  })
+}
+
+/** @throws Failure QUOTA_EXCEEDED where as many calls of this person wait as may */
+async function checkPending(call: Call): Promise<void> {
+  const { db, identity } = call
+  await oneAtATime(`schedules of ${identity.user}`, call)
   const [row] = await db<{ count: number }[]>`
     select count(*)::int as count from schedules where user_id = ${identity.user} and status = 'pending'`
   if ((row?.count ?? 0) < MOST_PENDING) return
@@ -297,23 +332,29 @@ async function load(db: Call['db'], id: string): Promise<ScheduleRow | undefined
 }
 
 function describe(row: ScheduleRow): z.infer<typeof Schedule> {
-  const { id, path, input, archetype, due_at, status, finished_at, result, error, job_id } = row
+  return { ...list(row), input: row.input, result: row.result }
+}
+
+function list(row: ListedRow): z.infer<typeof Listed> {
+  const { id, path, archetype, due_at, status, finished_at, error, job_id } = row
   return {
     id,
     path,
-    input,
     archetype,
     scheduled_for: due_at.toISOString(),
     status,
     executed_at: finished_at?.toISOString() ?? null,
-    result,
     error,
     job: job_id,
   }
 }
 
-function unknownSchedule(id: string): Failure {
-  return new Failure('NOT_FOUND', `Cannot find "${id}" among your calls`, {
+/** @throws Failure NOT_FOUND for what is not the caller's own */
+async function find(id: string, { db, identity }: Call): Promise<ScheduleRow> {
+  const [row] = await db<ScheduleRow[]>`
+    select * from schedules where id = ${id} and user_id = ${identity.user}`
+  if (row !== undefined) return row
+  throw new Failure('NOT_FOUND', `Cannot find "${id}" among your calls`, {
     suggestion: 'time.schedule.list shows them',
   })
 }

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { readableMarks } from '../../shared/agentese/visibility.ts'
 import type { Call } from '../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
+import { Instant } from '../../shared/contract/instant.ts'
 import { cutPage } from '../../shared/contract/pages.ts'
 
 const Trace = z.strictObject({
@@ -36,7 +37,6 @@ interface MarkRow {
   at: Date
 }
 
-const Instant = z.iso.datetime({ offset: true })
 const Limit = z.int().min(1).max(100).default(10)
 /** Part of a path: `void.entropy`, or just `sip`. */
 const Topic = z.string().min(1).max(200)

@@ -22,10 +22,18 @@ const Grant = z.strictObject({
   poured_at: z.string().nullable(),
 })
 
-/** One of the two is there. */
+/** A sip, by its grant, by its amount, or else by the result of the stage before. */
 interface Pour {
   grant?: string | undefined
   amount?: number | undefined
+  input?: { grant?: string | undefined } | undefined
+}
+
+/** Names a sip in one way, where that is clear: what is said goes before the stage before. */
+function sipOf({ grant, amount, input }: Pour): { grant: string } | { amount: number } | undefined {
+  if (grant !== undefined) return amount === undefined ? { grant } : undefined
+  if (amount !== undefined) return { amount }
+  return input?.grant === undefined ? undefined : { grant: input.grant }
 }
 
 interface GrantRow {
@@ -99,17 +107,24 @@ export const voidEntropy = defineNode('void.entropy', {
       summary: 'Give a sip back, by its grant or its amount; half of it returns to the pool, once',
       effects: ['earns:entropy'],
       input: z
-        .strictObject({ grant: z.uuid().optional(), amount: z.number().positive().max(INITIAL).optional() })
-        .refine(
-          ({ grant, amount }) => (grant === undefined) !== (amount === undefined),
-          'name grant or amount',
-        ),
+        .strictObject({
+          grant: z.uuid().optional(),
+          amount: z.number().positive().max(INITIAL).optional(),
+          /** The result of the stage before, such as a sip. */
+          input: z.looseObject({ grant: z.uuid().optional() }).optional(),
+        })
+        .refine((what) => sipOf(what) !== undefined, 'name grant or amount'),
       output: z.strictObject({ returned: z.number(), recovered: z.number(), remaining: z.number() }),
       examples: [
         {
           summary: 'The latest sip of that amount',
           input: { amount: 0.1 },
           given: [{ path: 'void.entropy.sip', input: { amount: 0.1 } }],
+        },
+        {
+          summary: 'What the stage before has sipped',
+          input: { input: { grant: { $from: 'given.0.result.grant' } } },
+          given: [{ path: 'void.entropy.sip', input: {} }],
         },
       ],
       async handle(what, call) {
@@ -122,7 +137,8 @@ export const voidEntropy = defineNode('void.entropy', {
 })
 
 /** Marks a grant as poured; answers its amount. By amount it is the latest such sip that was not poured yet. */
-async function takeBack({ grant, amount }: Pour, { db }: Call): Promise<number> {
+async function takeBack(what: Pour, { db }: Call): Promise<number> {
+  const { grant, amount }: Omit<Pour, 'input'> = sipOf(what) ?? {}
   const name = grant ?? amount
   const [row] = await db<GrantRow[]>`
     select id, amount, sipped_at, poured_at from entropy_grants

@@ -209,6 +209,7 @@ export const worldTool = defineNode('world.tool', {
       summary: 'Store what tools send in their headers, and to whom; null forgets it',
       effects: ['writes:tool_secret'],
       permission: 'tenant:admin',
+      secret: true,
       input: z
         .strictObject({
           name: SecretName,

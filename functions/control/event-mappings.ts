@@ -11,6 +11,7 @@ import { findAspect } from '../../shared/contract/find-aspect.ts'
 import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
 import { isReserved } from '../../shared/events/tenant-event.ts'
 import { Failure } from '../../shared/failures.ts'
+import { checkMayBeKept } from '../../shared/pipeline/check-access.ts'
 import { MAPPING_MATCHED, MappedEvent, MAX_MAPPINGS } from './event-mappings/matching.ts'
 import { runMapping } from './event-mappings/run.ts'
 import { describe, findMapping, listMappings, Mapping, type MappingRow } from './event-mappings/rows.ts'
@@ -132,11 +133,13 @@ async function create(
     )
   }
   const path = formatPath(parsePath(wanted.path))
-  if (findAspect(await platform.catalog(), path) === undefined) {
+  const found = findAspect(await platform.catalog(), path)
+  if (found === undefined) {
     throw new Failure('NODE_NOT_REGISTERED', `Cannot map to "${path}": no node serves it`, {
       suggestion: 'GET /v1/agentese/discover lists every path',
     })
   }
+  checkMayBeKept(path, found)
   await oneAtATime('event mappings', call)
   const [counted] = await db<{ count: number }[]>`select count(*)::int as count from event_mappings`
   if ((counted?.count ?? 0) >= MAX_MAPPINGS) {

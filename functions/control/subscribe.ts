@@ -9,6 +9,7 @@ import { similarPaths } from '../../shared/agentese/path.ts'
 import { createVisibility, type Visibility } from '../../shared/agentese/visibility.ts'
 import type { Call } from '../../shared/contract/call.ts'
 import { defineOperation, route } from '../../shared/contract/define-operation.ts'
+import { Instant } from '../../shared/contract/instant.ts'
 import { DELIVERIES, EVENT_KINDS, SubscriptionTerms } from '../../shared/events/subscription.ts'
 import { Failure } from '../../shared/failures.ts'
 
@@ -26,7 +27,7 @@ const Wish = z.strictObject({
   delivery: z.enum(DELIVERIES).optional(),
   /** Of an at-least-once subscription: goes on with it, or begins one under this id where `pattern` says of what. */
   subscription: z.uuid().toLowerCase().optional(),
-  from: z.union([z.iso.datetime({ offset: true }), z.string().regex(SEQUENCE)]).optional(),
+  from: z.union([Instant, z.string().regex(SEQUENCE)]).optional(),
   buffer: z.coerce.number().int().min(1).max(10_000).default(1000),
   /** As the header `Last-Event-ID`, for clients that cannot send it. */
   last_event_id: z.string().regex(SEQUENCE).optional(),

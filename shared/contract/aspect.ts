@@ -20,6 +20,8 @@ export interface Aspect<I, O> {
   cost?(input: I): Record<string, number>
   /** With a `forces` effect: the person whose consent it takes. */
   owner?(input: I, call: Call): Promise<string>
+  /** Whether its input is a secret: it is only called directly, since calls that are made later are written down. */
+  secret?: boolean
   /** Whether anybody may call without a credential; such a call sees no tenant. */
   guests?: boolean
   /**

@@ -33,6 +33,8 @@ export interface Call {
   infer(inference: Inference, options?: { as: string; input: unknown }): Accepted
   /** Books what this call used up, in units of the resource; negative gives back. */
   charge(resource: string, amount: number): void
+  /** Tells the caller that what it is answered was answered before, under the same key for repeating. */
+  repeats(): void
   /** A transaction of its own, for work that must not hold one while it waits; commits when `work` returns. */
   transact<T>(mode: 'read' | 'write', work: (call: Call) => Promise<T>): Promise<T>
   /** What the caller asked to look as, and its key for repeating; to be passed on. */

@@ -76,6 +76,7 @@ function toEndpoint(node: string, verb: string, contract: AnyAspect): Endpoint {
       ...(contract.cost === undefined
         ? {}
         : { cost: contract.cost as (input: unknown) => Record<string, number> }),
+      ...(contract.secret === true ? { secret: true } : {}),
       ...(contract.owner === undefined ? {} : { owner: contract.owner as never }),
     },
     handle: contract.handle,

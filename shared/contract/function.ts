@@ -94,6 +94,8 @@ export interface AspectFacts {
   archetypes: 'all' | readonly string[]
   /** What one call is expected to use up, by resource; nothing where it is absent. */
   cost?: (input: unknown) => Record<string, number>
+  /** Whether its input is a secret, so that no call of it may be written down. */
+  secret?: boolean
   /** Whose consent a call with a `forces` effect needs: the owner of what is forced. */
   owner?: (input: unknown, call: Call) => Promise<string>
 }

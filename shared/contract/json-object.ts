@@ -1,17 +1,45 @@
-/** Inputs that are objects of the caller's own design: bounded in size and depth, and of nothing but JSON. */
+/** Inputs that are objects of the caller's own design. Nothing in them is left out or changed without a word. */
 import { z } from 'zod'
 
 /** Members inside members; a state that is nested deeper is a mistake. */
 const MAX_DEPTH = 16
 const LONGEST_NAME = 128
+/** A name that objects take for something else. */
+const PROTOTYPE = 'contains a member "__proto__"'
 
-/** An object with any members, of at most `maxBytes` as JSON. */
+/** An object with any members, which are passed on as they are to where they are checked. */
+export const AnyObject = objectThat((value) => (hasPrototype(value) ? PROTOTYPE : undefined))
+
+/** An object with any members, of at most `maxBytes` as JSON and bounded in depth. */
 export function jsonObject(maxBytes: number) {
-  return z.record(z.string().min(1).max(LONGEST_NAME), z.unknown()).superRefine((value, context) => {
-    const problem =
-      problemOf(value, 0) ?? (sizeOf(value) > maxBytes ? `is larger than ${maxBytes} bytes` : '')
-    if (problem !== '') context.addIssue({ code: 'custom', message: problem })
-  })
+  return objectThat(
+    (value) =>
+      nameProblemOf(value) ??
+      problemOf(value, 0) ??
+      (sizeOf(value) > maxBytes ? `is larger than ${maxBytes} bytes` : undefined),
+    { minLength: 1, maxLength: LONGEST_NAME },
+  )
+}
+
+type AnyObject = Record<string, unknown>
+
+/**
+ * An object in which `check` finds no problem, as it was sent. No `z.record`: that leaves a member "__proto__" out without
+ * a word.
+ */
+function objectThat(check: (value: AnyObject) => string | undefined, names: object = {}) {
+  const schema = z
+    .unknown()
+    .superRefine((value, context) => {
+      const problem = isObject(value) ? check(value) : 'is not an object'
+      if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
+    })
+    .meta({ type: 'object', propertyNames: { type: 'string', ...names }, additionalProperties: {} })
+  return schema as unknown as z.ZodType<AnyObject> // reason: what is none was refused
+}
+
+function isObject(value: unknown): value is AnyObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** Bytes of `value` as JSON. */
@@ -24,11 +52,19 @@ function problemOf(value: unknown, depth: number): string | undefined {
   if (depth > MAX_DEPTH) return `is nested deeper than ${MAX_DEPTH} levels`
   if (typeof value === 'number' && !Number.isFinite(value)) return 'contains a number that is too large'
   if (typeof value !== 'object' || value === null) return undefined
-  // A name that objects take for something else.
-  if (Object.hasOwn(value, '__proto__')) return 'contains a member "__proto__"'
+  if (hasPrototype(value)) return PROTOTYPE
   for (const each of Object.values(value)) {
     const problem = problemOf(each, depth + 1)
     if (problem !== undefined) return problem
   }
   return undefined
+}
+
+function nameProblemOf(value: AnyObject): string | undefined {
+  const tooLong = Object.keys(value).some((name) => name === '' || name.length > LONGEST_NAME)
+  return tooLong ? `has a name that has not 1 to ${LONGEST_NAME} characters` : undefined
+}
+
+function hasPrototype(value: object): boolean {
+  return Object.hasOwn(value, '__proto__')
 }

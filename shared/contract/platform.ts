@@ -52,6 +52,8 @@ export type Dispatcher = Pick<Call, 'identity' | 'trace' | 'signal'>
 export interface DispatchAnswer {
   status: number
   body: unknown
+  /** Whether the same was answered before, under the same key for repeating. */
+  repeated?: boolean
 }
 
 export interface ComponentHealth {

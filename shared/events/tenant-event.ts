@@ -3,6 +3,7 @@
  * platform's, the source is marked, the id is kept beside our own, and the tenant is told from the credential alone.
  */
 import { z } from 'zod'
+import { Instant } from '../contract/instant.ts'
 import { Failure } from '../failures.ts'
 
 /** What is taken of an event; time and data as they were sent. */
@@ -37,7 +38,7 @@ const Attributes = z.looseObject({
   id: Text(256),
   source: Text(1024),
   type: Text(200).regex(TYPE, 'is not names of letters, digits and _:/+@~- with dots between'),
-  time: z.iso.datetime({ offset: true, error: 'is not an RFC 3339 time' }).optional(),
+  time: Instant.optional(),
   subject: Text(1024).optional(),
   datacontenttype: z.string().regex(JSON_TYPE, 'is not JSON').optional(),
   tenantid: z.unknown().optional(),

@@ -22,6 +22,7 @@ import { isBug, problemOf } from './problem.ts'
 import { readJsonObject } from './read-body.ts'
 import { readEventList } from './read-event-list.ts'
 import { readEvent, type RequestHeaders } from './read-event.ts'
+import { asksForDryRun, checkUrlText, readPostQuery, readQuery } from './read-query.ts'
 
 /** Makes the app that serves the functions of `runtime`. */
 export function createApp(runtime: Runtime): Hono {
@@ -55,7 +56,7 @@ async function serve(context: Context, runtime: Runtime, definition: FunctionDef
     endpoint,
     function: definition,
     ...pathOf(endpoint, context.req.param('holon')),
-    ...(context.req.query('dry_run') === 'true' ? { dryRun: true } : {}),
+    ...(asksForDryRun(context.req.url) ? { dryRun: true } : {}),
     credential: credentialOf(headers),
     readInput: () => inputOf(context, endpoint),
     ...optional('archetype', headers['x-observer-archetype']),
@@ -189,22 +190,20 @@ function answerError(
 }
 
 /**
- * A body on GET or DELETE has no meaning, nor has a query on POST but for `dry_run`; what the path says, nothing else may
- * say. The path of an aspect says which holon, and that is no input.
+ * A body on GET or DELETE has no meaning, nor has a query on POST but for `dry_run`, which an operation that knows of none
+ * refuses; what the path says, nothing else may say. The path of an aspect says which holon, and that is no input.
  */
 async function inputOf(context: Context, endpoint: Endpoint): Promise<unknown> {
+  const { url } = context.req
   const parameters = context.req.param()
-  if (endpoint.method !== 'POST') return { ...context.req.query(), ...parameters }
+  checkUrlText(parameters)
+  if (endpoint.method !== 'POST') return { ...readQuery(url), ...parameters }
+  const dryRun = readPostQuery(url).dry_run ? { dry_run: true } : {}
   if (endpoint.body === 'cloudevents') {
-    return { events: await readEventList(context.req.raw, headersOf(context)), ...parameters }
+    return { events: await readEventList(context.req.raw, headersOf(context)), ...dryRun, ...parameters }
   }
   const body = await readJsonObject(context.req.raw)
-  return endpoint.aspect === undefined ? { ...body, ...dryRunOf(context), ...parameters } : body
-}
-
-/** Whoever asks for a dry run must never get a real one: an operation that knows of none refuses the member. */
-function dryRunOf(context: Context): { dry_run?: true } {
-  return context.req.query('dry_run') === 'true' ? { dry_run: true } : {}
+  return endpoint.aspect === undefined ? { ...body, ...dryRun, ...parameters } : body
 }
 
 /** The path that an aspect is called by: its own, with the holon that the URL names. */

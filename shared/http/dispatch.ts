@@ -48,14 +48,19 @@ export function createDispatcher(sign: SignToken, callFunction: CallFunction) {
       'ce-time': new Date().toISOString(),
       'ce-tenantid': identity.tenant,
     }
-    const { status, body } = await callFunction(name, {
+    const {
+      status,
+      headers: answered,
+      body,
+    } = await callFunction(name, {
       method: 'POST',
       path: '/',
       headers,
       body: JSON.stringify(data),
       signal,
     })
-    return { status, body: parse(body, name) }
+    const repeated = answered['idempotency-replayed'] === 'true'
+    return { status, body: parse(body, name), repeated }
   }
 }
 

@@ -39,12 +39,25 @@ export async function readJson(request: Request): Promise<unknown> {
   return value
 }
 
-/** The whole body, unless it is too large: then reading stops at the limit. */
+/**
+ * The whole body, unless it is too large: then reading stops at the limit.
+ *
+ * @throws Failure BODY_TOO_LARGE, or CONTENT_TYPE where it is compressed
+ */
 export async function readText(request: Request): Promise<string> {
+  checkEncoding(request.headers.get('content-encoding') ?? 'identity')
   const declared = Number(request.headers.get('content-length') ?? 0)
   if (declared > BODY_LIMIT) throw tooLarge()
   if (request.headers.has('content-length')) return request.text()
   return request.body === null ? '' : readAtMost(request.body)
+}
+
+/** What is compressed may be a thousand times as large as it looks; nobody needs it for a megabyte. */
+function checkEncoding(encoding: string): void {
+  if (encoding.trim().toLowerCase() === 'identity') return
+  throw new Failure('CONTENT_TYPE', `Cannot read a body with "Content-Encoding: ${encoding}"`, {
+    suggestion: 'Send the body as it is, without Content-Encoding',
+  })
 }
 
 async function readAtMost(body: ReadableStream<Uint8Array>): Promise<string> {
@@ -77,16 +90,30 @@ export function checkDepth(text: string): void {
   if (depthOf(text) > MAX_DEPTH) throw notStorable(`it is nested deeper than ${MAX_DEPTH} levels`)
 }
 
-/** @throws Failure BODY_SYNTAX for what is JSON and still cannot be stored: NUL, halves of characters, bottomless nesting */
+/**
+ * @throws Failure BODY_SYNTAX for what is JSON and still cannot be stored: NUL, halves of characters, bottomless nesting,
+ *   numbers beyond all measure
+ */
 function checkStorable(text: string, value: unknown): void {
   checkDepth(text)
   // Both can only come in as escapes.
   if (text.includes('\\u') && !isText(JSON.stringify(value)))
     throw notStorable('it contains NUL or half a character')
+  if (LARGE_NUMBER.test(text) && isBeyondMeasure(value))
+    throw notStorable('it contains a number that is too large')
 }
 
-/** JSON.stringify writes NUL and lone surrogates as escapes, and every other character as itself. */
-function isText(json: string): boolean {
+/** What any number looks like that is larger than numbers can be; few others do, and few texts. */
+const LARGE_NUMBER = /[eE]\+?\d{2}|\d{300}/
+
+/** Whether a number in it has become infinite; it would be stored as null. */
+function isBeyondMeasure(value: unknown): boolean {
+  if (typeof value === 'number') return !Number.isFinite(value)
+  return typeof value === 'object' && value !== null && Object.values(value).some(isBeyondMeasure)
+}
+
+/** Whether JSON, as JSON.stringify writes it, holds only text that can be stored: NUL and halves of characters are escapes there. */
+export function isText(json: string): boolean {
   return !/(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/.test(json)
 }
 

@@ -29,6 +29,20 @@ export function checkAccess(
   requireScopes(path, endpoint.scopes, identity)
 }
 
+/**
+ * Checks that a call may be written down: to be made later, for an event, or as a stage.
+ *
+ * @throws Failure TYPE_MISMATCH where its input is a secret
+ */
+export function checkMayBeKept(path: string, { endpoint }: FoundAspect): void {
+  if (endpoint.aspect.secret !== true) return
+  throw new Failure(
+    'TYPE_MISMATCH',
+    `Cannot keep a call of ${path}: its input is a secret, so it is only called directly`,
+    { suggestion: `POST ${endpoint.path}` },
+  )
+}
+
 /** @throws Failure SCOPE_MISSING where `path` takes a permission that the caller has not */
 export function requirePermission(
   path: string,

@@ -51,6 +51,8 @@ export interface CallParts {
   deadline: Deadline
   asked?: string | undefined
   idempotencyKey?: string | undefined
+  /** Absent where there is nobody to be told. */
+  repeats?: () => void
   /** Absent where no job can be asked for. */
   infer?: (inference: Inference, as: { as: string; input: unknown } | undefined) => Accepted
 }
@@ -130,6 +132,8 @@ class HandlerCall implements Call {
   }
 
   readonly infer: Call['infer'] = (inference, as) => present(this.#parts.infer, 'no model')(inference, as)
+
+  readonly repeats: Call['repeats'] = () => this.#parts.repeats?.()
 
   readonly charge: Call['charge'] = (resource, amount) => {
     const { charges } = this.#writing()

@@ -2,13 +2,13 @@
  * The steps before a handler runs, in order. Each checks one thing and knows nothing of the others; each function
  * runs them all itself, so a request that reached it by another way gets the same answer.
  */
-import type { z } from 'zod'
 import { hasAffordance } from '../agentese/affordances.ts'
 import { capabilitiesOf } from '../agentese/capabilities.ts'
 import { scopesOf } from '../agentese/effects.ts'
 import { GUEST, observerFor } from '../agentese/observer.ts'
 import { parsePath } from '../agentese/path.ts'
 import { findNode } from '../contract/find-aspect.ts'
+import { whatIsWrong } from '../contract/what-is-wrong.ts'
 import { withTenant } from '../database/database.ts'
 import type { Rehearsal } from '../contract/answers.ts'
 import { Failure } from '../failures.ts'
@@ -89,7 +89,7 @@ export async function readInput(invocation: Invocation): Promise<void> {
     const [example] = endpoint.examples
     throw new Failure(
       'TYPE_MISMATCH',
-      `Cannot read the input of ${endpoint.name}: ${sayWhatIsWrong(parsed.error)}`,
+      `Cannot read the input of ${endpoint.name}: ${whatIsWrong(parsed.error)}`,
       {
         suggestion:
           example === undefined
@@ -102,13 +102,6 @@ export async function readInput(invocation: Invocation): Promise<void> {
     )
   }
   invocation.input = parsed.data
-}
-
-function sayWhatIsWrong(error: z.ZodError): string {
-  return error.issues
-    .slice(0, 3)
-    .map(({ path, message }) => (path.length === 0 ? message : `"${path.join('.')}": ${message}`))
-    .join('; ')
 }
 
 /** Decides as what the caller looks, within its roles; who brings no credential is a guest. */

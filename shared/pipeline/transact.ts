@@ -168,6 +168,7 @@ async function handle(
     deadline: request.deadline,
     asked: request.archetype,
     idempotencyKey: request.idempotencyKey,
+    repeats: () => void (request.answerHeaders['Idempotency-Replayed'] = 'true'),
     ...(pending === undefined
       ? {}
       : { infer: (inference, as) => prepareJob(inference, as, askerOf(invocation), pending) }),

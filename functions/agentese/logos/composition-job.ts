@@ -66,12 +66,13 @@ export async function beginComposition(plan: Plan, input: unknown, call: Call): 
     reservedTokens: 0,
     period: periodOf(new Date()),
   }
-  return call.transact('write', async ({ db, emit }) => {
+  return call.transact('write', async (inner) => {
+    const { db, emit } = inner
     const begun = await db`
       insert into jobs (id, tenant_id, user_id, function, path, call, status, started_at)
       values (${id}, ${identity.tenant}, ${identity.user}, 'logos', ${plan.expression}, ${db.json(jobCall as never)}, 'running', now())
       on conflict do nothing returning id`
-    if (begun.length === 0) return begunBefore(id, plan, jobCall, db)
+    if (begun.length === 0) return begunBefore(id, plan, jobCall, inner)
     await db`
       insert into compositions (id, tenant_id, expression, stages, mode)
       values (${id}, ${identity.tenant}, ${plan.expression}, ${db.json(plan.stages as never)}, ${plan.mode})`
@@ -85,13 +86,16 @@ async function begunBefore(
   id: string,
   plan: Plan,
   { archetype }: JobCall,
-  db: Call['db'],
+  { db, repeats }: Call,
 ): Promise<Accepted> {
   const [job] = await db<{ status: string }[]>`
     select j.status from jobs j join compositions c on c.id = j.id
     where j.id = ${id} and c.expression = ${plan.expression} and c.mode = ${plan.mode}
       and c.stages = ${db.json(plan.stages as never)} and j.call ->> 'archetype' = ${archetype}`
-  if (job !== undefined) return new Accepted(id, job.status)
+  if (job !== undefined) {
+    repeats()
+    return new Accepted(id, job.status)
+  }
   throw new Failure('IDEMPOTENCY_MISMATCH', 'Cannot repeat a composition: that key stands for another one', {
     suggestion: 'Use a new Idempotency-Key for a new request',
   })

@@ -12,8 +12,9 @@ import type { Call } from '../../../shared/contract/call.ts'
 import type { Endpoint } from '../../../shared/contract/function.ts'
 import { inputSchemaOf, outputSchemaOf } from '../../../shared/contract/schemas.ts'
 import type { FoundAspect } from '../../../shared/contract/find-aspect.ts'
+import { whatIsWrong } from '../../../shared/contract/what-is-wrong.ts'
 import { Failure, type FailureCode, type FailureFacts } from '../../../shared/failures.ts'
-import { checkAccess } from '../../../shared/pipeline/check-access.ts'
+import { checkAccess, checkMayBeKept } from '../../../shared/pipeline/check-access.ts'
 import { findPath } from './resolve.ts'
 
 export const MODES = ['fail-fast', 'collect'] as const
@@ -54,7 +55,7 @@ export interface Asked {
  * Plans a composition.
  *
  * @throws Failure with `details.stage`, the first is 1: NODE_NOT_REGISTERED, TYPE_MISMATCH where a result does not
- *   fit, AFFORDANCE_DENIED or SCOPE_MISSING where the caller may not
+ *   fit or an input is a secret, AFFORDANCE_DENIED or SCOPE_MISSING where the caller may not
  */
 export async function planComposition(asked: Asked, call: Call): Promise<Plan> {
   const { expression, inputs, mode, archetype } = asked
@@ -135,7 +136,10 @@ async function checkStages(
   const capabilities = restricted ? await call.transact('read', ({ db }) => capabilitiesOf(db, identity)) : []
   found.forEach((each, at) => {
     const path = paths[at] ?? ''
-    atStage(at, path, () => checkAccess(path, each, { ...observer, capabilities }, identity))
+    atStage(at, path, () => {
+      checkAccess(path, each, { ...observer, capabilities }, identity)
+      checkMayBeKept(path, each)
+    })
   })
 }
 
@@ -150,19 +154,19 @@ const NOT_KNOWN_YET = ['', {}] as const
 function effectsOf({ endpoint }: FoundAspect, stage: Stage | undefined, at: number): GivenEffects {
   const { path = '', arguments: given = {}, takesInput = false } = stage ?? {}
   const { effects, cost } = endpoint.aspect
-  const completed = at > 0 && takesInput
-  const guesses = completed ? NOT_KNOWN_YET.map((input) => ({ ...given, input })) : []
-  const parsed = [given, ...guesses].map((guess) => endpoint.input.safeParse(guess))
-  const fitting = parsed.find(({ success }) => success)
-  if (fitting !== undefined) return { effects, charges: cost?.(fitting.data) ?? {} }
-  if (completed) return { effects }
-  const [issue] = parsed[0]?.error?.issues ?? []
-  throw stageFailure(
-    at,
-    'TYPE_MISMATCH',
-    `${path} does not take its arguments: "${issue?.path.join('.')}": ${issue?.message}`,
-    { suggestion: `Ask ${path.replace(/[^.]+$/, 'help')} what it takes` },
-  )
+  const alone = endpoint.input.safeParse(given)
+  if (alone.success) return { effects, charges: cost?.(alone.data) ?? {} }
+  if (at === 0 || !takesInput) {
+    throw stageFailure(
+      at,
+      'TYPE_MISMATCH',
+      `${path} does not take its arguments: ${whatIsWrong(alone.error)}`,
+      { suggestion: `Ask ${path.replace(/[^.]+$/, 'help')} what it takes` },
+    )
+  }
+  const guesses = NOT_KNOWN_YET.map((input) => endpoint.input.safeParse({ ...given, input }))
+  const fitting = guesses.find(({ success }) => success)
+  return fitting === undefined ? { effects } : { effects, charges: cost?.(fitting.data) ?? {} }
 }
 
 function atStage<T>(at: number, path: string, work: () => T): T {

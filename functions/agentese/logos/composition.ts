@@ -1,6 +1,7 @@
 /** Runs the stages of a composition, one after the other, each on the function that serves it. */
 import { v5 as uuidv5 } from 'uuid'
 import { z } from 'zod'
+import type { Call } from '../../../shared/contract/call.ts'
 import type { DispatchAnswer, Dispatcher, Platform } from '../../../shared/contract/platform.ts'
 import { Failure, failureFrom } from '../../../shared/failures.ts'
 import type { CompositionMode, Plan, Stage } from './composition-plan.ts'
@@ -35,7 +36,7 @@ const STAGE_KEYS = '0b0f5e0a-6c1d-4c55-9b0e-2f4a7d1c8e63'
 
 /** What became of one dispatch. */
 export type StageOutcome =
-  | { kind: 'ended'; result: StageResult; failure?: Failure }
+  | { kind: 'ended'; result: StageResult; failure?: Failure; repeated?: boolean }
   | { kind: 'job'; job: string }
 
 export interface StageCall {
@@ -47,17 +48,13 @@ export interface StageCall {
   parent?: string
 }
 
-/** Runs a plan to its end within this request. */
-export async function runComposition(
-  plan: Plan,
-  input: unknown,
-  idempotencyKey: string | undefined,
-  platform: Platform,
-  dispatcher: Dispatcher,
-): Promise<CompositionResult> {
+/** Runs a plan to its end within this request. It is a repetition where each of its stages was one. */
+export async function runComposition(plan: Plan, input: unknown, call: Call): Promise<CompositionResult> {
+  const { idempotencyKey } = call
   const startedAt = performance.now()
   const results: StageResult[] = []
   let failure: Failure | undefined
+  let repeated = plan.stages.length > 0
   for (const [at, stage] of plan.stages.entries()) {
     const outcome = await runStage(
       {
@@ -66,18 +63,20 @@ export async function runComposition(
         previous: previousOf(results),
         idempotencyKey: idempotencyKey === undefined ? undefined : stageKey(idempotencyKey, at),
       },
-      platform,
-      dispatcher,
+      call.platform,
+      call,
     )
     if (outcome.kind === 'job')
       throw new TypeError(`Cannot wait for ${stage.path}: its contract promised no job`)
     results.push(outcome.result)
     failure ??= outcome.failure
+    repeated &&= outcome.repeated === true
     if (isOver(plan, results)) break
   }
   const durationMs = performance.now() - startedAt
   const composed = resultOf(plan.expression, results, input, durationMs)
   if (failure !== undefined) throw compositionFailure(failure, composed)
+  if (repeated) call.repeats()
   return composed
 }
 
@@ -111,10 +110,10 @@ export async function runStage(
   const failure = answer instanceof Failure ? answer : failureOf(answer)
   if (failure !== undefined)
     return { kind: 'ended', result: failedStage(stage, failure, durationMs), failure }
-  const { status, body } = answer as DispatchAnswer
+  const { status, body, repeated = false } = answer as DispatchAnswer
   if (status === 202) return { kind: 'job', job: (body as { job: { id: string } }).job.id }
   const { result, meta } = body as { result: unknown; meta: { charges: Record<string, number> } }
-  return { kind: 'ended', result: endedStage(stage, result, meta.charges, durationMs) }
+  return { kind: 'ended', result: endedStage(stage, result, meta.charges, durationMs), repeated }
 }
 
 function failureOf({ status, body }: DispatchAnswer): Failure | undefined {

@@ -26,10 +26,16 @@ const Match = z.strictObject({
 })
 type Match = z.infer<typeof Match>
 
+/** In a URL; `z.coerce` alone takes nothing at all for 0. */
+const WholeNumber = z.preprocess(
+  (text) => (/^-?\d+$/.test(String(text)) ? Number(text) : text),
+  z.int('is no whole number'),
+)
+
 const QueryInput = z.strictObject({
   pattern: z.string().max(500),
-  limit: z.coerce.number().optional(),
-  offset: z.coerce.number().optional(),
+  limit: WholeNumber.optional(),
+  offset: WholeNumber.optional(),
   /** Only the caller's own tenant can be asked. */
   tenant_filter: z.uuid().optional(),
   /** Whether only what the observer may use is listed. */

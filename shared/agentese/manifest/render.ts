@@ -84,10 +84,10 @@ const RENDERERS: { [V in View]: (source: ManifestSource) => PayloadOf<V> } = {
   }),
 
   /** state.status, .health, .metrics, .config, .alerts */
-  admin: ({ handle, state, related, changes, updated }) => ({
+  admin: ({ handle, state, related, changes, updated, status }) => ({
     type: 'admin',
     entity: handle,
-    status: textOf(state['status']) ?? 'unknown',
+    status: textOf(state['status']) ?? status ?? 'unknown',
     health: shareOf(state['health']) ?? 1,
     metrics: { ...numbersIn(state['metrics']), changes, related: related.length },
     config: { ...factsOf(state['config']) },

@@ -19,8 +19,10 @@ export interface ManifestSource {
   related: readonly string[]
   /** How often it was changed since it was made. */
   changes: number
-  /** When it was changed last, as an ISO string. */
-  updated: string
+  /** When it was changed last, as an ISO string; null where nobody ever made or changed it. */
+  updated: string | null
+  /** In what condition it is, where its state does not say. */
+  status?: string
 }
 
 /** Numbers in a state that are listed at most. */

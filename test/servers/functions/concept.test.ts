@@ -38,6 +38,16 @@ describe('the roots', () => {
   })
 })
 
+describe('concept.*.manifest', () => {
+  test('shows an admin in what condition a concept is, and no time that never was', async ({ newTenant }) => {
+    const tenant = await newTenant('enterprise', ['admin'])
+    await define(tenant, 'justice')
+    const seen = async (name: string) => (await call(tenant, name, 'manifest', {}, 'admin')).body.result
+    expect(await seen('entity')).toMatchObject({ type: 'admin', status: 'built in', last_updated: null })
+    expect(await seen('justice')).toMatchObject({ status: 'defined', last_updated: expect.any(String) })
+  })
+})
+
 describe('concept.*.define', () => {
   test('gives a child what all parents afford, and every constraint of each of them', async ({
     newTenant,

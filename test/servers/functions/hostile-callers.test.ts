@@ -218,12 +218,229 @@ describe('a dry run', () => {
     expect(await owner`select from entropy_grants where tenant_id = ${tenant.id}`).toHaveLength(0)
   })
 
+  const SIP = '/v1/agentese/void/entropy/sip'
+  const INVOKE = '/v1/agentese/invoke'
+
+  test.for(['1', 'True', 'yes', 'on'])('is asked for by "%s", too', async (word, { newTenant, owner }) => {
+    const tenant = await newTenant()
+    for (const [path, body] of [
+      [SIP, {}],
+      [INVOKE, { path: 'void.entropy.sip' }],
+    ] as const) {
+      const answer = await tenant.calls('POST', `${path}?dry_run=${word}`, body)
+      expect(answer).toMatchObject({ status: 200, body: { dry_run: true } })
+    }
+    expect(await owner`select from entropy_grants where tenant_id = ${tenant.id}`).toHaveLength(0)
+  })
+
+  test('is not what "no" asks for', async ({ newTenant }) => {
+    const { body } = await (await newTenant()).calls('POST', `${SIP}?dry_run=no`, {})
+    expect(body.result.amount).toBe(0.1)
+  })
+
+  test.for([
+    'dry_run',
+    'dry_run=',
+    'dry_run=perhaps',
+    'dry_run=false&dry_run=true',
+    'DRY_RUN=true',
+    'dry_run=true&foo=bar',
+    'foo=bar',
+    'amount=2',
+    '__proto__=1',
+  ])('is not guessed from "%s": the call is refused', async (query, { newTenant, owner, runtime }) => {
+    const tenant = await newTenant()
+    for (const [path, body] of [
+      [SIP, {}],
+      [INVOKE, { path: 'void.entropy.sip' }],
+      ['/v1/events', { specversion: '1.0', id: '1', source: '/a', type: 'a.b', data: {} }],
+    ] as const) {
+      const headers = path === '/v1/events' ? { 'content-type': 'application/cloudevents+json' } : {}
+      const answer = await tenant.calls('POST', `${path}?${query}`, body, headers)
+      expect(answer, path).toMatchObject({ status: 400, body: { code: 'TYPE_MISMATCH' } })
+    }
+    await runtime.recorder.flush()
+    expect(await owner`select from marks where tenant_id = ${tenant.id}`).toHaveLength(0)
+    expect(await owner`select from outbox where tenant_id = ${tenant.id}`).toHaveLength(0)
+  })
+
+  test('is refused to who may not call, before its query is read', async ({ runtime }) => {
+    const response = await createApp(runtime).request(`${SIP}?foo=bar`, { method: 'POST' })
+    expect(response.status).toBe(401)
+  })
+
+  test('is refused by events, which know of none', async ({ newTenant }) => {
+    const event = { specversion: '1.0', id: '1', source: '/a', type: 'a.b', data: {} }
+    const headers = { 'content-type': 'application/cloudevents+json' }
+    const answer = await (await newTenant()).calls('POST', '/v1/events?dry_run=true', event, headers)
+    expect(answer).toMatchObject({ status: 400, body: { code: 'TYPE_MISMATCH' } })
+  })
+
   test('is refused where there is none', async ({ newTenant, owner }) => {
     const tenant = await newTenant()
     const alias = { alias: 'mine', target: 'self.soul' }
     const answer = await tenant.calls('POST', '/v1/agentese/aliases?dry_run=true', alias)
     expect(answer).toMatchObject({ status: 400, body: { code: 'TYPE_MISMATCH' } })
     expect(await owner`select from aliases where tenant_id = ${tenant.id}`).toHaveLength(0)
+  })
+})
+
+describe('a URL', () => {
+  test.for([
+    ['DELETE', '/v1/agentese/aliases/%00'],
+    ['DELETE', '/v1/agentese/aliases/a%00b'],
+    ['GET', '/v1/agentese/query?pattern=?*&archetype=%00'],
+    ['GET', '/v1/agentese/resolve?path=%00'],
+    ['GET', '/v1/jobs?%00=1'],
+    ['GET', '/v1/jobs?limit=1&limit=100'],
+    ['POST', '/v1/agentese/void/%00/sip'],
+    ['POST', '/v1/agentese/void/entropy/sip?%00'],
+  ] as const)('that nobody can mean is refused: %s %s', async ([method, path], { newTenant }) => {
+    const { status, body } = await (await newTenant()).calls(method, path)
+    expect({ status, code: body.code }).toEqual({ status: 400, code: 'TYPE_MISMATCH' })
+  })
+
+  test('names a holon that is one', async ({ newTenant }) => {
+    const answer = await (await newTenant()).calls('POST', '/v1/agentese/world/a%00b/manifest')
+    expect(answer).toMatchObject({ status: 400, body: { code: 'PATH_SYNTAX' } })
+  })
+})
+
+describe('a moment', () => {
+  const QUESTION_UNTIL = { reason: 'approval_needed', prompt: 'May I?' }
+  const TAKES = [
+    ['time.trace.query', (at: string) => ({ start_time: at })],
+    ['time.trace.query', (at: string) => ({ end_time: at })],
+    ['time.trace.replay', (at: string) => ({ start: at, end: '2026-01-01T00:00:00Z' })],
+    ['time.trace.replay', (at: string) => ({ start: '2026-01-01T00:00:00Z', end: at })],
+    ['time.past.project', (at: string) => ({ target: 'world.house', timestamp: at })],
+    ['time.past.compare', (at: string) => ({ target: 'world.house', t1: at })],
+    ['time.past.compare', (at: string) => ({ target: 'world.house', t1: '2026-01-01T00:00:00Z', t2: at })],
+  ] as const
+  const TAKES_FUTURE = [
+    ['time.schedule.defer', (at: string) => ({ path: 'void.entropy.sip', at })],
+    ['self.semaphore.yield', (at: string) => ({ ...QUESTION_UNTIL, deadline: at })],
+  ] as const
+
+  test.for([
+    '0000-01-01T00:00:00Z',
+    '0001-01-01T00:00:00+01:00',
+    '9999-12-31T23:59:59-23:59',
+    '9999-12-31T23:59:59-01:00',
+    '2026-01-01T00:00:00+16:00',
+    `2026-01-01T00:00:00.${'0'.repeat(200)}Z`,
+  ])('that cannot be kept is refused: %s', async (at, { newTenant }) => {
+    const tenant = await newTenant()
+    for (const [path, inputOf] of [...TAKES, ...TAKES_FUTURE]) {
+      const answer = await tenant.calls('POST', '/v1/agentese/invoke', { path, input: inputOf(at) })
+      expect(answer, path).toMatchObject({ status: 400, body: { code: 'TYPE_MISMATCH' } })
+    }
+    const url = `/v1/agentese/subscribe?pattern=void.**&from=${encodeURIComponent(at)}`
+    expect(await tenant.calls('GET', url)).toMatchObject({ status: 400 })
+    const event = { specversion: '1.0', id: '1', source: '/a', type: 'a.b', time: at, data: {} }
+    const headers = { 'content-type': 'application/cloudevents+json' }
+    expect(await tenant.calls('POST', '/v1/events', event, headers)).toMatchObject({ status: 400 })
+  })
+
+  test.for([
+    '0001-01-01T00:00:00Z',
+    '9999-12-31T23:59:59.999999999Z',
+    '2026-01-01T00:00:00+15:59',
+    '2026-01-01T00:00:00-15:59',
+  ])('at the edge is taken: %s', async (at, { newTenant }) => {
+    const tenant = await newTenant()
+    for (const [path, inputOf] of TAKES) {
+      const answer = await tenant.calls('POST', '/v1/agentese/invoke', { path, input: inputOf(at) })
+      expect(answer, path).toMatchObject({ status: 200 })
+    }
+  })
+
+  test('far ahead is no moment for a call, and one for a question', async ({ newTenant, owner }) => {
+    const tenant = await newTenant()
+    const at = new Date(Date.now() + 367 * 86_400_000).toISOString()
+    const [defer, ask] = TAKES_FUTURE
+    const deferred = await tenant.calls('POST', '/v1/agentese/invoke', {
+      path: defer[0],
+      input: defer[1](at),
+    })
+    expect(deferred).toMatchObject({ status: 400, body: { code: 'TYPE_MISMATCH' } })
+    expect(deferred.body.message).toContain('366 days')
+    expect(await owner`select from schedules where tenant_id = ${tenant.id}`).toHaveLength(0)
+    const late = '9999-12-31T23:59:59Z'
+    const asked = await tenant.calls('POST', '/v1/agentese/invoke', { path: ask[0], input: ask[1](late) })
+    expect(asked).toMatchObject({ status: 200 })
+  })
+})
+
+describe('a body', () => {
+  const PUT = '/v1/agentese/self/state/put'
+  const MANY = '9'.repeat(310)
+
+  test.for([
+    [PUT, '{"key":"a","value":1e400}'],
+    [PUT, '{"key":"a","value":{"deep":[-1E+309]}}'],
+    [PUT, `{"key":"a","value":${MANY}}`],
+    ['/v1/agentese/invoke', '{"path":"self.state.put","input":{"key":"a","value":1e400}}'],
+    ['/v1/agentese/compose', '{"expression":"self.state.put","input":{"key":"a","value":1e400}}'],
+  ] as const)('with a number beyond all measure is refused: %s %s', async ([path, text], { newTenant }) => {
+    const tenant = await newTenant()
+    expect(await tenant.calls('POST', path, text)).toMatchObject({
+      status: 400,
+      body: { code: 'BODY_SYNTAX' },
+    })
+    expect((await tenant.calls('POST', '/v1/agentese/self/state/manifest', {})).body.result.keys).toBe(0)
+  })
+
+  test.for(['1e308', '1e-400', '"1e400"', `"${MANY}"`, '12345678901234567890'])(
+    'with %s is taken',
+    async (value, { newTenant }) => {
+      const tenant = await newTenant()
+      expect((await tenant.calls('POST', PUT, `{"key":"a","value":${value}}`)).status).toBe(200)
+    },
+  )
+
+  const PROTOTYPE = '{"__proto__":{"amount":3}}'
+
+  test.for([
+    ['/v1/agentese/void/entropy/sip', PROTOTYPE],
+    ['/v1/agentese/invoke', `{"path":"void.entropy.sip","input":${PROTOTYPE}}`],
+    ['/v1/agentese/compose', `{"expression":"void.entropy.sip","input":${PROTOTYPE}}`],
+    ['/v1/agentese/compose', `{"expression":"void.entropy.sip","inputs":[${PROTOTYPE}]}`],
+    ['/v1/agentese/time/schedule/defer', `{"path":"void.entropy.sip","delay":1,"kwargs":${PROTOTYPE}}`],
+    ['/v1/agentese/world/house/define', `{"state":${PROTOTYPE}}`],
+    ['/v1/agentese/world/tool/invoke', `{"tool":"weather","arguments":${PROTOTYPE}}`],
+  ] as const)(
+    'with "__proto__" is refused, and not thinned out: %s %s',
+    async ([path, text], { newTenant }) => {
+      const { status, body } = await (await newTenant()).calls('POST', path, text)
+      expect({ status, code: body.code }).toEqual({ status: 400, code: 'TYPE_MISMATCH' })
+      expect(body.message).toContain('"__proto__"')
+    },
+  )
+
+  test('that is compressed is refused as such', async ({ newTenant }) => {
+    const path = '/v1/agentese/void/entropy/sip'
+    const tenant = await newTenant()
+    const answer = await tenant.calls('POST', path, '...', { 'content-encoding': 'gzip' })
+    expect(answer).toMatchObject({ status: 415, body: { code: 'CONTENT_TYPE' } })
+    expect(answer.body.message).toContain('"Content-Encoding: gzip"')
+    expect(await tenant.calls('POST', path, {}, { 'content-encoding': 'identity' })).toMatchObject({
+      status: 200,
+    })
+  })
+})
+
+describe('an event', () => {
+  test('with NUL in an attribute is refused', async ({ newTenant }) => {
+    const headers = {
+      'ce-specversion': '1.0',
+      'ce-id': '1',
+      'ce-source': '/a',
+      'ce-type': 'a.b',
+      'ce-subject': 'a%00b',
+    }
+    const answer = await (await newTenant()).calls('POST', '/v1/events', {}, headers)
+    expect(answer.status).toBe(400)
   })
 })
 
@@ -244,6 +461,11 @@ describe('a plan', () => {
       expect(await owner`select from entropy_grants where tenant_id = ${tenant.id}`).toHaveLength(0)
     },
   )
+
+  test('says what is wrong with a stage as a whole without naming a member', async ({ newTenant }) => {
+    const { body } = await compose(await newTenant(), { expression: 'self.state.put', input: { key: 'a' } })
+    expect(body.message).toContain('stage 1, self.state.put does not take its arguments: name a value')
+  })
 
   test.for([
     ['void.entropy.manifest >> self.soul.governance', [], 150],

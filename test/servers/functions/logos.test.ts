@@ -98,6 +98,16 @@ describe('logos composes', () => {
     expect(body).toMatchObject({ final_result: { n: 7 }, stages: [] })
   })
 
+  test('takes arguments of the first stage or of each, and not both', async ({ newTenant }) => {
+    const tenant = await newTenant()
+    const expression = `${N}.double >> ${N}.double`
+    const both = await compose(tenant, expression, { input: { n: 1 }, inputs: [{ n: 2 }] })
+    expect(both).toMatchObject({ status: 400, body: { code: 'TYPE_MISMATCH' } })
+    for (const one of [{ input: { n: 2 } }, { inputs: [{ n: 2 }] }, { inputs: [{ n: 2 }, {}] }])
+      expect((await compose(tenant, expression, one)).body.final_result).toEqual({ n: 8 })
+    expect((await compose(tenant, 'Id', { inputs: [{ n: 7 }] })).body.final_result).toEqual({ n: 7 })
+  })
+
   test('fails with the failure of the stage, and tells which and what was done before', async ({
     newTenant,
   }) => {
@@ -243,6 +253,28 @@ describe('a composition that asks a model', () => {
     expect(body.job.result.final_result).toEqual({ n: 40 })
   })
 
+  test('tells that it is answered again', async ({ newTenant }) => {
+    const tenant = await newTenant()
+    const ask = async (what: 'invoke' | 'compose', body: object, key: string) => {
+      const { headers, status } = await tenant.calls('POST', `/v1/agentese/${what}`, body, {
+        'idempotency-key': key,
+      })
+      return [status, headers.get('idempotency-replayed')]
+    }
+    for (const [what, body, status] of [
+      ['invoke', { path: `${N}.double`, input: { n: 1 } }, 200],
+      ['invoke', { path: `${N}.ask` }, 202],
+      ['compose', { expression: `${N}.double >> ${N}.double` }, 200],
+      ['compose', { expression: `${N}.double >> ${N}.ask` }, 202],
+    ] as const) {
+      const key = JSON.stringify(body)
+      expect(await ask(what, body, key)).toEqual([status, null])
+      expect(await ask(what, body, key)).toEqual([status, 'true'])
+    }
+    const looks = { expression: `${N}.double >> ${N}.manifest` }
+    for (let times = 0; times < 2; times++) expect(await ask('compose', looks, 'looks')).toEqual([200, null])
+  })
+
   test('answers the same job to the same key', async ({ newTenant }) => {
     const tenant = await newTenant()
     const ask = () =>
@@ -289,6 +321,12 @@ describe('logos finds', () => {
     const page = await ask('pattern=?*&limit=1&offset=1')
     expect(page.body).toMatchObject({ limit: 1, offset: 1, has_more: true, matches: [{}] })
     expect(await ask('pattern=?*&limit=1001')).toMatchObject({ status: 400, body: { code: 'QUERY_BOUND' } })
+    for (const no of ['limit=', 'limit=1.5', 'limit=1e2', 'limit=x', 'offset=', 'offset=1.5', 'offset=0x10'])
+      expect(await ask(`pattern=?*&${no}`), no).toMatchObject({
+        status: 400,
+        body: { code: 'TYPE_MISMATCH' },
+      })
+    expect((await ask('pattern=?*&limit=0&offset=-3')).body).toMatchObject({ limit: 1, offset: 0 })
     expect(await ask('pattern=world.*')).toMatchObject({ status: 400, body: { code: 'QUERY_SYNTAX' } })
     expect(await ask('pattern=?*&dry_run=true')).toMatchObject({ body: { cost_estimate: 0.5, matches: [] } })
     const other = await newTenant()

@@ -202,6 +202,20 @@ describe('the pipeline', () => {
     expect((await pour({ grant: tenant.id, amount: 1 })).body.code).toBe('TYPE_MISMATCH')
   })
 
+  test('pours back what the stage before has sipped, unless told otherwise', async ({ newTenant }) => {
+    const tenant = await newTenant()
+    const run = async (...inputs: object[]) => {
+      const expression = 'void.entropy.sip >> void.entropy.pour'
+      const { status, body } = await tenant.calls('POST', '/v1/agentese/compose', { expression, inputs })
+      return { status, returned: body.final_result?.returned }
+    }
+    expect(await run({ amount: 2 })).toEqual({ status: 200, returned: 2 })
+    await tenant.calls('POST', '/v1/agentese/void/entropy/sip', { amount: 4 })
+    expect(await run({ amount: 2 }, { amount: 4 })).toEqual({ status: 200, returned: 4 })
+    const grant = '01900000-0000-7000-8000-000000000000'
+    expect(await run({}, { amount: 4, grant })).toMatchObject({ status: 400 })
+  })
+
   test('books for a crowd that pours at once just what came back', async ({ newTenant, owner }) => {
     const tenant = await newTenant()
     const sips = await Promise.all(

@@ -3,8 +3,12 @@ import { colleagueOf } from './colleague.ts'
 import { testWith, type Tenant } from './world.ts'
 
 const test = testWith()
-const invoke = (tenant: Tenant, path: string, input: object = {}, headers?: Record<string, string>) =>
-  tenant.calls('POST', `/v1/agentese/${path.replaceAll('.', '/')}`, input, headers)
+const invoke = (
+  tenant: Pick<Tenant, 'calls'>,
+  path: string,
+  input: object = {},
+  headers?: Record<string, string>,
+) => tenant.calls('POST', `/v1/agentese/${path.replaceAll('.', '/')}`, input, headers)
 
 describe('time.schedule', () => {
   test('makes a due call once, however often the tick and its word come', async ({
@@ -30,7 +34,9 @@ describe('time.schedule', () => {
     await owner`delete from inbox where tenant_id = ${tenant.id}`
     for (const { event } of words) await delivers(JSON.parse(event))
     const { body: listed } = await invoke(tenant, 'time.schedule.list')
-    expect(listed.result.schedules).toMatchObject([{ status: 'executed', result: { amount: 1 } }])
+    expect(listed.result.schedules).toMatchObject([{ status: 'executed' }])
+    const { body: told } = await invoke(tenant, 'time.schedule.status', { id: body.result.id })
+    expect(told.result).toMatchObject({ status: 'executed', input: { amount: 1 }, result: { amount: 1 } })
     expect(await owner`select from entropy_grants where tenant_id = ${tenant.id}`).toHaveLength(1)
   })
 
@@ -69,6 +75,8 @@ describe('time.schedule', () => {
     newTenant,
     settles,
     ticks,
+    owner,
+    runtime,
   }) => {
     const tenant = await newTenant()
     const { body } = await invoke(tenant, 'time.schedule.defer', { path: 'void.entropy.sip', delay: 3600 })
@@ -77,8 +85,37 @@ describe('time.schedule', () => {
     await settles(tenant)
     expect((await invoke(tenant, 'time.schedule.cancel', { id })).body.result.status).toBe('cancelled')
     expect(await invoke(tenant, 'time.schedule.cancel', { id })).toMatchObject({ status: 409 })
-    const other = await newTenant()
-    expect(await invoke(other, 'time.schedule.cancel', { id })).toMatchObject({ status: 404 })
+    for (const other of [await newTenant(), await colleagueOf(tenant, { owner, runtime })])
+      for (const verb of ['cancel', 'status'])
+        expect(await invoke(other, `time.schedule.${verb}`, { id })).toMatchObject({ status: 404 })
+  })
+
+  test('lists calls without what went in and came out, which may be large', async ({ newTenant }) => {
+    const tenant = await newTenant()
+    const kwargs = { content: 'x'.repeat(20_000) }
+    await invoke(tenant, 'time.schedule.defer', { path: 'self.memory.engram', delay: 60, kwargs })
+    const { body } = await invoke(tenant, 'time.schedule.list', { limit: 100 })
+    expect(body.result.schedules).toHaveLength(1)
+    expect(JSON.stringify(body).length).toBeLessThan(2000)
+  })
+
+  test('keeps a thousand calls waiting for one person, also for a crowd at once', async ({
+    newTenant,
+    owner,
+  }) => {
+    const tenant = await newTenant()
+    await owner`
+      insert into schedules (id, tenant_id, user_id, archetype, path, input, due_at)
+      select gen_random_uuid(), ${tenant.id}, ${tenant.user}, 'developer', 'void.entropy.sip', '{}', now() + interval '1 day'
+      from generate_series(1, 998)`
+    const deferred = await Promise.all(
+      Array.from({ length: 6 }, () =>
+        invoke(tenant, 'time.schedule.defer', { path: 'void.entropy.sip', delay: 60 }),
+      ),
+    )
+    expect(deferred.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([
+      200, 200, 429, 429, 429, 429,
+    ])
   })
 
   test.for([
@@ -89,6 +126,14 @@ describe('time.schedule', () => {
   ] as const)('refuses to defer %o', async ([input, status, code], { newTenant }) => {
     const tenant = await newTenant()
     expect(await invoke(tenant, 'time.schedule.defer', input)).toMatchObject({ status, body: { code } })
+  })
+
+  test.for([
+    ['void.entropy.pour', {}, '"kwargs": name grant or amount'],
+    ['void.entropy.sip', { amount: -1 }, '"kwargs.amount": '],
+  ] as const)('says which argument of %s is wrong', async ([path, kwargs, words], { newTenant }) => {
+    const { body } = await invoke(await newTenant(), 'time.schedule.defer', { path, delay: 1, kwargs })
+    expect(body.message).toContain(`Cannot defer ${path}: ${words}`)
   })
 
   test('lets nobody defer what they may not do now', async ({ newTenant }) => {

@@ -593,6 +593,27 @@ describe('secrets of tools', () => {
     }
   })
 
+  test('are stored by a direct call alone, since others are written down', async ({ newTenant, owner }) => {
+    const admin = await newTenant('enterprise', ['admin'])
+    const path = 'world.tool.secret'
+    const input = { name: 'KEPT', value: 'hunter2-hunter2', origins: ['https://api.example.com'] }
+    for (const [url, body] of [
+      ['time/schedule/defer', { path, delay: 60, kwargs: input }],
+      ['compose', { expression: path, input }],
+      ['compose', { expression: `${path} >> self.soul.reflect`, input }],
+      ['invoke', { path: `${path} >> void.entropy.manifest`, input }],
+      ['../event-mappings', { type: 'com.example.key', path, input }],
+    ] as const) {
+      const { status, body: told } = await admin.calls('POST', `/v1/agentese/${url}`, body)
+      expect({ status, code: told.code }, url).toEqual({ status: 400, code: 'TYPE_MISMATCH' })
+      expect(told.message).toContain('its input is a secret')
+      expect(JSON.stringify(told)).not.toContain('hunter2')
+    }
+    for (const table of ['schedules', 'compositions', 'event_mappings', 'jobs', 'tool_secrets'])
+      expect(await owner`select from ${owner(table)} where tenant_id = ${admin.id}`, table).toHaveLength(0)
+    expect((await admin.calls('POST', '/v1/agentese/invoke', { path, input })).status).toBe(200)
+  })
+
   test("and tools are each tenant's own", async ({ newTenant, remote }) => {
     const { tools } = await withSecret(newTenant, remote)
     const other = toolsOf(await newTenant('enterprise', ['admin']))

@@ -1,0 +1,20 @@
+/** Says in words why something does not fit its schema, wherever a caller is told. */
+import type { z } from 'zod'
+
+/** Mistakes that are told at once; who has mended these is told of others. */
+const MOST_TOLD = 3
+
+/**
+ * What is wrong, member by member: `"amount": Too big`; of the whole, without a name: `name grant or amount`.
+ *
+ * @param within the member that was checked, where it is part of what the caller sent
+ */
+export function whatIsWrong({ issues }: z.ZodError, within: readonly string[] = []): string {
+  return issues
+    .slice(0, MOST_TOLD)
+    .map(({ path, message }) => {
+      const member = [...within, ...path].join('.')
+      return member === '' ? message : `"${member}": ${message}`
+    })
+    .join('; ')
+}
