@@ -21,7 +21,7 @@ export const Acks = z.strictObject({
 
 export const Acknowledged = z.strictObject({
   acknowledged: z.int(),
-  /** Those that name no delivery that waits for it. */
+  /** Those that no delivery can have. Whether one still waited is not told: to acknowledge it twice changes nothing. */
   unknown: z.array(z.string()),
 })
 

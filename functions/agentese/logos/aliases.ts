@@ -5,6 +5,7 @@ import { parseNode } from '../../../shared/agentese/path.ts'
 import { route } from '../../../shared/contract/define-operation.ts'
 import { findNode } from '../../../shared/contract/find-aspect.ts'
 import type { Db } from '../../../shared/database/database.ts'
+import { oneAtATime } from '../../../shared/database/one-at-a-time.ts'
 import { Failure } from '../../../shared/failures.ts'
 
 /** Aliases that one person may have. */
@@ -42,7 +43,9 @@ export const aliasRoutes = {
     output: Alias,
     examples: [{ summary: 'A short name for a memory', input: { alias: 'notes', target: 'self.memory' } }],
     writes: true,
-    async handle({ alias, target }, { db, identity, platform }) {
+    async handle({ alias, target }, call) {
+      const { db, identity, platform } = call
+      await oneAtATime(`aliases of ${identity.user}`, call)
       const own = await aliasesOf(db, identity.user)
       checkAlias(alias, target, own)
       const { context, holon } = parseNode(target)

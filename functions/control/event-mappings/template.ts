@@ -3,6 +3,7 @@
  * (a JSON pointer, RFC 6901), or for `default` where it holds nothing. There is no other rule, and nothing is computed.
  */
 import { z } from 'zod'
+import { AnyObject } from '../../../shared/contract/json-object.ts'
 import { Failure } from '../../../shared/failures.ts'
 
 const MAX_TEMPLATE_BYTES = 16_384
@@ -18,7 +19,7 @@ const Pointer = z
 const From = z.strictObject({ $from: Pointer, default: z.unknown().optional() })
 type From = z.infer<typeof From>
 
-export const Template = z.record(z.string(), z.unknown()).superRefine((template, context) => {
+export const Template = AnyObject.superRefine((template, context) => {
   if (Buffer.byteLength(JSON.stringify(template)) > MAX_TEMPLATE_BYTES) {
     context.addIssue({ code: 'custom', message: `is larger than ${MAX_TEMPLATE_BYTES} bytes` })
   }
