@@ -272,7 +272,7 @@ export class World {
     await this.nc.close()
     await this.nats.stop()
     await this.broker.close()
-    await this.owner.end()
+    await this.owner.end({ timeout: 5 }) // a test that failed may have left a transaction open
     await this.#cleanups[0]?.()
   }
 }
