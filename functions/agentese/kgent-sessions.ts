@@ -1,11 +1,11 @@
 /** Conversations as rows: whose they are, how long they live, and what has been said in them. */
-import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
 import { cutPage } from '../../shared/contract/pages.ts'
 import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
 import { Failure } from '../../shared/failures.ts'
 import type { Tier } from '../../shared/identity/identity.ts'
+import { newId } from '../../shared/new-id.ts'
 import { MODES, type Mode } from './soul-persona.ts'
 
 /** A conversation in which nobody has said anything for so long is over. */
@@ -67,7 +67,7 @@ export async function openSession(title: string | undefined, mode: Mode, call: C
   await checkQuota(call)
   const [row] = await db<SessionRow[]>`
     insert into kgent_sessions (id, tenant_id, user_id, title, mode, expires_at)
-    values (${uuidv7()}, ${identity.tenant}, ${identity.user}, ${title ?? null}, ${mode},
+    values (${newId()}, ${identity.tenant}, ${identity.user}, ${title ?? null}, ${mode},
             now() + ${IDLE_MINUTES} * interval '1 minute')
     returning *`
   if (row === undefined) throw new TypeError('Cannot open a session: nothing was inserted')
@@ -130,7 +130,7 @@ export async function say(
   { db, identity }: Call,
 ): Promise<string> {
   const { role, content, tokens_in = 0, tokens_out = 0, model = null } = said
-  const id = uuidv7()
+  const id = newId()
   await db`
     with told as (
       insert into kgent_messages (id, tenant_id, session_id, role, content, tokens_in, tokens_out, model)

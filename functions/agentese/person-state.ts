@@ -2,10 +2,10 @@
  * A person's values and checkpoints in the database. Values are kept as they were sent (`json`, not `jsonb`), so what is
  * got is what was put.
  */
-import { v7 as uuidv7 } from 'uuid'
 import type { Call } from '../../shared/contract/call.ts'
 import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
 import { Failure } from '../../shared/failures.ts'
+import { newId } from '../../shared/new-id.ts'
 
 /** What one person may keep. */
 export const KEYS = 200
@@ -91,7 +91,7 @@ export async function saveCheckpoint(label: string, call: Call) {
   await oneAtATime(`state of ${identity.user}`, call)
   const [row] = await db<{ at: Date }[]>`
     insert into state_checkpoints (id, tenant_id, user_id, label, state)
-    select ${uuidv7()}, ${identity.tenant}, ${identity.user}, ${label},
+    select ${newId()}, ${identity.tenant}, ${identity.user}, ${label},
       coalesce(json_object_agg(key, value order by key), '{}')
     from states where user_id = ${identity.user} returning at`
   await db`

@@ -5,13 +5,13 @@
  * background. Recalling looks and changes nothing, so it does not strengthen what it finds; `reinforce` does, and so does
  * `consolidate` with everything that was recalled before.
  */
-import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import { Memory } from '../../shared/agentese/manifest/payloads.ts'
 import type { Call } from '../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
 import { jsonObject } from '../../shared/contract/json-object.ts'
 import { Failure, Refusal } from '../../shared/failures.ts'
+import { newId } from '../../shared/new-id.ts'
 import { countEntries, hideEntries, putEntry } from '../../shared/recall/entries.ts'
 import { indexAspect, keepIndexing } from '../../shared/recall/indexing.ts'
 import { COMPOST_DAYS, consolidate, isConsolidating, lastConsolidation } from './memory-consolidation.ts'
@@ -171,7 +171,7 @@ export const selfMemory = defineNode('self.memory', {
         const content = contentOf(given, input)
         await checkRoom(call)
         if (causal_parent !== undefined) await findMemory(call, causal_parent)
-        const id = uuidv7()
+        const id = newId()
         const tags = [...new Set(rest.tags)]
         const [row] = await db<{ captured_at: Date }[]>`
           insert into memories (id, tenant_id, user_id, content, tags, source_type, source_ref, metadata, causal_parent)
@@ -333,7 +333,7 @@ export const selfMemory = defineNode('self.memory', {
         const { db, identity } = call
         const [row] = await db<{ memory_count: number; at: Date }[]>`
           insert into memory_checkpoints (id, tenant_id, user_id, label, memory_count)
-          select ${uuidv7()}, ${identity.tenant}, ${identity.user}, ${label}, count(*)::int
+          select ${newId()}, ${identity.tenant}, ${identity.user}, ${label}, count(*)::int
           from memories where user_id = ${identity.user} and lifecycle <> 'composting'
           returning memory_count, at`
         await db`

@@ -2,11 +2,11 @@
  * `self.soul.governance` asks the gatekeeper, and `self.soul.audit` tells what it has decided. Each decision is recorded in
  * the transaction that makes it; an escalated one opens a semaphore for a person.
  */
-import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
 import { aspect } from '../../shared/contract/define-node.ts'
 import { cutPage } from '../../shared/contract/pages.ts'
+import { newId } from '../../shared/new-id.ts'
 import { isCut, textsIn, wordsAbout } from './earlier-result.ts'
 import {
   escalation,
@@ -207,7 +207,7 @@ async function record(
   { tokens_used, token_id }: { tokens_used: number; token_id: string | null },
   { db, identity, trace }: Call,
 ): Promise<string> {
-  const id = uuidv7()
+  const id = newId()
   await db`
     insert into governance_decisions (id, tenant_id, user_id, action, context, recommendation, confidence, reasoning,
       principles, alternatives, token_id, tokens_used, trace_id)

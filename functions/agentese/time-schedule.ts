@@ -3,7 +3,6 @@
  * call, with the rights that its owner has by then, under a key of its own: it is made exactly once, whatever dies
  * in between.
  */
-import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import { capabilitiesOf } from '../../shared/agentese/capabilities.ts'
 import { parsePath, formatPath } from '../../shared/agentese/path.ts'
@@ -18,6 +17,7 @@ import { whatIsWrong } from '../../shared/contract/what-is-wrong.ts'
 import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
 import { Failure, failureFrom } from '../../shared/failures.ts'
 import { currentIdentity } from '../../shared/identity/current-identity.ts'
+import { newId } from '../../shared/new-id.ts'
 import { checkAccess, checkMayBeKept } from '../../shared/pipeline/check-access.ts'
 
 /** Calls that one person may have waiting. */
@@ -232,7 +232,7 @@ async function defer({ path: text, at, delay = 0, kwargs }: Deferred, call: Call
   checkInput(path, found.endpoint.input, kwargs)
   const due = at === undefined ? new Date(Date.now() + delay * 1000) : dueAt(at)
   await checkPending(call)
-  const id = uuidv7()
+  const id = newId()
   const scopes = identity.scopes === undefined ? null : db.json(identity.scopes)
   await db`
     insert into schedules (id, tenant_id, user_id, archetype, scopes, path, input, due_at)

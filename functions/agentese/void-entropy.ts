@@ -2,11 +2,11 @@
  * `void.entropy`: the tenant's pool of chance. Sipping draws from it and gives a seed; pouring a grant back recovers
  * half. The pool does not refill with time. Open to every archetype alike.
  */
-import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
 import { Failure } from '../../shared/failures.ts'
+import { newId } from '../../shared/new-id.ts'
 import { drawEntropy, drawSeed, INITIAL, poolOf, regrow } from './entropy-pool.ts'
 
 /** The smallest sip; less would not change the pool, and still give a seed. */
@@ -94,7 +94,7 @@ export const voidEntropy = defineNode('void.entropy', {
       examples: [{ summary: 'A small sip', input: { amount: 0.1 } }],
       async handle({ amount }, call) {
         await drawEntropy(amount, call)
-        const grant = uuidv7()
+        const grant = newId()
         const seed = drawSeed()
         await call.db`
           insert into entropy_grants (id, tenant_id, amount, seed) values (${grant}, ${call.identity.tenant}, ${amount}, ${seed})`

@@ -2,10 +2,10 @@
  * `void.gratitude`: thanks without a purpose, kept in a ledger that only grows. A tithe gives a little back to the pool of
  * chance; nothing else regrows it. Open to every archetype alike.
  */
-import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
+import { newId } from '../../shared/new-id.ts'
 import { textOf } from './earlier-result.ts'
 import { regrow } from './entropy-pool.ts'
 
@@ -108,7 +108,7 @@ function targetOf(target: string | undefined, input: unknown): string {
 async function write(target: string, amount: number, { db, identity }: Call) {
   const [row] = await db<EntryRow[]>`
     insert into gratitude (id, tenant_id, user_id, target, amount)
-    values (${uuidv7()}, ${identity.tenant}, ${identity.user}, ${target}, ${amount})
+    values (${newId()}, ${identity.tenant}, ${identity.user}, ${target}, ${amount})
     returning user_id, target, amount, at`
   if (row === undefined) throw new TypeError('An insert answers its row')
   return tell(row)

@@ -2,7 +2,6 @@
  * `world.agent`: agents that a tenant has given instructions to. An agent has no state of its own: each invocation shows a
  * model its instructions and what is asked of it. Instructions never change; who wants others defines another agent.
  */
-import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import { Basic } from '../../shared/agentese/manifest/payloads.ts'
 import { aspect, defineNode, NoInput } from '../../shared/contract/define-node.ts'
@@ -10,6 +9,7 @@ import { cutPage } from '../../shared/contract/pages.ts'
 import type { Db } from '../../shared/database/database.ts'
 import { Failure } from '../../shared/failures.ts'
 import { HOLDINGS, leavePlace, takePlace } from '../../shared/limits/holdings.ts'
+import { newId } from '../../shared/new-id.ts'
 
 /** Longest answer, in tokens. */
 const ANSWER_TOKENS = 500
@@ -93,7 +93,7 @@ export const worldAgent = defineNode('world.agent', {
         const handle = given ?? handleOf(agent.name)
         const [made] = await db<AgentRow[]>`
           insert into agents (id, tenant_id, handle, name, theme, instructions, created_by)
-          values (${uuidv7()}, ${identity.tenant}, ${handle}, ${agent.name}, ${agent.theme}, ${agent.instructions},
+          values (${newId()}, ${identity.tenant}, ${handle}, ${agent.name}, ${agent.theme}, ${agent.instructions},
                   ${identity.user})
           on conflict (tenant_id, handle) where status = 'active' do nothing returning *`
         if (made === undefined) {

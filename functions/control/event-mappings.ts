@@ -2,7 +2,6 @@
  * Mappings: when an event of some type comes in, invoke a path, as the person who made the mapping and with the rights that
  * this person has at that moment. What became of each event can be looked up.
  */
-import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import { formatPath, parsePath } from '../../shared/agentese/path.ts'
 import type { Call } from '../../shared/contract/call.ts'
@@ -11,6 +10,7 @@ import { findAspect } from '../../shared/contract/find-aspect.ts'
 import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
 import { isReserved } from '../../shared/events/tenant-event.ts'
 import { Failure } from '../../shared/failures.ts'
+import { newId } from '../../shared/new-id.ts'
 import { checkMayBeKept } from '../../shared/pipeline/check-access.ts'
 import { MAPPING_MATCHED, MappedEvent, MAX_MAPPINGS } from './event-mappings/matching.ts'
 import { runMapping } from './event-mappings/run.ts'
@@ -150,7 +150,7 @@ async function create(
   const { type, source = null, archetype = null, description = null, input } = wanted
   const [row] = await db<MappingRow[]>`
     insert into event_mappings (id, tenant_id, user_id, type, source, path, input, archetype, description)
-    values (${uuidv7()}, ${identity.tenant}, ${identity.user}, ${type}, ${source}, ${path}, ${db.json(input as never)}, ${archetype}, ${description})
+    values (${newId()}, ${identity.tenant}, ${identity.user}, ${type}, ${source}, ${path}, ${db.json(input as never)}, ${archetype}, ${description})
     returning *, null as last_run, '[]'::jsonb as failures`
   return { mapping: present(row, '') }
 }

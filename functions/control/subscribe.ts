@@ -2,7 +2,6 @@
  * Grants subscriptions to a tenant's AGENTESE events. It streams nothing itself: the stream hub makes this same call
  * with the client's credential, and a 200 is its permission to stream what the answer says.
  */
-import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import { parsePattern, type Pattern } from '../../shared/agentese/pattern.ts'
 import { similarPaths } from '../../shared/agentese/path.ts'
@@ -12,6 +11,7 @@ import { defineOperation, route } from '../../shared/contract/define-operation.t
 import { Instant } from '../../shared/contract/instant.ts'
 import { DELIVERIES, EVENT_KINDS, SubscriptionTerms } from '../../shared/events/subscription.ts'
 import { Failure } from '../../shared/failures.ts'
+import { newId } from '../../shared/new-id.ts'
 
 const MAX_PATTERNS = 10
 const MAX_ASPECTS = 50
@@ -71,7 +71,7 @@ async function grant(wish: Wish, { identity, observer, platform }: Call): Promis
   const paths = visiblePaths(patterns, observer.archetype, createVisibility(await platform.catalog()))
   const aspects = readAspects(wish.aspects)
   const subscription: SubscriptionTerms = {
-    id: wish.subscription ?? uuidv7(),
+    id: wish.subscription ?? newId(),
     tenant: identity.tenant,
     user: identity.user,
     archetype: observer.archetype,

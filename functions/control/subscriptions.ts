@@ -4,7 +4,6 @@
  *
  * They belong to the tenant: whoever may make one sees them all, with the address, which may itself be a secret.
  */
-import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
 import type { Platform } from '../../shared/contract/platform.ts'
@@ -20,6 +19,7 @@ import {
 } from '../../shared/events/webhook.ts'
 import { Failure } from '../../shared/failures.ts'
 import { readDestination } from '../../shared/http/egress.ts'
+import { newId } from '../../shared/new-id.ts'
 import { listDead, takeDead } from './subscriptions/dead-letters.ts'
 import { buryEvent, disable, noteFailure, noteRecovery } from './subscriptions/reports.ts'
 import { describe, find, list, present, Subscription, type SubscriptionRow } from './subscriptions/rows.ts'
@@ -217,7 +217,7 @@ async function create(wanted: NewSubscription, call: Call): Promise<Subscription
     )
   }
   const { patterns, types: kinds, events, sink, description = null } = wanted
-  const id = uuidv7()
+  const id = newId()
   const [row] = await db<SubscriptionRow[]>`
     insert into webhook_subscriptions (id, tenant_id, user_id, archetype, patterns, kinds, events, sink, description)
     values (${id}, ${identity.tenant}, ${identity.user}, ${observer.archetype}, ${db.json(patterns)}, ${db.json(kinds)},
@@ -244,7 +244,7 @@ function checkActive({ id, status }: SubscriptionRow): void {
 function testEvent(id: string, { identity }: Call) {
   return {
     specversion: '1.0',
-    id: uuidv7(),
+    id: newId(),
     source: '/functions/subscriptions',
     type: 'io.kgents.subscription.test',
     time: new Date().toISOString(),

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import postgres from 'postgres'
-import { v7 as uuidv7 } from 'uuid'
 import { createApiKey, hashApiKey } from '../../shared/identity/api-keys.ts'
+import { newId } from '../../shared/new-id.ts'
 import { replaceFile } from './write-file.ts'
 
 const TENANTS = [
@@ -65,16 +65,16 @@ async function ensureTenant(
   const { key, prefix, hash } = createApiKey()
   return sql.begin(async (db) => {
     const [tenant] = await db<{ id: string }[]>`
-      insert into tenants (id, slug, name, tier) values (${uuidv7()}, ${slug}, ${name}, ${tier})
+      insert into tenants (id, slug, name, tier) values (${newId()}, ${slug}, ${name}, ${tier})
       on conflict (slug) do update set name = excluded.name returning id`
     const id = tenant?.id ?? ''
     const [user] = await db<{ id: string }[]>`
       insert into users (id, tenant_id, email, name, roles)
-      values (${uuidv7()}, ${id}, ${`dev@${slug}.example`}, 'Developer', ${['admin', 'developer']})
+      values (${newId()}, ${id}, ${`dev@${slug}.example`}, 'Developer', ${['admin', 'developer']})
       on conflict (tenant_id, email) do update set name = excluded.name returning id`
     await db`
       insert into api_keys (id, tenant_id, user_id, name, key_prefix, key_hash)
-      values (${uuidv7()}, ${id}, ${user?.id ?? ''}, 'local development', ${prefix}, ${hash})`
+      values (${newId()}, ${id}, ${user?.id ?? ''}, 'local development', ${prefix}, ${hash})`
     return { id, apiKey: key }
   })
 }

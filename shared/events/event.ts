@@ -7,8 +7,8 @@
  */
 import { createHmac, createSecretKey, timingSafeEqual, type KeyObject } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import { v7 as uuidv7 } from 'uuid'
 import { Failure } from '../failures.ts'
+import { newId } from '../new-id.ts'
 
 /** A CloudEvent 1.0 in its JSON form, with the extensions that kgents uses. */
 export interface KgentsEvent {
@@ -61,7 +61,7 @@ export function createEvent(event: NewEvent, key: string): KgentsEvent {
   const { tenant, ...rest } = event
   const unsigned: KgentsEvent = {
     specversion: '1.0',
-    id: uuidv7(),
+    id: newId(),
     time: new Date().toISOString(),
     datacontenttype: 'application/json',
     tenantid: tenant,

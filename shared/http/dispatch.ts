@@ -2,12 +2,12 @@
  * How `logos` calls a handler's function: a CloudEvent by HTTP, with a token of half a minute that names the tenant
  * and is good at that one function only. The function runs its whole pipeline again, except for the rate limit.
  */
-import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import type { DispatchAnswer, DispatchRequest, Dispatcher } from '../contract/platform.ts'
 import { Failure } from '../failures.ts'
 import { reuseTokens } from '../identity/reused-tokens.ts'
 import type { SignToken } from '../identity/tokens.ts'
+import { newId } from '../new-id.ts'
 import { childOf, formatTraceparent } from '../telemetry/trace.ts'
 import type { CallFunction } from './call-function.ts'
 
@@ -42,7 +42,7 @@ export function createDispatcher(sign: SignToken, callFunction: CallFunction) {
       traceparent: formatTraceparent(childOf(trace)),
       'content-type': 'application/json',
       'ce-specversion': '1.0',
-      'ce-id': uuidv7(),
+      'ce-id': newId(),
       'ce-source': '/functions/logos',
       'ce-type': 'io.kgents.agentese.invoke',
       'ce-time': new Date().toISOString(),

@@ -4,9 +4,9 @@
  */
 import { createLocalJWKSet, errors, importJWK, jwtVerify, SignJWT, type JWK, type JSONWebKeySet } from 'jose'
 import { LRUCache } from 'lru-cache'
-import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import { Failure } from '../failures.ts'
+import { newId } from '../new-id.ts'
 import { TIERS, type Identity } from './identity.ts'
 import { PERMISSIONS, ROLES } from './permissions.ts'
 
@@ -108,6 +108,6 @@ export function createSigner({ key, issuer }: SigningRules): SignToken {
       .setAudience(audience)
       .setIssuedAt()
       .setExpirationTime(Math.floor(Date.now() / 1000) + lifetimeSeconds)
-      .setJti(uuidv7())
+      .setJti(newId())
       .sign(await imported)
 }

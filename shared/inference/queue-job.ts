@@ -1,5 +1,4 @@
 /** Turns what a handler asks of a model into a job: a row, a reservation and an event, in one transaction. */
-import { v7 as uuidv7 } from 'uuid'
 import { z } from 'zod'
 import { Accepted, type Inference } from '../contract/call.ts'
 import type { Endpoint, FunctionDefinition } from '../contract/function.ts'
@@ -7,6 +6,7 @@ import type { Db } from '../database/database.ts'
 import { createEvent, deriveResultKey } from '../events/event.ts'
 import { Failure } from '../failures.ts'
 import { Identity } from '../identity/identity.ts'
+import { newId } from '../new-id.ts'
 import type { Pending } from '../pipeline/create-call.ts'
 import { chargeRow, toOutbox } from '../pipeline/record.ts'
 import type { Runtime } from '../pipeline/runtime.ts'
@@ -78,7 +78,7 @@ export function prepareJob(
 ): Accepted {
   const { runtime } = asker
   if (runtime.inferenceUnavailable !== undefined) throw unavailable(runtime.inferenceUnavailable)
-  const id = uuidv7()
+  const id = newId()
   const doer = options === undefined ? asker : asOther(asker, options)
   const { path } = doer
   const call = jobCallOf(doer, estimateTokens)

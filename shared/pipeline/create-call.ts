@@ -3,7 +3,6 @@ import type { Observer } from '../agentese/observer.ts'
 import type { Accepted, Call, Inference } from '../contract/call.ts'
 import type { FunctionDefinition } from '../contract/function.ts'
 import type { Platform } from '../contract/platform.ts'
-import { v7 as uuidv7 } from 'uuid'
 import { withTenant, type Db } from '../database/database.ts'
 import type { ChangeData } from '../events/agentese-events.ts'
 import { createEvent, type NewEvent } from '../events/event.ts'
@@ -11,6 +10,7 @@ import { isReserved, tenantSource } from '../events/tenant-event.ts'
 import { Failure } from '../failures.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { NewJob } from '../inference/queue-job.ts'
+import { newId } from '../new-id.ts'
 import type { Log } from '../telemetry/log.ts'
 import { formatTraceparent, type TraceContext } from '../telemetry/trace.ts'
 import type { Deadline } from './deadline.ts'
@@ -118,7 +118,7 @@ class HandlerCall implements Call {
     const at = new Date().toISOString()
     const { tenant, user } = this.identity
     changes.push({
-      id: uuidv7(),
+      id: newId(),
       tenant_id: tenant,
       target,
       state,
@@ -166,7 +166,7 @@ async function transactApart<T>(
     const mayWrite = mode === 'write'
     const result = await work(createCall({ ...parts, db, pending, mayWrite }))
     const { events, changes } = pending
-    const charges = settledCharges(tenant, uuidv7(), parts.path ?? parts.function.name, pending.charges)
+    const charges = settledCharges(tenant, newId(), parts.path ?? parts.function.name, pending.charges)
     if (events.length + changes.length + charges.length > 0) {
       await writeRecords(db, { marks: [], events, charges, changes })
     }

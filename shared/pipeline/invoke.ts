@@ -1,6 +1,6 @@
 /** The pipeline: what every request goes through, in this order, in every function. */
-import { v7 as uuidv7 } from 'uuid'
 import { Failure } from '../failures.ts'
+import { newId } from '../new-id.ts'
 import { withSpan } from '../telemetry/spans.ts'
 import type { Answer, Invocation, Request } from './invocation.ts'
 import type { Runtime } from './runtime.ts'
@@ -39,7 +39,7 @@ export async function invoke(request: Request, runtime: Runtime): Promise<Answer
 }
 
 async function run(request: Request, runtime: Runtime): Promise<Answer> {
-  const invocation: Invocation = { request, runtime, startedAt: Date.now(), id: uuidv7() }
+  const invocation: Invocation = { request, runtime, startedAt: Date.now(), id: newId() }
   for (const step of UNDERSTAND) await step(invocation)
   await act(invocation)
   if (invocation.answer === undefined) throw new Failure('INTERNAL', 'The pipeline came to no answer')

@@ -1,10 +1,10 @@
 /** What a call leaves behind, written in one statement: its mark, its events, its ledger entries. */
-import { v7 as uuidv7 } from 'uuid'
 import type { Db } from '../database/database.ts'
 import type { InvocationData } from '../events/agentese-events.ts'
 import { createEvent, type KgentsEvent } from '../events/event.ts'
 import { agenteseSubject, eventSubject, tokensSubject } from '../events/streams.ts'
 import type { AspectFacts } from '../contract/function.ts'
+import { newId } from '../new-id.ts'
 
 /** A row of `marks`. */
 export interface Mark {
@@ -187,7 +187,7 @@ export function chargeRow(entry: {
 }): ChargeRow {
   const { tenant, reservation, ...rest } = entry
   return {
-    id: uuidv7(),
+    id: newId(),
     tenant_id: tenant,
     reservation_id: reservation,
     at: new Date().toISOString(),

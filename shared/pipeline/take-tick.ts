@@ -1,5 +1,5 @@
 /** Takes a minute's tick: runs what is due, tenant by tenant. */
-import { v7 as uuidv7 } from 'uuid'
+import { newId } from '../new-id.ts'
 import { createCall } from './create-call.ts'
 import type { Runtime } from './runtime.ts'
 import { partsOf } from './take-event.ts'
@@ -15,7 +15,7 @@ export async function takeTick(runtime: Runtime, signal: AbortSignal): Promise<v
     const tenants = await runtime.sql<{ tenant: string }[]>`
       select tenant from ${runtime.sql(tick.tenants)}() as due (tenant)`
     for (const { tenant } of tenants) {
-      const parts = partsOf({ id: uuidv7(), tenantid: tenant }, definition, runtime, signal)
+      const parts = partsOf({ id: newId(), tenantid: tenant }, definition, runtime, signal)
       await createCall(parts)
         .transact('write', (call) => tick.handle(call))
         .catch((error: unknown) => runtime.log.error({ err: error, tenant }, 'a tick failed'))

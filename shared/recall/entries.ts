@@ -1,7 +1,7 @@
 /** Texts that can be recalled: whose they are, what they tell of, and whether they may be found. */
-import { v7 as uuidv7 } from 'uuid'
 import type { Call } from '../contract/call.ts'
 import type { Db } from '../database/database.ts'
+import { newId } from '../new-id.ts'
 
 /** Texts of one kind that are found together, and the node whose `index` embeds them. */
 export interface Corpus {
@@ -26,7 +26,7 @@ export async function putEntry({ db, identity }: Call, { kind }: Corpus, entry: 
   const { owner, subject, text, tags = [] } = entry
   await db`
     insert into recall_entries (id, tenant_id, kind, owner, subject, text, tags)
-    values (${uuidv7()}, ${identity.tenant}, ${kind}, ${owner}, ${subject}, ${text}, ${db.json([...tags])})
+    values (${newId()}, ${identity.tenant}, ${kind}, ${owner}, ${subject}, ${text}, ${db.json([...tags])})
     on conflict (tenant_id, kind, owner, subject) do update
       set id = excluded.id, text = excluded.text, tags = excluded.tags, hidden = false, vector = null, sketch = null,
         model = null, embedded_at = null, tries = 0`

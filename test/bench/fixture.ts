@@ -3,12 +3,12 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { v7 as uuidv7 } from 'uuid'
 import { loadSecrets, publicSetOf } from '../../knative/local/secrets.ts'
 import { DISPATCH_ISSUER } from '../../shared/http/dispatch.ts'
 import type { Identity } from '../../shared/identity/identity.ts'
 import { permissionsOf } from '../../shared/identity/permissions.ts'
 import { createSigner } from '../../shared/identity/tokens.ts'
+import { newId } from '../../shared/new-id.ts'
 import type { HttpRequest } from './http-request.ts'
 
 const LIFETIME_SECONDS = 3600
@@ -69,7 +69,7 @@ function eventHeaders(token: string): Record<string, string> {
     traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
     'content-type': 'application/json',
     'ce-specversion': '1.0',
-    'ce-id': uuidv7(),
+    'ce-id': newId(),
     'ce-source': '/functions/logos',
     'ce-type': 'io.kgents.agentese.invoke',
     'ce-time': new Date().toISOString(),

@@ -3,7 +3,7 @@
  * database, and a stage is dispatched under a key that names it, so any process may die at any time: the event comes
  * again, the stage answers what it has answered before, and the composition goes on.
  */
-import { v5 as uuidv5, v7 as uuidv7 } from 'uuid'
+import { v5 as uuidv5 } from 'uuid'
 import { z } from 'zod'
 import { Accepted, type Call } from '../../../shared/contract/call.ts'
 import { subscription } from '../../../shared/contract/define-operation.ts'
@@ -11,6 +11,7 @@ import type { Tick } from '../../../shared/contract/function.ts'
 import { Failure, type FailureCode } from '../../../shared/failures.ts'
 import { periodOf } from '../../../shared/inference/allowance.ts'
 import { JobCall } from '../../../shared/inference/queue-job.ts'
+import { newId } from '../../../shared/new-id.ts'
 import { formatTraceparent, readTraceparent } from '../../../shared/telemetry/trace.ts'
 import {
   endedStage,
@@ -54,7 +55,7 @@ export async function beginComposition(plan: Plan, input: unknown, call: Call): 
   const { identity, idempotencyKey, trace } = call
   const id =
     idempotencyKey === undefined
-      ? uuidv7()
+      ? newId()
       : uuidv5(JSON.stringify([identity.tenant, identity.user, idempotencyKey]), KEYED)
   const jobCall: JobCall = {
     identity,

@@ -1,6 +1,6 @@
 /** Made-up memories: words as rare and as common as in a language, and vectors that lie around topics. */
-import { v7 as uuidv7 } from 'uuid'
 import type { Db } from '../../../shared/database/database.ts'
+import { newId } from '../../../shared/new-id.ts'
 import { sketchOf } from '../../../shared/recall/sketch.ts'
 
 const DIMENSIONS = 384
@@ -46,7 +46,7 @@ export async function keepMemories(
 ): Promise<void> {
   for (let from = 0; from < kept.length; from += PAGE) {
     const rows = kept.slice(from, from + PAGE).map(({ text, vector }, at) => ({
-      id: uuidv7(),
+      id: newId(),
       subject: String(from + at),
       text,
       vector: Buffer.from(vector.buffer).toString('base64'),

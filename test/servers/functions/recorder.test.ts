@@ -1,5 +1,5 @@
+import { newId } from '../../../shared/new-id.ts'
 import { randomBytes } from 'node:crypto'
-import { v7 as uuidv7 } from 'uuid'
 import { describe, expect } from 'vitest'
 import { markOf, type Mark } from '../../../shared/pipeline/record.ts'
 import { createRecorder } from '../../../shared/pipeline/recorder.ts'
@@ -13,7 +13,7 @@ const NEVER_MS = 60_000
 function recordOf({ id, user }: Tenant) {
   return markOf(
     {
-      id: uuidv7(),
+      id: newId(),
       aspect: { path: 'void.entropy.manifest', category: 'P', effects: [] },
       function: 'void-entropy',
       tenant: id,

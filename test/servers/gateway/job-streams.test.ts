@@ -1,5 +1,5 @@
 /** Who may follow a job: the hub asks the real function. */
-import { v7 as uuidv7 } from 'uuid'
+import { newId } from '../../../shared/new-id.ts'
 import { insertColleague } from '../functions/world.ts'
 import { allEvents } from './hub-world.ts'
 import { test } from './subscription-world.ts'
@@ -11,8 +11,8 @@ test('the stream of a job is told to the person who asked, and refused to an adm
   const hub = await world.openHub()
   const asker = await world.tenant()
   const admin = await insertColleague(world.owner, asker, 'admin')
-  const running = uuidv7()
-  const ended = uuidv7()
+  const running = newId()
+  const ended = newId()
   await world.owner`
     insert into jobs (id, tenant_id, user_id, function, path, call, status, result)
     select id, ${asker.id}, ${asker.user}, 'self-memory', 'self.memory.recall', '{}', status, result::json

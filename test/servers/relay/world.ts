@@ -11,7 +11,6 @@ import { join } from 'node:path'
 import type { AddressInfo } from 'node:net'
 import { Events, type JetStreamManager, type NatsConnection } from 'nats'
 import postgres, { type Sql } from 'postgres'
-import { v7 as uuidv7 } from 'uuid'
 import { inject, test as base } from 'vitest'
 import { findFreePorts } from '../../../knative/local/servers/ports.ts'
 import { startNats, type NatsOptions, type NatsServer } from '../../../knative/local/servers/nats.ts'
@@ -25,6 +24,7 @@ import { createEvent, deriveResultKey, type KgentsEvent } from '../../../shared/
 import { openNats } from '../../../shared/events/nats.ts'
 import { agenteseSubject, eventSubject, type StreamName } from '../../../shared/events/streams.ts'
 import type { JobMessage } from '../../../shared/inference/messages.ts'
+import { newId } from '../../../shared/new-id.ts'
 import { createLog } from '../../../shared/telemetry/log.ts'
 
 export const SIGNING_KEY = Buffer.alloc(32, 7).toString('base64url')
@@ -58,7 +58,7 @@ export interface FakeBroker {
 }
 
 export class World {
-  readonly tenant = uuidv7()
+  readonly tenant = newId()
   readonly #cleanups: (() => Promise<unknown>)[] = []
   readonly #natsOptions: NatsOptions
   readonly owner: Sql
@@ -174,7 +174,7 @@ export class World {
 
   /** Queues a job as a function does; resolves with its id. */
   async queuesJob(sql: Pick<Sql, 'unsafe'> = this.owner): Promise<string> {
-    const job = uuidv7()
+    const job = newId()
     const message: JobMessage = {
       job,
       tenant: this.tenant,
@@ -299,7 +299,7 @@ async function createDatabase({
   owner,
   relay,
 }: PostgresUrls): Promise<{ ownerUrl: string; relayUrl: string }> {
-  const name = `relay_${uuidv7().replaceAll('-', '')}`
+  const name = `relay_${newId().replaceAll('-', '')}`
   const sql = postgres(owner, { max: 1, onnotice: () => {} })
   await sql`create database ${sql(name)}`
   await sql.end()
