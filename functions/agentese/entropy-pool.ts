@@ -14,9 +14,10 @@ interface Pool {
   remaining: number
 }
 
-/** A pool that nobody has drawn from is full. */
+/** To be told, so without the last digits of sums of fractions. A pool that nobody has drawn from is full. */
 export async function poolOf(db: Call['db']): Promise<Pool> {
-  const [pool] = await db<Pool[]>`select initial, remaining from entropy_pools`
+  const [pool] = await db<Pool[]>`
+    select initial, round(remaining::numeric, 12)::float8 as remaining from entropy_pools`
   return pool ?? { initial: INITIAL, remaining: INITIAL }
 }
 
