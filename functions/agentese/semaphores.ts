@@ -107,8 +107,10 @@ const MOST_PENDING = 1000
  */
 export async function openSemaphore(wanted: NewSemaphore, call: Call): Promise<{ id: string }> {
   await oneAtATime('semaphores', call)
-  const { pending } = await countSemaphores(call, call.identity.user)
-  if (pending >= MOST_PENDING) {
+  const { db, identity } = call
+  const [pending] = await db<{ count: number }[]>`
+    select count(*)::int as count from semaphores where ${isPending(db)} and user_id = ${identity.user}`
+  if ((pending?.count ?? 0) >= MOST_PENDING) {
     throw new Failure('QUOTA_EXCEEDED', `Cannot ask: ${MOST_PENDING} of your questions wait already`, {
       suggestion: 'Have some resolved or cancelled, with world.purgatory',
     })
@@ -245,7 +247,7 @@ const MOST_RECORDED = 100
 export async function recordWaiting({ db, changed }: Call): Promise<void> {
   const rows = await db<(Pick<SemaphoreRow, 'id' | 'reason' | 'severity'> & { waiting: number })[]>`
     select id, reason, severity, (count(*) over ())::int as waiting from semaphores
-    where ${statusNow(db)} = 'pending' order by opened_at desc, id desc limit ${MOST_RECORDED}`
+    where ${isPending(db)} order by opened_at desc, id desc limit ${MOST_RECORDED}`
   const pending = rows.map(({ id, reason, severity }) => ({ token_id: id, reason, severity }))
   changed('world.purgatory', { pending_count: rows[0]?.waiting ?? 0, pending })
 }
@@ -279,4 +281,9 @@ export function tellSemaphore(row: SemaphoreRow): z.infer<typeof Semaphore> {
 /** The status as it is now, whether or not the deadline's passing has been written down. */
 function statusNow(db: Call['db']): PendingQuery<Row[]> {
   return db`(case when status = 'pending' and deadline <= now() then 'voided' else status end)`
+}
+
+/** In words that the index of what waits knows: what was answered long ago costs nothing. */
+function isPending(db: Call['db']): PendingQuery<Row[]> {
+  return db`(status = 'pending' and (deadline is null or deadline > now()))`
 }
