@@ -9,6 +9,7 @@ import { createVisibility, type Visibility } from '../../shared/agentese/visibil
 import type { Call } from '../../shared/contract/call.ts'
 import { defineOperation, route } from '../../shared/contract/define-operation.ts'
 import { Instant } from '../../shared/contract/instant.ts'
+import { SUBSCRIPTION_SCOPES } from '../../shared/events/subscription-stream.ts'
 import { DELIVERIES, EVENT_KINDS, SubscriptionTerms } from '../../shared/events/subscription.ts'
 import { Failure } from '../../shared/failures.ts'
 import { newId } from '../../shared/new-id.ts'
@@ -53,7 +54,7 @@ export const subscribe = defineOperation({
       route: 'GET /v1/agentese/subscribe',
       summary: 'Follow what happens on paths: with "Accept: text/event-stream" as a stream of events',
       permission: 'agentese:read',
-      scopes: ['event:read'],
+      scopes: SUBSCRIPTION_SCOPES,
       input: Wish,
       output: Grant,
       examples: [{ summary: 'All that happens to entropy', input: { pattern: 'void.entropy.*' } }],
