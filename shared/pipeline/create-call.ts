@@ -161,7 +161,7 @@ async function transactApart<T>(
   work: (call: Call) => Promise<T>,
 ): Promise<T> {
   const { tenant } = present(parts.identity, 'no caller')
-  return withTenant(parts.runtime.sql, tenant, mode, async (db) => {
+  return withTenant(parts.runtime.database, tenant, mode, async (db) => {
     const pending = nothingPending()
     const mayWrite = mode === 'write'
     const result = await work(createCall({ ...parts, db, pending, mayWrite }))

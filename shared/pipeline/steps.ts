@@ -132,7 +132,7 @@ export async function checkAffordance(invocation: Invocation): Promise<void> {
   if (aspect === undefined || observer === undefined) return
   if (hasAffordance(observer, aspect.node, aspect.verb)) return
   const identity = callerOf(invocation)
-  const capabilities = await withTenant(invocation.runtime.sql, identity.tenant, 'read', (db) =>
+  const capabilities = await withTenant(invocation.runtime.database, identity.tenant, 'read', (db) =>
     capabilitiesOf(db, identity),
   )
   const looking = { ...observer, capabilities }

@@ -50,7 +50,7 @@ async function deliver(
     return
   }
   const tenant = event.tenantid
-  await withTenant(runtime.sql, tenant, 'write', async (db) => {
+  await withTenant(runtime.database, tenant, 'write', async (db) => {
     if (!(await firstDelivery(db, tenant, consumer, event.id))) return
     const pending = nothingPending()
     const parts = { ...partsOf(event, definition, runtime, signal), db, pending, mayWrite: true }
@@ -67,18 +67,18 @@ async function deliver(
 async function waitAndNote(
   { id, tenantid: tenant }: KgentsEvent,
   consumer: string,
-  { sql }: Runtime,
+  { database }: Runtime,
   work: () => Promise<void>,
 ): Promise<void> {
   const done = await withTenant(
-    sql,
+    database,
     tenant,
     'read',
     (db) => db`select from inbox where consumer = ${consumer} and event_id = ${id}`,
   )
   if (done.length > 0) return
   await work()
-  await withTenant(sql, tenant, 'write', (db) => firstDelivery(db, tenant, consumer, id))
+  await withTenant(database, tenant, 'write', (db) => firstDelivery(db, tenant, consumer, id))
 }
 
 /** What a handler gets that acts for a tenant, and for no person in it. */

@@ -42,7 +42,7 @@ function reveal({ request, runtime }: Invocation, kept: Answer): Answer {
 async function beforeTransaction(invocation: Invocation): Promise<Answer> {
   const { request, runtime } = invocation
   const { tenant } = callerOf(invocation)
-  const inWriting = <T>(work: (db: Db) => Promise<T>) => withTenant(runtime.sql, tenant, 'write', work)
+  const inWriting = <T>(work: (db: Db) => Promise<T>) => withTenant(runtime.database, tenant, 'write', work)
   const hasKey = request.idempotencyKey !== undefined
   const repeated = hasKey ? await inWriting((db) => claimUntilAnswered(invocation, db)) : undefined
   if (repeated !== undefined) return repeated
@@ -73,11 +73,11 @@ async function inTransaction(invocation: Invocation): Promise<Answer> {
   if (request.endpoint.writes) {
     return within(
       request.deadline,
-      withTenant(runtime.sql, tenant, 'write', (db) => write(invocation, db)),
+      withTenant(runtime.database, tenant, 'write', (db) => write(invocation, db)),
     )
   }
   const pending = nothingPending()
-  const work = withTenant(runtime.sql, tenant, 'read', (db) => handle(invocation, db, pending))
+  const work = withTenant(runtime.database, tenant, 'read', (db) => handle(invocation, db, pending))
   const output = await within(request.deadline, work)
   const answer =
     pending.jobs.length > 0
@@ -94,7 +94,7 @@ async function inTransaction(invocation: Invocation): Promise<Answer> {
  */
 async function queueAfterLook(invocation: Invocation, output: unknown, pending: Pending): Promise<Answer> {
   const { tenant } = callerOf(invocation)
-  return withTenant(invocation.runtime.sql, tenant, 'write', async (db) => {
+  return withTenant(invocation.runtime.database, tenant, 'write', async (db) => {
     const repeated = await claimAnswer(invocation, db)
     if (repeated !== undefined) return repeated
     await writeJobs(db, pending)
