@@ -9,7 +9,7 @@ import { CIRCUIT_DEFAULTS, CircuitBreaker, type CircuitSettings } from './circui
 import { Leaser, type Outcome } from './leases.ts'
 import { createRedisBucket, type TokenSource } from './redis-bucket.ts'
 import { openRedisRest } from './redis-rest.ts'
-import { RATE_LIMITS } from './tiers.ts'
+import { RATE_LIMITS } from '../plans/rate-limits.ts'
 import { resetOf, shapeOf, type BucketShape } from './token-bucket.ts'
 
 export interface Decision {
