@@ -4,7 +4,7 @@
  */
 import type { Db } from '../database/database.ts'
 import { Failure } from '../failures.ts'
-import type { Identity, Tier } from '../identity/identity.ts'
+import type { Subscriber, Tier } from './tiers.ts'
 
 /** Tokens, in and out, per month; null is without limit. */
 const TOKENS_PER_MONTH: Record<Tier, number | null> = {
@@ -27,7 +27,7 @@ export function periodOf(at: Date): string {
  */
 export async function reserveTokens(
   db: Db,
-  { tenant, tier }: Identity,
+  { tenant, tier }: Subscriber,
   amount: number,
   period: string,
 ): Promise<void> {
@@ -54,7 +54,11 @@ export async function reserveTokens(
 }
 
 /** Whether `amount` tokens of this month are left; who reserves them may still come too late. */
-export async function hasTokens(db: Db, { tier }: Identity, amount: number): Promise<boolean> {
+export async function hasTokens(
+  db: Db,
+  { tier }: Pick<Subscriber, 'tier'>,
+  amount: number,
+): Promise<boolean> {
   const granted = TOKENS_PER_MONTH[tier]
   if (granted === null) return true
   const [row] = await db<{ used: number }[]>`

@@ -4,7 +4,7 @@
  */
 import type { Db } from '../database/database.ts'
 import { Failure } from '../failures.ts'
-import type { Identity, Tier } from '../identity/identity.ts'
+import type { Subscriber, Tier } from './tiers.ts'
 
 /** Places of each kind; null is without limit. Entities follow from a plan's storage, at up to 100 KB each. */
 export const HOLDINGS = {
@@ -20,7 +20,7 @@ export type Holding = keyof typeof HOLDINGS
  *
  * @throws Failure QUOTA_EXCEEDED where the plan has none left
  */
-export async function takePlace(db: Db, { tenant, tier }: Identity, kind: Holding): Promise<void> {
+export async function takePlace(db: Db, { tenant, tier }: Subscriber, kind: Holding): Promise<void> {
   const limit = HOLDINGS[kind][tier]
   const taken = await db`
     insert into holdings (tenant_id, kind, held) values (${tenant}, ${kind}, 1)

@@ -1,5 +1,5 @@
 /** The rate limits of the plans. */
-import type { Tier } from '../identity/identity.ts'
+import type { Tier } from './tiers.ts'
 
 export interface RateLimit {
   /** Requests that a tenant may make in the long run, per minute and per hour. */

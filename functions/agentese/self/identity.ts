@@ -4,7 +4,7 @@ import { capabilitiesOf } from '../../../shared/agentese/capabilities.ts'
 import { archetypesFor } from '../../../shared/agentese/observer.ts'
 import type { Call } from '../../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
-import { TIERS } from '../../../shared/identity/identity.ts'
+import { TIERS } from '../../../shared/plans/tiers.ts'
 import { PERMISSIONS, ROLES } from '../../../shared/identity/permissions.ts'
 
 const Plan = z.enum(TIERS)

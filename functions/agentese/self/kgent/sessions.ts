@@ -4,7 +4,7 @@ import type { Call } from '../../../../shared/contract/call.ts'
 import { cutPage } from '../../../../shared/contract/pages.ts'
 import { oneAtATime } from '../../../../shared/database/one-at-a-time.ts'
 import { Failure } from '../../../../shared/failures.ts'
-import type { Tier } from '../../../../shared/identity/identity.ts'
+import type { Tier } from '../../../../shared/plans/tiers.ts'
 import { newId } from '../../../../shared/new-id.ts'
 import { MODES, type Mode } from '../soul/persona.ts'
 

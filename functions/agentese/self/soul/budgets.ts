@@ -2,7 +2,8 @@
 import type { Call } from '../../../../shared/contract/call.ts'
 import { Failure } from '../../../../shared/failures.ts'
 import { periodOf, reserveTokens, settleTokens } from '../../../../shared/plans/allowance.ts'
-import { TIERS, type Identity, type Tier } from '../../../../shared/identity/identity.ts'
+import { TIERS, type Tier } from '../../../../shared/plans/tiers.ts'
+import type { Identity } from '../../../../shared/identity/identity.ts'
 
 export const BUDGET_TIERS = ['dormant', 'whisper', 'dialogue', 'deep'] as const
 export type BudgetTier = (typeof BUDGET_TIERS)[number]
