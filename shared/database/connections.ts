@@ -29,7 +29,16 @@ export const CONNECTION_OPTIONS = {
   max_lifetime: null,
   onnotice: () => {},
   connection: { application_name: 'kgents' },
-} as const satisfies postgres.Options<Record<string, never>>
+  // The driver would otherwise ask each connection for the types of arrays.
+  types: {
+    texts: {
+      to: 1009,
+      from: [],
+      serialize: (texts: readonly string[]) => `{${texts.map((text) => JSON.stringify(text)).join(',')}}`,
+      parse: (text: string) => text,
+    },
+  },
+} satisfies postgres.Options<Record<string, postgres.PostgresType>>
 
 /** One connection, and what whoever borrows it next has to know. */
 export class Connection {

@@ -13,7 +13,7 @@ export interface Db extends ISql {
    * Sends a statement whose answer nobody needs: it shares a flush with what comes next, and the commit waits for it.
    * Where it fails, the transaction does.
    */
-  send(statement: PendingQuery<readonly Row[]>): void
+  send(statement: PendingQuery<Row[]>): void
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
@@ -57,7 +57,8 @@ export class Transaction {
     }
     const [answer] = await Promise.all([this.#sql.unsafe('commit'), ...this.#sent])
     // The server answers so where a statement had failed, although nobody noticed.
-    if (answer.command !== 'COMMIT') throw new Error('The transaction was rolled back: a statement in it failed')
+    if (answer.command !== 'COMMIT')
+      throw new Error('The transaction was rolled back: a statement in it failed')
   }
 
   async rollBack(): Promise<void> {
@@ -84,12 +85,14 @@ export class Transaction {
 
   async #savepoint<T>(work: (db: Db) => Promise<T>): Promise<T> {
     const sql = this.#sql
+    const before = this.#sent.length
     const marking = sql.unsafe('savepoint step').execute()
     try {
       const [result] = await Promise.all([work(this.db), marking])
-      await sql.unsafe('release savepoint step')
+      await Promise.all([...this.#sent.splice(before), sql.unsafe('release savepoint step')])
       return result
     } catch (error) {
+      this.#sent.length = before
       await sql.unsafe('rollback to savepoint step; release savepoint step')
       throw error
     }

@@ -1,10 +1,10 @@
 /** What a call leaves behind, written in one statement: its mark, its events, its ledger entries. */
+import type { PendingQuery, Row } from 'postgres'
 import type { Db } from '../database/database.ts'
 import type { InvocationData } from '../events/agentese-events.ts'
 import { createEvent, type KgentsEvent } from '../events/event.ts'
 import { agenteseSubject, eventSubject, tokensSubject } from '../events/streams.ts'
 import type { AspectFacts } from '../contract/function.ts'
-import { newId } from '../new-id.ts'
 
 /** A row of `marks`. */
 export interface Mark {
@@ -36,7 +36,6 @@ export interface OutboxRow {
 
 /** A row of `charges`. */
 export interface ChargeRow {
-  id: string
   tenant_id: string
   reservation_id: string
   kind: 'reserved' | 'settled' | 'refunded'
@@ -65,24 +64,84 @@ export interface Records {
   changes: ChangeRow[]
 }
 
-/** Writes all records in one statement; their tenant must be the transaction's. Nothing is sent before it is awaited. */
-export function writeRecords(db: Db, { marks, events, charges, changes }: Records) {
-  return db`
-    with written_marks as (
-      insert into marks select * from jsonb_populate_recordset(null::marks, ${db.json(marks as never)})
-      on conflict (id) do nothing
-    ), written_charges as (
-      insert into charges select * from jsonb_populate_recordset(null::charges, ${db.json(charges as never)})
-    )${changes.length === 0 ? db`` : insertChanges(db, changes)}
-    insert into outbox (id, tenant_id, subjects, event)
-    select id, tenant_id, subjects, event
-    from jsonb_populate_recordset(null::outbox, ${db.json(events as never)})`
+/** More rows than this are sent as one JSON text: a list of values is quicker, but each length is a statement of its own. */
+const MAX_VALUES = 8
+
+type Fragment = PendingQuery<Row[]>
+
+/** How the rows of one table are written. */
+interface Table<T> {
+  insert(db: Db): Fragment
+  /** All columns of `insert`, from a set of rows that JSON was read into. */
+  populate(db: Db, rows: readonly T[]): Fragment
+  values(db: Db, row: T): Fragment
+  end(db: Db): Fragment
 }
 
-function insertChanges(db: Db, changes: ChangeRow[]) {
-  return db`, written_changes as (
-    insert into changes select * from jsonb_populate_recordset(null::changes, ${db.json(changes as never)})
-  )`
+const MARKS: Table<Mark> = {
+  insert: (db) => db`insert into marks (
+    id, tenant_id, path, node, category, outcome, code, user_id, archetype, effects, charges, job_id, trace_id, duration_ms, at)`,
+  populate: (db, rows) => db`
+    select id, tenant_id, path, node, category, outcome, code, user_id, archetype, effects, charges, job_id, trace_id,
+      duration_ms, at
+    from jsonb_populate_recordset(null::marks, ${db.json(rows as never)})`,
+  values: (db, mark) => db`(
+    ${mark.id}, ${mark.tenant_id}, ${mark.path}, ${mark.node}, ${mark.category}, ${mark.outcome}, ${mark.code},
+    ${mark.user_id}, ${mark.archetype}, ${mark.effects as string[]}, ${db.json(mark.charges)}, ${mark.job_id},
+    ${mark.trace_id}, ${mark.duration_ms}, ${mark.at})`,
+  end: (db) => db`on conflict do nothing`,
+}
+
+const CHARGES: Table<ChargeRow> = {
+  insert: (db) => db`insert into charges (tenant_id, reservation_id, kind, resource, amount, path, at)`,
+  populate: (db, rows) => db`
+    select tenant_id, reservation_id, kind, resource, amount, path, at
+    from jsonb_populate_recordset(null::charges, ${db.json(rows as never)})`,
+  values: (db, { tenant_id, reservation_id, kind, resource, amount, path, at }) => db`(
+    ${tenant_id}, ${reservation_id}, ${kind}, ${resource}, ${amount}, ${path}, ${at})`,
+  end: (db) => db``,
+}
+
+const CHANGES: Table<ChangeRow> = {
+  insert: (db) => db`insert into changes (id, tenant_id, target, state, path, user_id, invocation_id, at)`,
+  populate: (db, rows) => db`
+    select id, tenant_id, target, state, path, user_id, invocation_id, at
+    from jsonb_populate_recordset(null::changes, ${db.json(rows as never)})`,
+  values: (db, { id, tenant_id, target, state, path, user_id, invocation_id, at }) => db`(
+    ${id}, ${tenant_id}, ${target}, ${state === null ? null : db.json(state as never)}, ${path}, ${user_id}, ${invocation_id}, ${at})`,
+  end: (db) => db``,
+}
+
+const OUTBOX: Table<OutboxRow> = {
+  insert: (db) => db`insert into outbox (id, tenant_id, subjects, event)`,
+  populate: (db, rows) => db`
+    select id, tenant_id, subjects, event from jsonb_populate_recordset(null::outbox, ${db.json(rows as never)})`,
+  values: (db, { id, tenant_id, subjects, event }) => db`(${id}, ${tenant_id}, ${subjects}, ${event})`,
+  end: (db) => db``,
+}
+
+/** Sends all records in one statement, whose answer the commit waits for; their tenant must be the transaction's. */
+export function writeRecords(db: Db, { marks, events, charges, changes }: Records): void {
+  const inserts = [
+    ...insertInto(db, MARKS, marks),
+    ...insertInto(db, CHARGES, charges),
+    ...insertInto(db, CHANGES, changes),
+    ...insertInto(db, OUTBOX, events),
+  ]
+  const last = inserts.pop()
+  if (last === undefined) return
+  const others = inserts.map(
+    (insert, at) => db`${at === 0 ? db`with` : db`,`} ${db(`part_${at}`)} as (${insert})`,
+  )
+  db.send(others.length === 0 ? last : db`${others} ${last}`)
+}
+
+/** No statement where there is no row. */
+function insertInto<T>(db: Db, table: Table<T>, rows: readonly T[]): Fragment[] {
+  if (rows.length === 0) return []
+  if (rows.length > MAX_VALUES) return [db`${table.insert(db)} ${table.populate(db, rows)} ${table.end(db)}`]
+  const values = rows.map((row, at) => (at === 0 ? table.values(db, row) : db`, ${table.values(db, row)}`))
+  return [db`${table.insert(db)} values ${values} ${table.end(db)}`]
 }
 
 /** An event as the outbox row that takes it to its subjects. */
@@ -187,7 +246,6 @@ export function chargeRow(entry: {
 }): ChargeRow {
   const { tenant, reservation, ...rest } = entry
   return {
-    id: newId(),
     tenant_id: tenant,
     reservation_id: reservation,
     at: new Date().toISOString(),

@@ -34,7 +34,8 @@ export function createRecorder(database: Database, log: Log, delayMs = 50): Reco
     const batches = batchesOf(taken)
     let kept: Entry[] = []
     // The first batch that finds the database away tells for all of them.
-    while (batches.length > 0 && kept.length === 0) kept = await writeBatch(database, batches.shift() ?? [], log)
+    while (batches.length > 0 && kept.length === 0)
+      kept = await writeBatch(database, batches.shift() ?? [], log)
     entries = [...kept, ...batches.flat(), ...entries]
     if (entries.length > 0) schedule(delayMs * 20)
   }
@@ -91,18 +92,15 @@ async function writeBatch(database: Database, batch: Entry[], log: Log): Promise
 async function writeTogether(database: Database, groups: [tenant: string, rows: Entry[]][]): Promise<void> {
   const [first] = groups
   if (first === undefined) return
-  await withTenant(database, first[0], 'write', (db) =>
-    // One after the other on one connection, and sent together: nothing is awaited in between.
-    Promise.all(
-      groups.flatMap(([tenant, rows]) => [
-        db`select set_tenant_context(${tenant})`.execute(),
-        writeRecords(db, {
-          marks: rows.map(({ mark }) => mark),
-          events: rows.map(({ event }) => event),
-          charges: [],
-          changes: [],
-        }).execute(),
-      ]),
-    ),
-  )
+  await withTenant(database, first[0], 'write', async (db) => {
+    for (const [tenant, rows] of groups) {
+      if (tenant !== first[0]) db.send(db`select set_tenant_context(${tenant})`)
+      writeRecords(db, {
+        marks: rows.map(({ mark }) => mark),
+        events: rows.map(({ event }) => event),
+        charges: [],
+        changes: [],
+      })
+    }
+  })
 }

@@ -57,9 +57,7 @@ async function deliver(
     await subscription.handle(data.data, createCall(parts))
     const charges = settledCharges(tenant, event.id, subscription.name, pending.charges)
     const { events, changes } = pending
-    if (events.length + charges.length + changes.length > 0) {
-      await writeRecords(db, { marks: [], events, charges, changes })
-    }
+    writeRecords(db, { marks: [], events, charges, changes })
   })
 }
 

@@ -98,9 +98,9 @@ async function queueAfterLook(invocation: Invocation, output: unknown, pending: 
     const repeated = await claimAnswer(invocation, db)
     if (repeated !== undefined) return repeated
     await writeJobs(db, pending)
-    await writeRecords(db, { marks: [], events: pending.events, charges: [], changes: [] })
+    writeRecords(db, { marks: [], events: pending.events, charges: [], changes: [] })
     const answer = answerOf(invocation, output, {})
-    await keepAnswer(invocation, db, answer)
+    keepAnswer(invocation, db, answer)
     return answer
   })
 }
@@ -132,9 +132,10 @@ async function leaveBehind(
     charges: settledCharges(tenant, id, request.path ?? request.endpoint.name, pending.charges),
     changes: pending.changes,
   }
-  await Promise.all([writeRecords(db, records), keepAnswer(invocation, db, answer)])
   // Whoever was told that the call took too long must not find it done.
   checkDeadline(request.deadline)
+  writeRecords(db, records)
+  keepAnswer(invocation, db, answer)
   return answer
 }
 

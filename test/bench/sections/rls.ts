@@ -86,7 +86,8 @@ function waysOf(urls: MeasuredDatabase['urls'], open: (url: string) => Database)
     [POLICIES]: (question, tenant) => withTenant(app, tenant, 'read', (db) => question(db, db`true`)),
     [NAMED]: (question, tenant) =>
       withTenant(owner, tenant, 'read', (db) => question(db, db`tenant_id = ${tenant}`)),
-    [PLAIN]: (question, tenant) => plain.sql.begin('read only', (db) => question(db, db`tenant_id = ${tenant}`)),
+    [PLAIN]: (question, tenant) =>
+      plain.sql.begin('read only', (db) => question(db, db`tenant_id = ${tenant}`)),
   }
 }
 
