@@ -18,6 +18,7 @@ import { createApp } from '../../../shared/http/app.ts'
 import { FunctionConfig } from '../../../shared/runtime/config.ts'
 import { openRuntime } from '../../../shared/runtime/create-runtime.ts'
 import { createLog } from '../../../shared/telemetry/log.ts'
+import { createRegistry } from '../../../shared/telemetry/metrics.ts'
 import { insertTenant } from '../functions/world.ts'
 import { eventually } from '../../eventually.ts'
 import { SIGNING_KEY, World, type Delivery } from '../relay/world.ts'
@@ -117,7 +118,7 @@ class Webhooks {
       key: WEBHOOK_KEY,
       deliver: createDeliver({ key: WEBHOOK_KEY, timeoutSeconds, privateAllowed }),
       schedule,
-      metrics: createWebhookMetrics(),
+      metrics: createWebhookMetrics(createRegistry()),
       log,
     })
     this.#senders.push(sender)
