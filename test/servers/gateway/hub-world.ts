@@ -247,8 +247,6 @@ export async function* readEvents(response: Response): AsyncGenerator<ReadEvent>
 }
 
 /** All events to the end of the stream. */
-export async function allEvents(response: Response): Promise<ReadEvent[]> {
-  const events: ReadEvent[] = []
-  for await (const event of readEvents(response)) events.push(event)
-  return events
+export function allEvents(response: Response): Promise<ReadEvent[]> {
+  return Array.fromAsync(readEvents(response))
 }
