@@ -1,7 +1,7 @@
 /** What each process of the platform is told: its program, its port, and no variable that it does not need. */
 import { join } from 'node:path'
 import { catalog } from '../../functions/catalog.ts'
-import type { FunctionDefinition } from '../../shared/contract/function.ts'
+import type { FunctionFacts } from '../../shared/contract/facts.ts'
 import { eventSubject } from '../../shared/events/streams.ts'
 import type { LocalConfig } from './config.ts'
 import type { Infrastructure } from './infrastructure.ts'
@@ -135,10 +135,7 @@ function part(
 }
 
 /** The environment of one function: what its contract asks for, and of the secrets only its own. */
-export function functionEnvironment(
-  definition: FunctionDefinition,
-  facts: PlatformFacts,
-): Record<string, string> {
+export function functionEnvironment(definition: FunctionFacts, facts: PlatformFacts): Record<string, string> {
   const { secrets, infrastructure, ports, config } = facts
   const { redis, nats, inference } = infrastructure
   const all: Record<string, string | undefined> = {

@@ -1,9 +1,14 @@
 /** One transaction on a borrowed connection, as a handler sees it. */
-import type { ISql, PendingQuery, Row, Sql } from 'postgres'
+import type { ISql, Sql } from 'postgres'
 import { Failure } from '../failures.ts'
 import type { Connection } from './connections.ts'
 
 export type Mode = 'read' | 'write'
+
+/** A query that was made and not sent yet. */
+interface Statement {
+  execute(): Promise<unknown>
+}
 
 /** Queries in the tenant's transaction. They are refused when it is over. */
 export interface Db extends ISql {
@@ -13,7 +18,7 @@ export interface Db extends ISql {
    * Sends a statement whose answer nobody needs: it shares a flush with what comes next, and the commit waits for it.
    * Where it fails, the transaction does.
    */
-  send(statement: PendingQuery<Row[]>): void
+  send(statement: Statement): void
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
@@ -69,18 +74,26 @@ export class Transaction {
   #createDb(): Db {
     const sql = this.#sql
     const query = (...args: unknown[]) => {
-      // On the next transaction of this connection it would be answered, and maybe for another tenant.
-      if (this.#isOver) throw new Failure('INTERNAL', 'The transaction is over')
+      this.#checkOpen()
       return (sql as unknown as (...args: unknown[]) => unknown)(...args)
     }
     const { json, array } = sql
+    const unsafe: Db['unsafe'] = (...args) => {
+      this.#checkOpen()
+      return sql.unsafe(...args)
+    }
     const savepoint: Db['savepoint'] = (work) => this.#savepoint(work)
     const send: Db['send'] = (statement) => {
       const sent = statement.execute()
       sent.catch(() => {}) // reason: `end` waits for it
       this.#sent.push(sent)
     }
-    return Object.assign(query, { json, array, savepoint, send }) as unknown as Db // reason: only what is used is there
+    return Object.assign(query, { json, array, unsafe, savepoint, send }) as unknown as Db // reason: only what is used is there
+  }
+
+  /** On the next transaction of this connection a late query would be answered, and maybe for another tenant. */
+  #checkOpen(): void {
+    if (this.#isOver) throw new Failure('INTERNAL', 'The transaction is over')
   }
 
   async #savepoint<T>(work: (db: Db) => Promise<T>): Promise<T> {

@@ -6,16 +6,18 @@ import type { HttpBindings } from '@hono/node-server'
 import { Hono, type Context } from 'hono'
 import { textOfResult } from '../agentese/manifest/describe.ts'
 import { findAspect } from '../contract/find-aspect.ts'
-import type { Endpoint, Format, FunctionDefinition } from '../contract/function.ts'
+import type { Format } from '../contract/facts.ts'
+import type { Endpoint, FunctionDefinition } from '../contract/function.ts'
 import type { KgentsEvent } from '../events/event.ts'
 import { Failure } from '../failures.ts'
-import { RequestDeadline } from '../pipeline/deadline.ts'
+import { RequestDeadline } from '../calls/deadline.ts'
 import { invoke } from '../pipeline/invoke.ts'
 import type { Answer, Credential, Request as Call } from '../pipeline/invocation.ts'
-import type { Runtime } from '../pipeline/runtime.ts'
+import type { Runtime } from '../calls/runtime.ts'
 import { takeEvent } from '../pipeline/take-event.ts'
 import { takeTick } from '../pipeline/take-tick.ts'
 import { readTraceparent, formatTraceparent, type TraceContext } from '../telemetry/trace.ts'
+import { connectionOf } from './connection.ts'
 import { DispatchedCall } from './dispatch.ts'
 import { keptAnswer, knows } from './kept-answer.ts'
 import { isBug, problemOf } from './problem.ts'
@@ -49,7 +51,6 @@ function routesOf({ functions }: Runtime) {
 
 /** A public request: credentials from headers, input from path, query and body. */
 async function serve(context: Context, runtime: Runtime, definition: FunctionDefinition, endpoint: Endpoint) {
-  const request = context.req.raw
   const headers = headersOf(context)
   const trace = readTraceparent(headers['traceparent'])
   return answer(context, runtime, endpoint, {
@@ -63,7 +64,7 @@ async function serve(context: Context, runtime: Runtime, definition: FunctionDef
     ...optional('idempotencyKey', headers['idempotency-key']),
     ...optional('claimedTenant', headers['x-tenant-id']),
     trace,
-    deadline: new RequestDeadline(request, definition.scale.timeoutSeconds),
+    deadline: new RequestDeadline(connectionOf(context), definition.scale.timeoutSeconds),
     answerHeaders: {},
   })
 }
@@ -88,7 +89,7 @@ async function serveDispatched(context: Context, runtime: Runtime): Promise<Resp
       ...optional('archetype', archetype),
       ...optional('idempotencyKey', idempotencyKey),
       trace,
-      deadline: new RequestDeadline(request, definition.scale.timeoutSeconds),
+      deadline: new RequestDeadline(connectionOf(context), definition.scale.timeoutSeconds),
       answerHeaders: {},
     })
   } catch (error) {

@@ -1,12 +1,13 @@
 /** Takes one delivered event: checks its signature, finds who wants it, and runs that exactly once per event. */
+import { deadlineOf } from '../calls/deadline.ts'
 import { withTenant, type Db } from '../database/database.ts'
 import type { FunctionDefinition, Subscription } from '../contract/function.ts'
 import { isSenderReport, verifyEvent, type KgentsEvent } from '../events/event.ts'
 import { Failure } from '../failures.ts'
 import { readTraceparent } from '../telemetry/trace.ts'
-import { createCall, nothingPending, type CallParts } from './create-call.ts'
-import { settledCharges, writeRecords } from './record.ts'
-import type { Runtime } from './runtime.ts'
+import { createCall, nothingPending, type CallParts } from '../calls/create-call.ts'
+import { settledCharges, writeRecords } from '../calls/record.ts'
+import type { Runtime } from '../calls/runtime.ts'
 
 /**
  * Handles `event` in one transaction with the note that it was handled, so a second delivery changes nothing.
@@ -96,7 +97,7 @@ export function partsOf(
     pending: undefined,
     mayWrite: false,
     trace: readTraceparent(event.traceparent),
-    deadline: { signal },
+    deadline: deadlineOf(signal),
   }
 }
 

@@ -1,9 +1,9 @@
 import { newId } from '../../../shared/new-id.ts'
 import { randomBytes } from 'node:crypto'
 import { describe, expect, inject } from 'vitest'
-import { markOf, type Mark } from '../../../shared/pipeline/record.ts'
+import { markOf, type Mark } from '../../../shared/calls/record.ts'
+import { createRecorder } from '../../../shared/calls/recorder.ts'
 import { openDatabase, type Database } from '../../../shared/database/database.ts'
-import { createRecorder } from '../../../shared/pipeline/recorder.ts'
 import { createLog } from '../../../shared/telemetry/log.ts'
 import { testWith, type Tenant } from './world.ts'
 

@@ -1,10 +1,9 @@
 /** What a call leaves behind, written in one statement: its mark, its events, its ledger entries. */
-import type { PendingQuery, Row } from 'postgres'
 import type { Db } from '../database/database.ts'
 import type { InvocationData } from '../events/agentese-events.ts'
 import { createEvent, type KgentsEvent } from '../events/event.ts'
 import { agenteseSubject, eventSubject, tokensSubject } from '../events/streams.ts'
-import type { AspectFacts } from '../contract/function.ts'
+import type { AspectFacts } from '../contract/facts.ts'
 
 /** A row of `marks`. */
 export interface Mark {
@@ -64,84 +63,79 @@ export interface Records {
   changes: ChangeRow[]
 }
 
+/** The columns of each table; a row has a member for each. */
+const COLUMNS = {
+  marks:
+    'id tenant_id path node category outcome code user_id archetype effects charges job_id trace_id duration_ms at'.split(
+      ' ',
+    ) as (keyof Mark)[],
+  charges: 'tenant_id reservation_id kind resource amount path at'.split(' ') as (keyof ChargeRow)[],
+  changes: 'id tenant_id target state path user_id invocation_id at'.split(' ') as (keyof ChangeRow)[],
+  outbox: 'id tenant_id subjects event'.split(' ') as (keyof OutboxRow)[],
+}
+type Table = keyof typeof COLUMNS
+
 /** More rows than this are sent as one JSON text: a list of values is quicker, but each length is a statement of its own. */
 const MAX_VALUES = 8
 
-type Fragment = PendingQuery<Row[]>
-
-/** How the rows of one table are written. */
-interface Table<T> {
-  insert(db: Db): Fragment
-  /** All columns of `insert`, from a set of rows that JSON was read into. */
-  populate(db: Db, rows: readonly T[]): Fragment
-  values(db: Db, row: T): Fragment
-  end(db: Db): Fragment
-}
-
-const MARKS: Table<Mark> = {
-  insert: (db) => db`insert into marks (
-    id, tenant_id, path, node, category, outcome, code, user_id, archetype, effects, charges, job_id, trace_id, duration_ms, at)`,
-  populate: (db, rows) => db`
-    select id, tenant_id, path, node, category, outcome, code, user_id, archetype, effects, charges, job_id, trace_id,
-      duration_ms, at
-    from jsonb_populate_recordset(null::marks, ${db.json(rows as never)})`,
-  values: (db, mark) => db`(
-    ${mark.id}, ${mark.tenant_id}, ${mark.path}, ${mark.node}, ${mark.category}, ${mark.outcome}, ${mark.code},
-    ${mark.user_id}, ${mark.archetype}, ${mark.effects as string[]}, ${db.json(mark.charges)}, ${mark.job_id},
-    ${mark.trace_id}, ${mark.duration_ms}, ${mark.at})`,
-  end: (db) => db`on conflict do nothing`,
-}
-
-const CHARGES: Table<ChargeRow> = {
-  insert: (db) => db`insert into charges (tenant_id, reservation_id, kind, resource, amount, path, at)`,
-  populate: (db, rows) => db`
-    select tenant_id, reservation_id, kind, resource, amount, path, at
-    from jsonb_populate_recordset(null::charges, ${db.json(rows as never)})`,
-  values: (db, { tenant_id, reservation_id, kind, resource, amount, path, at }) => db`(
-    ${tenant_id}, ${reservation_id}, ${kind}, ${resource}, ${amount}, ${path}, ${at})`,
-  end: (db) => db``,
-}
-
-const CHANGES: Table<ChangeRow> = {
-  insert: (db) => db`insert into changes (id, tenant_id, target, state, path, user_id, invocation_id, at)`,
-  populate: (db, rows) => db`
-    select id, tenant_id, target, state, path, user_id, invocation_id, at
-    from jsonb_populate_recordset(null::changes, ${db.json(rows as never)})`,
-  values: (db, { id, tenant_id, target, state, path, user_id, invocation_id, at }) => db`(
-    ${id}, ${tenant_id}, ${target}, ${state === null ? null : db.json(state as never)}, ${path}, ${user_id}, ${invocation_id}, ${at})`,
-  end: (db) => db``,
-}
-
-const OUTBOX: Table<OutboxRow> = {
-  insert: (db) => db`insert into outbox (id, tenant_id, subjects, event)`,
-  populate: (db, rows) => db`
-    select id, tenant_id, subjects, event from jsonb_populate_recordset(null::outbox, ${db.json(rows as never)})`,
-  values: (db, { id, tenant_id, subjects, event }) => db`(${id}, ${tenant_id}, ${subjects}, ${event})`,
-  end: (db) => db``,
-}
-
-/** Sends all records in one statement, whose answer the commit waits for; their tenant must be the transaction's. */
+/**
+ * Sends all records in one statement, whose answer the commit waits for; their tenant must be the transaction's. A mark
+ * that is there already stays as it is.
+ */
 export function writeRecords(db: Db, { marks, events, charges, changes }: Records): void {
-  const inserts = [
-    ...insertInto(db, MARKS, marks),
-    ...insertInto(db, CHARGES, charges),
-    ...insertInto(db, CHANGES, changes),
-    ...insertInto(db, OUTBOX, events),
-  ]
-  const last = inserts.pop()
-  if (last === undefined) return
-  const others = inserts.map(
-    (insert, at) => db`${at === 0 ? db`with` : db`,`} ${db(`part_${at}`)} as (${insert})`,
+  const rows: Record<Table, readonly object[]> = { marks, charges, changes, outbox: events }
+  const tables = (Object.keys(COLUMNS) as Table[]).filter((table) => rows[table].length > 0)
+  if (tables.length === 0) return
+  const text = statementOf(
+    tables,
+    tables.map((table) => rows[table].length),
   )
-  db.send(others.length === 0 ? last : db`${others} ${last}`)
+  const parameters = tables.flatMap((table) => parametersOf(table, rows[table]))
+  // As text with parameters, since the driver takes longer to put a template together than to send it.
+  db.send(db.unsafe(text, parameters as never[], { prepare: true }))
 }
 
-/** No statement where there is no row. */
-function insertInto<T>(db: Db, table: Table<T>, rows: readonly T[]): Fragment[] {
-  if (rows.length === 0) return []
-  if (rows.length > MAX_VALUES) return [db`${table.insert(db)} ${table.populate(db, rows)} ${table.end(db)}`]
-  const values = rows.map((row, at) => (at === 0 ? table.values(db, row) : db`, ${table.values(db, row)}`))
-  return [db`${table.insert(db)} values ${values} ${table.end(db)}`]
+function parametersOf(table: Table, rows: readonly object[]): unknown[] {
+  if (rows.length > MAX_VALUES) return [rows]
+  return rows.flatMap((row) =>
+    COLUMNS[table].map((column) => (row as Record<string, unknown>)[column] ?? null),
+  )
+}
+
+const statements = new Map<string, string>()
+
+/** The statement that inserts so many rows into each of `tables`; all but the last are parts of a `with`. */
+function statementOf(tables: readonly Table[], counts: readonly number[]): string {
+  const name = tables.map((table, at) => `${table} ${Math.min(counts[at] ?? 0, MAX_VALUES + 1)}`).join()
+  const known = statements.get(name)
+  if (known !== undefined) return known
+  let parameters = 0
+  const inserts = tables.map((table, at) => {
+    const count = counts[at] ?? 0
+    const text = insertOf(table, count, parameters)
+    parameters += count > MAX_VALUES ? 1 : count * COLUMNS[table].length
+    return text
+  })
+  const last = inserts.pop() ?? ''
+  const others = inserts.map((insert, at) => `part_${at} as (${insert})`)
+  const statement = others.length === 0 ? last : `with ${others.join(', ')} ${last}`
+  statements.set(name, statement)
+  return statement
+}
+
+/** @param before parameters that stand before those of this table */
+function insertOf(table: Table, count: number, before: number): string {
+  const columns = COLUMNS[table]
+  const names = columns.join(', ')
+  const once = table === 'marks' ? ' on conflict do nothing' : ''
+  if (count > MAX_VALUES) {
+    const rows = `jsonb_populate_recordset(null::${table}, $${before + 1}::jsonb)`
+    return `insert into ${table} (${names}) select ${names} from ${rows}${once}`
+  }
+  const rowOf = (row: number) =>
+    columns.map((_, at) => `$${before + row * columns.length + at + 1}`).join(', ')
+  const rows = Array.from({ length: count }, (_, row) => `(${rowOf(row)})`)
+  return `insert into ${table} (${names}) values ${rows.join(', ')}${once}`
 }
 
 /** An event as the outbox row that takes it to its subjects. */
