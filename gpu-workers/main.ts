@@ -9,6 +9,7 @@ import { z } from 'zod'
 import { LogSettings, Port, readConfig } from '../shared/config.ts'
 import { openNats } from '../shared/events/nats.ts'
 import { createLog, type Log } from '../shared/telemetry/log.ts'
+import { METRICS_HEADERS } from '../shared/telemetry/metrics.ts'
 import type { Engine } from './engines/engine.ts'
 import type { Server } from './engines/openai-compatible.ts'
 import { watchLink } from './link.ts'
@@ -138,12 +139,12 @@ function serversOf(settings: z.infer<typeof OpenAi>): [Server, ...Server[]] {
 /** Alive as long as it answers; being without NATS for a while is no reason to be restarted. */
 function serveMetrics(port: number, host: string, metrics: Metrics) {
   const answers = new Map([
-    ['/health/live', () => 'ok\n'],
+    ['/health/live', async () => 'ok\n'],
     ['/metrics', () => metrics.render()],
   ])
-  return createServer((request, response) => {
+  return createServer(async (request, response) => {
     const answer = answers.get(request.url ?? '')
-    response.writeHead(answer === undefined ? 404 : 200, { 'content-type': 'text/plain; version=0.0.4' })
-    response.end(answer?.() ?? 'not found\n')
+    const text = (await answer?.()) ?? 'not found\n'
+    response.writeHead(answer === undefined ? 404 : 200, METRICS_HEADERS).end(text)
   }).listen(port, host)
 }

@@ -5,6 +5,7 @@ import { parse } from 'yaml'
 import { z } from 'zod'
 import { json, LogSettings, Port, readConfig } from '../../shared/config.ts'
 import { createLog } from '../../shared/telemetry/log.ts'
+import { METRICS_HEADERS } from '../../shared/telemetry/metrics.ts'
 import { deployKongConfig, PublicKeys } from '../kong/deployment.ts'
 import type { KongConfig } from '../kong/types.ts'
 import { AddressSettings, createResolver } from '../upstream/addresses.ts'
@@ -33,10 +34,10 @@ const gateway = createGateway({
   resolve: createResolver(environment),
   log,
 })
-const status = createServer((request, response) => {
+const status = createServer(async (request, response) => {
   const found = request.url === '/metrics' || request.url === '/status/ready'
-  response.writeHead(found ? 200 : 404, { 'content-type': 'text/plain; version=0.0.4' })
-  response.end(request.url === '/metrics' ? gateway.renderMetrics() : '')
+  const text = request.url === '/metrics' ? await gateway.renderMetrics() : ''
+  response.writeHead(found ? 200 : 404, METRICS_HEADERS).end(text)
 })
 
 gateway.server.listen({ port: environment.PORT, host: environment.HOST }, () =>

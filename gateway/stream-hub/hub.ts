@@ -8,6 +8,7 @@ import { Failure } from '../../shared/failures.ts'
 import type { VisibleFunction } from '../../shared/contract/visibility.ts'
 import type { RoutedFunction } from '../kong/routes.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
+import { createRegistry, METRICS_HEADERS } from '../../shared/telemetry/metrics.ts'
 import { ANSWERS } from '../answers.ts'
 import { createEndpointLookup } from '../endpoint-paths.ts'
 import { closeServer } from '../upstream/close-server.ts'
@@ -61,13 +62,15 @@ const Accepted = z.looseObject({ job: z.object({ id: z.uuid() }) })
 
 export function createHub(options: HubOptions): Hub {
   const { catalog, functions, logs, readCaller, link, log, heartbeatMs = HEARTBEAT_MS } = options
-  const metrics = createHubMetrics()
+  const registry = createRegistry()
+  const metrics = createHubMetrics(registry, logs)
   const watching = createWatching({ functions, logs, log, metrics, heartbeatMs })
   const subscriptions = createSubscriptions({
     catalog,
     functions,
     link,
     readCaller,
+    registry,
     log,
     times: { ...SUBSCRIPTION_TIMES, heartbeatMs, ...options.subscriptionTimes },
   })
@@ -88,12 +91,7 @@ export function createHub(options: HubOptions): Hub {
     const { request, target } = client
     if (target.path === '/health/live') return answerJson(client, 200, { status: 'ok' })
     if (target.path === '/metrics') {
-      return answerBody(
-        client,
-        200,
-        { 'content-type': 'text/plain; version=0.0.4' },
-        metrics.render(logs.connected) + subscriptions.renderMetrics(),
-      )
+      return answerBody(client, 200, METRICS_HEADERS, await registry.render())
     }
     const job = request.method === 'GET' ? JOB_STREAM.exec(target.path)?.[1] : undefined
     if (job !== undefined) return serveStream(client, job)

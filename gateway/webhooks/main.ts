@@ -4,8 +4,9 @@ import { z } from 'zod'
 import { LogSettings, OriginList, Port, readConfig } from '../../shared/config.ts'
 import { openNats } from '../../shared/events/nats.ts'
 import { createLog } from '../../shared/telemetry/log.ts'
+import { createRegistry, METRICS_HEADERS } from '../../shared/telemetry/metrics.ts'
 import { createDeliver } from './deliver.ts'
-import { createWebhookMetrics } from './metrics.ts'
+import { createWebhookMetrics, observeSender } from './metrics.ts'
 import { DEFAULT_RETRY_SECONDS } from './schedule.ts'
 import { createSender } from './sender.ts'
 
@@ -34,7 +35,7 @@ const INBOX_PREFIX = '_INBOX_webhooks'
 
 const environment = readConfig(Environment, process.env)
 const log = createLog('webhooks', environment.LOG_LEVEL)
-const metrics = createWebhookMetrics()
+const registry = createRegistry()
 const sender = createSender({
   nats: openNats(environment.NATS_URL, 'webhooks', { inboxPrefix: INBOX_PREFIX }),
   key: environment.WEBHOOK_SIGNING_KEY,
@@ -44,16 +45,16 @@ const sender = createSender({
     privateAllowed: environment.EGRESS_PRIVATE_ALLOWED,
   }),
   schedule: environment.WEBHOOK_RETRY_SECONDS,
-  metrics,
+  metrics: createWebhookMetrics(registry),
   log,
 })
+observeSender(registry, sender)
 
-const server = createServer((request, response) => {
+const server = createServer(async (request, response) => {
   if (request.method === 'GET' && request.url === '/health/live') {
     response.writeHead(200, { 'content-type': 'text/plain' }).end('ok\n')
   } else if (request.method === 'GET' && request.url === '/metrics') {
-    const text = metrics.render(sender.sinks, sender.connected)
-    response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(text)
+    response.writeHead(200, METRICS_HEADERS).end(await registry.render())
   } else {
     response.writeHead(404).end()
   }
