@@ -39,7 +39,7 @@ export function within<T>(deadline: Deadline, work: Promise<T>): Promise<T> {
       },
       (error: unknown) => {
         stop()
-        reject(error as Error)
+        reject(error)
       },
     )
   })
