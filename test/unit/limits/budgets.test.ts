@@ -97,7 +97,7 @@ test('Budgets grants a quiet tenant its request at once, and reconciles later', 
 test('Budgets reconciles all tenants in one exchange', async ({ world, expect }) => {
   const budgets = world.openBudgets()
   const tenants = Array.from({ length: 100 }, (_, n) => `tenant-${n}`)
-  for (const tenant of tenants) budgets.take(tenant, shape)
+  for (const tenant of tenants) void budgets.take(tenant, shape)
   await world.pass(250)
   expect(world.exchanges).toHaveLength(1)
   expect(world.exchanges[0]).toHaveLength(100)
