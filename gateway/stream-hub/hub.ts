@@ -8,12 +8,13 @@ import { Failure } from '../../shared/failures.ts'
 import type { VisibleFunction } from '../../shared/agentese/visibility.ts'
 import type { RoutedFunction } from '../kong/routes.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
+import { answerStatus } from '../../shared/http/status.ts'
 import { ANSWERS } from '../answers.ts'
 import { createEndpointLookup } from '../endpoint-paths.ts'
 import { closeServer } from '../upstream/close-server.ts'
 import { collectBody, type Body } from '../upstream/collect-body.ts'
 import { readTarget } from '../upstream/request-path.ts'
-import { answerBody, answerFailure, answerJson, passOn, type AnswerHeaders, type Client } from './client.ts'
+import { answerBody, answerFailure, passOn, type AnswerHeaders, type Client } from './client.ts'
 import type { ReadCaller } from './callers.ts'
 import { JobRow } from './ending.ts'
 import { passedHeaders, type Functions } from './functions.ts'
@@ -71,6 +72,10 @@ export function createHub(options: HubOptions): Hub {
     log,
     times: { ...SUBSCRIPTION_TIMES, heartbeatMs, ...options.subscriptionTimes },
   })
+  const status = {
+    dependencies: () => ({ nats: logs.connected }),
+    metrics: () => metrics.render(logs.connected) + subscriptions.renderMetrics(),
+  }
   const findEndpoint = createEndpointLookup(
     catalog.flatMap(({ name, endpoints }) =>
       endpoints.map(({ method, path }) => ({ method, path, function: name })),
@@ -86,15 +91,7 @@ export function createHub(options: HubOptions): Hub {
 
   async function serve(client: Client): Promise<void> {
     const { request, target } = client
-    if (target.path === '/health/live') return answerJson(client, 200, { status: 'ok' })
-    if (target.path === '/metrics') {
-      return answerBody(
-        client,
-        200,
-        { 'content-type': 'text/plain; version=0.0.4' },
-        metrics.render(logs.connected) + subscriptions.renderMetrics(),
-      )
-    }
+    if (answerStatus(request, client.response, status)) return
     const job = request.method === 'GET' ? JOB_STREAM.exec(target.path)?.[1] : undefined
     if (job !== undefined) return serveStream(client, job)
     if (isSubscribe(client)) return subscriptions.open(client)

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import { createHealth } from '../../../gateway/webhooks/reports.ts'
-import { DEFAULT_RETRY_SECONDS, retryDelay } from '../../../gateway/webhooks/schedule.ts'
+import { DEFAULT_RETRY_SECONDS } from '../../../gateway/webhooks/component.ts'
+import { retryDelay } from '../../../gateway/webhooks/schedule.ts'
 import { sees } from '../../../gateway/webhooks/sees.ts'
 import type { KgentsEvent } from '../../../shared/events/event.ts'
 import {
