@@ -18,7 +18,7 @@ import {
   SUBSCRIPTION_CHANGES,
 } from '../../shared/events/webhook.ts'
 import { Failure } from '../../shared/failures.ts'
-import { readDestination } from '../../shared/http/egress.ts'
+import { readDestination } from '../../shared/egress/destination.ts'
 import { newId } from '../../shared/new-id.ts'
 import { listDead, takeDead } from './subscriptions/dead-letters.ts'
 import { buryEvent, disable, noteFailure, noteRecovery } from './subscriptions/reports.ts'

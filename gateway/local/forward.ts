@@ -9,7 +9,7 @@ import { ANSWERS } from '../answers.ts'
 import type { KongService } from '../kong/types.ts'
 import type { Resolve } from '../upstream/addresses.ts'
 import type { Body } from '../upstream/collect-body.ts'
-import { isHopByHop } from '../../shared/http/hop-by-hop.ts'
+import { isHopByHop } from '../../shared/hop-by-hop.ts'
 import type { Exchange } from './plugin.ts'
 import type { Chosen } from './pods.ts'
 

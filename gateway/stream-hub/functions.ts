@@ -5,7 +5,7 @@ import { Agent } from 'undici'
 import { Failure } from '../../shared/failures.ts'
 import { ANSWERS } from '../answers.ts'
 import type { Resolve } from '../upstream/addresses.ts'
-import { isHopByHop } from '../../shared/http/hop-by-hop.ts'
+import { isHopByHop } from '../../shared/hop-by-hop.ts'
 import { hostOf } from '../../shared/http/host-of.ts'
 
 export interface FunctionCall {

@@ -5,7 +5,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { z } from 'zod'
 import { Failure } from '../../shared/failures.ts'
-import type { VisibleFunction } from '../../shared/agentese/visibility.ts'
+import type { VisibleFunction } from '../../shared/contract/visibility.ts'
 import type { RoutedFunction } from '../kong/routes.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 import { answerStatus } from '../../shared/http/status.ts'

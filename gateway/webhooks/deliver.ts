@@ -10,7 +10,7 @@ import {
   type SinkMetadata,
 } from '../../shared/events/webhook.ts'
 import { Failure } from '../../shared/failures.ts'
-import { fencedRequest, type FencedResponse } from '../../shared/http/fenced-request.ts'
+import { fencedRequest, type FencedResponse } from '../../shared/egress/fenced-request.ts'
 
 /** What is read of an answer, for the error that is shown. */
 const EXCERPT_BYTES = 200

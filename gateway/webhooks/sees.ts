@@ -1,6 +1,6 @@
 /** Which events a subscription is told of, of those that its consumer holds. */
 import { catalog } from '../../functions/catalog.ts'
-import { createVisibility, mayBeTold } from '../../shared/agentese/visibility.ts'
+import { createVisibility, mayBeTold } from '../../shared/contract/visibility.ts'
 import type { KgentsEvent } from '../../shared/events/event.ts'
 import { tenantSource } from '../../shared/events/tenant-event.ts'
 import type { SinkMetadata } from '../../shared/events/webhook.ts'

@@ -2,10 +2,10 @@
 import type { JSONWebKeySet } from 'jose'
 import type { Call } from './call.ts'
 import type { FunctionDefinition } from './function.ts'
-import type { FencedRequest, FencedResponse } from '../http/fenced-request.ts'
+import type { FencedRequest, FencedResponse } from '../egress/fenced-request.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { SecretBox } from '../identity/secret-box.ts'
-import type { JobEnd, JobStatus } from '../inference/finish-job.ts'
+import type { JobEnd, JobStatus } from '../jobs/finish-job.ts'
 
 export interface Platform {
   /** All functions, for discovery and dispatch; loaded when somebody first asks. */

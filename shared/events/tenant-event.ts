@@ -3,7 +3,7 @@
  * platform's, the source is marked, the id is kept beside our own, and the tenant is told from the credential alone.
  */
 import { z } from 'zod'
-import { Instant } from '../contract/instant.ts'
+import { Instant } from '../instant.ts'
 import { Failure } from '../failures.ts'
 
 /** What is taken of an event; time and data as they were sent. */

@@ -3,7 +3,8 @@ import { createHash, randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Sql } from 'postgres'
 import { Failure } from '../failures.ts'
-import type { Identity, Tier } from './identity.ts'
+import type { Tier } from '../plans/tiers.ts'
+import type { Identity } from './identity.ts'
 import { permissionsOf, type Role } from './permissions.ts'
 
 const FORM = /^kg_[a-z0-9]{5}_[A-Za-z0-9_-]{43}$/

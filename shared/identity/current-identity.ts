@@ -1,7 +1,8 @@
 /** Who a person is now, for work that was ordered earlier and must not run with rights that are gone. */
 import type { Db } from '../database/database.ts'
 import { Failure } from '../failures.ts'
-import type { Identity, Tier } from './identity.ts'
+import type { Tier } from '../plans/tiers.ts'
+import type { Identity } from './identity.ts'
 import { permissionsOf, type Role } from './permissions.ts'
 
 interface UserRow {

@@ -1,9 +1,7 @@
 /** Who calls, as established from a verified credential and from nothing else. */
 import { z } from 'zod'
+import { TIERS } from '../plans/tiers.ts'
 import { PERMISSIONS, ROLES } from './permissions.ts'
-
-export const TIERS = ['free', 'starter', 'pro', 'team', 'enterprise'] as const
-export type Tier = (typeof TIERS)[number]
 
 export const Identity = z.object({
   tenant: z.uuid(),

@@ -7,7 +7,8 @@ import { LRUCache } from 'lru-cache'
 import { z } from 'zod'
 import { Failure } from '../failures.ts'
 import { newId } from '../new-id.ts'
-import { TIERS, type Identity } from './identity.ts'
+import { TIERS } from '../plans/tiers.ts'
+import type { Identity } from './identity.ts'
 import { PERMISSIONS, ROLES } from './permissions.ts'
 
 const ALGORITHMS = ['EdDSA', 'ES256']

@@ -3,13 +3,13 @@
  * Limits are never switched off, and no request waits long for one.
  */
 import { performance } from 'node:perf_hooks'
-import { TIERS, type Tier } from '../identity/identity.ts'
 import type { Log } from '../telemetry/log.ts'
 import { CIRCUIT_DEFAULTS, CircuitBreaker, type CircuitSettings } from './circuit-breaker.ts'
 import { Leaser, type Outcome } from './leases.ts'
 import { createRedisBucket, type TokenSource } from './redis-bucket.ts'
 import { openRedisRest } from './redis-rest.ts'
-import { RATE_LIMITS } from './tiers.ts'
+import { RATE_LIMITS } from '../plans/rate-limits.ts'
+import { TIERS, type Tier } from '../plans/tiers.ts'
 import { resetOf, shapeOf, type BucketShape } from './token-bucket.ts'
 
 export interface Decision {

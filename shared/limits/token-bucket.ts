@@ -2,7 +2,7 @@
  * A rate limit as two token buckets: one holds the burst and fills by the minute's rate, one holds an hour's requests
  * and fills by the hour's rate. A request takes a token from both or from neither.
  */
-import type { RateLimit } from './tiers.ts'
+import type { RateLimit } from '../plans/rate-limits.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 3_600_000

@@ -10,7 +10,7 @@ import { z } from 'zod'
 import { aspect, type AnyAspect } from '../contract/aspect.ts'
 import type { Accepted, Call } from '../contract/call.ts'
 import type { Db } from '../database/database.ts'
-import { hasTokens } from '../inference/allowance.ts'
+import { hasTokens } from '../plans/allowance.ts'
 import type { Corpus } from './entries.ts'
 import { sketchOf } from './sketch.ts'
 

@@ -12,7 +12,7 @@ import { createDispatcher, DISPATCH_ISSUER } from '../http/dispatch.ts'
 import { createApiKeyLookup } from '../identity/api-keys.ts'
 import { createSecretBox } from '../identity/secret-box.ts'
 import { createSigner, createVerifier } from '../identity/tokens.ts'
-import { endJob } from '../inference/finish-job.ts'
+import { endJob } from '../jobs/finish-job.ts'
 import { createRateLimiter } from '../limits/rate-limiter.ts'
 import { createRecorder } from '../pipeline/recorder.ts'
 import type { Runtime } from '../pipeline/runtime.ts'
@@ -116,7 +116,7 @@ function createPlatform(config: FunctionConfig, loaders: Loaders, runtime: Runti
     dispatch: createDispatcher(signDispatch, callFunction),
     requestOutside: async (request) => {
       // Loaded when it is used: its HTTP client would be half of a cold start.
-      const { fencedRequest } = await import('../http/fenced-request.ts')
+      const { fencedRequest } = await import('../egress/fenced-request.ts')
       return fencedRequest({ ...request, privateAllowed: config.EGRESS_PRIVATE_ALLOWED })
     },
     secretBox: createSecretBox(config.TOOL_SECRET_KEY ?? []),

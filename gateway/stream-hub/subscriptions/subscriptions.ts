@@ -2,7 +2,7 @@
  * Subscriptions at the hub: who may stream is decided by the function `subscribe`, asked with the client's credential;
  * the hub streams, checks each event against what was granted, and takes acknowledgements.
  */
-import { createVisibility, type VisibleFunction } from '../../../shared/agentese/visibility.ts'
+import { createVisibility, type VisibleFunction } from '../../../shared/contract/visibility.ts'
 import { Acks, SUBSCRIPTION_SCOPES } from '../../../shared/events/subscription-stream.ts'
 import { SubscriptionGrant, type SubscriptionTerms } from '../../../shared/events/subscription.ts'
 import { Failure, failureFrom } from '../../../shared/failures.ts'

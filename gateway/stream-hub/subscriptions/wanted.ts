@@ -1,7 +1,7 @@
 /** Which events one subscription is told of; asked for every event, since neither filter nor rights stay as they were. */
 import { LRUCache } from 'lru-cache'
 import { matchesPattern, parsePattern, patternSubjects } from '../../../shared/agentese/pattern.ts'
-import { mayBeTold, type Visibility } from '../../../shared/agentese/visibility.ts'
+import { mayBeTold, type Visibility } from '../../../shared/contract/visibility.ts'
 import type { SubscriptionTerms } from '../../../shared/events/subscription.ts'
 import { withoutOverlap } from './filter-subjects.ts'
 import type { ToldEvent } from './told-event.ts'

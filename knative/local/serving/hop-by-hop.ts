@@ -1,5 +1,5 @@
 /** Passes headers on, except those about one connection. */
-import { isHopByHop } from '../../../shared/http/hop-by-hop.ts'
+import { isHopByHop } from '../../../shared/hop-by-hop.ts'
 
 /** `raw` (name, value, name, value...) without the hop-by-hop headers and those that `connection` names. */
 export function keepEndToEnd(raw: readonly (string | Buffer)[], connection: string | undefined): string[] {

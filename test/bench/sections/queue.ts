@@ -1,5 +1,5 @@
 /** What the queue costs: from the call to the worker, to the first word, and while the model speaks. */
-import { systemPrompt, temperatureOf } from '../../../functions/agentese/soul-persona.ts'
+import { systemPrompt, temperatureOf } from '../../../functions/agentese/self/soul/persona.ts'
 import type { Engine } from '../../../gpu-workers/engines/engine.ts'
 import { openLlamaCpp } from '../../../gpu-workers/engines/llama-cpp.ts'
 import { findDefaultModel } from '../../../knative/local/servers/model.ts'

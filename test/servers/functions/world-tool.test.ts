@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, expect } from 'vitest'
-import { fencedRequest } from '../../../shared/http/fenced-request.ts'
+import { fencedRequest } from '../../../shared/egress/fenced-request.ts'
 import type { Runtime } from '../../../shared/pipeline/runtime.ts'
 import { insertColleague, testWith, type Tenant } from './world.ts'
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { dangerIn } from '../../../functions/agentese/danger-words.ts'
+import { dangerIn } from '../../../functions/agentese/self/soul/danger-words.ts'
 
 const WORDS = [
   'delete',

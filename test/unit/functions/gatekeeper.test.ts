@@ -1,6 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { questionAbout, readVerdict, verdictOnDanger } from '../../../functions/agentese/gatekeeper.ts'
+import {
+  questionAbout,
+  readVerdict,
+  verdictOnDanger,
+} from '../../../functions/agentese/self/soul/gatekeeper.ts'
 
 const GOOD = { recommendation: 'approve', confidence: 0.9, reasoning: 'It is harmless' }
 const read = (verdict: object) => readVerdict(JSON.stringify(verdict))

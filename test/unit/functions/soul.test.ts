@@ -8,8 +8,8 @@ import {
   MODES,
   systemPrompt,
   traitOf,
-} from '../../../functions/agentese/soul-persona.ts'
-import { remarkOf } from '../../../functions/agentese/soul-templates.ts'
+} from '../../../functions/agentese/self/soul/persona.ts'
+import { remarkOf } from '../../../functions/agentese/self/soul/templates.ts'
 
 describe('remarkOf()', () => {
   test.each([

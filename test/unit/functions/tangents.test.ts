@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { inspirationOf, tangentOf } from '../../../functions/agentese/tangents.ts'
+import { inspirationOf, tangentOf } from '../../../functions/agentese/void/serendipity/tangents.ts'
 
 const seed = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
 const threshold = fc.double({ min: 0, max: 1, noNaN: true })

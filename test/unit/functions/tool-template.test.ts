@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Failure } from '../../../shared/failures.ts'
-import { expandTemplate, readTemplate } from '../../../functions/agentese/tool-template.ts'
+import { expandTemplate, readTemplate } from '../../../functions/agentese/world/tool/template.ts'
 
 const TEMPLATE = readTemplate('https://api.example.com/users/{id}/{id}.json?lang={lang}&v=1&q=a{q}')
 

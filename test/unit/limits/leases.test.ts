@@ -2,7 +2,7 @@ import { test as base } from 'vitest'
 import { CIRCUIT_DEFAULTS, CircuitBreaker } from '../../../shared/limits/circuit-breaker.ts'
 import { Leaser, type Outcome } from '../../../shared/limits/leases.ts'
 import type { TokenSource } from '../../../shared/limits/redis-bucket.ts'
-import { RATE_LIMITS } from '../../../shared/limits/tiers.ts'
+import { RATE_LIMITS } from '../../../shared/plans/rate-limits.ts'
 import { shapeOf, TokenBucket } from '../../../shared/limits/token-bucket.ts'
 
 const shape = shapeOf({ ...RATE_LIMITS.pro, perMinute: 60, burst: 200 }) // one token per second: easy to count

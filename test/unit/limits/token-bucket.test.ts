@@ -1,6 +1,6 @@
 import { array, assert, constantFrom, integer, nat, property, record } from 'fast-check'
 import { expect, test } from 'vitest'
-import { RATE_LIMITS } from '../../../shared/limits/tiers.ts'
+import { RATE_LIMITS } from '../../../shared/plans/rate-limits.ts'
 import { resetOf, shapeOf, TokenBucket, waitOf } from '../../../shared/limits/token-bucket.ts'
 
 const free = shapeOf(RATE_LIMITS.free)

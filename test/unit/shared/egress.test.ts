@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { readDestination } from '../../../shared/http/egress.ts'
-import { nextHop, toHeaders } from '../../../shared/http/fenced-hop.ts'
-import { isPublicAddress } from '../../../shared/http/public-address.ts'
+import { readDestination } from '../../../shared/egress/destination.ts'
+import { nextHop, toHeaders } from '../../../shared/egress/fenced-hop.ts'
+import { isPublicAddress } from '../../../shared/egress/public-address.ts'
 
 /** First and last address of ranges that nobody on the Internet has. */
 const INSIDE: [from: string, to: string][] = [

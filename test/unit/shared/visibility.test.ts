@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
 import { parsePattern } from '../../../shared/agentese/pattern.ts'
-import { createVisibility } from '../../../shared/agentese/visibility.ts'
+import { createVisibility } from '../../../shared/contract/visibility.ts'
 
 const look = aspect({
   category: 'P',

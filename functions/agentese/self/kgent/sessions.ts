@@ -1,0 +1,158 @@
+/** Conversations as rows: whose they are, how long they live, and what has been said in them. */
+import { z } from 'zod'
+import type { Call } from '../../../../shared/contract/call.ts'
+import { cutPage } from '../../../../shared/contract/pages.ts'
+import { oneAtATime } from '../../../../shared/database/one-at-a-time.ts'
+import { Failure } from '../../../../shared/failures.ts'
+import type { Tier } from '../../../../shared/plans/tiers.ts'
+import { newId } from '../../../../shared/new-id.ts'
+import { MODES, type Mode } from '../soul/persona.ts'
+
+/** A conversation in which nobody has said anything for so long is over. */
+const IDLE_MINUTES = 30
+/** Conversations that a plan grants a tenant per month; null is without limit. */
+const SESSIONS_PER_MONTH: Record<Tier, number | null> = {
+  free: 10,
+  starter: 100,
+  pro: 500,
+  team: 2000,
+  enterprise: null,
+}
+
+export const SESSION_STATUSES = ['active', 'closed', 'expired'] as const
+
+export const Session = z.strictObject({
+  id: z.uuid(),
+  title: z.string().nullable(),
+  mode: z.enum(MODES),
+  status: z.enum(SESSION_STATUSES),
+  message_count: z.int(),
+  tokens_used: z.int(),
+  last_message_at: z.string().nullable(),
+  created_at: z.string(),
+  expires_at: z.string(),
+})
+export type Session = z.infer<typeof Session>
+
+export const Message = z.strictObject({
+  id: z.uuid(),
+  role: z.enum(['user', 'assistant']),
+  content: z.string(),
+  tokens_in: z.int(),
+  tokens_out: z.int(),
+  model: z.string().nullable(),
+  created_at: z.string(),
+})
+export type Message = z.infer<typeof Message>
+
+interface SessionRow {
+  id: string
+  title: string | null
+  mode: Mode
+  status: 'active' | 'closed'
+  message_count: number
+  tokens_used: number
+  last_message_at: Date | null
+  created_at: Date
+  expires_at: Date
+}
+
+/**
+ * Opens a conversation.
+ *
+ * @throws Failure QUOTA_EXCEEDED where the plan has none left this month
+ */
+export async function openSession(title: string | undefined, mode: Mode, call: Call): Promise<Session> {
+  const { db, identity } = call
+  await checkQuota(call)
+  const [row] = await db<SessionRow[]>`
+    insert into kgent_sessions (id, tenant_id, user_id, title, mode, expires_at)
+    values (${newId()}, ${identity.tenant}, ${identity.user}, ${title ?? null}, ${mode},
+            now() + ${IDLE_MINUTES} * interval '1 minute')
+    returning *`
+  if (row === undefined) throw new TypeError('Cannot open a session: nothing was inserted')
+  return describeSession(row)
+}
+
+async function checkQuota(call: Call): Promise<void> {
+  const { db, identity } = call
+  const limit = SESSIONS_PER_MONTH[identity.tier]
+  if (limit === null) return
+  await oneAtATime('sessions', call)
+  const [row] = await db<{ count: number }[]>`
+    select count(*)::int as count from kgent_sessions where created_at >= date_trunc('month', now(), 'UTC')`
+  if ((row?.count ?? 0) < limit) return
+  throw new Failure('QUOTA_EXCEEDED', `Cannot open a session: plan "${identity.tier}" has ${limit} a month`, {
+    suggestion: 'Go on in an open session, or move to a larger plan',
+    details: { resource: 'sessions', tier: identity.tier, limit },
+  })
+}
+
+/** @throws Failure NOT_FOUND for what is not this person's */
+export async function findSession(id: string, { db, identity }: Call): Promise<Session> {
+  const [row] = await db<SessionRow[]>`
+    select * from kgent_sessions where id = ${id} and user_id = ${identity.user}`
+  if (row !== undefined) return describeSession(row)
+  throw new Failure('NOT_FOUND', `Cannot find session "${id}"`, {
+    suggestion: 'self.kgent.list shows your sessions',
+  })
+}
+
+/** Newest first, and the cursor of the next page. */
+export async function listSessions(limit: number, cursor: string | null, { db, identity }: Call) {
+  const rows = await db<SessionRow[]>`
+    select * from kgent_sessions
+    where user_id = ${identity.user} and (${cursor}::uuid is null or id < ${cursor})
+    order by id desc limit ${limit + 1}`
+  return cutPage(rows.map(describeSession), limit, ({ id }) => id)
+}
+
+export async function closeSession(id: string, call: Call): Promise<Session> {
+  await call.db`
+    update kgent_sessions set status = 'closed' where id = ${id} and user_id = ${call.identity.user}`
+  return findSession(id, call)
+}
+
+/** What was said, newest first, and the cursor of the next page. */
+export async function readMessages(session: string, limit: number, cursor: string | null, { db }: Call) {
+  const rows = await db<(Omit<Message, 'created_at'> & { created_at: Date })[]>`
+    select id, role, content, tokens_in, tokens_out, model, created_at from kgent_messages
+    where session_id = ${session} and (${cursor}::uuid is null or id < ${cursor})
+    order by id desc limit ${limit + 1}`
+  const messages = rows.map((row) => ({ ...row, created_at: row.created_at.toISOString() }))
+  return cutPage(messages, limit, ({ id }) => id)
+}
+
+/** Adds what somebody said, and keeps the conversation alive. */
+export async function say(
+  session: string,
+  said: Pick<Message, 'role' | 'content'> & Partial<Pick<Message, 'tokens_in' | 'tokens_out' | 'model'>>,
+  { db, identity }: Call,
+): Promise<string> {
+  const { role, content, tokens_in = 0, tokens_out = 0, model = null } = said
+  const id = newId()
+  await db`
+    with told as (
+      insert into kgent_messages (id, tenant_id, session_id, role, content, tokens_in, tokens_out, model)
+      values (${id}, ${identity.tenant}, ${session}, ${role}, ${content}, ${tokens_in}, ${tokens_out}, ${model})
+    )
+    update kgent_sessions set message_count = message_count + 1, tokens_used = tokens_used + ${tokens_in + tokens_out},
+      last_message_at = now(), expires_at = now() + ${IDLE_MINUTES} * interval '1 minute'
+    where id = ${session}`
+  return id
+}
+
+function describeSession(row: SessionRow): Session {
+  const { id, title, mode, message_count, tokens_used } = row
+  return {
+    id,
+    title,
+    mode,
+    status: row.status === 'active' && row.expires_at.getTime() < Date.now() ? 'expired' : row.status,
+    message_count,
+    tokens_used,
+    last_message_at: row.last_message_at?.toISOString() ?? null,
+    created_at: row.created_at.toISOString(),
+    expires_at: row.expires_at.toISOString(),
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * What happens to memories while they dream: what was recalled is strengthened, what says the same is merged, what has
+ * faded is demoted, and what was forgotten long ago is gone for good.
+ *
+ * All in one transaction. Recalling itself only looks and writes nothing, so what was recalled is read here, from the
+ * results of the jobs by which questions were understood; `self.memory.reinforce` says it at once.
+ */
+import type { Call } from '../../../../shared/contract/call.ts'
+import { Failure } from '../../../../shared/failures.ts'
+import { findSame, readEmbedded } from '../../../../shared/recall/alike.ts'
+import { dropEntries, hideEntries, tagEntry } from '../../../../shared/recall/entries.ts'
+import { columns, MEMORIES, MOST_TAGS, strengthen, type MemoryRow, type Recalled } from './rows.ts'
+
+/** Cosine from which two memories say the same. */
+const SAME = 0.95
+/** Relevance below which a memory falls asleep, and below which a sleeping one loses detail. */
+const DROWSY = 0.3
+const FADING = 0.1
+/** Days for which what was forgotten can be restored. */
+export const COMPOST_DAYS = 30
+
+export interface Consolidation {
+  dreaming_count: number
+  demoted_count: number
+  merged_count: number
+  strengthened_count: number
+  composted_count: number
+}
+
+/**
+ * Consolidates the memories of this person, as far as that was not done before.
+ *
+ * @throws Failure STATE_CONFLICT while that is being done already
+ */
+export async function consolidate(call: Call): Promise<Consolidation> {
+  await beginDream(call)
+  const since = await lastConsolidation(call)
+  const strengthened_count = await strengthen(call, await recalledSince(call, since))
+  const dreaming_count = await fallAsleep(call)
+  const merged_count = await merge(call, since)
+  const demoted_count = await demote(call)
+  const composted_count = await compost(call)
+  await call.db`
+    insert into memory_consolidations (tenant_id, user_id, at)
+    values (${call.identity.tenant}, ${call.identity.user}, clock_timestamp())
+    on conflict (tenant_id, user_id) do update set at = excluded.at`
+  return { dreaming_count, demoted_count, merged_count, strengthened_count, composted_count }
+}
+
+/** When this person's memories were consolidated last; the beginning of time where they never were. */
+export async function lastConsolidation({ db, identity }: Call): Promise<Date> {
+  const [row] = await db<{ at: Date }[]>`
+    select at from memory_consolidations where user_id = ${identity.user}`
+  return row?.at ?? new Date(0)
+}
+
+/** Whether this person's memories are being consolidated now. */
+export async function isConsolidating(call: Call): Promise<boolean> {
+  const [row] = await call.db<{ free: boolean }[]>`
+    select pg_try_advisory_xact_lock_shared(${dreamLock(call)}) as free`
+  return row?.free === false
+}
+
+/** @throws Failure STATE_CONFLICT while this person's memories are being consolidated already */
+async function beginDream(call: Call): Promise<void> {
+  const [row] = await call.db<{ free: boolean }[]>`
+    select pg_try_advisory_xact_lock(${dreamLock(call)}) as free`
+  if (row?.free === true) return
+  throw new Failure('STATE_CONFLICT', 'Cannot consolidate: your memories are dreaming already', {
+    suggestion: 'Wait until the consolidation that is under way is done',
+  })
+}
+
+function dreamLock({ db, identity }: Call) {
+  return db`hashtextextended(${`dream/${identity.tenant}/${identity.user}`}, 0)`
+}
+
+async function recalledSince({ db, identity }: Call, since: Date): Promise<Recalled[]> {
+  return db<Recalled[]>`
+    select hit->>'id' as id, count(*)::int as times, to_json(max(finished_at))#>>'{}' as at
+    from jobs, json_array_elements(result->'results') hit
+    where path = 'self.memory.recall' and status = 'completed' and user_id = ${identity.user} and finished_at > ${since}
+    group by 1`
+}
+
+/** What sleeps dreams until the end; it cannot be read meanwhile. */
+async function fallAsleep({ db, identity }: Call): Promise<number> {
+  const rows = await db`
+    update memories set lifecycle = 'dreaming' where user_id = ${identity.user} and lifecycle = 'dormant'`
+  return rows.count
+}
+
+/** Merges what says the same into the one that is cherished, else recalled most, else oldest. */
+async function merge(call: Call, since: Date): Promise<number> {
+  const { db, identity } = call
+  const embedded = await readEmbedded(db, MEMORIES, identity.user, since)
+  const bySubject = new Map(embedded.map((each) => [each.subject, each]))
+  const order = await db<{ id: string; cherished: boolean }[]>`
+    select id, cherished from memories where user_id = ${identity.user} and lifecycle in ('active', 'dreaming')
+    order by cherished desc, access_count desc, captured_at, id`
+  const entries = order.flatMap(({ id, cherished: fixed }) => {
+    const entry = bySubject.get(id)
+    return entry === undefined ? [] : [{ ...entry, fixed }]
+  })
+  let merged = 0
+  for (const [kept, gone] of await findSame(entries, SAME)) merged += await mergeInto(call, kept, gone)
+  return merged
+}
+
+/** Gives one memory what the others had, and composts them. */
+async function mergeInto(
+  { db, identity }: Call,
+  keptId: string,
+  goneIds: readonly string[],
+): Promise<number> {
+  const rows = await db<MemoryRow[]>`
+    select ${columns(db)} from memories m
+    where m.user_id = ${identity.user} and m.lifecycle in ('active', 'dreaming')
+      and m.id in (select jsonb_array_elements_text(${db.json([keptId, ...goneIds])})::uuid)
+    order by m.id for update`
+  const kept = rows.find(({ id }) => id === keptId)
+  // Somebody may have cherished or forgotten one of them since they were compared.
+  const gone = rows.filter(({ id, cherished }) => id !== keptId && !cherished)
+  if (kept === undefined || gone.length === 0) return 0
+  const all = [kept, ...gone]
+  const tags = [...new Set(all.flatMap((each) => each.tags))].slice(0, MOST_TAGS)
+  const most = (of: (row: MemoryRow) => number) => Math.max(...all.map(of))
+  await db`
+    update memories set tags = ${db.json(tags)}, access_count = ${all.reduce((sum, each) => sum + each.access_count, 0)},
+      relevance = ${most((each) => each.relevance)}, relevant_at = now(), resolution = ${most((each) => each.resolution)},
+      lifecycle = ${all.some(({ lifecycle }) => lifecycle === 'active') ? 'active' : kept.lifecycle}
+    where id = ${kept.id}`
+  const ids = gone.map(({ id }) => id)
+  await db`
+    update memories set lifecycle = 'composting', forgotten_at = now(),
+      metadata = metadata || ${db.json({ merged_into: kept.id })}
+    where user_id = ${identity.user} and id in (select jsonb_array_elements_text(${db.json(ids)})::uuid)`
+  await hideEntries(db, MEMORIES, identity.user, ids, true)
+  await tagEntry(db, MEMORIES, identity.user, kept.id, tags)
+  return gone.length
+}
+
+/** Ends the dream: dreaming ones sleep on, with less detail where they have faded; drowsy ones fall asleep. */
+async function demote({ db, identity }: Call): Promise<number> {
+  const [row] = await db<{ demoted: number }[]>`
+    with woken as (
+      update memories m set lifecycle = 'dormant',
+        resolution = case when relevance_now(m) < ${FADING} then m.resolution / 2 else m.resolution end
+      where m.user_id = ${identity.user} and m.lifecycle = 'dreaming'
+      returning new.resolution < old.resolution as demoted
+    ), drowsy as (
+      update memories m set lifecycle = 'dormant'
+      where m.user_id = ${identity.user} and m.lifecycle = 'active' and relevance_now(m) < ${DROWSY} and not m.cherished
+      returning true as demoted
+    )
+    select count(*) filter (where demoted)::int as demoted
+    from (select demoted from woken union all select demoted from drowsy)`
+  return row?.demoted ?? 0
+}
+
+async function compost({ db, identity }: Call): Promise<number> {
+  const rows = await db<{ id: string }[]>`
+    delete from memories where user_id = ${identity.user} and lifecycle = 'composting'
+      and forgotten_at < now() - make_interval(days => ${COMPOST_DAYS}) returning id`
+  const ids = rows.map(({ id }) => id)
+  await dropEntries(db, MEMORIES, identity.user, ids)
+  return rows.length
+}

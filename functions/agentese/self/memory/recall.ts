@@ -1,0 +1,153 @@
+/**
+ * Recall: memories by what they say, and by what they mean where that is embedded. It looks and changes nothing, so it does
+ * not strengthen what it finds.
+ */
+import { z } from 'zod'
+import type { Accepted, Call } from '../../../../shared/contract/call.ts'
+import { aspect } from '../../../../shared/contract/define-node.ts'
+import { countEntries } from '../../../../shared/recall/entries.ts'
+import { canEmbed, estimateTokens, keepIndexingFromLook } from '../../../../shared/recall/indexing.ts'
+import { keepMeaning, meaningOf } from '../../../../shared/recall/questions.ts'
+import { search, type ModelVector } from '../../../../shared/recall/search.ts'
+import { findMemory, Lifecycle, MEMORIES, readMemories, Tags } from './rows.ts'
+import { detailAt, inDetail, textOfResult } from './text.ts'
+
+const LONGEST_QUERY = 1000
+
+const RecallInput = z
+  .strictObject({
+    query: z.string().trim().min(1).max(LONGEST_QUERY).optional(),
+    id: z.uuid().optional(),
+    /** The result of the stage before, as a query. */
+    input: z.unknown().optional(),
+    limit: z.int().min(1).max(100).default(5),
+    /** The least similarity, 0 to 1. Small models give 0.3 for what belongs together in other words. */
+    threshold: z.number().min(0).max(1).default(0.2),
+    tags: Tags.default([]),
+    mode: z.enum(['hybrid', 'keyword']).default('hybrid'),
+  })
+  .refine(
+    ({ query, id, input }) => id !== undefined || queryOf({ query, input }) !== '',
+    'say a query or an id',
+  )
+type RecallInput = z.infer<typeof RecallInput>
+
+const Recalled = z.strictObject({
+  results: z.array(
+    z.strictObject({
+      id: z.uuid(),
+      summary: z.string(),
+      similarity: z.number().min(0).max(1),
+      relevance: z.number().min(0).max(1),
+      lifecycle: Lifecycle,
+      tags: z.array(z.string()),
+      captured_at: z.string(),
+      /** What the question and the memory have in common. */
+      by: z.array(z.enum(['words', 'meaning'])),
+    }),
+  ),
+  count: z.int().min(0),
+  /** How it was looked for: `keyword` also where nothing is embedded, or where there is no model. */
+  mode: z.enum(['hybrid', 'keyword', 'id']),
+  /** Memories that cannot be found by meaning yet. */
+  waiting: z.int().min(0),
+})
+
+export const ENGRAM = {
+  path: 'self.memory.engram',
+  input: { content: 'The staging database ran out of disk space on Tuesday', tags: ['ops'] },
+}
+export const recallAspect = aspect({
+  category: 'P',
+  summary: 'Find memories by what they say and mean, or one by its id',
+  effects: ['reads:memory_crystals', 'calls:embedder', 'charges:tokens'],
+  cost: () => ({ tokens: 50 }),
+  input: RecallInput,
+  output: Recalled,
+  examples: [
+    { summary: 'In other words', input: { query: 'which server had no storage left' }, given: [ENGRAM] },
+    { summary: 'By its words alone', input: { query: 'disk space', mode: 'keyword' }, given: [ENGRAM] },
+  ],
+  async handle(input, call) {
+    if (input.id !== undefined) return recallById(input.id, call)
+    const { db, identity } = call
+    const { embedded, waiting } = await countEntries(db, MEMORIES, identity.user)
+    if (input.mode === 'keyword') return recallByText(input, call, waiting)
+    if (waiting > 0) await keepIndexingFromLook(call, MEMORIES)
+    const known = meaningOf(identity.tenant, queryOf(input))
+    if (embedded === 0 || known !== undefined) return recallByText(input, call, waiting, known)
+    return (await askForMeaning(input, call)) ?? recallByText(input, call, waiting)
+  },
+  async complete({ input, vectors: [vector], model }, call) {
+    const { db, identity } = call
+    const { waiting } = await countEntries(db, MEMORIES, identity.user)
+    if (vector === undefined) return recallByText(input, call, waiting)
+    const meaning = { model, vector }
+    keepMeaning(identity.tenant, queryOf(input), meaning)
+    return recallByText(input, call, waiting, meaning)
+  },
+  // Without what it means, there are still its words.
+  async recover({ input }, call) {
+    const { waiting } = await countEntries(call.db, MEMORIES, call.identity.user)
+    return recallByText(input, call, waiting)
+  },
+})
+
+function queryOf({ query, input }: { query?: string | undefined; input?: unknown }): string {
+  if (query !== undefined) return query
+  return input === undefined ? '' : textOfResult(input).slice(0, LONGEST_QUERY).toWellFormed().trim()
+}
+
+async function recallById(id: string, call: Call): Promise<z.infer<typeof Recalled>> {
+  await findMemory(call, id)
+  const results = await showHits([{ subject: id, similarity: 1, by: [] }], call)
+  return { results, count: results.length, mode: 'id', waiting: 0 }
+}
+
+async function recallByText(
+  input: RecallInput,
+  call: Call,
+  waiting: number,
+  meaning?: ModelVector,
+): Promise<z.infer<typeof Recalled>> {
+  const { tags, limit, threshold } = input
+  const owner = call.identity.user
+  const hits = await search(call.db, MEMORIES, {
+    owner,
+    text: queryOf(input),
+    meaning,
+    tags,
+    limit,
+    threshold,
+  })
+  const results = await showHits(hits, call)
+  return { results, count: results.length, mode: meaning === undefined ? 'keyword' : 'hybrid', waiting }
+}
+
+async function showHits(
+  hits: readonly { subject: string; similarity: number; by: ('words' | 'meaning')[] }[],
+  call: Call,
+) {
+  const rows = await readMemories(
+    call,
+    hits.map(({ subject }) => subject),
+  )
+  const bySubject = new Map(hits.map((hit) => [hit.subject, hit]))
+  return rows.map(({ id, content, resolution, relevance, lifecycle, tags, captured_at }) => ({
+    id,
+    summary: inDetail(content, detailAt(Math.min(resolution, 0.49))),
+    similarity: bySubject.get(id)?.similarity ?? 0,
+    relevance,
+    lifecycle,
+    tags,
+    captured_at: captured_at.toISOString(),
+    by: bySubject.get(id)?.by ?? [],
+  }))
+}
+
+/** Asks what the query means; undefined where no model can be had, or where the plan has no tokens left. */
+async function askForMeaning(input: RecallInput, call: Call): Promise<Accepted | undefined> {
+  const text = queryOf(input)
+  if (!(await canEmbed(call, [{ text }]))) return undefined
+  return call.infer({ texts: [text], estimateTokens: estimateTokens([{ text }]) })
+}

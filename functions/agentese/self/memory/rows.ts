@@ -1,0 +1,159 @@
+/**
+ * A person's memories as rows. Every query names the person: row-level security keeps tenants apart, and within one
+ * nobody sees another's memories, admins included.
+ */
+import { z } from 'zod'
+import type { Call } from '../../../../shared/contract/call.ts'
+import { cutPage } from '../../../../shared/contract/pages.ts'
+import type { Db } from '../../../../shared/database/database.ts'
+import { Failure } from '../../../../shared/failures.ts'
+import type { Corpus } from '../../../../shared/recall/entries.ts'
+import { detailAt, inDetail } from './text.ts'
+
+export const MEMORIES: Corpus = { kind: 'memory', node: 'self.memory' }
+
+/** Memories of one person, those that are composting among them. */
+export const MOST_MEMORIES = 20_000
+/** Tags of one memory. */
+export const MOST_TAGS = 32
+export const Tag = z.string().trim().min(1).max(64)
+export const Tags = z.array(Tag).max(MOST_TAGS)
+
+const LIFECYCLES = ['active', 'dormant', 'dreaming', 'composting'] as const
+export const Lifecycle = z.enum(LIFECYCLES)
+
+export interface MemoryRow {
+  id: string
+  content: string
+  tags: string[]
+  source_type: string
+  source_ref: string | null
+  metadata: Record<string, unknown>
+  causal_parent: string | null
+  lifecycle: (typeof LIFECYCLES)[number]
+  resolution: number
+  /** As it is now, with what decayed. */
+  relevance: number
+  cherished: boolean
+  access_count: number
+  last_accessed: Date | null
+  captured_at: Date
+}
+
+/** A memory as its owner sees it: at a low resolution, a summary or a title is what is shown of it. */
+export const MemoryView = z.strictObject({
+  id: z.uuid(),
+  content: z.string(),
+  detail: z.enum(['text', 'summary', 'title']),
+  tags: z.array(z.string()),
+  source_type: z.string(),
+  source_ref: z.string().nullable(),
+  metadata: z.record(z.string(), z.unknown()),
+  causal_parent: z.uuid().nullable(),
+  lifecycle: Lifecycle,
+  resolution: z.number().min(0).max(1),
+  relevance: z.number().min(0).max(1),
+  cherished: z.boolean(),
+  access_count: z.int().min(0),
+  last_accessed: z.string().nullable(),
+  captured_at: z.string(),
+})
+
+export function viewOf(row: MemoryRow): z.infer<typeof MemoryView> {
+  const detail = detailAt(row.resolution)
+  return {
+    ...row,
+    content: inDetail(row.content, detail),
+    detail,
+    last_accessed: row.last_accessed?.toISOString() ?? null,
+    captured_at: row.captured_at.toISOString(),
+  }
+}
+
+/** What is read of a memory. */
+export function columns(db: Db) {
+  return db`m.id, m.content, m.tags, m.source_type, m.source_ref, m.metadata, m.causal_parent, m.lifecycle,
+    m.resolution, relevance_now(m) as relevance, m.cherished, m.access_count, m.last_accessed, m.captured_at`
+}
+
+/**
+ * One memory of this person, locked where it is to be changed.
+ *
+ * @throws Failure NOT_FOUND where this person has no such memory
+ */
+export async function findMemory({ db, identity }: Call, id: string, lock = false): Promise<MemoryRow> {
+  const [row] = await db<MemoryRow[]>`
+    select ${columns(db)} from memories m where m.id = ${id} and m.user_id = ${identity.user}
+    ${lock ? db`for update` : db``}`
+  if (row !== undefined) return row
+  throw new Failure('NOT_FOUND', `Cannot find memory "${id}": you have none of that id`, {
+    suggestion: 'self.memory.recent lists your memories',
+  })
+}
+
+export interface Page {
+  limit: number
+  cursor?: string | undefined
+  tag?: string | undefined
+  lifecycle?: (typeof LIFECYCLES)[number] | undefined
+}
+
+/** Memories newest first; without a lifecycle, those that can be recalled. */
+export async function listMemories(
+  { db, identity }: Call,
+  { limit, cursor = '', tag, lifecycle }: Page,
+): Promise<{ page: MemoryRow[]; next_cursor: string | null }> {
+  const rows = await db<MemoryRow[]>`
+    select ${columns(db)} from memories m
+    where m.user_id = ${identity.user}
+      and ${lifecycle === undefined ? db`m.lifecycle in ('active', 'dormant')` : db`m.lifecycle = ${lifecycle}`}
+      and ${tag === undefined ? db`true` : db`m.tags @> ${db.json([tag])}`}
+      and ${
+        cursor === ''
+          ? db`true`
+          : db`(m.captured_at, m.id) < (select captured_at, id from memories where id = ${cursor} and user_id = ${identity.user})`
+      }
+    order by m.captured_at desc, m.id desc limit ${limit + 1}`
+  return cutPage(rows, limit, ({ id }) => id)
+}
+
+/** Memories by id, in the order of `ids`; those that cannot be read now are left out. */
+export async function readMemories({ db, identity }: Call, ids: readonly string[]): Promise<MemoryRow[]> {
+  const rows = await db<MemoryRow[]>`
+    select ${columns(db)} from memories m
+    where m.user_id = ${identity.user} and m.lifecycle in ('active', 'dormant')
+      and m.id in (select jsonb_array_elements_text(${db.json([...ids])})::uuid)`
+  const byId = new Map(rows.map((row) => [row.id, row]))
+  return ids.flatMap((id) => byId.get(id) ?? [])
+}
+
+/** What recalling adds to a memory's relevance and resolution, each time. */
+const REINFORCEMENT = 0.2
+
+/** A memory that was recalled; how often and when last. */
+export interface Recalled {
+  id: string
+  times: number
+  at: string
+}
+
+/** Makes memories that were recalled active, more relevant and clearer again; answers how many. */
+export async function strengthen({ db, identity }: Call, recalled: readonly Recalled[]): Promise<number> {
+  if (recalled.length === 0) return 0
+  const rows = await db`
+    update memories m set lifecycle = 'active', access_count = m.access_count + r.times,
+      last_accessed = greatest(m.last_accessed, r.at), relevant_at = now(),
+      relevance = least(1, relevance_now(m) + ${REINFORCEMENT}::real * r.times),
+      resolution = least(1, m.resolution + ${REINFORCEMENT}::real * r.times)
+    from jsonb_to_recordset(${db.json(recalled as never)}) as r(id uuid, times integer, at timestamptz)
+    where m.id = r.id and m.user_id = ${identity.user} and m.lifecycle in ('active', 'dormant')`
+  return rows.count
+}
+
+/** How many memories a tenant's people have, by lifecycle: what the past keeps of `self.memory`, and nothing of any. */
+export async function countOfTenant(db: Db): Promise<Record<string, number>> {
+  const rows = await db<{ lifecycle: string; count: number }[]>`
+    select lifecycle, count(*)::int as count from memories group by lifecycle`
+  const counts = Object.fromEntries(rows.map(({ lifecycle, count }) => [lifecycle, count]))
+  return Object.fromEntries(LIFECYCLES.map((lifecycle) => [lifecycle, counts[lifecycle] ?? 0]))
+}

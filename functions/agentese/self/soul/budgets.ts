@@ -1,0 +1,50 @@
+/** How much a dialogue may use up: from a ready answer to a long one. A plan bounds what may be chosen. */
+import type { Call } from '../../../../shared/contract/call.ts'
+import { Failure } from '../../../../shared/failures.ts'
+import { periodOf, reserveTokens, settleTokens } from '../../../../shared/plans/allowance.ts'
+import { TIERS, type Tier } from '../../../../shared/plans/tiers.ts'
+import type { Identity } from '../../../../shared/identity/identity.ts'
+
+export const BUDGET_TIERS = ['dormant', 'whisper', 'dialogue', 'deep'] as const
+export type BudgetTier = (typeof BUDGET_TIERS)[number]
+
+interface Budget {
+  /** Longest reply of a model, in tokens; 0 asks none. */
+  replyTokens: number
+  /** Tokens that one call is expected to use up, prompt and reply. */
+  estimate: number
+  plans: readonly Tier[]
+}
+
+/** What a whisper is billed, whatever it says. */
+const WHISPER_TOKENS = 50
+
+export const BUDGETS: Record<BudgetTier, Budget> = {
+  dormant: { replyTokens: 0, estimate: 0, plans: TIERS },
+  whisper: { replyTokens: 0, estimate: WHISPER_TOKENS, plans: TIERS },
+  dialogue: { replyTokens: 120, estimate: 500, plans: TIERS },
+  deep: { replyTokens: 500, estimate: 1000, plans: ['team', 'enterprise'] },
+}
+
+/** @throws Failure TIER_REQUIRED where the caller's plan does not have that budget */
+export function checkBudget(budget: BudgetTier, { tier }: Identity): void {
+  const { plans } = BUDGETS[budget]
+  if (plans.includes(tier)) return
+  throw new Failure('TIER_REQUIRED', `Cannot use budget "${budget}": plan "${tier}" does not have it`, {
+    suggestion: `Choose a smaller budget, or move to plan ${plans.join(' or ')}`,
+    available: BUDGET_TIERS.filter((name) => BUDGETS[name].plans.includes(tier)),
+    details: { tier, plans },
+  })
+}
+
+/**
+ * Bills tokens that were used up at once, without a model.
+ *
+ * @throws Failure QUOTA_EXCEEDED where the plan has too few left
+ */
+export async function billAtOnce(tokens: number, { db, identity, charge }: Call): Promise<void> {
+  const period = periodOf(new Date())
+  await reserveTokens(db, identity, tokens, period)
+  await settleTokens(db, tokens, tokens, period)
+  charge('tokens', tokens)
+}

@@ -1,0 +1,67 @@
+/**
+ * The tenant's pool of chance. It starts full, never holds less than nothing or more than at the start, and grows by
+ * what is given back alone, never with time.
+ */
+import { randomInt } from 'node:crypto'
+import type { Call } from '../../../../shared/contract/call.ts'
+import { Failure } from '../../../../shared/failures.ts'
+
+/** What a pool holds at the start, and at most. */
+export const INITIAL = 100
+
+interface Pool {
+  initial: number
+  remaining: number
+}
+
+/** To be told, so without the last digits of sums of fractions. A pool that nobody has drawn from is full. */
+export async function poolOf(db: Call['db']): Promise<Pool> {
+  const [pool] = await db<Pool[]>`
+    select initial, round(remaining::numeric, 12)::float8 as remaining from entropy_pools`
+  return pool ?? { initial: INITIAL, remaining: INITIAL }
+}
+
+/** An even number from 0 up to 1. */
+export function drawSeed(): number {
+  return randomInt(2 ** 47) / 2 ** 47
+}
+
+/**
+ * Takes `amount` out and charges it, in one statement, so that two draws never share the last drop.
+ *
+ * @throws Failure ENTROPY_EXHAUSTED where less than that is left
+ */
+export async function drawEntropy(amount: number, { db, identity, charge }: Call): Promise<void> {
+  const drawn = await db`
+    insert into entropy_pools (tenant_id, remaining) values (${identity.tenant}, ${INITIAL - amount})
+    on conflict (tenant_id) do update set remaining = entropy_pools.remaining - ${amount}::float8
+      where entropy_pools.remaining >= ${amount}::float8
+    returning remaining`
+  if (drawn.length === 0) throw exhausted(amount, await poolOf(db))
+  charge('entropy', amount)
+}
+
+function exhausted(amount: number, { remaining }: Pool): Failure {
+  return new Failure('ENTROPY_EXHAUSTED', `Cannot sip ${amount}: only ${remaining} is left`, {
+    suggestion:
+      'Sip less, pour an unused grant back with void.entropy.pour, or tithe with void.gratitude.tithe',
+    details: { remaining },
+  })
+}
+
+/**
+ * Puts up to `amount` back, as far as the pool has room, and credits what went in.
+ *
+ * @returns what the pool holds then, and by how much it grew
+ */
+export async function regrow(
+  amount: number,
+  { db, charge }: Call,
+): Promise<{ remaining: number; regrown: number }> {
+  const [pool] = await db<{ remaining: number; regrown: number }[]>`
+    update entropy_pools set remaining = least(initial, remaining + ${amount}::float8)
+    returning new.remaining, new.remaining - old.remaining as regrown`
+  const { remaining, regrown } = pool ?? { remaining: INITIAL, regrown: 0 }
+  charge('entropy', -regrown)
+  return { remaining, regrown }
+}

@@ -1,0 +1,240 @@
+/**
+ * A composition whose stages may ask a model: a job that goes on by event, one stage at a time. What is done is in the
+ * database, and a stage is dispatched under a key that names it, so any process may die at any time: the event comes
+ * again, the stage answers what it has answered before, and the composition goes on.
+ */
+import { v5 as uuidv5 } from 'uuid'
+import { z } from 'zod'
+import { Accepted, type Call } from '../../../shared/contract/call.ts'
+import { subscription } from '../../../shared/contract/define-operation.ts'
+import type { Tick } from '../../../shared/contract/function.ts'
+import { Failure, type FailureCode } from '../../../shared/failures.ts'
+import { periodOf } from '../../../shared/plans/allowance.ts'
+import { JobCall } from '../../../shared/jobs/queue-job.ts'
+import { newId } from '../../../shared/new-id.ts'
+import { formatTraceparent, readTraceparent } from '../../../shared/telemetry/trace.ts'
+import {
+  endedStage,
+  failedStage,
+  isOver,
+  previousOf,
+  resultOf,
+  runStage,
+  type StageResult,
+} from './composition.ts'
+import type { CompositionMode, Plan, Stage } from './composition-plan.ts'
+
+/** Attempts at a stage whose function cannot be reached. */
+const MOST_ATTEMPTS = 6
+/** Namespace of job ids that follow from an `Idempotency-Key`. */
+const KEYED = '4f8f6a3e-2f6c-4b7e-9a43-6d6f3c9be0a1'
+
+const CONTINUE = 'io.kgents.composition.continue'
+
+interface CompositionRow {
+  id: string
+  expression: string
+  stages: Stage[]
+  mode: CompositionMode
+  results: StageResult[]
+  position: number
+  attempts: number
+  stage_job: string | null
+  stage_started_at: Date
+  created_at: Date
+  status: string
+  call: unknown
+}
+
+/**
+ * Begins a composition as a job; a repetition under the same key finds the job that it began before.
+ *
+ * @throws Failure IDEMPOTENCY_MISMATCH where the key stands for another composition
+ */
+export async function beginComposition(plan: Plan, input: unknown, call: Call): Promise<Accepted> {
+  const { identity, idempotencyKey, trace } = call
+  const id =
+    idempotencyKey === undefined
+      ? newId()
+      : uuidv5(JSON.stringify([identity.tenant, identity.user, idempotencyKey]), KEYED)
+  const jobCall: JobCall = {
+    identity,
+    endpoint: 'logos.compose',
+    archetype: plan.archetype ?? '',
+    input,
+    traceparent: formatTraceparent(trace),
+    startedAt: Date.now(),
+    reservedTokens: 0,
+    period: periodOf(new Date()),
+  }
+  return call.transact('write', async (inner) => {
+    const { db, emit } = inner
+    const begun = await db`
+      insert into jobs (id, tenant_id, user_id, function, path, call, status, started_at)
+      values (${id}, ${identity.tenant}, ${identity.user}, 'logos', ${plan.expression}, ${db.json(jobCall as never)}, 'running', now())
+      on conflict do nothing returning id`
+    if (begun.length === 0) return begunBefore(id, plan, jobCall, inner)
+    await db`
+      insert into compositions (id, tenant_id, expression, stages, mode)
+      values (${id}, ${identity.tenant}, ${plan.expression}, ${db.json(plan.stages as never)}, ${plan.mode})`
+    emit(CONTINUE, { composition: id })
+    return new Accepted(id, 'running')
+  })
+}
+
+/** The job that the same composition has become, under the same key. */
+async function begunBefore(
+  id: string,
+  plan: Plan,
+  { archetype }: JobCall,
+  { db, repeats }: Call,
+): Promise<Accepted> {
+  const [job] = await db<{ status: string }[]>`
+    select j.status from jobs j join compositions c on c.id = j.id
+    where j.id = ${id} and c.expression = ${plan.expression} and c.mode = ${plan.mode}
+      and c.stages = ${db.json(plan.stages as never)} and j.call ->> 'archetype' = ${archetype}`
+  if (job !== undefined) {
+    repeats()
+    return new Accepted(id, job.status)
+  }
+  throw new Failure('IDEMPOTENCY_MISMATCH', 'Cannot repeat a composition: that key stands for another one', {
+    suggestion: 'Use a new Idempotency-Key for a new request',
+  })
+}
+
+export const compositionSubscriptions = [
+  subscription({
+    name: 'continue',
+    attributes: { type: CONTINUE },
+    data: z.object({ composition: z.uuid() }),
+    transaction: false,
+    handle: ({ composition }, call) => continueComposition(composition, call),
+  }),
+  subscription({
+    name: 'stage-ended',
+    attributes: { type: 'io.kgents.composition.stage-ended' },
+    data: z.object({ composition: z.uuid(), job: z.uuid() }),
+    handle: ({ composition, job }, call) => takeStageJob(composition, job, call),
+  }),
+]
+
+/** Gives the word again to compositions that wait for none: theirs was lost on its way. */
+export const compositionTick: Tick = {
+  tenants: 'tenants_with_stalled_compositions',
+  async handle({ db, emit }) {
+    const stalled = await db<{ id: string }[]>`select id from stalled_compositions`
+    for (const { id } of stalled) emit(CONTINUE, { composition: id })
+  },
+}
+
+/** Dispatches the stage that is next, unless its job is under way. */
+async function continueComposition(id: string, call: Call): Promise<void> {
+  const state = await call.transact('read', (inner) => load(id, inner))
+  if (state === undefined || state.status !== 'running') return
+  const { position, stage_job: job } = state
+  if (job !== null) return call.transact('write', (inner) => takeStageJob(id, job, inner))
+  const stage = state.stages[position]
+  if (stage === undefined) return
+  const { identity, archetype, traceparent } = JobCall.parse(state.call)
+  const outcome = await runStage(
+    {
+      stage,
+      archetype: archetype === '' ? undefined : archetype,
+      previous: previousOf(state.results),
+      idempotencyKey: `${id}:${position}`,
+      parent: id,
+    },
+    call.platform,
+    { identity, trace: readTraceparent(traceparent), signal: call.signal },
+  )
+  if (outcome.kind === 'job') {
+    await call.transact('write', (inner) => followStage(id, position, outcome.job, inner))
+    return
+  }
+  const { result, failure } = outcome
+  if (failure?.retry === true && state.attempts + 1 < MOST_ATTEMPTS) {
+    await call.transact(
+      'write',
+      ({ db }) => db`update compositions set attempts = attempts + 1 where id = ${id}`,
+    )
+    throw failure
+  }
+  await call.transact('write', (inner) => advance(id, position, result, inner))
+}
+
+/**
+ * Notes the job that the stage at `position` is, so that its end is waited for. The job may have ended before anybody
+ * could wait, and the composition may have been cancelled: then nobody wants the job any more.
+ */
+async function followStage(id: string, position: number, job: string, call: Call): Promise<void> {
+  const state = await load(id, call, 'lock')
+  if (state === undefined || state.position !== position) return
+  if (state.status !== 'running') {
+    await call.platform.endJob({ job, how: 'cancelled' }, call)
+    return
+  }
+  await call.db`update compositions set stage_job = ${job} where id = ${id}`
+  await takeStageJob(id, job, call)
+}
+
+/** Takes the end of the job that the present stage is; of any other job, it is no concern. */
+async function takeStageJob(id: string, job: string, call: Call): Promise<void> {
+  const state = await load(id, call, 'lock')
+  if (state?.stage_job !== job) return
+  const { position, stages } = state
+  const stage = stages[position]
+  const [row] = await call.db<StageJobRow[]>`
+    select status, result, error, charges, finished_at from jobs where id = ${job}`
+  if (stage === undefined || row === undefined || row.status === 'queued' || row.status === 'running') return
+  const durationMs = (row.finished_at?.getTime() ?? Date.now()) - state.stage_started_at.getTime()
+  const ended =
+    row.status === 'completed'
+      ? endedStage(stage, row.result, row.charges ?? {}, durationMs)
+      : failedStage(stage, row.error ?? { code: 'CANCELLED', message: 'The job was cancelled' }, durationMs)
+  await advance(id, position, { ...ended, job }, call)
+}
+
+interface StageJobRow {
+  status: string
+  result: unknown
+  error: { code: string; message: string } | null
+  charges: Record<string, number> | null
+  finished_at: Date | null
+}
+
+/** Notes the result of the stage at `position`, once, and goes on or ends. */
+async function advance(id: string, position: number, result: StageResult, call: Call): Promise<void> {
+  const state = await load(id, call, 'lock')
+  if (state === undefined || state.position !== position || state.status !== 'running') return
+  const { db } = call
+  const results = [...state.results, result]
+  await db`
+    update compositions set results = ${db.json(results as never)}, position = ${position + 1}, stage_job = null,
+      attempts = 0, stage_started_at = now()
+    where id = ${id}`
+  if (isOver(state, results)) await end(state, results, call)
+  else call.emit(CONTINUE, { composition: id })
+}
+
+async function end(state: CompositionRow, results: StageResult[], call: Call): Promise<void> {
+  const composed = resultOf(state.expression, results, undefined, Date.now() - state.created_at.getTime())
+  const failed = composed.stages[composed.failed_at]
+  if (failed?.error === undefined) {
+    await call.platform.endJob(
+      { job: state.id, how: 'composed', result: composed, charges: composed.charges },
+      call,
+    )
+    return
+  }
+  const reason = `Stage ${composed.failed_at + 1}, ${failed.path}: ${failed.error.message}`
+  const code = failed.error.code as FailureCode
+  await call.platform.endJob({ job: state.id, how: 'failed', reason, code, result: composed }, call)
+}
+
+/** A composition; locked, its job is so too, and nobody cancels it meanwhile. */
+async function load(id: string, { db }: Call, lock?: 'lock'): Promise<CompositionRow | undefined> {
+  const [row] = await db<CompositionRow[]>`
+    select c.*, j.status, j.call from compositions c join jobs j on j.id = c.id where c.id = ${id}
+    ${lock === undefined ? db`` : db`for update`}`
+  return row
+}

@@ -1,0 +1,185 @@
+/** Turns what a handler asks of a model into a job: a row, a reservation and an event, in one transaction. */
+import { z } from 'zod'
+import { Accepted, type Inference } from '../contract/call.ts'
+import type { Endpoint, FunctionDefinition } from '../contract/function.ts'
+import type { Db } from '../database/database.ts'
+import { createEvent, deriveResultKey } from '../events/event.ts'
+import { Failure } from '../failures.ts'
+import { Identity } from '../identity/identity.ts'
+import { newId } from '../new-id.ts'
+import type { Pending } from '../pipeline/create-call.ts'
+import { chargeRow, toOutbox } from '../pipeline/record.ts'
+import type { Runtime } from '../pipeline/runtime.ts'
+import { formatTraceparent, type TraceContext } from '../telemetry/trace.ts'
+import { periodOf, reserveTokens } from '../plans/allowance.ts'
+import type { JobRequested } from '../inference/job-events.ts'
+import type { JobMessage } from '../inference/messages.ts'
+
+/** What the continuation needs to go on as the same invocation; kept with the job. */
+export const JobCall = z.object({
+  identity: Identity,
+  /** Name of the endpoint that goes on; the path below is the one that was called. */
+  endpoint: z.string(),
+  /** Absent where the job is a composition, whose stages leave their own marks. */
+  aspect: z
+    .object({
+      path: z.string(),
+      category: z.enum(['P', 'M', 'C', 'I', 'G', 'E']),
+      effects: z.array(z.string()),
+    })
+    .optional(),
+  archetype: z.string(),
+  input: z.unknown(),
+  traceparent: z.string(),
+  startedAt: z.number(),
+  reservedTokens: z.number(),
+  period: z.string(),
+  /** The composition that this is a stage of. */
+  parent: z.uuid().optional(),
+})
+export type JobCall = z.infer<typeof JobCall>
+
+/** A job that is to be written with the call that asks for it. */
+export interface NewJob {
+  id: string
+  function: string
+  path: string
+  call: JobCall
+  message: JobMessage
+}
+
+/** Who asks, as what, and of which function. */
+export interface Asker {
+  runtime: Runtime
+  function: FunctionDefinition
+  endpoint: Endpoint
+  path: string
+  identity: Identity
+  archetype: string
+  input: unknown
+  trace: TraceContext
+  startedAt: number
+  parent?: string | undefined
+}
+
+const REQUESTED = 'io.kgents.inference.requested'
+
+/**
+ * Prepares a job for `asker`; it is written by `writeJobs`, and its event with the others that are pending.
+ *
+ * @param options another aspect of the same node whose job it is to be, with its input
+ * @throws Failure INFERENCE_UNAVAILABLE where no model can be had
+ */
+export function prepareJob(
+  { estimateTokens, ...request }: Inference,
+  options: { as: string; input: unknown } | undefined,
+  asker: Asker,
+  pending: Pending,
+): Accepted {
+  const { runtime } = asker
+  if (runtime.inferenceUnavailable !== undefined) throw unavailable(runtime.inferenceUnavailable)
+  const id = newId()
+  const doer = options === undefined ? asker : asOther(asker, options)
+  const { path } = doer
+  const call = jobCallOf(doer, estimateTokens)
+  const message = {
+    job: id,
+    tenant: call.identity.tenant,
+    function: asker.function.name,
+    path,
+    request,
+    resultKey: deriveResultKey(runtime.eventKey, call.identity.tenant, id),
+    traceparent: call.traceparent,
+  }
+  pending.jobs.push({ id, function: asker.function.name, path, call, message })
+  pending.events.push(requestedEvent(id, doer, call))
+  return new Accepted(id)
+}
+
+function asOther(asker: Asker, { as, input }: { as: string; input: unknown }): Asker {
+  const endpoint = asker.function.endpoints.find(({ aspect }) => aspect?.verb === as)
+  if (endpoint?.complete === undefined)
+    throw new TypeError(`Cannot go on as "${as}": ${asker.function.name} has no such continuation`)
+  return {
+    ...asker,
+    endpoint,
+    path: asker.path.replace(/[^.]+$/, as),
+    input,
+    startedAt: Date.now(),
+    // The aspect's own job with another input is still what a composition waits for.
+    parent: endpoint.name === asker.endpoint.name ? asker.parent : undefined,
+  }
+}
+
+function jobCallOf(asker: Asker, reservedTokens: number): JobCall {
+  const { aspect, name, complete } = asker.endpoint
+  if (aspect === undefined || complete === undefined)
+    throw new TypeError(`Cannot ask a model: ${name} has no continuation`)
+  return {
+    identity: asker.identity,
+    endpoint: name,
+    aspect: { path: asker.path, category: aspect.category, effects: [...aspect.effects] },
+    archetype: asker.archetype,
+    input: asker.input,
+    traceparent: formatTraceparent(asker.trace),
+    startedAt: asker.startedAt,
+    reservedTokens,
+    period: periodOf(new Date()),
+    ...(asker.parent === undefined ? {} : { parent: asker.parent }),
+  }
+}
+
+/**
+ * Writes the jobs that are pending, each with its reservation.
+ *
+ * @throws Failure QUOTA_EXCEEDED where the plan has no tokens left
+ */
+export async function writeJobs(db: Db, { jobs }: Pending): Promise<void> {
+  for (const job of jobs) {
+    await reserveTokens(db, job.call.identity, job.call.reservedTokens, job.call.period)
+    await insertJob(db, job)
+  }
+}
+
+async function insertJob(db: Db, { id, function: name, path, call, message }: NewJob) {
+  const { tenant, user } = call.identity
+  const reserved = chargeRow({
+    tenant,
+    reservation: id,
+    path,
+    kind: 'reserved',
+    resource: 'tokens',
+    amount: call.reservedTokens,
+  })
+  await db`
+    with reservation as (
+      insert into charges select * from jsonb_populate_record(null::charges, ${db.json(reserved as never)})
+    )
+    insert into jobs (id, tenant_id, user_id, function, path, call, message)
+    values (${id}, ${tenant}, ${user}, ${name}, ${path}, ${db.json(call as never)}, ${JSON.stringify(message)})`
+}
+
+function requestedEvent(job: string, asker: Asker, call: JobCall) {
+  const data: JobRequested = { job, path: asker.path, reserved_tokens: call.reservedTokens }
+  return toOutbox(
+    createEvent(
+      {
+        source: `/functions/${asker.function.name}`,
+        type: REQUESTED,
+        tenant: call.identity.tenant,
+        subject: job,
+        traceparent: call.traceparent,
+        data,
+      },
+      asker.runtime.eventKey,
+    ),
+  )
+}
+
+function unavailable(reason: string): Failure {
+  return new Failure('INFERENCE_UNAVAILABLE', `Cannot ask a model: ${reason}`, {
+    suggestion:
+      'Set INFERENCE_BASE_URL to an OpenAI-compatible server, or MODEL_PATH to a GGUF file, and restart',
+    retryAfterSeconds: 30,
+  })
+}
