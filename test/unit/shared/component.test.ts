@@ -36,7 +36,7 @@ describe('defineComponent()', () => {
     ['no port', { env: z.object({}) }, 'PORT has no default'],
     ['a variable that nobody describes', { env: z.object({ A: z.string() }) }, '"A" has no description'],
   ])('refuses %s', ([, change, message]) => {
-    expect(() => defineComponent({ ...contract, ...change } as never)).toThrow(message)
+    expect(() => defineComponent({ ...contract, ...change })).toThrow(message)
   })
 
   test('gives it the paths and the port that parts have', () => {
