@@ -31,7 +31,7 @@ export interface Gateway {
   server: Server
   /** Pods to go to past the ingress; none until somebody tells of them. */
   pods: Pods
-  renderMetrics(): string
+  renderMetrics(): Promise<string>
   /** Takes no new connections, lets requests in flight finish for `graceMs`, then ends what is left. */
   drain(graceMs: number): Promise<void>
 }
@@ -118,7 +118,7 @@ export function createGateway({ config, resolve, log }: GatewayOptions): Gateway
   return {
     server,
     pods,
-    renderMetrics: () => metrics.render(),
+    renderMetrics: metrics.render,
     async drain(graceMs) {
       draining = true
       await closeServer(server, graceMs)

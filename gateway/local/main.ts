@@ -2,6 +2,7 @@
 import { createServer } from 'node:http'
 import { readEnvironment } from '../../shared/config.ts'
 import { createLog } from '../../shared/telemetry/log.ts'
+import { METRICS_HEADERS } from '../../shared/telemetry/metrics.ts'
 import { gateway as contract } from '../kong/component.ts'
 import { readDeployment } from '../kong/deployment.ts'
 import { createResolver } from '../upstream/addresses.ts'
@@ -18,10 +19,10 @@ const gateway = createGateway({
   log,
 })
 const { live, ready } = contract.health
-const status = createServer((request, response) => {
+const status = createServer(async (request, response) => {
   const found = [live, ready, '/metrics'].includes(request.url ?? '')
-  response.writeHead(found ? 200 : 404, { 'content-type': 'text/plain; version=0.0.4' })
-  response.end(request.url === '/metrics' ? gateway.renderMetrics() : '')
+  const text = request.url === '/metrics' ? await gateway.renderMetrics() : ''
+  response.writeHead(found ? 200 : 404, METRICS_HEADERS).end(text)
 })
 
 gateway.server.listen({ port: environment.PORT, host: environment.HOST }, () =>

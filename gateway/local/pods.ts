@@ -6,6 +6,7 @@
 import { setTimeout } from 'node:timers/promises'
 import { request } from 'undici'
 import { z } from 'zod'
+import { readServerSentEvents } from '../../shared/http/server-sent-events.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 
 const Feed = z.object({
@@ -111,14 +112,9 @@ async function readFeed(origin: string, pods: Pods, stop: AbortSignal): Promise<
   const { statusCode, body } = await request(`${origin}/endpoints`, { signal: stop, bodyTimeout: 0 })
   if (statusCode !== 200) return body.dump()
   let timer: NodeJS.Timeout | undefined
-  let rest = ''
   try {
-    for await (const chunk of body.setEncoding('utf8')) {
-      const parts = (rest + String(chunk)).split('\n\n')
-      rest = parts.pop() ?? ''
-      const latest = parts.at(-1)
-      if (latest === undefined) continue
-      const feed = Feed.parse(JSON.parse(latest.replace(/^data: /, '')))
+    for await (const { data } of readServerSentEvents(body)) {
+      const feed = Feed.parse(JSON.parse(data))
       pods.update(feed.functions)
       timer ??= setInterval(() => void report(origin, pods), feed.reportMilliseconds)
     }

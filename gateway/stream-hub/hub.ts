@@ -9,6 +9,7 @@ import type { VisibleFunction } from '../../shared/contract/visibility.ts'
 import type { RoutedFunction } from '../kong/routes.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 import { answerStatus } from '../../shared/http/status.ts'
+import { createRegistry } from '../../shared/telemetry/metrics.ts'
 import { ANSWERS } from '../answers.ts'
 import { createEndpointLookup } from '../endpoint-paths.ts'
 import { closeServer } from '../upstream/close-server.ts'
@@ -62,19 +63,21 @@ const Accepted = z.looseObject({ job: z.object({ id: z.uuid() }) })
 
 export function createHub(options: HubOptions): Hub {
   const { catalog, functions, logs, readCaller, link, log, heartbeatMs = HEARTBEAT_MS } = options
-  const metrics = createHubMetrics()
+  const registry = createRegistry()
+  const metrics = createHubMetrics(registry, logs)
   const watching = createWatching({ functions, logs, log, metrics, heartbeatMs })
   const subscriptions = createSubscriptions({
     catalog,
     functions,
     link,
     readCaller,
+    registry,
     log,
     times: { ...SUBSCRIPTION_TIMES, heartbeatMs, ...options.subscriptionTimes },
   })
   const status = {
     dependencies: () => ({ nats: logs.connected }),
-    metrics: () => metrics.render(logs.connected) + subscriptions.renderMetrics(),
+    metrics: () => registry.render(),
   }
   const findEndpoint = createEndpointLookup(
     catalog.flatMap(({ name, endpoints }) =>

@@ -1,38 +1,29 @@
-/** What the hub tells Prometheus. */
-import { createNumbers } from '../metrics.ts'
+/** Counters and gauges of the hub. */
+import type { Registry } from '../../shared/telemetry/metrics.ts'
 
 export interface HubMetrics {
   streamOpened(): void
-  /** `ended`: told to the end. `left`: the client went. `slow`: the client did not read. `drained`: the hub stops. */
+  /** `ended`: delivered to the end. `left`: the client went. `slow`: the client did not read. `drained`: the hub stops. */
   streamClosed(how: 'ended' | 'left' | 'slow' | 'drained'): void
   waited(how: 'in_time' | 'too_long' | 'left'): void
-  told(): void
-  render(connected: boolean): string
+  delivered(): void
 }
 
-export function createHubMetrics(): HubMetrics {
-  const open = createNumbers('gauge', 'kgents_hub_open_streams', 'Streams that are open now')
-  const closed = createNumbers('counter', 'kgents_hub_closed_streams_total', 'Streams by how they ended')
-  const waits = createNumbers(
-    'counter',
-    'kgents_hub_waits_total',
-    'Requests with Prefer: wait by what came of them',
+export function createHubMetrics(registry: Registry, nats: { readonly connected: boolean }): HubMetrics {
+  const open = registry.gauge('kgents_hub_open_streams', 'Streams that are open now')
+  const closed = registry.counter('kgents_hub_closed_streams_total', 'Streams by how they ended', ['how'])
+  const waits = registry.counter('kgents_hub_waits_total', 'Requests with Prefer: wait by outcome', ['how'])
+  const events = registry.counter('kgents_hub_events_total', 'Events sent into streams')
+  registry.observableGauge('kgents_hub_nats_connected', '1 while NATS is reached', () =>
+    Number(nats.connected),
   )
-  const events = createNumbers('counter', 'kgents_hub_events_total', 'Events sent into streams')
-  const nats = createNumbers('gauge', 'kgents_hub_nats_connected', '1 while NATS is reached')
-  const openNow = open.of({})
-  const sent = events.of({})
   return {
-    streamOpened: () => openNow.value++,
+    streamOpened: () => open.inc(),
     streamClosed(how) {
-      openNow.value--
-      closed.of({ how }).value++
+      open.dec()
+      closed.inc({ how })
     },
-    waited: (how) => waits.of({ how }).value++,
-    told: () => sent.value++,
-    render(connected) {
-      nats.of({}).value = connected ? 1 : 0
-      return [open, closed, waits, events, nats].map((metric) => metric.render()).join('')
-    },
+    waited: (how) => waits.inc({ how }),
+    delivered: () => events.inc(),
   }
 }

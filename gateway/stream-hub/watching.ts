@@ -53,7 +53,7 @@ export function createWatching({ functions, logs, log, metrics, heartbeatMs }: W
       onMessage(message) {
         const event = transcript.tell(message)
         if (event === undefined) return
-        metrics.told()
+        metrics.delivered()
         stream.send(event)
       },
       onBeat: () => stream.beat(),

@@ -4,14 +4,15 @@ import { inboxPrefixOf } from '../../shared/contract/component.ts'
 import { openNats } from '../../shared/events/nats.ts'
 import { openStatusServer } from '../../shared/http/status.ts'
 import { createLog } from '../../shared/telemetry/log.ts'
+import { createRegistry } from '../../shared/telemetry/metrics.ts'
 import { webhooks } from './component.ts'
 import { createDeliver } from './deliver.ts'
-import { createWebhookMetrics } from './metrics.ts'
+import { createWebhookMetrics, observeSender } from './metrics.ts'
 import { createSender } from './sender.ts'
 
 const environment = readEnvironment(webhooks)
 const log = createLog(webhooks.name, environment.LOG_LEVEL)
-const metrics = createWebhookMetrics()
+const registry = createRegistry()
 const sender = createSender({
   nats: openNats(environment.NATS_URL, webhooks.name, { inboxPrefix: inboxPrefixOf(webhooks.name) }),
   key: environment.WEBHOOK_SIGNING_KEY,
@@ -21,13 +22,14 @@ const sender = createSender({
     privateAllowed: environment.EGRESS_PRIVATE_ALLOWED,
   }),
   schedule: environment.WEBHOOK_RETRY_SECONDS,
-  metrics,
+  metrics: createWebhookMetrics(registry),
   log,
 })
+observeSender(registry, sender)
 
 const server = await openStatusServer(environment, {
   dependencies: () => ({ nats: sender.connected }),
-  metrics: () => metrics.render(sender.sinks, sender.connected),
+  metrics: () => registry.render(),
 })
 log.info({ address: server.address() }, 'the sender of webhooks listens')
 

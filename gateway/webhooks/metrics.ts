@@ -1,32 +1,29 @@
-/** What the sender of webhooks tells Prometheus. */
-import { createHistogram, createNumbers } from '../metrics.ts'
+/** Counters and gauges of the sender of webhooks. */
+import type { Registry } from '../../shared/telemetry/metrics.ts'
 
 export interface WebhookMetrics {
-  /** `skipped`: the subscription is not told of such an event. */
-  ended(how: 'delivered' | 'failed' | 'dead' | 'gone' | 'skipped'): void
+  /** `skipped`: the subscription does not get such an event. */
+  ended(outcome: 'delivered' | 'failed' | 'dead' | 'gone' | 'skipped'): void
   took(seconds: number): void
   inFlight(change: 1 | -1): void
-  render(sinks: number, connected: boolean): string
 }
 
 const SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15]
 
-export function createWebhookMetrics(): WebhookMetrics {
-  const outcomes = createNumbers('counter', 'kgents_webhook_attempts_total', 'Attempts by what came of them')
-  const flying = createNumbers('gauge', 'kgents_webhook_attempts_in_flight', 'Attempts under way')
-  const sinks = createNumbers('gauge', 'kgents_webhook_sinks', 'Subscriptions that are delivered')
-  const nats = createNumbers('gauge', 'kgents_webhook_nats_connected', '1 while NATS is reached')
-  const duration = createHistogram('kgents_webhook_attempt_seconds', 'How long sinks take', SECONDS)
-  const flyingNow = flying.of({})
-  const durations = duration.of({})
+export function createWebhookMetrics(registry: Registry): WebhookMetrics {
+  const attempts = registry.counter('kgents_webhook_attempts_total', 'Attempts by outcome', ['outcome'])
+  const inFlight = registry.gauge('kgents_webhook_attempts_in_flight', 'Attempts under way')
+  const duration = registry.histogram('kgents_webhook_attempt_seconds', 'How long sinks take', SECONDS)
   return {
-    ended: (outcome) => outcomes.of({ outcome }).value++,
-    took: (seconds) => durations.observe(seconds),
-    inFlight: (change) => (flyingNow.value += change),
-    render(count, connected) {
-      sinks.of({}).value = count
-      nats.of({}).value = connected ? 1 : 0
-      return [outcomes, flying, sinks, nats, duration].map((metric) => metric.render()).join('')
-    },
+    ended: (outcome) => attempts.inc({ outcome }),
+    took: (seconds) => duration.observe(seconds),
+    inFlight: (change) => inFlight.inc(change),
   }
+}
+
+/** Adds what the sender itself knows. */
+export function observeSender(registry: Registry, sender: { sinks: number; connected: boolean }): void {
+  const { observableGauge } = registry
+  observableGauge('kgents_webhook_sinks', 'Subscriptions that are delivered', () => sender.sinks)
+  observableGauge('kgents_webhook_nats_connected', '1 while NATS is reached', () => Number(sender.connected))
 }

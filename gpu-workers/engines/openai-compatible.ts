@@ -7,6 +7,7 @@
  * attempt fails and the worker decides what to do. Vectors come in one piece.
  */
 import { z } from 'zod'
+import { readServerSentEvents } from '../../shared/http/server-sent-events.ts'
 import type { ChatRequest } from '../../shared/inference/messages.ts'
 import {
   EngineFailure,
@@ -17,7 +18,6 @@ import {
   type GenerateOptions,
   type Prefix,
 } from './engine.ts'
-import { readEventData } from './server-sent-events.ts'
 
 /** One server. */
 export interface Server {
@@ -197,7 +197,7 @@ async function* readAnswer(
   let reason: 'stop' | 'length' | undefined
   let usage: z.infer<typeof Chunk>['usage']
   const isFull = prefix.tokens >= request.maxTokens
-  for await (const data of readEventData(body)) {
+  for await (const { data } of readServerSentEvents(body)) {
     if (data === '[DONE]') {
       reason ??= 'stop'
       break

@@ -1,11 +1,12 @@
 /** What every part that always runs answers about itself: whether it lives, what it reaches, what it counted. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { METRICS_HEADERS } from '../telemetry/metrics.ts'
 
 export interface Status {
   /** What the part depends on, and whether each is reached now. */
   dependencies(): Readonly<Record<string, boolean>>
   /** In the text format of Prometheus. */
-  metrics?(): string
+  metrics?(): Promise<string>
 }
 
 /** Answers `GET /health/live`, `GET /health/ready` and `GET /metrics`; false where it is none of them. */
@@ -17,7 +18,7 @@ export function answerStatus(
   if (method !== 'GET' && method !== 'HEAD') return false
   if (url === '/health/live') answerJson(response, 200, { status: 'ok' })
   else if (url === '/health/ready') answerReady(response, dependencies())
-  else if (url === '/metrics' && metrics !== undefined) answerMetrics(response, metrics())
+  else if (url === '/metrics' && metrics !== undefined) void answerMetrics(response, metrics)
   else return false
   return true
 }
@@ -34,8 +35,8 @@ function answerJson(response: ServerResponse, status: number, body: unknown): vo
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
 }
 
-function answerMetrics(response: ServerResponse, text: string): void {
-  response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4' }).end(text)
+async function answerMetrics(response: ServerResponse, metrics: () => Promise<string>): Promise<void> {
+  response.writeHead(200, METRICS_HEADERS).end(await metrics())
 }
 
 /** Opens a server that answers nothing else, for parts that take no requests. */

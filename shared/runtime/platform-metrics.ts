@@ -1,14 +1,20 @@
-/** Counts over all tenants in the Prometheus text format. They come from the database, so they outlive every pod. */
+/** Gauges over all tenants, as Prometheus reads them. They come from the database, so they outlive every pod. */
 import type { Sql } from 'postgres'
 import { findAspect } from '../contract/find-aspect.ts'
 import type { FunctionDefinition } from '../contract/function.ts'
 import { asFailure } from '../database/database.ts'
 
-const HELP: Record<string, string> = {
-  kgents_invocations_hour: 'Invocations in the last hour, by path, category and outcome',
-  kgents_jobs_day: 'Jobs of the last day, by status',
-  kgents_outbox_waiting: 'Events that are not published yet',
-  kgents_outbox_lag_seconds: 'Age of the oldest event that is not published yet',
+/** By name: what it says, and its labels. */
+const GAUGES: Record<string, [help: string, ...labels: string[]]> = {
+  kgents_invocations_hour: [
+    'Invocations in the last hour, by path, category and outcome',
+    'path',
+    'category',
+    'outcome',
+  ],
+  kgents_jobs_day: ['Jobs of the last day, by status', 'status'],
+  kgents_outbox_waiting: ['Events that are not published yet'],
+  kgents_outbox_lag_seconds: ['Age of the oldest event that is not published yet'],
 }
 
 interface MetricRow {
@@ -17,7 +23,7 @@ interface MetricRow {
   value: number
 }
 
-/** @throws Failure DEPENDENCY_UNAVAILABLE when the database is away */
+/** @throws Failure DEPENDENCY_UNAVAILABLE when the database is unavailable */
 export async function readPlatformMetrics(sql: Sql, catalog: readonly FunctionDefinition[]): Promise<string> {
   const rows = await sql<MetricRow[]>`select name, labels, value from platform_metrics()`.catch(
     (error: unknown) => {
@@ -25,12 +31,13 @@ export async function readPlatformMetrics(sql: Sql, catalog: readonly FunctionDe
     },
   )
   const byName = Map.groupBy(withoutHolons(rows, catalog), ({ name }) => name)
-  return Object.entries(HELP)
-    .map(
-      ([name, help]) =>
-        `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${(byName.get(name) ?? []).map(format).join('')}`,
-    )
-    .join('')
+  const { createRegistry } = await import('../telemetry/metrics.ts')
+  const registry = createRegistry()
+  for (const [name, [help, ...labels]] of Object.entries(GAUGES)) {
+    const gauge = registry.gauge(name, help, labels)
+    for (const row of byName.get(name) ?? []) gauge.set(row.labels, row.value)
+  }
+  return registry.render()
 }
 
 /** Anybody may read these, so the names that tenants give to holons of their own are counted under the node's. */
@@ -46,9 +53,4 @@ function withoutHolons(rows: readonly MetricRow[], catalog: readonly FunctionDef
     const value = group.reduce((sum, row) => sum + row.value, 0)
     return group.slice(0, 1).map((row) => ({ ...row, value }))
   })
-}
-
-function format({ name, labels, value }: MetricRow): string {
-  const pairs = Object.entries(labels).map(([label, text]) => `${label}="${text}"`)
-  return `${name}${pairs.length === 0 ? '' : `{${pairs.join(',')}}`} ${value}\n`
 }

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import postgres from 'postgres'
 import { inject, test as base } from 'vitest'
 import { createApiKey } from '../../shared/identity/api-keys.ts'
+import { readMessages } from '../read-messages.ts'
 import { readState } from './start-platform.ts'
 
 interface Answer {
@@ -150,25 +151,10 @@ export function createCaller(url: string, tenant: string, apiKey: string): Calle
   }
 }
 
-async function* readEvents({ body }: Response): AsyncGenerator<StreamEvent> {
-  let text = ''
-  for await (const part of body?.pipeThrough(new TextDecoderStream()) ?? []) {
-    text += part
-    const blocks = text.split('\n\n')
-    text = blocks.pop() ?? ''
-    yield* blocks.flatMap((block) => toEvent(block) ?? [])
+async function* readEvents(response: Response): AsyncGenerator<StreamEvent> {
+  for await (const { event = 'message', id, data } of readMessages(response)) {
+    if (event !== 'comment') yield { event, id, data: JSON.parse(data) }
   }
-}
-
-/** Comments and `retry` are no events. */
-function toEvent(block: string): StreamEvent | undefined {
-  const fields = new Map(
-    block.split('\n').map((line) => [line.split(':')[0], line.slice(line.indexOf(':') + 1).trim()]),
-  )
-  const event = fields.get('event')
-  return event === undefined
-    ? undefined
-    : { event, id: fields.get('id'), data: JSON.parse(fields.get('data') ?? 'null') }
 }
 
 /** Reads a stream to its end. */

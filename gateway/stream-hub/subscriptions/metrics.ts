@@ -1,61 +1,56 @@
-/** What the hub tells Prometheus of subscriptions. No tenant and no pattern: both are chosen by callers, without end. */
+/** Counters and gauges of subscriptions. No tenant and no pattern: both are chosen by callers, without end. */
 import type { Delivery } from '../../../shared/events/subscription.ts'
-import { createHistogram, createNumbers } from '../../metrics.ts'
+import type { Registry } from '../../../shared/telemetry/metrics.ts'
 import { ageOf, type ToldEvent } from './told-event.ts'
 
 export interface SubscriptionMetrics {
   opened(delivery: Delivery): void
   closed(delivery: Delivery): void
-  /** @param live whether it was told as it happened; how old a replayed event is says nothing */
+  /** @param live whether it was delivered as it happened; how old a replayed event is says nothing */
   delivered(told: ToldEvent, live: boolean): void
   redelivered(): void
   /** `buffer_full`: the client did not read. */
   dropped(reason: 'buffer_full', count: number): void
   dead(): void
-  render(): string
 }
 
 const LAG_SECONDS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60]
 
-export function createSubscriptionMetrics(): SubscriptionMetrics {
-  const active = createNumbers('gauge', 'agentese_subscription_active', 'Subscriptions that are streamed now')
-  const delivered = createNumbers(
-    'counter',
+export function createSubscriptionMetrics(registry: Registry): SubscriptionMetrics {
+  const { counter, gauge, histogram } = registry
+  const active = gauge('agentese_subscription_active', 'Subscriptions that are streamed now', ['delivery'])
+  const delivered = counter(
     'agentese_subscription_events_delivered_total',
-    'Events sent to subscribers, by what happened',
+    'Events sent to subscribers, by outcome of the call',
+    ['event_type'],
   )
-  const dropped = createNumbers(
-    'counter',
+  const dropped = counter(
     'agentese_subscription_events_dropped_total',
     'Events that a subscriber was not sent, by reason',
+    ['reason'],
   )
-  const redelivered = createNumbers(
-    'counter',
+  const redelivered = counter(
     'agentese_subscription_events_redelivered_total',
     'Events sent again because they were not acknowledged',
   )
-  const dead = createNumbers(
-    'counter',
+  const dead = counter(
     'agentese_subscription_events_dead_total',
-    'Events given up because they were never acknowledged',
+    'Events dead-lettered because they were never acknowledged',
   )
-  const lag = createHistogram(
+  const lag = histogram(
     'agentese_subscription_lag_seconds',
-    'From the making of an event to its sending, for events told as they happen',
+    'Time between the creation of an event and its delivery, without replays',
     LAG_SECONDS,
   )
-  const lagOfAll = lag.of({})
   return {
-    opened: (delivery) => active.of({ delivery }).value++,
-    closed: (delivery) => active.of({ delivery }).value--,
+    opened: (delivery) => active.inc({ delivery }),
+    closed: (delivery) => active.dec({ delivery }),
     delivered(told, live) {
-      delivered.of({ event_type: told.kind }).value++
-      if (live) lagOfAll.observe(Math.max(0, ageOf(told)) / 1000)
+      delivered.inc({ event_type: told.kind })
+      if (live) lag.observe(Math.max(0, ageOf(told)) / 1000)
     },
-    redelivered: () => redelivered.of({}).value++,
-    dropped: (reason, count) => (dropped.of({ reason }).value += count),
-    dead: () => dead.of({}).value++,
-    render: () =>
-      [active, delivered, dropped, redelivered, dead, lag].map((metric) => metric.render()).join(''),
+    redelivered: () => redelivered.inc(),
+    dropped: (reason, count) => dropped.inc({ reason }, count),
+    dead: () => dead.inc(),
   }
 }

@@ -9,6 +9,7 @@ import { Failure, failureFrom } from '../../../shared/failures.ts'
 import type { Identity } from '../../../shared/identity/identity.ts'
 import { requirePermission, requireScopes } from '../../../shared/pipeline/check-access.ts'
 import type { Log } from '../../../shared/telemetry/log.ts'
+import type { Registry } from '../../../shared/telemetry/metrics.ts'
 import { ANSWERS } from '../../answers.ts'
 import type { Body } from '../../upstream/collect-body.ts'
 import type { ReadCaller } from '../callers.ts'
@@ -29,6 +30,7 @@ export interface SubscriptionOptions {
   functions: Functions
   link: NatsLink
   readCaller: ReadCaller
+  registry: Registry
   log: Log
   times: SubscriptionTimes
 }
@@ -38,15 +40,14 @@ export interface Subscriptions {
   open(client: Client): Promise<void>
   acknowledge(client: Client, id: string, body: Body): Promise<void>
   remove(client: Client, id: string): Promise<void>
-  renderMetrics(): string
   /** Ends all streams: clients resume them elsewhere. */
   end(): void
 }
 
 export function createSubscriptions(options: SubscriptionOptions): Subscriptions {
-  const { catalog, functions, link, readCaller, log, times } = options
+  const { catalog, functions, link, readCaller, registry, log, times } = options
   const visibility = createVisibility(catalog)
-  const metrics = createSubscriptionMetrics()
+  const metrics = createSubscriptionMetrics(registry)
   const consumers = createDurableConsumers(link, times)
   const streaming = createStreaming({ link, log, metrics, consumers, times })
 
@@ -138,7 +139,6 @@ export function createSubscriptions(options: SubscriptionOptions): Subscriptions
       await consumers.delete(owner, id)
       answerJson(client, 200, { subscription: { id, status: 'ended' } })
     },
-    renderMetrics: () => metrics.render(),
     end: () => streaming.end(),
   }
 }

@@ -1,6 +1,9 @@
 /**
  * Turns a BERT embedding model as sentence-transformers publishes it (`config.json`, `vocab.txt`, `model.safetensors`)
  * into GGUF. Matrices are halved to 16 bits, which changes no ranking; vectors and positions stay as they are.
+ *
+ * It exists because no package of PyPI or npm holds an embedding model as GGUF (they hold safetensors, ONNX and formats of
+ * their own), and llama.cpp's own converter needs PyTorch, which is larger than all that the platform fetches.
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -20,6 +20,7 @@ import { tokensSubject } from '../../../shared/events/streams.ts'
 import { createVerifier } from '../../../shared/identity/tokens.ts'
 import type { TokenMessage } from '../../../shared/inference/messages.ts'
 import { createLog } from '../../../shared/telemetry/log.ts'
+import { readMessages } from '../../read-messages.ts'
 import { listen, makeToken, publicKeys } from './local-world.ts'
 
 export const DIALOGUE = '/v1/agentese/self/soul/dialogue'
@@ -236,31 +237,16 @@ export interface ReadEvent {
 
 /** Reads a stream of events to its end, or until the caller stops. */
 export async function* readEvents(response: Response): AsyncGenerator<ReadEvent> {
-  if (response.body === null) return
-  let rest = ''
-  for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
-    const parts = (rest + text).split('\n\n')
-    rest = parts.pop() ?? ''
-    for (const part of parts) {
-      const fields = Object.fromEntries(
-        part.split('\n').map((line) => [line.split(': ', 1)[0], line.slice(line.indexOf(': ') + 2)]),
-      )
-      if (part.startsWith(':')) yield { event: 'comment', data: {} }
-      else if (fields['event'] !== undefined) {
-        const id = fields['id'] === undefined ? {} : { id: Number(fields['id']) }
-        yield {
-          event: fields['event'],
-          ...id,
-          data: JSON.parse(fields['data'] ?? '{}') as Record<string, unknown>,
-        }
-      }
+  for await (const { event = 'message', id, data } of readMessages(response)) {
+    yield {
+      event,
+      ...(id === undefined ? {} : { id: Number(id) }),
+      data: JSON.parse(data) as Record<string, unknown>,
     }
   }
 }
 
 /** All events to the end of the stream. */
-export async function allEvents(response: Response): Promise<ReadEvent[]> {
-  const events: ReadEvent[] = []
-  for await (const event of readEvents(response)) events.push(event)
-  return events
+export function allEvents(response: Response): Promise<ReadEvent[]> {
+  return Array.fromAsync(readEvents(response))
 }

@@ -55,7 +55,7 @@ test('a worker streams the tokens of a job, then stores the result, then acknowl
   expect(indices(log)).toEqual([0, 1, 2, 3, 4, 5])
   expect(await world.countResults(job, 'started')).toBe(1)
   await expect.poll(() => world.countQueued()).toBe(0)
-  expect(metrics.render()).toContain('kgents_worker_jobs_total{outcome="completed"} 1')
+  expect(await metrics.render()).toContain('kgents_worker_jobs_total{outcome="completed"} 1')
 })
 
 test('a worker runs as many jobs at once as its engine can, and no more', async ({ world }) => {
@@ -340,7 +340,7 @@ test('a worker embeds texts: its result has a vector of length one for each, and
   expect(await world.tokensOf(job)).toEqual([{ kind: 'started', index: 0, attempt: 1 }])
   expect(await world.countResults(job, 'started')).toBe(1)
   await expect.poll(() => world.countQueued()).toBe(0)
-  expect(metrics.render()).toContain('kgents_worker_tokens_total{kind="prompt"} 9')
+  expect(await metrics.render()).toContain('kgents_worker_tokens_total{kind="prompt"} 9')
 })
 
 test('a result of words has no vectors', async ({ world }) => {

@@ -30,12 +30,12 @@ test('events wait for a Broker that is away, and for one that fails', async ({ w
   await world.broker.close()
   const relay = world.startRelay()
   const ids = await world.emits(5)
-  await eventually(() => expect(relay.value('relay_forward_retries_total')).toBeGreaterThan(5))
+  await eventually(async () => expect(await relay.value('relay_forward_retries_total')).toBeGreaterThan(5))
   world.broker.answer = () => 503
   await world.broker.open()
   await eventually(() => expect(world.broker.deliveries.length).toBeGreaterThan(5))
   world.broker.answer = () => 202
-  await eventually(() => expect(relay.value('relay_forwarded_total')).toBe(5))
+  await eventually(async () => expect(await relay.value('relay_forwarded_total')).toBe(5))
   expect(new Set(world.broker.deliveries.map(idOf))).toEqual(new Set(ids))
   await eventually(async () => {
     const { num_ack_pending: pending } = await world.jsm.consumers.info('EVENTS', 'broker')
@@ -49,7 +49,7 @@ test.for([404, 408, 409, 429, 500])(
     const relay = world.startRelay()
     world.broker.answer = () => (world.broker.deliveries.length === 1 ? status : 202)
     await world.emits(1)
-    await eventually(() => expect(relay.value('relay_forwarded_total')).toBe(1))
+    await eventually(async () => expect(await relay.value('relay_forwarded_total')).toBe(1))
     expect(world.broker.deliveries).toHaveLength(2)
   },
 )
@@ -58,8 +58,8 @@ test('an event that the Broker refuses for good is dropped, and the others go on
   const relay = world.startRelay()
   world.broker.answer = (delivery) => (delivery.body.includes('"n":1}') ? 400 : 202)
   await world.emits(3)
-  await eventually(() => expect(relay.value('relay_forwarded_total')).toBe(2))
-  await eventually(() => expect(relay.value('relay_forward_rejected_total')).toBe(1))
+  await eventually(async () => expect(await relay.value('relay_forwarded_total')).toBe(2))
+  await eventually(async () => expect(await relay.value('relay_forward_rejected_total')).toBe(1))
   await eventually(async () => {
     const { num_ack_pending, num_pending } = await world.jsm.consumers.info('EVENTS', 'broker')
     expect(num_ack_pending + num_pending).toBe(0)
@@ -74,7 +74,8 @@ test('a relay that stops hands the events it had fetched to another at once', as
   await slow.stop()
   world.broker.answer = () => 202
   const next = world.startRelay()
-  await eventually(() =>
-    expect(slow.value('relay_forwarded_total') + next.value('relay_forwarded_total')).toBe(40),
-  )
+  await eventually(async () => {
+    const before = await slow.value('relay_forwarded_total')
+    expect(before + (await next.value('relay_forwarded_total'))).toBe(40)
+  })
 })

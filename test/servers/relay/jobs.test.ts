@@ -80,7 +80,7 @@ test('after its last delivery a job is dead: its function hears a signed failure
   for (let attempt = 1; attempt <= JOB_ATTEMPTS; attempt += 1) (await takeJob(world)).nak()
   expect(await takeNow(world)).toBeNull()
   await expectBuried(world, job)
-  await eventually(() => expect(relay.value('relay_dead_letters_total')).toBe(1))
+  await eventually(async () => expect(await relay.value('relay_dead_letters_total')).toBe(1))
 })
 
 test('a job that dies while no relay is up is buried by the next', async ({ world }) => {

@@ -20,7 +20,7 @@ async function endSessions(world: World): Promise<void> {
   })
 }
 
-const leading = (relay: RunningRelay) => relay.value('relay_leading')
+const isLeading = async (relay: RunningRelay) => (await relay.value('relay_leading')) === 1
 
 test('a relay killed between publish and mark: the next one publishes again, and the stream holds each event once', async ({
   world,
@@ -44,18 +44,21 @@ test('a relay killed between publish and mark: the next one publishes again, and
 
 test('of two relays one drains the database, and the other takes over when it stops', async ({ world }) => {
   const relays = [world.startRelay(), world.startRelay()]
-  await eventually(() => expect(relays.map(leading)).toContain(1))
+  await eventually(async () => expect(await Promise.all(relays.map(isLeading))).toContain(true))
   expect(await leaders(world)).toHaveLength(1)
   const first = await world.emits(10)
   await eventually(async () => expect(await world.unpublished()).toBe(0))
-  const leader = relays.find((relay) => leading(relay) === 1)
+  const leads = await Promise.all(relays.map(isLeading))
+  const leader = relays.find((_, at) => leads[at])
   const standby = relays.find((relay) => relay !== leader)
-  await eventually(() => expect(leader?.value('relay_published_total')).toBe(10))
-  expect(standby?.value('relay_published_total')).toBe(0)
+  await eventually(async () => expect(await leader?.value('relay_published_total')).toBe(10))
+  expect(await standby?.value('relay_published_total')).toBe(0)
   await leader?.stop()
   const second = await world.emits(10)
   await eventually(async () => expect(await world.unpublished()).toBe(0))
-  await eventually(() => expect(standby?.value('relay_published_total')).toBeGreaterThanOrEqual(10))
+  await eventually(async () =>
+    expect(await standby?.value('relay_published_total')).toBeGreaterThanOrEqual(10),
+  )
   expect(await world.stored('EVENTS')).toEqual([...first, ...second])
 })
 
@@ -71,7 +74,7 @@ test('a relay that loses its session stops, and leads again when it gets the loc
   await eventually(async () => expect(await world.unpublished()).toBe(0))
   const [next] = await leaders(world)
   expect(next).not.toBe(pid)
-  expect(relay.value('relay_leading')).toBe(1)
+  expect(await relay.value('relay_leading')).toBe(1)
   expect(await world.stored('EVENTS')).toHaveLength(6)
 })
 

@@ -12,7 +12,7 @@ test('the relay publishes what was committed, in order, signed as it was, and ma
   const relay = world.startRelay()
   await eventually(async () => expect(await world.unpublished()).toBe(0))
   expect(await world.stored('EVENTS')).toEqual(ids)
-  await eventually(() => expect(relay.value('relay_published_total')).toBe(20))
+  await eventually(async () => expect(await relay.value('relay_published_total')).toBe(20))
   const last = await world.jsm.streams.getMessage('EVENTS', {
     last_by_subj: eventSubject(world.tenant, EVENT_TYPE),
   })
@@ -78,7 +78,7 @@ test.for([
   const relay = world.startRelay()
   await eventually(async () => expect(await world.unpublished()).toBe(0))
   expect(await world.stored('EVENTS')).toEqual([...before, ...after])
-  expect(relay.value('relay_set_aside_total')).toBe(1)
+  expect(await relay.value('relay_set_aside_total')).toBe(1)
   const aside = await world.owner`select id from outbox where published_at = 'infinity'`
   expect(aside.map((row) => row['id'])).toEqual([spoilt.id])
 })

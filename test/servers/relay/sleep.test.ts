@@ -25,7 +25,7 @@ test('writers notify only while the relay sleeps, and that wakes it', async ({ w
   await eventually(async () => expect(await world.unpublished()).toBe(0))
   await eventually(async () => {
     await world.emits(1)
-    expect(relay.value('relay_wakes_total{by="notify"}')).toBeGreaterThan(0)
+    expect(await relay.value('relay_wakes_total{by="notify"}')).toBeGreaterThan(0)
   })
 })
 
@@ -56,5 +56,5 @@ test('without any notification an event is found by polling', async ({ world }) 
   await eventually(async () => expect(await isAsleep(world)).toBe(true))
   await world.emits(1)
   await eventually(async () => expect(await world.unpublished()).toBe(0))
-  expect(relay.value('relay_wakes_total{by="notify"}')).toBe(0)
+  expect(await relay.value('relay_wakes_total{by="notify"}')).toBe(0)
 })

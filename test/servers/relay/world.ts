@@ -38,7 +38,7 @@ const MAIN = join(process.cwd(), 'knative', 'relay', 'main.ts')
 export interface RunningRelay {
   metrics: Metrics
   /** Value of a series as `/metrics` shows it; 0 where it is not there yet. */
-  value(series: string): number
+  value(series: string): Promise<number>
   stop(): Promise<void>
 }
 
@@ -202,7 +202,7 @@ export class World {
       await running
     }
     this.#cleanups.push(stop)
-    return { metrics, stop, value: (series) => readValue(metrics.render(), series) }
+    return { metrics, stop, value: async (series) => readValue(await metrics.render(), series) }
   }
 
   /** Starts a relay that can be killed; resolves when it listens. */

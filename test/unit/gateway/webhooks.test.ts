@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import { Webhook, WebhookVerificationError } from 'standardwebhooks'
 import { describe, expect, test, vi } from 'vitest'
 import { createHealth } from '../../../gateway/webhooks/reports.ts'
 import { DEFAULT_RETRY_SECONDS } from '../../../gateway/webhooks/component.ts'
@@ -25,6 +26,45 @@ describe('signWebhook()', () => {
       body: '{"test": 2432232314}',
     })
     expect(signature).toBe('v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=')
+  })
+
+  test('signs so that the library of Standard Webhooks believes it, and nothing that was changed on the way', () => {
+    const timestamp = String(Math.floor(Date.now() / 1000))
+    const message = { id: fc.uuid({ version: 7 }), data: fc.jsonValue(), change: fc.string({ minLength: 1 }) }
+    fc.assert(
+      fc.property(fc.record({ ...message, rotation: fc.nat() }), ({ id, data, change, rotation }) => {
+        const secret = deriveWebhookSecret(KEY, TENANT, rotation)
+        const body = JSON.stringify({ data })
+        const headers = {
+          'webhook-id': id,
+          'webhook-timestamp': timestamp,
+          'webhook-signature': signWebhook(secret, { id, timestamp, body }),
+        }
+        const sink = new Webhook(secret)
+        expect(sink.verify(body, headers)).toEqual(JSON.parse(body))
+        const later = String(Number(timestamp) + 1)
+        const forged = [
+          () => sink.verify(body + change, headers),
+          () => sink.verify(body, { ...headers, 'webhook-id': id + change }),
+          () => sink.verify(body, { ...headers, 'webhook-timestamp': later }),
+          () => sink.verify(body, { ...headers, 'webhook-signature': `v1,${change}` }),
+          () => new Webhook(deriveWebhookSecret(KEY, TENANT, rotation + 1)).verify(body, headers),
+        ]
+        for (const verify of forged) expect(verify).toThrow(WebhookVerificationError)
+      }),
+    )
+  })
+
+  test('may sign with the secret before as well, and a sink that knows either believes it', () => {
+    const timestamp = String(Math.floor(Date.now() / 1000))
+    const secrets = [3, 2].map((rotation) => deriveWebhookSecret(KEY, TENANT, rotation))
+    const signatures = secrets.map((secret) => signWebhook(secret, { id: TENANT, timestamp, body: '{}' }))
+    const headers = {
+      'webhook-id': TENANT,
+      'webhook-timestamp': timestamp,
+      'webhook-signature': signatures.join(' '),
+    }
+    for (const secret of secrets) expect(new Webhook(secret).verify('{}', headers)).toEqual({})
   })
 
   test('has another secret for each subscription and each rotation', () => {

@@ -6,7 +6,6 @@ import {
   type Server,
 } from '../../../gpu-workers/engines/openai-compatible.ts'
 import type { ChatRequest } from '../../../shared/inference/messages.ts'
-import { collect } from './collect.ts'
 
 const first: Server = { baseUrl: 'http://first/v1', model: 'small', apiKey: 'key' }
 const second: Server = { baseUrl: 'http://second/v1/', model: 'large' }
@@ -55,7 +54,7 @@ async function ask(
   { engine }: ReturnType<typeof engineWith>,
   options: { signal?: AbortSignal; prefix?: { text: string; tokens: number } } = {},
 ): Promise<EngineOutput[]> {
-  return collect(engine.generate(request, { signal: new AbortController().signal, ...options }))
+  return Array.fromAsync(engine.generate(request, { signal: new AbortController().signal, ...options }))
 }
 
 test('generate() asks as the protocol has it, and yields text, then the usage', async () => {

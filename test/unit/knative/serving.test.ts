@@ -1,6 +1,7 @@
 /** Functions as real processes: from the first request to the last pod. */
 import { once } from 'node:events'
 import { request } from 'node:http'
+import { createParser } from 'eventsource-parser'
 import { vi } from 'vitest'
 import { eventually } from '../../eventually.ts'
 import { test, type Running } from './local-knative.ts'
@@ -290,19 +291,15 @@ test('GET /endpoints tells who may be called without the activator, as it change
     headers: { host: 'activator.kgents' },
   }).end()
   const [response] = await once(outgoing, 'response')
-  let text = ''
-  response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk))
-  const lines = () =>
-    text
-      .split('\n\n')
-      .slice(0, -1)
-      .map((line): unknown => JSON.parse(line.slice('data: '.length)))
+  const lines: unknown[] = []
+  const parser = createParser({ onEvent: ({ data }) => lines.push(JSON.parse(data)) })
+  response.setEncoding('utf8').on('data', (chunk: string) => parser.feed(chunk))
   await knative.call()
   const [pod] = knative.status().functions.hello?.pods ?? []
   const direct = { reportMilliseconds: 20, functions: { hello: [`127.0.0.1:${pod?.port}`] } }
-  await eventually(() => expect(lines()).toEqual([{ reportMilliseconds: 20, functions: {} }, direct]))
+  await eventually(() => expect(lines).toEqual([{ reportMilliseconds: 20, functions: {} }, direct]))
   process.kill(pod?.pid ?? 0, 'SIGKILL')
-  await eventually(() => expect(lines()[2]).toMatchObject({ functions: {} }))
+  await eventually(() => expect(lines[2]).toMatchObject({ functions: {} }))
 })
 
 test('POST /concurrency keeps a function up that is only called without the activator', async ({

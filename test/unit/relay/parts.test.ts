@@ -28,24 +28,22 @@ test('writeInferenceFailed() speaks for the job, with a signature that the platf
   expect(() => verifyEvent(event, KEY)).not.toThrow()
 })
 
-describe('createMetrics()', () => {
-  test('renders what Prometheus reads, and leaves out what never happened', () => {
-    const metrics = createMetrics()
-    metrics.add('relay_published_total', 2)
-    metrics.add('relay_published_total')
-    metrics.set('relay_lag_seconds', 1.5, { database: 'db:5432/"a"' })
-    expect(metrics.render()).toBe(
-      [
-        '# HELP relay_published_total Events acknowledged by JetStream',
-        '# TYPE relay_published_total counter',
-        'relay_published_total 3',
-        '# HELP relay_lag_seconds Age of the oldest event that is not published',
-        '# TYPE relay_lag_seconds gauge',
-        String.raw`relay_lag_seconds{database="db:5432/\"a\""} 1.5`,
-        '',
-      ].join('\n'),
-    )
-  })
+test('createMetrics() counts what was added and gauges what was set, by database', async () => {
+  const metrics = createMetrics()
+  metrics.add('relay_published_total', 2)
+  metrics.add('relay_published_total')
+  metrics.set('relay_lag_seconds', 1.5, { database: 'db:5432/"a"' })
+  const lines = (await metrics.render()).split('\n')
+  for (const line of [
+    '# HELP relay_published_total Events acknowledged by JetStream',
+    '# TYPE relay_published_total counter',
+    'relay_published_total 3',
+    '# HELP relay_lag_seconds Age of the oldest event that is not published',
+    '# TYPE relay_lag_seconds gauge',
+    String.raw`relay_lag_seconds{database="db:5432/\"a\""} 1.5`,
+  ]) {
+    expect(lines).toContain(line)
+  }
 })
 
 test('createStateLog() writes one line for each change', () => {

@@ -1,0 +1,69 @@
+/** Spans by OpenTelemetry, which takes a tenth of a second to load: only `spans.ts` does, where a collector is set. */
+import {
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+  TraceFlags,
+  type Attributes,
+  type Span,
+} from '@opentelemetry/api'
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
+import { resourceFromAttributes } from '@opentelemetry/resources'
+import { BatchSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace'
+import { Failure, Refusal } from '../failures.ts'
+import type { TraceContext } from './trace.ts'
+
+const SEND_EVERY_MS = 2000
+
+/** Runs `work` in a span below `parent`; what it calls belongs below the trace that it is given. */
+export type RunInSpan = <T>(
+  name: string,
+  parent: TraceContext,
+  attributes: () => Attributes,
+  work: (trace: TraceContext) => Promise<T>,
+) => Promise<T>
+
+export interface OpenTracer {
+  runInSpan: RunInSpan
+  /** Sends what is still to be sent. */
+  close(): Promise<void>
+}
+
+/** @param endpoint base URL of an OTLP collector */
+export function openTracer(service: string, endpoint: string): OpenTracer {
+  const exporter = new OTLPTraceExporter({ url: new URL('/v1/traces', endpoint).href })
+  const provider = new TracerProvider({
+    resource: resourceFromAttributes({ 'service.name': service }),
+    spanProcessors: [new BatchSpanProcessor({ exporter, scheduledDelayMillis: SEND_EVERY_MS })],
+  })
+  const tracer = provider.getTracer('kgents')
+  return {
+    async runInSpan(name, parent, attributes, work) {
+      const options = { kind: SpanKind.SERVER, attributes: attributes() }
+      const span = tracer.startSpan(name, options, contextOf(parent))
+      try {
+        return await work(span.isRecording() ? { ...parent, spanId: span.spanContext().spanId } : parent)
+      } catch (error) {
+        describe(error, span)
+        throw error
+      } finally {
+        span.end()
+      }
+    },
+    close: () => provider.shutdown(),
+  }
+}
+
+function contextOf({ traceId, spanId, sampled }: TraceContext) {
+  const traceFlags = sampled ? TraceFlags.SAMPLED : TraceFlags.NONE
+  return trace.setSpanContext(ROOT_CONTEXT, { traceId, spanId, traceFlags, isRemote: true })
+}
+
+/** A refusal is an answer, and so is every other failure that is the caller's doing. */
+function describe(error: unknown, span: Span): void {
+  if (error instanceof Failure) span.setAttribute('kgents.code', error.code)
+  if (!(error instanceof Refusal) && (!(error instanceof Failure) || error.retry)) {
+    span.setStatus({ code: SpanStatusCode.ERROR })
+  }
+}
