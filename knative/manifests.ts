@@ -6,7 +6,7 @@
  * one machine is what is deployed on a cluster.
  */
 import { stringify } from 'yaml'
-import type { FunctionDefinition, Need, Scale, Subscription } from '../shared/contract/function.ts'
+import type { FunctionFacts, Need, Scale, SubscriptionFacts } from '../shared/contract/facts.ts'
 import type {
   Broker,
   ConfigMap,
@@ -20,8 +20,8 @@ import type {
 } from './objects.ts'
 
 /** What the manifests need of a function. */
-export type Deployable = Pick<FunctionDefinition, 'name' | 'needs' | 'secrets' | 'scale'> & {
-  subscriptions: readonly Pick<Subscription, 'name' | 'attributes'>[]
+export type Deployable = Pick<FunctionFacts, 'name' | 'needs' | 'secrets' | 'scale'> & {
+  subscriptions: readonly Pick<SubscriptionFacts, 'name' | 'attributes'>[]
   /** Present where it wants to be woken every minute. */
   tick?: unknown
 }

@@ -5,9 +5,9 @@
 import { z } from 'zod'
 import { NoInput } from '../../shared/contract/define-node.ts'
 import { defineOperation, route } from '../../shared/contract/define-operation.ts'
-import type { FunctionDefinition } from '../../shared/contract/function.ts'
+import type { FunctionFacts } from '../../shared/contract/facts.ts'
 
-type Catalog = readonly FunctionDefinition[]
+type Catalog = readonly FunctionFacts[]
 
 const MINUTE_SECONDS = 60
 

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { catalog } from '../../functions/catalog.ts'
 import type { Component } from '../../shared/contract/component.ts'
-import type { FunctionDefinition } from '../../shared/contract/function.ts'
+import type { FunctionFacts } from '../../shared/contract/facts.ts'
 import { eventSubject } from '../../shared/events/streams.ts'
 import { hostOf } from '../../shared/http/host-of.ts'
 import { FunctionConfig } from '../../shared/runtime/config.ts'
@@ -49,7 +49,7 @@ export function componentEnvironment(
 
 /** The environment of one function: the settings of all, and of the secrets only those in its contract. */
 export function functionEnvironment(
-  { name, secrets }: FunctionDefinition,
+  { name, secrets }: FunctionFacts,
   facts: PlatformFacts,
 ): Record<string, string> {
   const settings = settingsOf(facts)

@@ -85,6 +85,11 @@ export function compose(a: GivenEffects, b: GivenEffects): Effects {
   return composeEffects([a, b])
 }
 
+/** Whether the owner of what is affected has to consent. */
+export function isForced(effects: readonly string[]): boolean {
+  return effects.some((effect) => effect.startsWith('forces:'))
+}
+
 /** The scopes that `effects` take, one for each: `writes:session` takes `session:write`. Sorted, each once. */
 export function scopesOf(effects: readonly string[]): string[] {
   const scopes = effects.map(parseEffect).map(({ kind, resource }) => `${resource}:${KINDS[kind]}`)

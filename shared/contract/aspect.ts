@@ -3,7 +3,8 @@ import { z } from 'zod'
 import { CATEGORIES, type AspectCategory } from '../agentese/category.ts'
 import type { Permission } from '../identity/permissions.ts'
 import type { Accepted, Call, Completed, Failed } from './call.ts'
-import type { Example, ListHolons, Need, Scale, Subscription, Tick } from './function.ts'
+import type { Example, ListHolons, Need, Scale } from './facts.ts'
+import type { Subscription, Tick } from './function.ts'
 
 /** The contract of one aspect and its handler. Who has the verb is written in `agentese/affordances.ts`. */
 export interface Aspect<I, O> {

@@ -1,21 +1,15 @@
 /** Declares a path handler: the aspects of one node, each with its contract. */
 import { archetypesOf } from '../agentese/affordances.ts'
 import { CATEGORIES } from '../agentese/category.ts'
-import { checkEffects, scopesOf } from '../agentese/effects.ts'
+import { checkEffects, isForced, scopesOf } from '../agentese/effects.ts'
 import { parsePath } from '../agentese/path.ts'
 import { Completion, InferenceFailure } from '../inference/messages.ts'
 import { permissionOf, type AnyAspect, type NodeContract } from './aspect.ts'
 import { baseAspects } from './base-aspects.ts'
 import { subscription } from './define-operation.ts'
 import { readExample } from './examples.ts'
-import {
-  DEFAULT_SCALE,
-  nameOfNode,
-  type Authentication,
-  type Endpoint,
-  type FunctionDefinition,
-  type Subscription,
-} from './function.ts'
+import { type Authentication, DEFAULT_SCALE, nameOfNode } from './facts.ts'
+import type { Endpoint, FunctionDefinition, Subscription } from './function.ts'
 
 export { aspect, NoInput } from './aspect.ts'
 
@@ -77,8 +71,8 @@ function toEndpoint(node: string, verb: string, contract: AnyAspect): Endpoint {
         ? {}
         : { cost: contract.cost as (input: unknown) => Record<string, number> }),
       ...(contract.secret === true ? { secret: true } : {}),
-      ...(contract.owner === undefined ? {} : { owner: contract.owner as never }),
     },
+    ...(contract.owner === undefined ? {} : { owner: contract.owner as never }),
     handle: contract.handle,
     ...(contract.complete === undefined ? {} : { complete: contract.complete }),
     ...(contract.recover === undefined ? {} : { recover: contract.recover }),
@@ -99,7 +93,7 @@ function checkContract(path: string, contract: AnyAspect): void {
     )
   if (effects.some((effect) => /^(calls|charges):/.test(effect)) && cost === undefined)
     throw new TypeError(`Cannot define "${path}": what calls or charges must say its cost`)
-  if (effects.some((effect) => effect.startsWith('forces:')) !== (owner !== undefined))
+  if (isForced(effects) !== (owner !== undefined))
     throw new TypeError(
       `Cannot define "${path}": what forces must say whose consent it takes, and nothing else may`,
     )

@@ -5,18 +5,15 @@ import { isScope } from '../identity/scopes.ts'
 import type { Accepted, Call } from './call.ts'
 import type { Platform } from './platform.ts'
 import {
-  DEFAULT_SCALE,
   type Authentication,
-  type Endpoint,
+  DEFAULT_SCALE,
   type Example,
   type Format,
-  type FunctionDefinition,
   type Method,
   type Need,
   type Scale,
-  type Subscription,
-  type Tick,
-} from './function.ts'
+} from './facts.ts'
+import type { Endpoint, FunctionDefinition, Subscription, Tick } from './function.ts'
 
 /** The contract of one route and its handler. */
 export interface Route<I, O> {

@@ -3,7 +3,7 @@
  * `{ $from: 'given.0.result.id', like: 'sem-01ab23cd' }`: what runs the example puts the answer there, and what shows
  * it shows `like`, or some UUID.
  */
-import type { Example } from './function.ts'
+import type { Example } from './facts.ts'
 
 const SOME_ID = '019a0000-0000-7000-8000-000000000000'
 

@@ -1,76 +1,15 @@
 /**
- * What a function is: data, and one handler for each thing that it does.
- *
- * `defineNode` and `defineOperation` both produce a `FunctionDefinition`. Everything else is read from it: HTTP
- * routes, discovery, Kong routes, Knative Services and Triggers. Nothing is said twice.
+ * What a function is: data, and one handler for each thing that it does. `defineNode` and `defineOperation` both produce a
+ * `FunctionDefinition`; what is known of it elsewhere is its facts.
  */
-import type { z } from 'zod'
-import type { AspectCategory } from '../agentese/category.ts'
-import type { Db } from '../database/database.ts'
-import type { Permission } from '../identity/permissions.ts'
 import type { Accepted, Call, Completed, Failed } from './call.ts'
+import type { EndpointFacts, FunctionFacts, SubscriptionFacts, TickFacts } from './facts.ts'
 import type { Platform } from './platform.ts'
 
-/** What a function must be able to reach; its network policy allows this and nothing else. */
-export type Need = 'postgres' | 'redis' | 'functions'
-
-/** How a function scales; the names are Knative's. Absent means Knative's default. */
-export interface Scale {
-  /** Requests one pod takes at once; 0 is no limit. */
-  containerConcurrency: number
-  /** Hard limit of one request, the wait for a pod included. */
-  timeoutSeconds: number
-  minScale?: number
-  maxScale: number
-  /** Concurrent requests per pod that the autoscaler aims at. */
-  target: number
-  /** "0" takes the activator out of the path as soon as a pod is up. */
-  targetBurstCapacity: number
-}
-
-/**
- * Who may call: anybody; anybody, and who sends a credential is known by it; the holder of a token or an API key; of
- * an API key only.
- */
-export type Authentication = 'none' | 'optional' | 'required' | 'api-key'
-
-export type Method = 'GET' | 'POST' | 'DELETE'
-
-/** How an answer is written; `text` is for Prometheus, `html` for people. */
-export type Format = 'json' | 'text' | 'html'
-
-/** One thing that a function answers, by HTTP. `I` is the parsed input, `O` what the handler returns. */
-export interface Endpoint<I = unknown, O = unknown> {
-  /** `void.entropy.sip` for an aspect, `jobs.get` for an operation. */
-  name: string
-  summary: string
-  method: Method
-  /** URL path; `:name` is a segment that joins the input. */
-  path: string
-  auth: Authentication
-  permission?: Permission
-  /** What a credential must cover that was narrowed. */
-  scopes: readonly string[]
-  input: z.ZodType<I>
-  output: z.ZodType<O>
-  examples: readonly Example[]
-  /** Whether state may change: such a call runs in a writing transaction and takes `Idempotency-Key`. */
-  writes: boolean
-  /** Whether the handler gets a transaction of its tenant. */
-  transaction: boolean
-  /** Whether the caller may stay on the line for the result: the gateway sends such requests to the stream hub. */
-  streams: boolean
-  /** What the body of a POST is; absent is a JSON object, and that is the input. */
-  body?: 'cloudevents'
-  format: Format
-  /** HTTP status of an answer, where it is not always 200. */
-  status?: (output: O) => number
-  /** All that `status` may come to; absent is 200 alone. */
-  statuses?: readonly number[]
-  /** How long anybody may keep the answer. Such a route answers the same to everybody, and 304 to who has it already. */
-  maxAgeSeconds?: number
-  /** Set on aspects of a node. */
-  aspect?: AspectFacts
+/** One thing that a function answers, and how. `I` is the parsed input, `O` what the handler returns. */
+export interface Endpoint<I = unknown, O = unknown> extends EndpointFacts<I, O> {
+  /** Whose consent a call with a `forces` effect needs: the owner of what is forced. */
+  owner?: (input: unknown, call: Call) => Promise<string>
   /** Set where an answer holds what must not be written down: adds it to what the handler has returned. */
   reveal?(kept: O, platform: Platform): O
   handle(input: I, call: Call): Promise<O | Accepted> | O | Accepted
@@ -80,97 +19,24 @@ export interface Endpoint<I = unknown, O = unknown> {
   recover?(failed: Failed<I>, call: Call): Promise<O> | O
 }
 
-/** What makes an endpoint an aspect: AGENTESE's own facts about it. */
-export interface AspectFacts {
-  /** `context.holon.aspect`; `world.*.aspect` on a node of open holons. */
-  path: string
-  /** `context.holon`, or `world.*`. */
-  node: string
-  verb: string
-  category: AspectCategory
-  /** Such as `charges:entropy`; `kind:resource`. */
-  effects: readonly string[]
-  /** Archetypes that have it; `all` is everybody. */
-  archetypes: 'all' | readonly string[]
-  /** What one call is expected to use up, by resource; nothing where it is absent. */
-  cost?: (input: unknown) => Record<string, number>
-  /** Whether its input is a secret, so that no call of it may be written down. */
-  secret?: boolean
-  /** Whose consent a call with a `forces` effect needs: the owner of what is forced. */
-  owner?: (input: unknown, call: Call) => Promise<string>
-}
-
-export interface Example {
-  summary: string
-  input: Record<string, unknown>
-  /** The holon that it is about, on a node of open holons. */
-  holon?: string
-  /** Whether it works only where something outside the platform answers. */
-  outside?: boolean
-  /** Calls that must come first; inputs name their answers, see `examples.ts`. */
-  given?: readonly { path: string; input: Record<string, unknown> }[]
-  /** The input with names of earlier answers in it, where there are any; `input` then shows something like it. */
-  template?: Record<string, unknown>
-}
-
-/** Events that a Trigger delivers to the function: those whose attributes all match exactly. */
-export interface Subscription {
-  name: string
-  attributes: Record<string, string>
+/** An event that the function takes, and what it does then. */
+export interface Subscription extends SubscriptionFacts {
   /**
    * Whether the handler runs in the transaction that notes the delivery. Without it, it may wait for others; it must
    * then be safe to run again, since the note is written after it.
    */
   transaction?: boolean
   handle(data: unknown, call: Call): Promise<void>
-  /** Shape of the event's data; an event that does not fit is refused for good. */
-  data: z.ZodType
 }
 
-export interface FunctionDefinition {
-  /** The name of file, FUNCTION value, Knative Service and host. */
-  name: string
-  summary: string
-  needs: readonly Need[]
-  /** Environment variables with secrets that this function gets and others do not. */
-  secrets: readonly string[]
-  scale: Scale
-  /** `context.holon` of a node; `world.*` where it serves the tenant's own holons. */
-  node?: string
-  /** The tenant's own holons under a `*` node, for queries. */
-  holons?: ListHolons
-  endpoints: readonly Endpoint[]
-  subscriptions: readonly Subscription[]
-  tick?: Tick
-}
-
-/** What a function does every minute, woken by a PingSource; a minute that is missed or told twice does no harm. */
-export interface Tick {
-  /** A SQL function without arguments that answers the tenants for which there is something to do. */
-  tenants: string
+/** What a function does every minute; a minute that is missed or told twice does no harm. */
+export interface Tick extends TickFacts {
   /** Runs for each such tenant, in a transaction of its own. */
   handle(call: Call): Promise<void>
 }
 
-/**
- * Lists holons whose name is like `like` (SQL), by name.
- *
- * @returns the page, and how many there are in all
- */
-export type ListHolons = (
-  db: Db,
-  page: { like: string; limit: number; offset: number },
-) => Promise<{ names: string[]; total: number }>
-
-/** The name of the function that serves `node`: `void-entropy` for `void.entropy`, `world` for `world.*`. */
-export function nameOfNode(node: string): string {
-  return node.replace('.*', '').replace('.', '-')
-}
-
-export const DEFAULT_SCALE: Scale = {
-  containerConcurrency: 0,
-  timeoutSeconds: 30,
-  maxScale: 10,
-  target: 100,
-  targetBurstCapacity: 0,
+export interface FunctionDefinition extends FunctionFacts {
+  endpoints: readonly Endpoint[]
+  subscriptions: readonly Subscription[]
+  tick?: Tick
 }

@@ -1,15 +1,16 @@
 /** What a function process offers to operations that are about the platform itself: keys, dispatch, health. */
 import type { JSONWebKeySet } from 'jose'
-import type { Call } from './call.ts'
-import type { FunctionDefinition } from './function.ts'
+import type { Db } from '../database/database.ts'
 import type { FencedRequest, FencedResponse } from '../egress/fenced-request.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { SecretBox } from '../identity/secret-box.ts'
-import type { JobEnd, JobStatus } from '../jobs/finish-job.ts'
+import type { TraceContext } from '../telemetry/trace.ts'
+import type { FunctionFacts } from './facts.ts'
+import type { JobEnd, JobStatus } from './job-end.ts'
 
 export interface Platform {
   /** All functions, for discovery and dispatch; loaded when somebody first asks. */
-  catalog(): Promise<readonly FunctionDefinition[]>
+  catalog(): Promise<readonly FunctionFacts[]>
   /** Whether there is a node of that very name; told without loading any. */
   hasNode(context: string, holon: string): boolean
   publicKeys: JSONWebKeySet
@@ -21,8 +22,8 @@ export interface Platform {
   requestOutside(request: Omit<FencedRequest, 'privateAllowed'>): Promise<FencedResponse>
   /** Seals what tenants keep secret. Only functions that hold the key can. */
   secretBox: SecretBox
-  /** Ends a job in the transaction of `call`; answers the status that it then has, undefined where there is no such job. */
-  endJob(end: JobEnd, call: Call): Promise<JobStatus | undefined>
+  /** Ends a job in the transaction of a call; answers the status that it then has, undefined where there is no such job. */
+  endJob(end: JobEnd, call: { db: Db; signal: AbortSignal }): Promise<JobStatus | undefined>
   /** Whether there is a model that can be asked. */
   hasModel(): boolean
   /** The secret that a webhook is signed with. Only the function that holds the key of webhooks can tell. */
@@ -47,7 +48,11 @@ export interface DispatchRequest {
 }
 
 /** In whose name, as part of which trace and for how long; a `Call` is one. */
-export type Dispatcher = Pick<Call, 'identity' | 'trace' | 'signal'>
+export interface Dispatcher {
+  identity: Identity
+  trace: TraceContext
+  signal: AbortSignal
+}
 
 export interface DispatchAnswer {
   status: number

@@ -3,7 +3,7 @@
  * then belongs to everybody, so nobody may change one.
  */
 import { z } from 'zod'
-import type { Endpoint, Subscription } from './function.ts'
+import type { EndpointFacts, SubscriptionFacts } from './facts.ts'
 
 export type JsonSchema = Readonly<Record<string, unknown>>
 
@@ -12,17 +12,17 @@ const outputs = new WeakMap<z.ZodType, JsonSchema>()
 const data = new WeakMap<z.ZodType, JsonSchema>()
 
 /** What a caller may send (2020-12): a member with a default need not be there. */
-export function inputSchemaOf({ input }: Pick<Endpoint, 'input'>): JsonSchema {
+export function inputSchemaOf({ input }: Pick<EndpointFacts, 'input'>): JsonSchema {
   return remembered(inputs, input, { io: 'input' })
 }
 
 /** What a handler returns (2020-12); the envelope of an aspect's answer is not part of it. */
-export function outputSchemaOf({ output }: Pick<Endpoint, 'output'>): JsonSchema {
+export function outputSchemaOf({ output }: Pick<EndpointFacts, 'output'>): JsonSchema {
   return remembered(outputs, output, { io: 'output' })
 }
 
 /** The data of an event as it travels, in draft 7: that is what AsyncAPI reads without being told. */
-export function dataSchemaOf({ data: type }: Pick<Subscription, 'data'>): JsonSchema {
+export function dataSchemaOf({ data: type }: Pick<SubscriptionFacts, 'data'>): JsonSchema {
   return remembered(data, type, { io: 'input', target: 'draft-7' })
 }
 

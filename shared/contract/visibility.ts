@@ -3,7 +3,7 @@
  * may look at the holon, and that is everybody: `manifest` is a base verb.
  */
 import { findNode } from './find-aspect.ts'
-import type { AspectFacts, FunctionDefinition } from './function.ts'
+import type { AspectFacts, FunctionFacts } from './facts.ts'
 import type { Db } from '../database/database.ts'
 import { STATE } from '../events/subscription.ts'
 import type { Identity } from '../identity/identity.ts'
@@ -13,7 +13,7 @@ import { matchesPattern, type Pattern } from '../agentese/pattern.ts'
 const PERSONAL = 'self.'
 
 /** What is read from the catalog. */
-export interface VisibleFunction extends Pick<FunctionDefinition, 'node'> {
+export interface VisibleFunction extends Pick<FunctionFacts, 'node'> {
   endpoints: readonly { aspect?: AspectFacts }[]
 }
 

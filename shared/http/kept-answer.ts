@@ -1,6 +1,6 @@
 /** Answers that anybody may keep for a while: written once in a process, and not sent again to who has them. */
 import { createHash } from 'node:crypto'
-import type { Endpoint } from '../contract/function.ts'
+import type { EndpointFacts } from '../contract/facts.ts'
 
 export interface KeptAnswer {
   text: string
@@ -8,10 +8,10 @@ export interface KeptAnswer {
   headers: Record<string, string>
 }
 
-const kept = new WeakMap<Endpoint, { body: unknown; answer: KeptAnswer }>()
+const kept = new WeakMap<EndpointFacts, { body: unknown; answer: KeptAnswer }>()
 
 /** The answer to `body`; written anew only where the endpoint came to another one than before. */
-export function keptAnswer(endpoint: Endpoint, body: unknown, write: () => string): KeptAnswer {
+export function keptAnswer(endpoint: EndpointFacts, body: unknown, write: () => string): KeptAnswer {
   const last = kept.get(endpoint)
   if (last !== undefined && last.body === body) return last.answer
   const text = write()

@@ -1,52 +1,18 @@
 /** Turns what a handler asks of a model into a job: a row, a reservation and an event, in one transaction. */
-import { z } from 'zod'
 import { Accepted, type Inference } from '../contract/call.ts'
 import type { Endpoint, FunctionDefinition } from '../contract/function.ts'
 import type { Db } from '../database/database.ts'
 import { createEvent, deriveResultKey } from '../events/event.ts'
 import { Failure } from '../failures.ts'
-import { Identity } from '../identity/identity.ts'
+import type { Identity } from '../identity/identity.ts'
 import { newId } from '../new-id.ts'
-import type { Pending } from '../pipeline/create-call.ts'
-import { chargeRow, toOutbox } from '../pipeline/record.ts'
-import type { Runtime } from '../pipeline/runtime.ts'
+import type { Pending } from '../calls/create-call.ts'
+import type { JobCall, NewJob } from '../calls/job-call.ts'
+import { chargeRow, toOutbox } from '../calls/record.ts'
+import type { Runtime } from '../calls/runtime.ts'
 import { formatTraceparent, type TraceContext } from '../telemetry/trace.ts'
 import { periodOf, reserveTokens } from '../plans/allowance.ts'
 import type { JobRequested } from '../inference/job-events.ts'
-import type { JobMessage } from '../inference/messages.ts'
-
-/** What the continuation needs to go on as the same invocation; kept with the job. */
-export const JobCall = z.object({
-  identity: Identity,
-  /** Name of the endpoint that goes on; the path below is the one that was called. */
-  endpoint: z.string(),
-  /** Absent where the job is a composition, whose stages leave their own marks. */
-  aspect: z
-    .object({
-      path: z.string(),
-      category: z.enum(['P', 'M', 'C', 'I', 'G', 'E']),
-      effects: z.array(z.string()),
-    })
-    .optional(),
-  archetype: z.string(),
-  input: z.unknown(),
-  traceparent: z.string(),
-  startedAt: z.number(),
-  reservedTokens: z.number(),
-  period: z.string(),
-  /** The composition that this is a stage of. */
-  parent: z.uuid().optional(),
-})
-export type JobCall = z.infer<typeof JobCall>
-
-/** A job that is to be written with the call that asks for it. */
-export interface NewJob {
-  id: string
-  function: string
-  path: string
-  call: JobCall
-  message: JobMessage
-}
 
 /** Who asks, as what, and of which function. */
 export interface Asker {

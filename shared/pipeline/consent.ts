@@ -9,15 +9,15 @@ import type { Invocation } from './invocation.ts'
  * @throws Refusal that says who has to consent, and how
  */
 export async function checkConsent({ request, identity, input }: Invocation, call: Call): Promise<void> {
-  const { aspect } = request.endpoint
-  if (aspect?.owner === undefined || request.path === undefined) return
-  const owner = await aspect.owner(input, call)
+  const { path, endpoint } = request
+  if (endpoint.owner === undefined || path === undefined) return
+  const owner = await endpoint.owner(input, call)
   if (owner === identity?.user) return
   const granted = await call.db`
-    select from consents where user_id = ${owner} and path = ${request.path} and (expires_at is null or expires_at > now())`
+    select from consents where user_id = ${owner} and path = ${path} and (expires_at is null or expires_at > now())`
   if (granted.length > 0) return
-  throw new Refusal(`Cannot run ${request.path}: its owner has not consented`, {
+  throw new Refusal(`Cannot run ${path}: its owner has not consented`, {
     consentRequired: owner,
-    suggestion: `The owner consents by self.consent.grant with {"path": "${request.path}"}`,
+    suggestion: `The owner consents by self.consent.grant with {"path": "${path}"}`,
   })
 }

@@ -1,11 +1,12 @@
 /** One request on its way through the pipeline: what came in, and what the steps have found out so far. */
 import type { Observer } from '../agentese/observer.ts'
-import type { AspectFacts, Endpoint, FunctionDefinition } from '../contract/function.ts'
+import type { AspectFacts } from '../contract/facts.ts'
+import type { Endpoint, FunctionDefinition } from '../contract/function.ts'
 import { Failure } from '../failures.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { TraceContext } from '../telemetry/trace.ts'
-import type { Deadline } from './deadline.ts'
-import type { Runtime } from './runtime.ts'
+import type { Deadline } from '../calls/deadline.ts'
+import type { Runtime } from '../calls/runtime.ts'
 
 /** The credential that a request carries; the edge reads it, the pipeline believes nothing until it is verified. */
 export type Credential =

@@ -3,7 +3,7 @@ import { Failure } from '../failures.ts'
 import { newId } from '../new-id.ts'
 import { withSpan } from '../telemetry/spans.ts'
 import type { Answer, Invocation, Request } from './invocation.ts'
-import type { Runtime } from './runtime.ts'
+import type { Runtime } from '../calls/runtime.ts'
 import {
   authenticate,
   checkAffordance,

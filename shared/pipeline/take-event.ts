@@ -4,9 +4,9 @@ import type { FunctionDefinition, Subscription } from '../contract/function.ts'
 import { isSenderReport, verifyEvent, type KgentsEvent } from '../events/event.ts'
 import { Failure } from '../failures.ts'
 import { readTraceparent } from '../telemetry/trace.ts'
-import { createCall, nothingPending, type CallParts } from './create-call.ts'
-import { settledCharges, writeRecords } from './record.ts'
-import type { Runtime } from './runtime.ts'
+import { createCall, nothingPending, type CallParts } from '../calls/create-call.ts'
+import { settledCharges, writeRecords } from '../calls/record.ts'
+import type { Runtime } from '../calls/runtime.ts'
 
 /**
  * Handles `event` in one transaction with the note that it was handled, so a second delivery changes nothing.

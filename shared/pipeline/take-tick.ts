@@ -1,7 +1,7 @@
 /** Takes a minute's tick: runs what is due, tenant by tenant. */
 import { newId } from '../new-id.ts'
-import { createCall } from './create-call.ts'
-import type { Runtime } from './runtime.ts'
+import { createCall } from '../calls/create-call.ts'
+import type { Runtime } from '../calls/runtime.ts'
 import { partsOf } from './take-event.ts'
 
 /**

@@ -9,11 +9,11 @@ import { Failure, Refusal } from '../failures.ts'
 import { prepareJob, writeJobs, type Asker } from '../jobs/queue-job.ts'
 import { formatTraceparent } from '../telemetry/trace.ts'
 import { checkConsent } from './consent.ts'
-import { createCall, nothingPending, type Pending } from './create-call.ts'
-import { checkDeadline, within } from './deadline.ts'
+import { createCall, nothingPending, type Pending } from '../calls/create-call.ts'
+import { checkDeadline, within } from '../calls/deadline.ts'
 import { claimAnswer, claimUntilAnswered, giveUpClaim, keepAnswer } from './idempotency.ts'
 import { aspectOf, callerOf, type Answer, type Invocation } from './invocation.ts'
-import { markOf, settledCharges, writeRecords, type Happening, type Mark } from './record.ts'
+import { markOf, settledCharges, writeRecords, type Happening, type Mark } from '../calls/record.ts'
 
 /** Runs the handler of an invocation that has passed all checks. */
 export async function transact(invocation: Invocation): Promise<void> {

@@ -1,7 +1,7 @@
 /** Gauges over all tenants, as Prometheus reads them. They come from the database, so they outlive every pod. */
 import type { Sql } from 'postgres'
 import { findAspect } from '../contract/find-aspect.ts'
-import type { FunctionDefinition } from '../contract/function.ts'
+import type { FunctionFacts } from '../contract/facts.ts'
 import { asFailure } from '../database/database.ts'
 
 /** By name: what it says, and its labels. */
@@ -24,7 +24,7 @@ interface MetricRow {
 }
 
 /** @throws Failure DEPENDENCY_UNAVAILABLE when the database is unavailable */
-export async function readPlatformMetrics(sql: Sql, catalog: readonly FunctionDefinition[]): Promise<string> {
+export async function readPlatformMetrics(sql: Sql, catalog: readonly FunctionFacts[]): Promise<string> {
   const rows = await sql<MetricRow[]>`select name, labels, value from platform_metrics()`.catch(
     (error: unknown) => {
       throw asFailure(error)
@@ -41,7 +41,7 @@ export async function readPlatformMetrics(sql: Sql, catalog: readonly FunctionDe
 }
 
 /** Anybody may read these, so the names that tenants give to holons of their own are counted under the node's. */
-function withoutHolons(rows: readonly MetricRow[], catalog: readonly FunctionDefinition[]): MetricRow[] {
+function withoutHolons(rows: readonly MetricRow[], catalog: readonly FunctionFacts[]): MetricRow[] {
   const named = rows.map(({ labels, ...rest }) => {
     const { path } = labels
     return path === undefined

@@ -10,7 +10,7 @@ import { subscription } from '../../../shared/contract/define-operation.ts'
 import type { Tick } from '../../../shared/contract/function.ts'
 import { Failure, type FailureCode } from '../../../shared/failures.ts'
 import { periodOf } from '../../../shared/plans/allowance.ts'
-import { JobCall } from '../../../shared/jobs/queue-job.ts'
+import { JobCall } from '../../../shared/calls/job-call.ts'
 import { newId } from '../../../shared/new-id.ts'
 import { formatTraceparent, readTraceparent } from '../../../shared/telemetry/trace.ts'
 import {

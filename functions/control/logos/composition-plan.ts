@@ -9,7 +9,7 @@ import { formatExpression, type Expression } from '../../../shared/agentese/expr
 import { observerFor } from '../../../shared/agentese/observer.ts'
 import { misfitOf } from '../../../shared/agentese/schema-fit.ts'
 import type { Call } from '../../../shared/contract/call.ts'
-import type { Endpoint } from '../../../shared/contract/function.ts'
+import type { EndpointFacts } from '../../../shared/contract/facts.ts'
 import { inputSchemaOf, outputSchemaOf } from '../../../shared/contract/schemas.ts'
 import type { FoundAspect } from '../../../shared/contract/find-aspect.ts'
 import { whatIsWrong } from '../../../shared/contract/what-is-wrong.ts'
@@ -77,7 +77,7 @@ export async function planComposition(asked: Asked, call: Call): Promise<Plan> {
     stages,
     mode,
     archetype,
-    asynchronous: found.some(({ endpoint }) => endpoint.complete !== undefined),
+    asynchronous: found.some(({ endpoint }) => endpoint.streams),
     effects,
     scopes: scopesOf(effects),
     cost: charges,
@@ -113,7 +113,7 @@ function checkFit(paths: readonly string[], found: readonly FoundAspect[]): void
 }
 
 /** The JSON Schema of the member by which an aspect takes a previous result; undefined where it takes none. */
-function inputOf(endpoint: Endpoint): Record<string, unknown> | undefined {
+function inputOf(endpoint: EndpointFacts): Record<string, unknown> | undefined {
   const { properties, $defs } = inputSchemaOf(endpoint) as {
     properties?: Record<string, Record<string, unknown>>
     $defs?: unknown

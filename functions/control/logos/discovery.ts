@@ -9,7 +9,7 @@ import { CONTEXTS, parseNode, parsePath, parseUrlForm, type Context } from '../.
 import type { Call } from '../../../shared/contract/call.ts'
 import { route } from '../../../shared/contract/define-operation.ts'
 import { findNode } from '../../../shared/contract/find-aspect.ts'
-import type { FunctionDefinition } from '../../../shared/contract/function.ts'
+import type { FunctionFacts } from '../../../shared/contract/facts.ts'
 import { inputSchemaOf, outputSchemaOf } from '../../../shared/contract/schemas.ts'
 import { Failure } from '../../../shared/failures.ts'
 import { aspectsOf, expanderFor, findPath, type KnownAspect } from './resolve.ts'
@@ -119,7 +119,7 @@ function contractOf({ endpoint, aspect }: KnownAspect, includeSchemas: boolean):
     scopes: scopesOf(effects),
     archetypes: archetypes === 'all' ? 'all' : [...archetypes],
     guests: endpoint.auth === 'optional',
-    asynchronous: endpoint.complete !== undefined,
+    asynchronous: endpoint.streams,
     ...(includeSchemas
       ? { input: { ...inputSchemaOf(endpoint) }, output: { ...outputSchemaOf(endpoint) } }
       : {}),
@@ -175,7 +175,7 @@ async function affordancesOf(handle: string, archetype: string | undefined, call
   return { observer_archetype: observer.archetype, affordances }
 }
 
-function nodeOf(handle: string, catalog: readonly FunctionDefinition[]): FunctionDefinition {
+function nodeOf(handle: string, catalog: readonly FunctionFacts[]): FunctionFacts {
   const [context = '', holon = ''] = handle.split('.')
   const found = findNode(catalog, context, holon)
   if (found !== undefined) return found

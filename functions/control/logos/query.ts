@@ -14,7 +14,7 @@ import {
 } from '../../../shared/agentese/query.ts'
 import type { Call } from '../../../shared/contract/call.ts'
 import { route } from '../../../shared/contract/define-operation.ts'
-import type { FunctionDefinition } from '../../../shared/contract/function.ts'
+import type { FunctionFacts } from '../../../shared/contract/facts.ts'
 import type { Db } from '../../../shared/database/database.ts'
 import { Failure } from '../../../shared/failures.ts'
 
@@ -125,7 +125,7 @@ function perName({ aspect }: Query, verbs: readonly string[]): number {
 
 /** The verbs of a node that the observer has and, where the query names verbs, that it names. */
 function verbsOf(
-  { endpoints }: FunctionDefinition,
+  { endpoints }: FunctionFacts,
   node: string,
   query: Query,
   looking: Looking | undefined,
@@ -147,7 +147,7 @@ function fixed(query: Query, node: string): Pick<Group, 'names' | 'total'> {
 }
 
 async function ownHolons(
-  { node = '', holons }: FunctionDefinition,
+  { node = '', holons }: FunctionFacts,
   query: Query,
   limit: number,
   db: Db,

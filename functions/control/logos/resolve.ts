@@ -3,7 +3,7 @@ import { expandAlias, type Aliases } from '../../../shared/agentese/alias.ts'
 import { isContext, parsePath, similarPaths } from '../../../shared/agentese/path.ts'
 import type { Call } from '../../../shared/contract/call.ts'
 import { findAspect, type FoundAspect } from '../../../shared/contract/find-aspect.ts'
-import type { AspectFacts, Endpoint, FunctionDefinition } from '../../../shared/contract/function.ts'
+import type { AspectFacts, EndpointFacts, FunctionFacts } from '../../../shared/contract/facts.ts'
 import { Failure } from '../../../shared/failures.ts'
 import { aliasesOf } from './aliases.ts'
 
@@ -12,7 +12,7 @@ import { aliasesOf } from './aliases.ts'
  *
  * @throws Failure NODE_NOT_REGISTERED with the paths that look like it
  */
-export function findPath(path: string, catalog: readonly FunctionDefinition[]): FoundAspect {
+export function findPath(path: string, catalog: readonly FunctionFacts[]): FoundAspect {
   const found = findAspect(catalog, path)
   if (found !== undefined) return found
   throw new Failure('NODE_NOT_REGISTERED', `Cannot find "${path}": no node serves it`, {
@@ -22,7 +22,7 @@ export function findPath(path: string, catalog: readonly FunctionDefinition[]): 
 }
 
 /** All paths, those of open holons under the holon that `path` names. */
-function knownPaths(catalog: readonly FunctionDefinition[], path: string): string[] {
+function knownPaths(catalog: readonly FunctionFacts[], path: string): string[] {
   const { holon } = parsePath(path)
   return aspectsOf(catalog).map(({ aspect }) => aspect.path.replace('*', holon))
 }
@@ -39,7 +39,7 @@ export async function expanderFor(text: string, call: Call): Promise<(text: stri
   return (part) => expandAlias(part, own)
 }
 
-export function aspectsOf(catalog: readonly FunctionDefinition[]) {
+export function aspectsOf(catalog: readonly FunctionFacts[]) {
   return catalog.flatMap((definition) =>
     definition.endpoints.flatMap((endpoint) =>
       endpoint.aspect === undefined ? [] : [{ definition, endpoint, aspect: endpoint.aspect }],
@@ -47,4 +47,4 @@ export function aspectsOf(catalog: readonly FunctionDefinition[]) {
   )
 }
 
-export type KnownAspect = { definition: FunctionDefinition; endpoint: Endpoint; aspect: AspectFacts }
+export type KnownAspect = { definition: FunctionFacts; endpoint: EndpointFacts; aspect: AspectFacts }

@@ -1,5 +1,5 @@
 /** The AsyncAPI 3.0 document: what subscribers can get and say to it, and which events functions take. */
-import type { FunctionDefinition } from '../../../shared/contract/function.ts'
+import type { FunctionFacts } from '../../../shared/contract/facts.ts'
 import { dataSchemaOf, type JsonSchema } from '../../../shared/contract/schemas.ts'
 import { EventAttributes } from '../../../shared/events/attributes.ts'
 import { PATH_EVENTS, STATE_EVENTS, type EventType } from '../../../shared/events/event-types.ts'
@@ -10,7 +10,7 @@ import { systemEventsOf } from './system-events.ts'
 import { placeSchema } from './place-schema.ts'
 import { inputsOf, routesOf, type Route } from './routes.ts'
 
-type Catalog = readonly FunctionDefinition[]
+type Catalog = readonly FunctionFacts[]
 type Parts = Record<string, unknown>
 
 export function createAsyncApi(catalog: Catalog): Parts {
@@ -138,7 +138,7 @@ function tells(name: string, summary: string): [string, Parts] {
 }
 
 /** Events about paths come from many channels, so that no operation can name theirs. */
-function takes({ name: taker, subscriptions }: FunctionDefinition): [string, Parts][] {
+function takes({ name: taker, subscriptions }: FunctionFacts): [string, Parts][] {
   return subscriptions.flatMap(({ name, attributes: { type = '', ...others } }) => {
     if (type === '' || type in PATH_EVENTS) return []
     const only = Object.entries(others).map(([attribute, value]) => ` where ${attribute} is "${value}"`)

@@ -1,5 +1,5 @@
 /** A call as a line for the shell. `$URL` and `$KEY` are left to the reader. */
-import type { Example } from '../../../shared/contract/function.ts'
+import type { Example } from '../../../shared/contract/facts.ts'
 import { placeExample, type Route } from './routes.ts'
 
 export function curlOf({ endpoint, url }: Route, example: Example): string {

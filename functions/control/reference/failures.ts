@@ -1,5 +1,5 @@
 /** How an endpoint can fail, as far as its contract tells. */
-import type { Endpoint } from '../../../shared/contract/function.ts'
+import type { EndpointFacts } from '../../../shared/contract/facts.ts'
 import { listFailures } from '../../../shared/failures.ts'
 import type { Route } from './routes.ts'
 
@@ -14,7 +14,7 @@ export function failuresByStatus(): Map<number, FailureRow[]> {
 }
 
 /** Each status, and which endpoints can answer it. A status that is not here is part of no contract. */
-const CAUSES: Record<number, (endpoint: Endpoint) => boolean> = {
+const CAUSES: Record<number, (endpoint: EndpointFacts) => boolean> = {
   400: () => true,
   401: ({ auth }) => auth !== 'none',
   403: ({ auth }) => auth !== 'none',
@@ -39,16 +39,16 @@ export function failingStatuses({ endpoint, hub }: Pick<Route, 'endpoint' | 'hub
 }
 
 /** Whether it is a path, or passes the call on to one. */
-export function acts(endpoint: Endpoint): boolean {
+export function acts(endpoint: EndpointFacts): boolean {
   return endpoint.aspect !== undefined || startsJobs(endpoint)
 }
 
 /** Whether its answer may be that of somebody outside the platform; who passes calls on cannot tell. */
-function asksOutside({ aspect, ...endpoint }: Endpoint): boolean {
+function asksOutside({ aspect, ...endpoint }: EndpointFacts): boolean {
   return aspect === undefined ? startsJobs(endpoint) : aspect.effects.includes('calls:tool')
 }
 
 /** Whether it may answer 202; what only looks and streams tells of others' work. */
-export function startsJobs({ streams, method }: Pick<Endpoint, 'streams' | 'method'>): boolean {
+export function startsJobs({ streams, method }: Pick<EndpointFacts, 'streams' | 'method'>): boolean {
   return streams && method === 'POST'
 }

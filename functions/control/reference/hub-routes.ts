@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { defineOperation, route } from '../../../shared/contract/define-operation.ts'
-import type { Endpoint } from '../../../shared/contract/function.ts'
+import type { EndpointFacts } from '../../../shared/contract/facts.ts'
 import { Acknowledged, Acks, Ended, SUBSCRIPTION_SCOPES } from '../../../shared/events/subscription-stream.ts'
 
 const SubscriptionId = z.strictObject({ id: z.uuid().toLowerCase() })
@@ -43,7 +43,7 @@ const subscribe = defineOperation({
 })
 
 /** What the hub answers itself at addresses that otherwise belong to the function `name`. */
-export function hubEndpointsOf(name: string): readonly Endpoint[] {
+export function hubEndpointsOf(name: string): readonly EndpointFacts[] {
   return name === subscribe.name ? subscribe.endpoints : []
 }
 

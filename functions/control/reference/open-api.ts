@@ -1,7 +1,7 @@
 /** The OpenAPI 3.1 document: every route of the catalog, and those that the stream hub serves. */
 import { z } from 'zod'
 import { AcceptedJob, EnvelopeMeta, FinishedJob, Rehearsal } from '../../../shared/contract/answers.ts'
-import type { FunctionDefinition } from '../../../shared/contract/function.ts'
+import type { FunctionFacts } from '../../../shared/contract/facts.ts'
 import { inputSchemaOf, outputSchemaOf, type JsonSchema } from '../../../shared/contract/schemas.ts'
 import { listFailures } from '../../../shared/failures.ts'
 import { JOB_STREAM_EVENTS, JOB_STREAM_PATH } from '../../../shared/inference/job-stream.ts'
@@ -13,7 +13,7 @@ import { operationOf, reference, schemaName } from './operation.ts'
 import { placeSchema } from './place-schema.ts'
 import { groupsOf, inputsOf, OPERATIONS, routesOf, type Route } from './routes.ts'
 
-export function createOpenApi(catalog: readonly FunctionDefinition[]): Record<string, unknown> {
+export function createOpenApi(catalog: readonly FunctionFacts[]): Record<string, unknown> {
   const routes = routesOf(catalog)
   return {
     openapi: '3.1.1',

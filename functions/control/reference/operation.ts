@@ -1,7 +1,7 @@
 /** One route as an operation of OpenAPI. */
 import { CATEGORIES } from '../../../shared/agentese/category.ts'
 import { scopesOf } from '../../../shared/agentese/effects.ts'
-import type { AspectFacts, Endpoint, Format } from '../../../shared/contract/function.ts'
+import type { AspectFacts, EndpointFacts, Format } from '../../../shared/contract/facts.ts'
 import type { JsonSchema } from '../../../shared/contract/schemas.ts'
 import { costOf } from './cost.ts'
 import { acts, failingStatuses, startsJobs } from './failures.ts'
@@ -35,15 +35,15 @@ export function schemaName({ id }: Route, side: 'Input' | 'Output'): string {
   return `${id.charAt(0).toUpperCase()}${id.slice(1)}${side}`
 }
 
-function describe({ complete }: Endpoint, { path, category, effects }: AspectFacts): string {
+function describe({ streams }: EndpointFacts, { path, category, effects }: AspectFacts): string {
   return [
     `\`${path}\`: ${CATEGORIES[category].name}.`,
     ...(effects.length === 0 ? [] : [`Effects: ${effects.map((effect) => `\`${effect}\``).join(', ')}.`]),
-    ...(complete === undefined ? [] : ['A model answers: the work goes on as a job.']),
+    ...(streams ? ['A model answers: the work goes on as a job.'] : []),
   ].join(' ')
 }
 
-function factsOf(endpoint: Endpoint, { category, effects, archetypes }: AspectFacts) {
+function factsOf(endpoint: EndpointFacts, { category, effects, archetypes }: AspectFacts) {
   const { permission } = endpoint
   return {
     category,
@@ -55,7 +55,7 @@ function factsOf(endpoint: Endpoint, { category, effects, archetypes }: AspectFa
   }
 }
 
-function securityOf({ auth, permission }: Endpoint) {
+function securityOf({ auth, permission }: EndpointFacts) {
   if (auth === 'none') return { security: [] }
   const key = { apiKey: [] }
   const roles = permission === undefined ? [] : [permission]
@@ -80,7 +80,7 @@ function parametersOf(route: Route) {
   ]
 }
 
-function headersAskedBy(endpoint: Endpoint): string[] {
+function headersAskedBy(endpoint: EndpointFacts): string[] {
   const keys: [key: string, applies: boolean][] = [
     ['IdempotencyKey', endpoint.writes || (acts(endpoint) && endpoint.aspect === undefined)],
     ['ObserverArchetype', acts(endpoint) || endpoint.streams],

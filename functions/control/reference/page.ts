@@ -1,8 +1,8 @@
 /** The reference as one page that loads nothing: what each path and operation takes, answers, costs and refuses. */
 import { createHash } from 'node:crypto'
 import { CATEGORIES } from '../../../shared/agentese/category.ts'
-import { scopesOf } from '../../../shared/agentese/effects.ts'
-import type { AspectFacts, Endpoint, Example, FunctionDefinition } from '../../../shared/contract/function.ts'
+import { isForced, scopesOf } from '../../../shared/agentese/effects.ts'
+import type { AspectFacts, EndpointFacts, Example, FunctionFacts } from '../../../shared/contract/facts.ts'
 import {
   dataSchemaOf,
   inputSchemaOf,
@@ -25,7 +25,7 @@ import { systemEventsOf } from './system-events.ts'
 type Named = [type: string, event: EventType]
 type Fact = [name: string, value: string]
 
-export function renderPage(catalog: readonly FunctionDefinition[]): string {
+export function renderPage(catalog: readonly FunctionFacts[]): string {
   const groups = groupsOf(routesOf(catalog))
   const events: Named[] = Object.entries({ ...PATH_EVENTS, ...STATE_EVENTS, ...systemEventsOf(catalog) })
   const streams = STREAMS.map((stream) => ({
@@ -137,7 +137,7 @@ const WHO = {
   required: 'holders of a token or an API key',
 } as const
 
-function factsOf(endpoint: Endpoint): Fact[] {
+function factsOf(endpoint: EndpointFacts): Fact[] {
   const { aspect, auth, permission, scopes, streams } = endpoint
   const waiting = startsJobs(endpoint)
     ? 'may answer 202 and a job; to stay: Accept: text/event-stream, or Prefer: wait=20'
@@ -152,7 +152,7 @@ function factsOf(endpoint: Endpoint): Fact[] {
 }
 
 function factsOfAspect(
-  { category, effects, archetypes, owner }: AspectFacts,
+  { category, effects, archetypes }: AspectFacts,
   cost: Record<string, number> = {},
 ): Fact[] {
   const { name, writes } = CATEGORIES[category]
@@ -167,7 +167,7 @@ function factsOfAspect(
     ],
     ['Who', archetypes === 'all' ? 'every archetype' : archetypes.join(', ')],
     ['Scopes', scopesOf(effects).join(', ') || 'none'],
-    ...(owner === undefined ? [] : [['Consent', 'of the owner of what it forces'] as Fact]),
+    ...(isForced(effects) ? [['Consent', 'of the owner of what it forces'] as Fact] : []),
   ]
 }
 

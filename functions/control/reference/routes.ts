@@ -1,12 +1,12 @@
 /** The routes of a catalog, as the documents name and group them. */
 import { CONTEXTS } from '../../../shared/agentese/path.ts'
-import type { Endpoint, Example, FunctionDefinition } from '../../../shared/contract/function.ts'
+import type { EndpointFacts, Example, FunctionFacts } from '../../../shared/contract/facts.ts'
 import { inputSchemaOf, type JsonSchema } from '../../../shared/contract/schemas.ts'
 import { hubEndpointsOf } from './hub-routes.ts'
 
 export interface Route {
-  definition: FunctionDefinition
-  endpoint: Endpoint
+  definition: FunctionFacts
+  endpoint: EndpointFacts
   /** `voidEntropySip`: unique, and a good name for a method of a client. */
   id: string
   /** Context of an aspect; operations are apart. */
@@ -35,14 +35,14 @@ export interface Member {
 
 export const OPERATIONS = 'operations'
 
-export function routesOf(catalog: readonly FunctionDefinition[]): Route[] {
+export function routesOf(catalog: readonly FunctionFacts[]): Route[] {
   return catalog.flatMap((definition) => [
     ...definition.endpoints.map((endpoint) => toRoute(definition, endpoint, false)),
     ...hubEndpointsOf(definition.name).map((endpoint) => toRoute(definition, endpoint, true)),
   ])
 }
 
-function toRoute(definition: FunctionDefinition, endpoint: Endpoint, hub: boolean): Route {
+function toRoute(definition: FunctionFacts, endpoint: EndpointFacts, hub: boolean): Route {
   return {
     definition,
     endpoint,
@@ -62,7 +62,7 @@ export function groupsOf(routes: readonly Route[]): [group: string, routes: Rout
   })
 }
 
-export function inputsOf(endpoint: Endpoint): Inputs {
+export function inputsOf(endpoint: EndpointFacts): Inputs {
   const schema = inputSchemaOf(endpoint)
   const properties = (schema['properties'] ?? {}) as Record<string, JsonSchema>
   const required = (schema['required'] ?? []) as readonly string[]
@@ -85,7 +85,7 @@ export function inputsOf(endpoint: Endpoint): Inputs {
 }
 
 /** An example's input, by where its members are sent. */
-export function placeExample({ aspect, path }: Endpoint, { input, holon }: Example) {
+export function placeExample({ aspect, path }: EndpointFacts, { input, holon }: Example) {
   if (aspect !== undefined) return { path: holon === undefined ? {} : { holon }, rest: input }
   const inPath = namesInPath(path)
   const entries = Object.entries(input)

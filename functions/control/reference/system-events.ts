@@ -1,6 +1,6 @@
 /** The events of the system bus: those that the platform makes itself, and those that functions of a catalog take besides. */
 import { z } from 'zod'
-import type { FunctionDefinition, Subscription } from '../../../shared/contract/function.ts'
+import type { FunctionFacts, SubscriptionFacts } from '../../../shared/contract/facts.ts'
 import {
   PATH_EVENTS,
   STATE_EVENTS,
@@ -9,7 +9,7 @@ import {
 } from '../../../shared/events/event-types.ts'
 
 /** Events that functions take and the platform does not make itself are told by those who take them. */
-export function systemEventsOf(catalog: readonly FunctionDefinition[]): Record<string, EventType> {
+export function systemEventsOf(catalog: readonly FunctionFacts[]): Record<string, EventType> {
   const subscriptions = catalog.flatMap((definition) => definition.subscriptions)
   const others = Object.groupBy(
     subscriptions.filter(
@@ -23,7 +23,7 @@ export function systemEventsOf(catalog: readonly FunctionDefinition[]): Record<s
 }
 
 /** Who takes an event asks something of its data; the event has to fit them all. */
-function describe(takers: readonly Subscription[]): EventType {
+function describe(takers: readonly SubscriptionFacts[]): EventType {
   const [first, ...others] = new Set(takers.map(({ data }) => data))
   const data = others.reduce((all, each) => all.and(each), first ?? z.unknown())
   return { summary: `Taken as ${takers.map(({ name }) => `"${name}"`).join(', ')}`, data }

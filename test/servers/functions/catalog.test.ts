@@ -3,7 +3,7 @@ import { describe, expect } from 'vitest'
 import { archetypesFor } from '../../../shared/agentese/observer.ts'
 import type { Identity } from '../../../shared/identity/identity.ts'
 import { permissionsOf } from '../../../shared/identity/permissions.ts'
-import type { Runtime } from '../../../shared/pipeline/runtime.ts'
+import type { Runtime } from '../../../shared/calls/runtime.ts'
 import { ASPECTS, asAllowed, OPERATIONS, requestFor, runExample, urlOf } from './examples.ts'
 import { testWith, type Tenant } from './world.ts'
 

@@ -2,7 +2,8 @@
 import { catalog } from '../../../functions/catalog.ts'
 import { placeExample } from '../../../functions/control/reference/routes.ts'
 import { replaceFrom } from '../../../shared/contract/examples.ts'
-import type { AspectFacts, Endpoint, Example, FunctionDefinition } from '../../../shared/contract/function.ts'
+import type { AspectFacts, Example } from '../../../shared/contract/facts.ts'
+import type { Endpoint, FunctionDefinition } from '../../../shared/contract/function.ts'
 import { findAspect } from '../../../shared/contract/find-aspect.ts'
 import type { Tenant, World } from './world.ts'
 

@@ -1,8 +1,8 @@
 import { newId } from '../../../shared/new-id.ts'
 import { randomBytes } from 'node:crypto'
 import { describe, expect } from 'vitest'
-import { markOf, type Mark } from '../../../shared/pipeline/record.ts'
-import { createRecorder } from '../../../shared/pipeline/recorder.ts'
+import { markOf, type Mark } from '../../../shared/calls/record.ts'
+import { createRecorder } from '../../../shared/calls/recorder.ts'
 import { createLog } from '../../../shared/telemetry/log.ts'
 import { testWith, type Tenant } from './world.ts'
 

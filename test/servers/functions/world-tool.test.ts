@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { describe, expect } from 'vitest'
 import { fencedRequest } from '../../../shared/egress/fenced-request.ts'
-import type { Runtime } from '../../../shared/pipeline/runtime.ts'
+import type { Runtime } from '../../../shared/calls/runtime.ts'
 import { insertColleague, testWith, type Tenant } from './world.ts'
 
 type Got = IncomingMessage & { text: string }

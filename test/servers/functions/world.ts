@@ -7,7 +7,7 @@ import type { FunctionDefinition } from '../../../shared/contract/function.ts'
 import { createEvent, deriveResultKey, type KgentsEvent } from '../../../shared/events/event.ts'
 import { createApiKey } from '../../../shared/identity/api-keys.ts'
 import type { Completion, JobMessage } from '../../../shared/inference/messages.ts'
-import type { Runtime } from '../../../shared/pipeline/runtime.ts'
+import type { Runtime } from '../../../shared/calls/runtime.ts'
 import { call, insertTenant, openFunctions, type Answer, type OpenFunctions } from './in-process.ts'
 
 export { insertTenant }

@@ -8,7 +8,7 @@ import { EventAttributes } from '../../../shared/events/attributes.ts'
 import { createEvent } from '../../../shared/events/event.ts'
 import { PATH_EVENTS, STATE_EVENTS, SYSTEM_EVENTS } from '../../../shared/events/event-types.ts'
 import { JOB_STREAM_EVENTS } from '../../../shared/inference/job-stream.ts'
-import { markOf } from '../../../shared/pipeline/record.ts'
+import { markOf } from '../../../shared/calls/record.ts'
 import { AsyncApiDocument } from './async-api-schema.ts'
 import { danglingReferences } from './references.ts'
 

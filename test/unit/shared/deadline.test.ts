@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { RequestDeadline } from '../../../shared/pipeline/deadline.ts'
+import { RequestDeadline } from '../../../shared/calls/deadline.ts'
 import { eventually } from '../../eventually.ts'
 
 test('RequestDeadline.signal is aborted when the caller hangs up, before or after it is looked at', () => {

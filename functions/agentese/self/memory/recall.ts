@@ -10,6 +10,7 @@ import { canEmbed, estimateTokens, keepIndexingFromLook } from '../../../../shar
 import { keepMeaning, meaningOf } from '../../../../shared/recall/questions.ts'
 import { search, type ModelVector } from '../../../../shared/recall/search.ts'
 import { findMemory, Lifecycle, MEMORIES, readMemories, Tags } from './rows.ts'
+import { ENGRAM } from './shapes.ts'
 import { detailAt, inDetail, textOfResult } from './text.ts'
 
 const LONGEST_QUERY = 1000
@@ -53,11 +54,7 @@ const Recalled = z.strictObject({
   waiting: z.int().min(0),
 })
 
-export const ENGRAM = {
-  path: 'self.memory.engram',
-  input: { content: 'The staging database ran out of disk space on Tuesday', tags: ['ops'] },
-}
-export const recallAspect = aspect({
+export const recall = aspect({
   category: 'P',
   summary: 'Find memories by what they say and mean, or one by its id',
   effects: ['reads:memory_crystals', 'calls:embedder', 'charges:tokens'],

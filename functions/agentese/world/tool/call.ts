@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import type { Call } from '../../../../shared/contract/call.ts'
 import { Failure } from '../../../../shared/failures.ts'
 import type { FencedResponse } from '../../../../shared/egress/fenced-request.ts'
-import type { ToolRow } from './rows.ts'
+import type { Prepared, ToolRow } from './rows.ts'
 import { checkBySchema } from './schema.ts'
 import { createRedactor, withSecrets, type Redactor } from './secrets.ts'
 import { expandTemplate, readTemplate } from './template.ts'
@@ -16,15 +16,6 @@ const DEEPEST_ANSWER = 64
 const SHOWN = 300
 
 const WITH_BODY = new Set(['POST', 'PUT', 'PATCH'])
-
-/** All that a call of a tool needs to know, read before it. */
-export interface Prepared {
-  tool: ToolRow
-  /** Origins that the tenant has allowed. */
-  allow: readonly string[]
-  /** By name, those that the headers refer to. */
-  secrets: ReadonlyMap<string, string>
-}
 
 export interface ToolAnswer {
   status: number

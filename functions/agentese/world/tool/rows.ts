@@ -3,7 +3,6 @@ import { similarPaths } from '../../../../shared/agentese/path.ts'
 import type { Call } from '../../../../shared/contract/call.ts'
 import type { Db } from '../../../../shared/database/database.ts'
 import { Failure } from '../../../../shared/failures.ts'
-import type { Prepared } from './call.ts'
 import type { JsonSchema } from './schema.ts'
 import { secretsIn } from './secrets.ts'
 import { readTemplate } from './template.ts'
@@ -17,6 +16,15 @@ export interface ToolRow {
   input_schema: JsonSchema
   output_schema: JsonSchema | null
   timeout_seconds: number
+}
+
+/** All that a call of a tool needs to know, read before it. */
+export interface Prepared {
+  tool: ToolRow
+  /** Origins that the tenant has allowed. */
+  allow: readonly string[]
+  /** By name, those that the headers refer to. */
+  secrets: ReadonlyMap<string, string>
 }
 
 interface SecretRow {

@@ -32,7 +32,7 @@ export interface Consolidation {
  *
  * @throws Failure STATE_CONFLICT while that is being done already
  */
-export async function consolidate(call: Call): Promise<Consolidation> {
+export async function dream(call: Call): Promise<Consolidation> {
   await beginDream(call)
   const since = await lastConsolidation(call)
   const strengthened_count = await strengthen(call, await recalledSince(call, since))

@@ -3,7 +3,7 @@ import type { Db } from '../database/database.ts'
 import type { InvocationData } from '../events/agentese-events.ts'
 import { createEvent, type KgentsEvent } from '../events/event.ts'
 import { agenteseSubject, eventSubject, tokensSubject } from '../events/streams.ts'
-import type { AspectFacts } from '../contract/function.ts'
+import type { AspectFacts } from '../contract/facts.ts'
 import { newId } from '../new-id.ts'
 
 /** A row of `marks`. */

@@ -1,0 +1,84 @@
+/** Remembering something. */
+import { z } from 'zod'
+import type { Call } from '../../../../shared/contract/call.ts'
+import { aspect } from '../../../../shared/contract/define-node.ts'
+import { jsonObject } from '../../../../shared/contract/json-object.ts'
+import { Failure } from '../../../../shared/failures.ts'
+import { newId } from '../../../../shared/new-id.ts'
+import { putEntry } from '../../../../shared/recall/entries.ts'
+import { keepIndexing } from '../../../../shared/recall/indexing.ts'
+import { COMPOST_DAYS } from './dream.ts'
+import { findMemory, MEMORIES, MOST_MEMORIES, Tags } from './rows.ts'
+import { summaryOf, textOfResult } from './text.ts'
+import { ENGRAM } from './shapes.ts'
+
+const LONGEST_CONTENT = 20_000
+/** Bytes of JSON. */
+const LARGEST_METADATA = 8192
+
+const Metadata = jsonObject(LARGEST_METADATA)
+
+export const engram = aspect({
+  category: 'M',
+  summary: 'Remember something; it is embedded in the background',
+  effects: ['writes:memory_crystals', 'calls:embedder', 'charges:tokens'],
+  cost: () => ({ tokens: 50 }),
+  input: z
+    .strictObject({
+      content: z.string().trim().min(1).max(LONGEST_CONTENT).optional(),
+      /** The result of the stage before, where no content is given. */
+      input: z.unknown().optional(),
+      tags: Tags.default([]),
+      source_type: z.string().trim().min(1).max(64).default('experience'),
+      source_ref: z.string().max(500).optional(),
+      metadata: Metadata.default({}),
+      /** The memory that this one comes from. */
+      causal_parent: z.uuid().optional(),
+    })
+    .refine(({ content, input }) => contentOf(content, input) !== '', 'say what is to be remembered'),
+  output: z.strictObject({
+    crystal_id: z.uuid(),
+    summary: z.string(),
+    /** Whether it can be found by its meaning already. */
+    has_embedding: z.boolean(),
+    captured_at: z.string(),
+  }),
+  examples: [{ summary: 'Something that happened', input: ENGRAM.input }],
+  async handle({ content: given, input, causal_parent, source_ref, ...rest }, call) {
+    const { db, identity } = call
+    const content = contentOf(given, input)
+    await checkRoom(call)
+    if (causal_parent !== undefined) await findMemory(call, causal_parent)
+    const id = newId()
+    const tags = [...new Set(rest.tags)]
+    const [row] = await db<{ captured_at: Date }[]>`
+      insert into memories (id, tenant_id, user_id, content, tags, source_type, source_ref, metadata, causal_parent)
+      values (${id}, ${identity.tenant}, ${identity.user}, ${content}, ${db.json(tags)}, ${rest.source_type},
+              ${source_ref ?? null}, ${db.json(rest.metadata as never)}, ${causal_parent ?? null})
+      returning captured_at`
+    await putEntry(call, MEMORIES, { owner: identity.user, subject: id, text: content, tags })
+    await keepIndexing(call, MEMORIES)
+    return {
+      crystal_id: id,
+      summary: summaryOf(content),
+      has_embedding: false,
+      captured_at: (row?.captured_at ?? new Date()).toISOString(),
+    }
+  },
+})
+
+function contentOf(content: string | undefined, input: unknown): string {
+  if (content !== undefined) return content
+  return input === undefined ? '' : textOfResult(input).slice(0, LONGEST_CONTENT).toWellFormed().trim()
+}
+
+/** @throws Failure QUOTA_EXCEEDED where this person has no room for one more */
+async function checkRoom({ db, identity }: Call): Promise<void> {
+  const [row] = await db<{ count: number }[]>`
+    select count(*)::int as count from memories where user_id = ${identity.user}`
+  if ((row?.count ?? 0) < MOST_MEMORIES) return
+  throw new Failure('QUOTA_EXCEEDED', `Cannot remember one more: you have ${MOST_MEMORIES} memories`, {
+    suggestion: `Forget some with self.memory.forget; they are gone ${COMPOST_DAYS} days after, when you consolidate`,
+    details: { resource: 'memories', limit: MOST_MEMORIES },
+  })
+}

@@ -1,0 +1,56 @@
+/** Forgetting a memory, and taking it back. */
+import { z } from 'zod'
+import type { Call } from '../../../../shared/contract/call.ts'
+import { aspect } from '../../../../shared/contract/define-node.ts'
+import { Refusal } from '../../../../shared/failures.ts'
+import { hideEntries } from '../../../../shared/recall/entries.ts'
+import { COMPOST_DAYS } from './dream.ts'
+import { findMemory, MEMORIES, MemoryView, viewOf } from './rows.ts'
+import { ENGRAM, idOf, ITS_ID, namesOne, OneMemory } from './shapes.ts'
+
+export const forget = aspect({
+  category: 'M',
+  summary: `Put a memory on the compost: it is not recalled any more, can be restored, and is gone after ${COMPOST_DAYS} days`,
+  effects: ['deletes:memory_crystals'],
+  input: z.strictObject(OneMemory).refine(namesOne, 'say an id'),
+  output: z.strictObject({ id: z.uuid(), lifecycle: z.literal('composting') }),
+  examples: [{ summary: 'Never mind', input: ITS_ID, given: [ENGRAM] }],
+  async handle(which, call) {
+    const { id, cherished, lifecycle } = await findMemory(call, idOf(which), true)
+    if (cherished) {
+      throw new Refusal(`Cannot forget memory "${id}": it is cherished`, {
+        consentRequired: call.identity.user,
+        suggestion: `First let go of it: self.memory.cherish with {"id": "${id}", "uncherish": true}`,
+      })
+    }
+    if (lifecycle !== 'composting') await setForgotten(call, id, true)
+    return { id, lifecycle: 'composting' as const }
+  },
+})
+
+export const restore = aspect({
+  category: 'M',
+  summary: 'Take a memory back from the compost',
+  effects: ['writes:memory_crystals'],
+  input: z.strictObject(OneMemory).refine(namesOne, 'say an id'),
+  output: MemoryView,
+  examples: [
+    {
+      summary: 'After all',
+      input: ITS_ID,
+      given: [ENGRAM, { path: 'self.memory.forget', input: ITS_ID }],
+    },
+  ],
+  async handle(which, call) {
+    const { id, lifecycle } = await findMemory(call, idOf(which), true)
+    if (lifecycle === 'composting') await setForgotten(call, id, false)
+    return viewOf(await findMemory(call, id))
+  },
+})
+
+async function setForgotten({ db, identity }: Call, id: string, forgotten: boolean): Promise<void> {
+  await db`
+    update memories m set lifecycle = ${forgotten ? 'composting' : 'active'},
+      forgotten_at = ${forgotten ? db`now()` : db`null`} where id = ${id}`
+  await hideEntries(db, MEMORIES, identity.user, [id], forgotten)
+}

@@ -1,0 +1,21 @@
+/** How callers name one memory; and what examples are about. */
+import { z } from 'zod'
+
+/** One memory, by its id or by the result of the stage before. */
+export const OneMemory = {
+  id: z.uuid().optional(),
+  input: z.looseObject({ crystal_id: z.uuid().optional(), id: z.uuid().optional() }).optional(),
+}
+
+interface NamesMemory {
+  id?: string | undefined
+  input?: { crystal_id?: string | undefined; id?: string | undefined } | undefined
+}
+export const namesOne = ({ id, input }: NamesMemory) => (id ?? input?.crystal_id ?? input?.id) !== undefined
+export const idOf = ({ id, input }: NamesMemory) => id ?? input?.crystal_id ?? input?.id ?? ''
+
+export const ENGRAM = {
+  path: 'self.memory.engram',
+  input: { content: 'The staging database ran out of disk space on Tuesday', tags: ['ops'] },
+}
+export const ITS_ID = { id: { $from: 'given.0.result.crystal_id' } }

@@ -1,0 +1,37 @@
+/** A job as the call that asks for it leaves it behind: what a model is asked, and how its answer is gone on with. */
+import { z } from 'zod'
+import { Identity } from '../identity/identity.ts'
+import type { JobMessage } from '../inference/messages.ts'
+
+/** What the continuation needs to go on as the same invocation; kept with the job. */
+export const JobCall = z.object({
+  identity: Identity,
+  /** Name of the endpoint that goes on; the path below is the one that was called. */
+  endpoint: z.string(),
+  /** Absent where the job is a composition, whose stages leave their own marks. */
+  aspect: z
+    .object({
+      path: z.string(),
+      category: z.enum(['P', 'M', 'C', 'I', 'G', 'E']),
+      effects: z.array(z.string()),
+    })
+    .optional(),
+  archetype: z.string(),
+  input: z.unknown(),
+  traceparent: z.string(),
+  startedAt: z.number(),
+  reservedTokens: z.number(),
+  period: z.string(),
+  /** The composition that this is a stage of. */
+  parent: z.uuid().optional(),
+})
+export type JobCall = z.infer<typeof JobCall>
+
+/** A job that is to be written with the call that asks for it. */
+export interface NewJob {
+  id: string
+  function: string
+  path: string
+  call: JobCall
+  message: JobMessage
+}

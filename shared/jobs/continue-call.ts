@@ -1,0 +1,94 @@
+/** Goes on with a call whose job has ended: with what the model answered, or with why it gave no answer. */
+import { CATEGORIES } from '../agentese/category.ts'
+import type { Observer } from '../agentese/observer.ts'
+import { createCall, type Pending } from '../calls/create-call.ts'
+import { JobCall } from '../calls/job-call.ts'
+import type { FunctionDefinition } from '../contract/function.ts'
+import { Failure } from '../failures.ts'
+import type { Completion } from '../inference/messages.ts'
+import { decodeVector } from '../inference/vectors.ts'
+import { readTraceparent } from '../telemetry/trace.ts'
+import { prepareJob } from './queue-job.ts'
+import type { JobContext, JobRow } from './write-ending.ts'
+
+/** What a model came to; with `failed`, why it gave no answer. */
+export type Outcome = Pick<Completion, 'text' | 'tokens' | 'vectors' | 'model'> & { failed?: string }
+
+/**
+ * Runs the endpoint's `complete`, or its `recover` where there was no answer. Where the aspect is read-only, so is its
+ * continuation: whatever it did to the database is rolled back.
+ */
+export function continueCall(
+  context: JobContext,
+  job: JobRow,
+  outcome: Outcome,
+  pending: Pending,
+): Promise<unknown> {
+  const call = JobCall.parse(job.call)
+  return (mayWrite(call) ? run : look)(context, job, call, outcome, pending)
+}
+
+function mayWrite({ aspect }: JobCall): boolean {
+  return aspect !== undefined && CATEGORIES[aspect.category].writes
+}
+
+/** As `run`, in a savepoint that refuses writes; rolling it back ends the refusal. */
+const look: typeof run = async (context, ...rest) => {
+  const rolledBack = new Error('The look is over')
+  let result: unknown
+  await context.db
+    .savepoint(async (db) => {
+      await db`set local transaction_read_only = on`
+      result = await run({ ...context, db }, ...rest)
+      throw rolledBack
+    })
+    .catch((error: unknown) => {
+      if (error !== rolledBack) throw error
+    })
+  return result
+}
+
+async function run(
+  { runtime, db, signal }: JobContext,
+  job: JobRow,
+  jobCall: JobCall,
+  { text, tokens, vectors = [], model, failed }: Outcome,
+  pending: Pending,
+): Promise<unknown> {
+  const { identity, archetype, input, traceparent } = jobCall
+  const { definition, endpoint } = endpointOf(runtime.functions, jobCall.endpoint)
+  const trace = readTraceparent(traceparent)
+  const parsed = endpoint.input.parse(input)
+  const asker = {
+    runtime,
+    function: definition,
+    endpoint,
+    path: job.path,
+    identity,
+    archetype,
+    input: parsed,
+    trace,
+    startedAt: Date.now(),
+  }
+  const call = createCall({
+    ...asker,
+    id: job.id,
+    observer: { user: identity.user, archetype, capabilities: [] } as Observer,
+    db,
+    pending,
+    mayWrite: mayWrite(jobCall),
+    deadline: { signal },
+    infer: (inference, as) => prepareJob(inference, as, asker, pending),
+  })
+  if (failed !== undefined) return endpoint.recover?.({ input: parsed, reason: failed }, call)
+  const completed = { input: parsed, text, tokens, model, vectors: vectors.map(decodeVector) }
+  return endpoint.complete?.(completed, call)
+}
+
+function endpointOf(functions: readonly FunctionDefinition[], name: string) {
+  for (const definition of functions) {
+    const endpoint = definition.endpoints.find((each) => each.name === name)
+    if (endpoint?.complete !== undefined) return { definition, endpoint }
+  }
+  throw new Failure('NODE_NOT_REGISTERED', `Cannot go on with "${name}": it is not served here`)
+}
