@@ -208,7 +208,14 @@ describe('createOpenApi() of other catalogs', () => {
   const contract = { summary: 'A tree', scopes: [], output: z.strictObject({}), handle: () => ({}) }
 
   test('keeps schemas that contain themselves in one piece', () => {
-    const grow = aspect({ ...contract, category: 'M', effects: [], input: Tree, examples: [] })
+    const grow = aspect({
+      ...contract,
+      category: 'M',
+      archetypes: 'all',
+      effects: [],
+      input: Tree,
+      examples: [],
+    })
     const look = route({ ...contract, route: 'GET /trees', input: z.strictObject({ tree: Tree.optional() }) })
     const trees = createOpenApi([
       defineNode('world.tree', { summary: 'Trees', aspects: { manifest: grow } }),
@@ -222,6 +229,7 @@ describe('createOpenApi() of other catalogs', () => {
     const look = aspect({
       ...contract,
       category: 'P',
+      archetypes: 'all',
       effects: [],
       input: z.strictObject({ holon: z.int() }),
       examples: [{ summary: 'A house', input: { holon: 1 }, holon: 'house' }],
