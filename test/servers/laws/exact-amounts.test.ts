@@ -13,6 +13,7 @@ const spending = defineNode('concept.spending', {
   aspects: {
     manifest: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'Nothing',
       effects: [],
       input: z.strictObject({}),
@@ -22,6 +23,7 @@ const spending = defineNode('concept.spending', {
     }),
     define: aspect({
       category: 'M',
+      archetypes: 'all',
       summary: 'Charges amounts, each of a resource of its own',
       effects: ['charges:gold'],
       cost: () => ({ gold: 1 }),
