@@ -1,7 +1,7 @@
 /** How many small calls one function process takes, beside a bare Hono server and Knative's own Node runtime. */
 import { fileURLToPath } from 'node:url'
 import { createFixture, type Fixture } from '../fixture.ts'
-import { pushLoad, type LoadResult } from '../load.ts'
+import { pushLoad, type LoadResult } from '../generators/load.ts'
 import { inTurn, ratio, show, type Bench, type Findings, type Section } from '../section.ts'
 import { serverFile, startServer, type MeasuredServer, type Program } from '../server-process.ts'
 import { median, medianRatio } from '../statistics.ts'

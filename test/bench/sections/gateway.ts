@@ -1,7 +1,7 @@
 /** The whole path through the gateway, at the rate of the published baseline and at the highest that works. */
 import type { HttpRequest } from '../http-request.ts'
-import type { LoadResult } from '../load.ts'
-import { offerLoad } from '../offer-load.ts'
+import type { LoadResult } from '../generators/load.ts'
+import { offerLoad } from '../generators/offer-load.ts'
 import { startMeasuredPlatform } from '../platform.ts'
 import {
   inTurn,
