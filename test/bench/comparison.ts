@@ -8,6 +8,8 @@ export interface Measured {
   unit: string
   /** Of the other checkout, where there is one. */
   before?: readonly number[] | undefined
+  /** What `before` is compared with, where that is not `reference`. */
+  beforeReference?: readonly number[] | undefined
   after: readonly number[]
   reference: readonly number[]
   /** What the reference is. */
@@ -16,14 +18,14 @@ export interface Measured {
 }
 
 export function compare(measured: Measured): Comparison {
-  const { what, unit, before = [], after, reference, over, wanted } = measured
+  const { what, unit, before = [], after, reference, beforeReference = reference, over, wanted } = measured
   const value = (values: readonly number[]) => `${show(median(values))} ${unit}`
   const measuredRatio = medianRatio(after, reference)
   const judged = wanted.of === 'ratio' ? measuredRatio : median(after)
   const bound = 'atMost' in wanted ? wanted.atMost : wanted.atLeast
   return {
     what,
-    before: before.length === 0 ? '-' : `${value(before)} (${ratio(medianRatio(before, reference))})`,
+    before: before.length === 0 ? '-' : `${value(before)} (${ratio(medianRatio(before, beforeReference))})`,
     after: value(after),
     reference: `${value(reference)} (${over})`,
     ratio: ratio(measuredRatio),

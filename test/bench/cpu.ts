@@ -1,7 +1,9 @@
 /** CPU time that a call takes, by process: what is used at a steady rate, less what is used by doing nothing as long. */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Generator } from './generators/generator.ts'
+import { forEachLane, type Results, type Subjects } from './lanes.ts'
 import type { Usage } from './processes.ts'
+import { show, type Bench } from './section.ts'
 import type { Kind, Subject } from './subjects.ts'
 
 export interface CpuOfCall {
@@ -12,45 +14,51 @@ export interface CpuOfCall {
   errors: number
 }
 
-export interface SteadyLoad {
-  kind: Kind
-  rate: number
-  seconds: number
-}
-
+/** Calls per second: far below what any subject can take. */
+export const STEADY: Record<Kind, number> = { write: 100, read: 200 }
 const CONNECTIONS = 50
 const WARM_UP_SECONDS = 1
 
-/** Milliseconds of CPU that each subject uses in one second of doing nothing; all at once, since none is asked. */
-export async function measureIdle(
-  subjects: Record<string, Subject>,
-  seconds: number,
-): Promise<Record<string, Usage>> {
+/** Measures CPU time and latency at a steady rate, all subjects in turn. */
+export async function measureSteady(
+  subjects: Subjects,
+  generator: Generator,
+  { quick, say }: Bench,
+): Promise<Results<CpuOfCall>> {
+  const [seconds, rounds] = quick ? [3, 1] : [5, 7]
+  const idle = new Map<number, Promise<Record<string, Usage>>>()
+  return forEachLane(subjects, rounds, async (kind, name, subject, round) => {
+    if (!idle.has(round)) idle.set(round, measureIdle(subjects, seconds))
+    const { [name]: ownIdle = {} } = (await idle.get(round)) ?? {}
+    const used = await measureCpu(generator, subject, kind, ownIdle, seconds)
+    say(`round ${round + 1} of ${rounds}: ${kind}, ${name}: ${show(used.sum)} ms of CPU`)
+    return used
+  })
+}
+
+/** What each subject uses in one second of doing nothing; all at once, since none is asked. */
+async function measureIdle(subjects: Subjects, seconds: number): Promise<Record<string, Usage>> {
   const meters = Object.entries(subjects).map(([name, subject]) => [name, subject.meter()] as const)
   await delay(seconds * 1000)
   return Object.fromEntries(meters.map(([name, read]) => [name, scale(read(), 1 / seconds)]))
 }
 
 /** Until all that the calls have caused is done: the events of the last ones count as well. */
-export async function measureCpu(
+async function measureCpu(
   generator: Generator,
   subject: Subject,
+  kind: Kind,
   idle: Usage,
-  { kind, rate, seconds }: SteadyLoad,
+  seconds: number,
 ): Promise<CpuOfCall> {
-  const offer = (duration: number) =>
-    generator.offer(subject.port, {
-      connections: CONNECTIONS,
-      rate,
-      seconds: duration,
-      requests: subject.requests[kind],
-    })
-  await offer(WARM_UP_SECONDS)
-  await subject.settle()
-  const read = subject.meter()
+  const { port, requests, settle, meter } = subject
+  const load = { connections: CONNECTIONS, rate: STEADY[kind], requests: requests[kind] }
+  await generator.offer(port, { ...load, seconds: WARM_UP_SECONDS })
+  await settle()
+  const read = meter()
   const startedAt = performance.now()
-  const { answers, p95, errors } = await offer(seconds)
-  await subject.settle()
+  const { answers, p95, errors } = await generator.offer(port, { ...load, seconds })
+  await settle()
   const elapsed = (performance.now() - startedAt) / 1000
   const byProcess = scale(less(read(), scale(idle, elapsed)), 1 / answers)
   return { byProcess, sum: Object.values(byProcess).reduce((sum, ms) => sum + ms, 0), p95, errors }

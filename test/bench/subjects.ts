@@ -66,6 +66,11 @@ export async function startFloor(platform: MeasuredPlatform): Promise<Subject> {
   }
 }
 
+/** The last one first: the floor is a guest of a platform. */
+export async function stopAll(subjects: Record<string, Subject>): Promise<void> {
+  for (const subject of Object.values(subjects).toReversed()) await subject.stop()
+}
+
 function requestsOf(tenants: readonly Record<string, string>[]): Record<Kind, HttpRequest[]> {
   const of = (kind: Kind): HttpRequest[] =>
     tenants.map((headers) => ({

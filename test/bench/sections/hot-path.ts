@@ -3,11 +3,10 @@
  * CPU time of every process, so that it shows where it goes.
  */
 import { compare, type Measured } from '../comparison.ts'
-import { measureCpu, measureIdle, type CpuOfCall } from '../cpu.ts'
+import { measureSteady, STEADY, type CpuOfCall } from '../cpu.ts'
 import { findGenerator, type Generator } from '../generators/generator.ts'
 import type { LoadResult } from '../generators/load.ts'
 import {
-  inTurn,
   ratio,
   show,
   type Bench,
@@ -16,25 +15,20 @@ import {
   type Section,
   type Table,
 } from '../section.ts'
+import { forEachLane, laneOf, warmUp, type Results, type Subjects } from '../lanes.ts'
 import { median, medianRatio } from '../statistics.ts'
-import { KINDS, startFloor, startPlatformSubject, type Kind, type Subject } from '../subjects.ts'
+import { KINDS, startFloor, startPlatformSubject, stopAll, type Kind } from '../subjects.ts'
 
 const BEFORE = 'before'
 const AFTER = 'after'
 const FLOOR = 'floor'
 
-/** Calls per second at which CPU time is measured: far below what any of them can take. */
-const STEADY: Record<Kind, number> = { write: 100, read: 200 }
 /** The rate of the baseline that was published for the system that kgents replaces, and its p95 with everything off. */
 const BASELINE = { rate: 478, p95: 6.95 }
 /** A rate counts as carried while nothing fails and the slowest twentieth stays below this. */
 const LIMIT_MS = 100
 /** What is tried for the highest rate: more of them wait longer, and are answered in larger groups. */
 const CONNECTIONS = [8, 16, 32, 64]
-
-type Subjects = Record<string, Subject>
-/** By kind of call and subject, one for each round. */
-type Results<T> = Record<string, T[]>
 
 export const hotPath: Section = { name: 'hot-path', title: 'Hot path', run }
 
@@ -49,7 +43,7 @@ async function run(bench: Bench): Promise<Findings> {
     const highest = await measureHighest(subjects, generator, bench)
     return toFindings(Object.keys(subjects), { cpu, baseline, highest }, generator)
   } finally {
-    for (const subject of Object.values(subjects).toReversed()) await subject.stop()
+    await stopAll(subjects)
   }
 }
 
@@ -61,55 +55,6 @@ async function start(subjects: Subjects, { before, say }: Bench): Promise<void> 
   if (before === undefined) return
   say(`starting the platform of ${before}`)
   subjects[BEFORE] = await startPlatformSubject(before)
-}
-
-function lanesOf(subjects: Subjects): string[] {
-  return KINDS.flatMap((kind) => Object.keys(subjects).map((name) => laneOf(kind, name)))
-}
-
-function laneOf(kind: Kind, name: string): string {
-  return `${kind}, ${name}`
-}
-
-/** Measures each kind of call on each subject in turn. */
-function forEachLane<T>(
-  subjects: Subjects,
-  rounds: number,
-  measure: (kind: Kind, name: string, subject: Subject, round: number) => Promise<T>,
-): Promise<Results<T>> {
-  return inTurn(lanesOf(subjects), rounds, (lane, round) => {
-    const [kind, name] = lane.split(', ') as [Kind, string]
-    return measure(kind, name, subjects[name] as Subject, round)
-  })
-}
-
-/** Until all that runs at each call is compiled. */
-async function warmUp(subjects: Subjects, generator: Generator, { quick, say }: Bench): Promise<void> {
-  say('warming up')
-  await forEachLane(subjects, 1, async (kind, _name, subject) => {
-    await generator.push(subject.port, {
-      connections: 8,
-      seconds: quick ? 1 : 5,
-      requests: subject.requests[kind],
-    })
-    await subject.settle()
-  })
-}
-
-async function measureSteady(
-  subjects: Subjects,
-  generator: Generator,
-  { quick, say }: Bench,
-): Promise<Results<CpuOfCall>> {
-  const [seconds, rounds] = quick ? [3, 1] : [5, 7]
-  let idle: { round: number; usage: Awaited<ReturnType<typeof measureIdle>> } | undefined
-  return forEachLane(subjects, rounds, async (kind, name, subject, round) => {
-    if (idle?.round !== round) idle = { round, usage: await measureIdle(subjects, seconds) }
-    const rate = STEADY[kind]
-    const used = await measureCpu(generator, subject, idle.usage[name] ?? {}, { kind, rate, seconds })
-    say(`round ${round + 1} of ${rounds}: ${kind}, ${name}: ${show(used.sum)} ms of CPU`)
-    return used
-  })
 }
 
 async function measureBaseline(
