@@ -36,7 +36,7 @@ async function run(
   const folder = await mkdtemp(join(tmpdir(), 'kgents-bench-'))
   try {
     const [targets, results] = [join(folder, 'targets'), join(folder, 'results')]
-    await writeFile(targets, requests.map((request) => toTarget(port, request)).join('\n'))
+    await writeFile(targets, requests.map((request) => `${toTarget(port, request)}\n`).join(''))
     await vegeta(
       'attack',
       '-format=json',
