@@ -25,7 +25,7 @@ export async function measureSteady(
   generator: Generator,
   { quick, say }: Bench,
 ): Promise<Results<CpuOfCall>> {
-  const [seconds, rounds] = quick ? [3, 1] : [5, 7]
+  const [seconds, rounds] = quick ? [3, 1] : [5, 5]
   const idle = new Map<number, Promise<Record<string, Usage>>>()
   return forEachLane(subjects, rounds, async (kind, name, subject, round) => {
     if (!idle.has(round)) idle.set(round, measureIdle(subjects, seconds))

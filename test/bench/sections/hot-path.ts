@@ -143,6 +143,7 @@ function cpuTable(kind: Kind, names: readonly string[], cpu: Results<CpuOfCall>)
       ['sum', ...names.map((name) => median(sums(name)).toFixed(3))],
       ['over the floor', ...names.map((name) => ratio(medianRatio(sums(name), sums(FLOOR))))],
       ['p95 ms', ...names.map((name) => show(of(name, ({ p95 }) => p95)))],
+      ['errors', ...names.map((name) => rounds(name).reduce((sum, { errors }) => sum + errors, 0))],
     ],
   }
 }
