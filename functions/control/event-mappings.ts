@@ -150,7 +150,7 @@ async function create(
   const { type, source = null, archetype = null, description = null, input } = wanted
   const [row] = await db<MappingRow[]>`
     insert into event_mappings (id, tenant_id, user_id, type, source, path, input, archetype, description)
-    values (${newId()}, ${identity.tenant}, ${identity.user}, ${type}, ${source}, ${path}, ${db.json(input as never)}, ${archetype}, ${description})
+    values (${newId()}, ${identity.tenant}, ${identity.user}, ${type}, ${source}, ${path}, ${db.json(input)}, ${archetype}, ${description})
     returning *, null as last_run, '[]'::jsonb as failures`
   return { mapping: present(row, '') }
 }

@@ -65,7 +65,7 @@ function read({ metadata }: Sink, message: JsMsg, log: Log): KgentsEvent | undef
     if (event.type !== REDELIVER) return sees(metadata, event) ? event : undefined
     if (event.tenantid !== metadata.tenant) return undefined
     const { subscription, event: again } = Redelivery.parse(event.data)
-    return subscription === metadata.subscription ? (again as unknown as KgentsEvent) : undefined
+    return subscription === metadata.subscription ? (again as unknown as KgentsEvent) : undefined // reason: the platform signed it
   } catch (error) {
     log.warn({ err: error, subject: message.subject }, 'a message could not be read')
     return undefined

@@ -90,6 +90,6 @@ export function openLane({ js, stream, consumer, handle, log }: LaneOptions): La
  * subscription when it drains a connection, but offers no other way to do it.
  */
 function drain(messages: ConsumerMessages): Promise<void> {
-  const { sub } = messages as unknown as { sub: Subscription }
+  const { sub } = messages as unknown as { sub: Subscription } // reason: its type hides it
   return sub.drain().catch(() => messages.stop())
 }

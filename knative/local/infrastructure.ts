@@ -4,7 +4,7 @@
  */
 import type { Component } from '../../shared/contract/component.ts'
 import { allowLogin, migrate } from '../../shared/database/migrate.ts'
-import type { LocalConfig } from './config.ts'
+import { inherited, type LocalConfig } from './config.ts'
 import { natsUsersOf } from '../nats-users.ts'
 import { ensureLogin, loginUrl } from './database-logins.ts'
 import { keepRunning, type RunningServer } from './keep-running.ts'
@@ -51,7 +51,7 @@ export async function startInfrastructure(
   const servers: Pick<RunningServer<ServerProcess>, 'stop'>[] = []
   const [postgresPort = 0, natsPort = 0, natsMonitor = 0, redisPort = 0] = await findFreePorts(4)
   const state = config.KGENTS_STATE
-  const env = process.env
+  const env = inherited
   const fetching = { env, cache: cacheFolder(env), tell: (text: string) => progress.note(text) }
   const { postgres, redis: redisPassword } = secrets.passwords
   const keep = async <T extends ServerProcess>(name: string, start: () => Promise<T>): Promise<T> => {

@@ -82,6 +82,6 @@ async function consumeOnce(options: ConsumeOptions, inHand: Set<Promise<void>>):
  * other way to do it.
  */
 function drain(messages: ConsumerMessages): Promise<void> {
-  const { sub } = messages as unknown as { sub: Subscription }
+  const { sub } = messages as unknown as { sub: Subscription } // reason: its type hides it
   return sub.drain().catch(() => messages.stop())
 }

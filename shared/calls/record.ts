@@ -92,7 +92,7 @@ export function writeRecords(db: Db, { marks, events, charges, changes }: Record
   )
   const parameters = tables.flatMap((table) => parametersOf(table, rows[table]))
   // As text with parameters, since the driver takes longer to put a template together than to send it.
-  db.send(db.unsafe(text, parameters as never[], { prepare: true }))
+  db.send(db.unsafe(text, parameters as never[], { prepare: true })) // reason: COLUMNS lists what the driver can write
 }
 
 function parametersOf(table: Table, rows: readonly object[]): unknown[] {

@@ -46,7 +46,7 @@ export type AnyAspect = Aspect<never, unknown>
 
 /** Lets TypeScript infer input and output of one aspect from its schemas. */
 export function aspect<I, O>(contract: Aspect<I, O>): AnyAspect {
-  // One table holds aspects of many input types; the pipeline parses by `input` before it calls `handle`.
+  // reason: one table holds aspects of many input types; the pipeline parses by `input` before it calls `handle`
   return contract as unknown as AnyAspect
 }
 

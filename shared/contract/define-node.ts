@@ -73,7 +73,7 @@ function toEndpoint(node: string, verb: string, contract: AnyAspect): Endpoint {
         : { cost: contract.cost as (input: unknown) => Record<string, number> }),
       ...(contract.secret === true ? { secret: true } : {}),
     },
-    ...(contract.owner === undefined ? {} : { owner: contract.owner as never }),
+    ...(contract.owner === undefined ? {} : { owner: contract.owner as never /* reason: as `AnyAspect` */ }),
     handle: contract.handle,
     ...(contract.complete === undefined ? {} : { complete: contract.complete }),
     ...(contract.recover === undefined ? {} : { recover: contract.recover }),

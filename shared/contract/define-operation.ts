@@ -21,7 +21,7 @@ export type AnyRoute = Route<never, unknown>
 
 /** Lets TypeScript infer input and output of one route from its schemas. */
 export function route<I, O>(contract: Route<I, O>): AnyRoute {
-  // One table holds routes of many input types; the pipeline parses by `input` before it calls `handle`.
+  // reason: one table holds routes of many input types; the pipeline parses by `input` before it calls `handle`
   return contract as unknown as AnyRoute
 }
 

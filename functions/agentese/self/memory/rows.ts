@@ -145,7 +145,7 @@ export async function strengthen({ db, identity }: Call, recalled: readonly Reca
       last_accessed = greatest(m.last_accessed, r.at), relevant_at = now(),
       relevance = least(1, relevance_now(m) + ${REINFORCEMENT}::real * r.times),
       resolution = least(1, m.resolution + ${REINFORCEMENT}::real * r.times)
-    from jsonb_to_recordset(${db.json(recalled as never)}) as r(id uuid, times integer, at timestamptz)
+    from jsonb_to_recordset(${db.json(recalled)}) as r(id uuid, times integer, at timestamptz)
     where m.id = r.id and m.user_id = ${identity.user} and m.lifecycle in ('active', 'dormant')`
   return rows.count
 }

@@ -102,7 +102,7 @@ async function deferCall({ path: text, at, delay = 0, kwargs }: Deferred, call: 
   await db`
     insert into schedules (id, tenant_id, user_id, archetype, scopes, path, input, due_at)
     values (${id}, ${identity.tenant}, ${identity.user}, ${observer.archetype}, ${scopes}, ${path},
-            ${db.json(kwargs as never)}, ${due})`
+            ${db.json(kwargs)}, ${due})`
   return { id, path, scheduled_for: due.toISOString(), status: 'pending' as const }
 }
 

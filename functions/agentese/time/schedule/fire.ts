@@ -76,6 +76,6 @@ async function finish(
   const error = failed ? db.json({ code: outcome.code, message: outcome.message }) : null
   await db`
     update schedules set status = ${failed ? 'failed' : 'executed'}, finished_at = now(), error = ${error},
-      result = ${failed ? null : db.json(outcome.result as never)}, job_id = ${failed ? null : outcome.job}
+      result = ${failed ? null : db.json(outcome.result)}, job_id = ${failed ? null : outcome.job}
     where id = ${id} and status = 'running'`
 }
