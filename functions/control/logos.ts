@@ -85,7 +85,7 @@ export const logos = defineOperation({
       output: z.union([CompositionResult, CompositionRehearsal]),
       examples: [
         {
-          summary: 'Draw chance, and look at what is left',
+          summary: 'Draw entropy, then read what remains',
           input: { expression: 'void.entropy.sip >> void.entropy.manifest' },
         },
       ],

@@ -2,7 +2,7 @@
  * Webhooks: a tenant's events, sent to an address of its choice. Here subscriptions are made, shown and ended, and what the
  * sender reports of them is written down; the relay makes a durable consumer of each, and the sender delivers.
  *
- * They belong to the tenant: whoever may make one sees them all, with the address, which may itself be a secret.
+ * They belong to the tenant: whoever may create one can read all, with the address, which may itself be a secret.
  */
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
@@ -124,7 +124,7 @@ export const subscriptions = defineOperation({
 
     test: route({
       route: 'POST /v1/subscriptions/:id/test',
-      summary: 'Send an event that says that it is a test',
+      summary: 'Send a test event',
       permission: 'subscriptions:write',
       scopes: ['subscription:write'],
       input: SubscriptionId,
@@ -197,7 +197,7 @@ async function create(wanted: NewSubscription, call: Call): Promise<Subscription
   if (identity.scopes !== undefined) {
     throw new Failure(
       'SCOPE_MISSING',
-      'Cannot subscribe with a narrowed token: a webhook tells of everything',
+      'Cannot subscribe with a narrowed token: a webhook delivers every event',
       {
         suggestion: 'Use your API key, or a token without scopes',
       },

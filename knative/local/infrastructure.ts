@@ -52,7 +52,7 @@ export async function startInfrastructure(
   const [postgresPort = 0, natsPort = 0, natsMonitor = 0, redisPort = 0] = await findFreePorts(4)
   const state = config.KGENTS_STATE
   const env = inherited
-  const fetching = { env, cache: cacheFolder(env), tell: (text: string) => progress.note(text) }
+  const fetching = { env, cache: cacheFolder(env), report: (text: string) => progress.note(text) }
   const { postgres, redis: redisPassword } = secrets.passwords
   const keep = async <T extends ServerProcess>(name: string, start: () => Promise<T>): Promise<T> => {
     const running = await progress.step(name, () =>
@@ -78,7 +78,7 @@ export async function startInfrastructure(
     inferenceOf(config, {
       chat: () => progress.step('Model', () => findDefaultModel(fetching)),
       embedding: () => progress.step('Embedding model', () => findDefaultEmbeddingModel(fetching)),
-      note: fetching.tell,
+      note: fetching.report,
     }),
   ])
   const logins = await progress.step('Schema', () => prepareDatabase(database, secrets, config))

@@ -107,7 +107,8 @@ function hostsOf(
   for (const { metadata } of services) {
     const revision = serving.revisions.get(metadata.name)
     if (revision === undefined) continue
-    for (const name of namesOf(metadata.name, metadata.namespace)) hosts.set(name, revision.serve)
+    for (const name of namesOf(metadata.name, metadata.namespace))
+      hosts.set(name, (request, response) => revision.serve(request, response))
   }
   return hosts
 }

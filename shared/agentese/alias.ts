@@ -69,7 +69,7 @@ export function expandAlias(text: string, own: Aliases): string {
 /**
  * The node that an alias stands for.
  *
- * @throws Failure ALIAS_NOT_FOUND, with the aliases that look like it
+ * @throws Failure ALIAS_NOT_FOUND, with similar aliases
  */
 export function readAlias(name: string, own: Aliases): string {
   const target = lookUp(name, own)

@@ -1,5 +1,5 @@
 /**
- * A composition whose stages may ask a model: a job that goes on by event, one stage at a time. What is done is in the
+ * A composition whose stages may use a model: a job that goes on by event, one stage at a time. What is done is in the
  * database, and a stage is dispatched under a key that names it, so any process may die at any time: the event comes
  * again, the stage answers what it has answered before, and the composition goes on.
  */

