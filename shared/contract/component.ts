@@ -6,7 +6,7 @@
  * opens nothing.
  */
 import type { z } from 'zod'
-import type { StreamName } from '../events/streams.ts'
+import type { StreamName } from '../nats/streams.ts'
 import { toEndpoint, type Route } from './define-operation.ts'
 import type { Endpoint } from './function.ts'
 import { variablesOf, type Variable } from './variables.ts'
@@ -149,9 +149,4 @@ function findProblem(
 
 function answered(): never {
   throw new TypeError('Cannot answer: the part answers this route itself')
-}
-
-/** What the part `name` receives replies under on NATS; its user may subscribe to no other inbox. */
-export function inboxPrefixOf(name: string): string {
-  return `_INBOX_${name}`
 }
