@@ -1,11 +1,13 @@
 /**
- * Writes `knative/manifests/*.yaml` from the catalog; with `--check` it writes nothing and fails where a committed
+ * Writes `knative/manifests/*.yaml` from the catalog and the list of parts; with `--check` it writes nothing and fails where a committed
  * file differs.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
 import { catalog } from '../functions/catalog.ts'
+import { components } from '../functions/components.ts'
+import type { Component } from '../shared/contract/component.ts'
 import {
   brokerChannelOf,
   brokerOf,
@@ -14,18 +16,25 @@ import {
   triggersOf,
   type Deployable,
 } from './manifests.ts'
+import { networkPoliciesOf } from './network/policies.ts'
+import { partsOf } from './parts.ts'
 
 const FOLDER = join(import.meta.dirname, 'manifests')
 const COMMAND = 'node knative/render.ts'
-const HEADER = `# Written from functions/catalog.ts by: ${COMMAND}\n`
+const HEADER = `# Written from functions/catalog.ts and functions/components.ts by: ${COMMAND}\n`
 
 /** The text of each file, by its name. */
-export function renderManifests(definitions: readonly Deployable[]): Record<string, string> {
+export function renderManifests(
+  definitions: readonly Deployable[],
+  parts: readonly Component[],
+): Record<string, string> {
   return {
     'services.yaml': toYaml(servicesOf(definitions)),
     'triggers.yaml': toYaml(triggersOf(definitions)),
     'sources.yaml': toYaml(pingSourcesOf(definitions)),
     'broker.yaml': toYaml([brokerChannelOf(), brokerOf()]),
+    'parts.yaml': toYaml(partsOf(parts)),
+    'network-policies.yaml': toYaml(networkPoliciesOf(definitions, parts)),
   }
 }
 
@@ -50,7 +59,7 @@ async function findStale(files: Record<string, string>): Promise<string[]> {
 }
 
 async function main(): Promise<void> {
-  const files = renderManifests(catalog)
+  const files = renderManifests(catalog, components)
   if (!process.argv.includes('--check')) return write(files)
   const stale = await findStale(files)
   if (stale.length === 0) return

@@ -14,6 +14,7 @@ export const redisRest = defineComponent({
   }),
   secrets: ['REDIS_URL', 'UPSTASH_REDIS_REST_TOKEN'],
   reaches: ['redis'],
+  serves: 'redis',
   scale: {
     replicas: 2,
     cpu: { request: '100m', limit: '1' },
