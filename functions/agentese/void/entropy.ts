@@ -48,6 +48,7 @@ export const voidEntropy = defineNode('void.entropy', {
   aspects: {
     manifest: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'How much entropy is left',
       effects: ['reads:entropy'],
       input: NoInput,
@@ -61,6 +62,7 @@ export const voidEntropy = defineNode('void.entropy', {
 
     witness: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'The latest sips, newest first',
       effects: ['reads:entropy'],
       input: z.strictObject({ limit: z.int().min(1).max(100).default(10) }),
@@ -81,6 +83,7 @@ export const voidEntropy = defineNode('void.entropy', {
 
     sip: aspect({
       category: 'E',
+      archetypes: 'all',
       summary: 'Draw some entropy and get a seed from it',
       effects: ['charges:entropy'],
       cost: ({ amount }) => ({ entropy: amount }),
@@ -104,6 +107,7 @@ export const voidEntropy = defineNode('void.entropy', {
 
     pour: aspect({
       category: 'E',
+      archetypes: 'all',
       summary: 'Give a sip back, by its grant or its amount; half of it returns to the pool, once',
       effects: ['earns:entropy'],
       input: z

@@ -37,6 +37,7 @@ export const voidGratitude = defineNode('void.gratitude', {
   aspects: {
     manifest: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'How much gratitude there is, and the latest of it',
       effects: ['reads:gratitude'],
       input: NoInput,
@@ -59,6 +60,7 @@ export const voidGratitude = defineNode('void.gratitude', {
 
     tithe: aspect({
       category: 'E',
+      archetypes: 'all',
       summary: 'Give a little of the pool of chance back',
       effects: ['earns:entropy', 'writes:gratitude'],
       input: NoInput,
@@ -73,6 +75,7 @@ export const voidGratitude = defineNode('void.gratitude', {
 
     thank: aspect({
       category: 'E',
+      archetypes: 'all',
       summary: 'Thank somebody or something',
       effects: ['writes:gratitude'],
       input: z.strictObject({ target: Target, amount: Amount, input: z.unknown().optional() }),
@@ -86,6 +89,7 @@ export const voidGratitude = defineNode('void.gratitude', {
 
     acknowledge: aspect({
       category: 'E',
+      archetypes: 'all',
       summary: 'Acknowledge what went well',
       effects: ['writes:gratitude'],
       input: z.strictObject({ what: Target, amount: Amount, input: z.unknown().optional() }),

@@ -14,6 +14,7 @@ const misbehaving = defineNode('world.test', {
   aspects: {
     manifest: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'Looks, and tries to write',
       effects: [],
       input: NoInput,
@@ -26,6 +27,7 @@ const misbehaving = defineNode('world.test', {
     }),
     transform: aspect({
       category: 'M',
+      archetypes: 'all',
       summary: 'Writes, emits, charges, and fails',
       effects: ['writes:entity'],
       input: z.strictObject({ how: z.enum(['well', 'bug', 'refuse']) }),
@@ -42,6 +44,7 @@ const misbehaving = defineNode('world.test', {
     }),
     contemplate: aspect({
       category: 'M',
+      archetypes: 'all',
       summary: 'Asks a model, come what may',
       effects: ['calls:llm'],
       cost: () => ({ tokens: 10 }),

@@ -209,7 +209,14 @@ describe('createOpenApi() of other catalogs', () => {
   const contract = { summary: 'A tree', scopes: [], output: z.strictObject({}), handle: () => ({}) }
 
   test('keeps schemas that contain themselves in one piece', () => {
-    const grow = aspect({ ...contract, category: 'M', effects: [], input: Tree, examples: [] })
+    const grow = aspect({
+      ...contract,
+      category: 'M',
+      archetypes: 'all',
+      effects: [],
+      input: Tree,
+      examples: [],
+    })
     const look = route({ ...contract, route: 'GET /trees', input: z.strictObject({ tree: Tree.optional() }) })
     const trees = createOpenApi([
       defineNode('world.tree', { summary: 'Trees', aspects: { manifest: grow } }),
@@ -223,6 +230,7 @@ describe('createOpenApi() of other catalogs', () => {
     const look = aspect({
       ...contract,
       category: 'P',
+      archetypes: 'all',
       effects: [],
       input: z.strictObject({ holon: z.int() }),
       examples: [{ summary: 'A house', input: { holon: 1 }, holon: 'house' }],
