@@ -56,6 +56,11 @@ const SECRETS_OF_NEED: Record<Need, readonly string[]> = {
   'nats-monitoring': [],
 }
 
+/** The secrets that a function gets: those in its contract, and those that its needs take. */
+export function secretsOf({ needs, secrets }: Pick<Deployable, 'needs' | 'secrets'>): string[] {
+  return [...new Set([...secrets, ...needs.flatMap((need) => SECRETS_OF_NEED[need])])]
+}
+
 /** The Services of `catalog`, one per function. */
 export function servicesOf(catalog: readonly Deployable[], target = DEFAULT_TARGET): KnativeService[] {
   return catalog.map((definition) => toService(definition, target))
@@ -103,13 +108,15 @@ function toAnnotations(scale: Scale): Record<string, string> {
 }
 
 /** No probe is set: Knative's own TCP probe, polled every 50 ms while a pod starts, is the fastest there is. */
-function toContainer({ name, needs, secrets }: Deployable, { images }: Target): Container {
-  const secretNames = new Set([...secrets, ...needs.flatMap((need) => SECRETS_OF_NEED[need])])
+function toContainer(definition: Deployable, { images }: Target): Container {
   return {
     name: 'function',
     image: images.functions,
     ports: [{ containerPort: 8080 }],
-    env: [{ name: 'FUNCTION', value: name }, ...[...secretNames].map((each) => secretVariable(each))],
+    env: [
+      { name: 'FUNCTION', value: definition.name },
+      ...secretsOf(definition).map((name) => secretVariable(name)),
+    ],
     envFrom: SHARED_SETTINGS,
     // A whole core at most: starting Node is bound by CPU, and that is what a cold start waits for.
     resources: { requests: { cpu: '100m', memory: '128Mi' }, limits: { cpu: '1', memory: '512Mi' } },

@@ -121,7 +121,7 @@ function variablesOf(component: Component): EnvironmentVariable[] {
 }
 
 /** Under which name the Secret has a variable of a part: each has a user of its own on NATS. */
-function secretKeyOf({ name }: Pick<Component, 'name'>, variable: string): string {
+export function secretKeyOf({ name }: Pick<Component, 'name'>, variable: string): string {
   return variable === 'NATS_URL' ? `${name.toUpperCase().replaceAll('-', '_')}_NATS_URL` : variable
 }
 

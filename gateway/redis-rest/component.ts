@@ -1,6 +1,6 @@
 /** The contract of the REST front of Redis. */
 import { z } from 'zod'
-import { ServerSettings } from '../../shared/config.ts'
+import { DESCRIPTIONS, ServerSettings } from '../../shared/config.ts'
 import { defineComponent } from '../../shared/contract/component.ts'
 
 export const redisRest = defineComponent({
@@ -10,7 +10,7 @@ export const redisRest = defineComponent({
   env: z.object({
     ...ServerSettings.shape,
     REDIS_URL: z.url({ protocol: /^rediss?$/ }).describe('Redis or Valkey, with its password'),
-    UPSTASH_REDIS_REST_TOKEN: z.string().min(1).describe('Token of the REST protocol'),
+    UPSTASH_REDIS_REST_TOKEN: z.string().min(1).describe(DESCRIPTIONS.UPSTASH_REDIS_REST_TOKEN),
   }),
   secrets: ['REDIS_URL', 'UPSTASH_REDIS_REST_TOKEN'],
   reaches: ['redis'],
