@@ -93,7 +93,8 @@ export type SignToken = (identity: Identity, audience: string, lifetimeSeconds: 
 export function createSigner({ key, issuer }: SigningRules): SignToken {
   const { alg = 'EdDSA', kid } = key
   if (kid === undefined) throw new TypeError('Cannot sign tokens: the signing key has no "kid"')
-  const imported = importJWK(key, alg)
+  // With the first token that is signed: most processes of those that may sign answer something else first.
+  let imported: ReturnType<typeof importJWK> | undefined
   return async (identity, audience, lifetimeSeconds) =>
     new SignJWT({
       tenant_id: identity.tenant,
@@ -110,5 +111,5 @@ export function createSigner({ key, issuer }: SigningRules): SignToken {
       .setIssuedAt()
       .setExpirationTime(Math.floor(Date.now() / 1000) + lifetimeSeconds)
       .setJti(newId())
-      .sign(await imported)
+      .sign(await (imported ??= importJWK(key, alg)))
 }
