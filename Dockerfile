@@ -33,6 +33,8 @@ COPY shared shared
 COPY functions functions
 COPY gateway gateway
 COPY knative knative
+# What the list of parts says of it.
+COPY gpu-workers/component.ts gpu-workers/
 USER 10001:10001
 # CMD is the part: node knative/relay/main.ts, node gateway/{stream-hub,webhooks,redis-rest}/main.ts
 CMD ["node", "knative/relay/main.ts"]

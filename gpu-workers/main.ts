@@ -4,73 +4,33 @@
  * SIGTERM: no new jobs, DRAIN_SECONDS for those that are running, then they are handed over. Give the process a
  * little longer than that before it is killed.
  */
-import { createServer } from 'node:http'
-import { z } from 'zod'
-import { LogSettings, Port, readConfig } from '../shared/config.ts'
+import { readEnvironment } from '../shared/config.ts'
+import { inboxPrefixOf } from '../shared/contract/component.ts'
 import { openNats } from '../shared/events/nats.ts'
+import { openStatusServer } from '../shared/http/status.ts'
 import { createLog, type Log } from '../shared/telemetry/log.ts'
-import { METRICS_HEADERS } from '../shared/telemetry/metrics.ts'
+import { gpuWorker, type WorkerEnvironment } from './component.ts'
 import type { Engine } from './engines/engine.ts'
 import type { Server } from './engines/openai-compatible.ts'
-import { watchLink } from './link.ts'
-import { createMetrics, type Metrics } from './metrics.ts'
+import { watchLink, type Link } from './link.ts'
+import { createMetrics } from './metrics.ts'
 import { openWorker } from './worker.ts'
 
-const Seconds = z.coerce.number().positive()
-const Count = z.coerce.number().int().positive()
-const List = z.string().transform((text) => text.split(',').map((part) => part.trim()))
-
-const Common = z.object({
-  ...LogSettings.shape,
-  NATS_URL: z.string(),
-  PORT: Port.optional(),
-  HOST: z.string().default('0.0.0.0'),
-  ACK_WAIT_SECONDS: Seconds.default(15),
-  DRAIN_SECONDS: z.coerce.number().min(0).default(25),
-  STALL_SECONDS: Seconds.default(120),
-  INFERENCE_CONCURRENCY: Count.default(1),
-})
-
-const LlamaCpp = Common.extend({
-  ENGINE: z.literal('llama-cpp'),
-  MODEL_PATH: z.string(),
-  EMBEDDING_MODEL_PATH: z.string().optional(),
-  INFERENCE_THREADS: Count.optional(),
-  INFERENCE_GPU: z.enum(['auto', 'cuda', 'vulkan', 'metal', 'none']).default('auto'),
-  INFERENCE_CONTEXT_TOKENS: Count.default(4096),
-})
-
-/** Lists, for several servers; a single model or key is good for all of them. */
-const OpenAi = Common.extend({
-  ENGINE: z.literal('openai'),
-  INFERENCE_BASE_URL: List.pipe(z.tuple([z.url()], z.url())),
-  INFERENCE_MODEL: List.pipe(z.tuple([z.string().min(1)], z.string().min(1))),
-  INFERENCE_API_KEY: List.optional(),
-  INFERENCE_EMBEDDING_MODEL: z.string().min(1).optional(),
-  /** Whether the servers are vLLM, or know its `continue_final_message`. */
-  INFERENCE_CAN_CONTINUE: z.stringbool().default(false),
-})
-
-const Settings = z.discriminatedUnion('ENGINE', [LlamaCpp, OpenAi])
-type Settings = z.infer<typeof Settings>
-
-/** The inbox that the permissions of workers name. */
-const INBOX_PREFIX = '_INBOX_worker'
-
-const settings = readConfig(Settings, {
-  ENGINE: process.env['INFERENCE_BASE_URL'] === undefined ? 'llama-cpp' : 'openai',
-  ...process.env,
-})
-const log = createLog('gpu-workers', settings.LOG_LEVEL)
+const settings = readEnvironment(gpuWorker)
+const log = createLog(gpuWorker.name, settings.LOG_LEVEL)
 const metrics = createMetrics()
-const server = settings.PORT === undefined ? undefined : serveMetrics(settings.PORT, settings.HOST, metrics)
+const opened: { link?: Link; engine?: Engine } = {}
+const server = await openStatusServer(settings, {
+  dependencies: () => ({ nats: opened.link?.connected ?? false, engine: opened.engine !== undefined }),
+  metrics: () => metrics.render(),
+})
 const startedAt = performance.now()
-const [nc, engine] = await Promise.all([
-  openNats(settings.NATS_URL, 'kgents-worker', { inboxPrefix: INBOX_PREFIX }),
-  openEngine(settings, log),
+const [link, engine] = await Promise.all([
+  openLink(settings).then((link) => (opened.link = link)),
+  openEngine(settings, log).then((engine) => (opened.engine = engine)),
 ])
 const worker = openWorker(
-  { link: watchLink(nc, INBOX_PREFIX), engine, log, metrics },
+  { link, engine, log, metrics },
   {
     ackWaitSeconds: settings.ACK_WAIT_SECONDS,
     drainSeconds: settings.DRAIN_SECONDS,
@@ -90,14 +50,19 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 async function close(): Promise<void> {
   log.info({ running: metrics.running }, 'worker stops')
   await worker.close()
-  await nc.close()
+  await link.nc.close()
   await engine.close()
-  server?.close()
-  server?.closeAllConnections()
+  server.close()
+  server.closeAllConnections()
+}
+
+async function openLink({ NATS_URL }: WorkerEnvironment): Promise<Link> {
+  const inboxPrefix = inboxPrefixOf(gpuWorker.name)
+  return watchLink(await openNats(NATS_URL, gpuWorker.name, { inboxPrefix }), inboxPrefix)
 }
 
 /** Imports only the engine that is used: llama.cpp's bindings take half a second and are optional. */
-async function openEngine(settings: Settings, log: Log): Promise<Engine> {
+async function openEngine(settings: WorkerEnvironment, log: Log): Promise<Engine> {
   const concurrency = settings.INFERENCE_CONCURRENCY
   if (settings.ENGINE === 'openai') {
     const { createOpenAiCompatible } = await import('./engines/openai-compatible.ts')
@@ -123,7 +88,7 @@ async function openEngine(settings: Settings, log: Log): Promise<Engine> {
   })
 }
 
-function serversOf(settings: z.infer<typeof OpenAi>): [Server, ...Server[]] {
+function serversOf(settings: Extract<WorkerEnvironment, { ENGINE: 'openai' }>): [Server, ...Server[]] {
   const [url, ...urls] = settings.INFERENCE_BASE_URL
   const [model, ...models] = settings.INFERENCE_MODEL
   const [key, ...keys] = settings.INFERENCE_API_KEY ?? []
@@ -134,17 +99,4 @@ function serversOf(settings: z.infer<typeof OpenAi>): [Server, ...Server[]] {
   })
   const others = urls.map((url, index) => server(url, models[index] ?? model, keys[index] ?? key))
   return [server(url, model, key), ...others]
-}
-
-/** Alive as long as it answers; being without NATS for a while is no reason to be restarted. */
-function serveMetrics(port: number, host: string, metrics: Metrics) {
-  const answers = new Map([
-    ['/health/live', async () => 'ok\n'],
-    ['/metrics', () => metrics.render()],
-  ])
-  return createServer(async (request, response) => {
-    const answer = answers.get(request.url ?? '')
-    const text = (await answer?.()) ?? 'not found\n'
-    response.writeHead(answer === undefined ? 404 : 200, METRICS_HEADERS).end(text)
-  }).listen(port, host)
 }

@@ -11,6 +11,11 @@ export function readConfig<T extends z.ZodType>(schema: T, env: NodeJS.ProcessEn
   return Object.freeze(result.data)
 }
 
+/** Reads what `program`, such as a component, declares in `env` from the environment of this process. */
+export function readEnvironment<T extends z.ZodType>(program: { env: T }): Readonly<z.infer<T>> {
+  return readConfig(program.env, process.env)
+}
+
 /** A variable that holds JSON of the given shape, such as a key set. */
 export function json<T extends z.ZodType>(schema: T) {
   return z
@@ -29,6 +34,9 @@ export function json<T extends z.ZodType>(schema: T) {
 /** A TCP port; 0 lets the system choose one. */
 export const Port = z.coerce.number().int().min(0).max(65_535)
 
+/** Texts separated by commas. */
+export const List = z.string().transform((list) => list.split(',').map((text) => text.trim()))
+
 /** Origins such as `http://tools.intern:8080`, separated by commas; absent is none. */
 export const OriginList = z
   .string()
@@ -38,5 +46,35 @@ export const OriginList = z
 
 /** Settings of the log, shared by all processes. */
 export const LogSettings = z.object({
-  LOG_LEVEL: z.enum(['silent', 'error', 'warn', 'info', 'debug']).default('info'),
+  LOG_LEVEL: z
+    .enum(['silent', 'error', 'warn', 'info', 'debug'])
+    .default('info')
+    .describe('What is logged: `silent`, `error`, `warn`, `info` or `debug`'),
+})
+
+/** What every part that listens reads. */
+export const ServerSettings = LogSettings.extend({
+  PORT: Port.default(8080).describe('Port to listen on'),
+  HOST: z.string().optional().describe('Address to listen on; default is all'),
+})
+
+/** What every part that uses NATS reads; each has a user of its own. */
+export const NatsSettings = z.object({
+  NATS_URL: z
+    .string()
+    .min(1)
+    .describe('NATS servers, separated by commas, the first with the user and password of this part'),
+})
+
+/** Where cluster names are answered on a machine without cluster DNS. */
+export const AddressSettings = z.object({
+  CLUSTER_INGRESS: z
+    .string()
+    .optional()
+    .describe('`host:port` that answers for every cluster name; unset where there is cluster DNS'),
+  STATIC_HOSTS: json(z.record(z.string(), z.string()))
+    .optional()
+    .describe(
+      'Cluster names that are answered elsewhere: `{"stream-hub.kgents.svc.cluster.local": "host:port"}`',
+    ),
 })

@@ -4,26 +4,14 @@
  * `jwt_secrets`, and their number changes while keys rotate, so this is a step of its own and not a placeholder.
  */
 import { createPublicKey } from 'node:crypto'
-import { z } from 'zod'
+import { readFileSync } from 'node:fs'
+import { parse } from 'yaml'
+import type { z } from 'zod'
+import type { PublicKeys } from '../../shared/identity/public-keys.ts'
+import type { gateway } from './component.ts'
 import { CONSUMER } from './kong.ts'
 import { sendSpans } from './plugins.ts'
 import type { KongConfig, KongJwtSecret, KongPlugin } from './types.ts'
-
-/** Public keys as in `PLATFORM_JWKS`. A private key here is a mistake that must not reach a file. */
-export const PublicKeys = z.object({
-  keys: z
-    .array(
-      z
-        .looseObject({
-          kty: z.string(),
-          kid: z.string().min(1),
-          alg: z.exactOptional(z.enum(['EdDSA', 'ES256'])),
-        })
-        .refine((key) => !('d' in key), 'is a private key'),
-    )
-    .min(1),
-})
-export type PublicKeys = z.infer<typeof PublicKeys>
 
 export interface Deployment {
   keys: PublicKeys
@@ -31,6 +19,20 @@ export interface Deployment {
   corsOrigins?: readonly string[]
   /** OTLP over HTTP, such as `http://collector:4318/v1/traces`. */
   tracesEndpoint?: string
+}
+
+/** The rendered configuration as the environment deploys it. */
+export function readDeployment(environment: Readonly<z.infer<typeof gateway.env>>): KongConfig {
+  const {
+    KONG_CONFIG = new URL('kong.yaml', import.meta.url),
+    CORS_ORIGINS,
+    OTEL_TRACES_ENDPOINT,
+  } = environment
+  return deployKongConfig(parse(readFileSync(KONG_CONFIG, 'utf8')) as KongConfig, {
+    keys: environment.PLATFORM_JWKS,
+    ...(CORS_ORIGINS === undefined ? {} : { corsOrigins: CORS_ORIGINS }),
+    ...(OTEL_TRACES_ENDPOINT === undefined ? {} : { tracesEndpoint: OTEL_TRACES_ENDPOINT }),
+  })
 }
 
 /** `config` as one deployment runs it. */

@@ -20,6 +20,7 @@ export class RedisAway extends Error {
 export interface RedisLink {
   /** Settles once it is known whether Redis is there. */
   readonly tried: Promise<unknown>
+  readonly connected: boolean
   /** Sends the commands together and returns their replies in order; throws `RedisAway` only. */
   send(commands: readonly Command[]): Promise<Reply[]>
   /** As `send`, but all or none of them happen; an `Error` when Redis took none. */
@@ -49,6 +50,9 @@ export function openRedisLink(url: string, log: Log): RedisLink {
     await Promise.all(commands.map(([name, ...args]) => settle(redis.callBuffer(name, ...args))))
   return {
     tried: once(redis, 'ready').catch(() => undefined), // an error ends the wait as well
+    get connected() {
+      return redis.status === 'ready'
+    },
     send,
     async sendAtomically(commands) {
       const replies = await send([['MULTI'], ...commands, ['EXEC']])

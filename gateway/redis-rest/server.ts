@@ -7,6 +7,7 @@
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { answerStatus } from '../../shared/http/status.ts'
 import { BadCommand, readCommand, readCommands } from './commands.ts'
 import { RedisAway, type RedisLink, type Reply } from './redis-link.ts'
 
@@ -24,7 +25,9 @@ type Encode = (bytes: Buffer) => string
 /** An HTTP server that answers for `link` to whoever knows `token`; it does not listen yet. */
 export function createRedisRest(link: RedisLink, token: string): Server {
   const expected = hashOf(`Bearer ${token}`)
+  const status = { dependencies: () => ({ redis: link.connected }) }
   const server = createServer((request, response) => {
+    if (answerStatus(request, response, status)) return
     void answer(link, expected, request)
       .catch(explain)
       .then((result) => {
@@ -37,7 +40,6 @@ export function createRedisRest(link: RedisLink, token: string): Server {
 }
 
 async function answer(link: RedisLink, expected: Buffer, request: IncomingMessage): Promise<Answer> {
-  if (request.url === '/health/live') return [200, { status: 'ok' }]
   if (!timingSafeEqual(hashOf(request.headers.authorization ?? ''), expected)) {
     return [401, { error: 'Unauthorized' }]
   }

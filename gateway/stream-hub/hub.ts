@@ -8,13 +8,14 @@ import { Failure } from '../../shared/failures.ts'
 import type { VisibleFunction } from '../../shared/contract/visibility.ts'
 import type { RoutedFunction } from '../kong/routes.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
-import { createRegistry, METRICS_HEADERS } from '../../shared/telemetry/metrics.ts'
+import { answerStatus } from '../../shared/http/status.ts'
+import { createRegistry } from '../../shared/telemetry/metrics.ts'
 import { ANSWERS } from '../answers.ts'
 import { createEndpointLookup } from '../endpoint-paths.ts'
 import { closeServer } from '../upstream/close-server.ts'
 import { collectBody, type Body } from '../upstream/collect-body.ts'
 import { readTarget } from '../upstream/request-path.ts'
-import { answerBody, answerFailure, answerJson, passOn, type AnswerHeaders, type Client } from './client.ts'
+import { answerBody, answerFailure, passOn, type AnswerHeaders, type Client } from './client.ts'
 import type { ReadCaller } from './callers.ts'
 import { JobRow } from './ending.ts'
 import { passedHeaders, type Functions } from './functions.ts'
@@ -74,6 +75,10 @@ export function createHub(options: HubOptions): Hub {
     log,
     times: { ...SUBSCRIPTION_TIMES, heartbeatMs, ...options.subscriptionTimes },
   })
+  const status = {
+    dependencies: () => ({ nats: logs.connected }),
+    metrics: () => registry.render(),
+  }
   const findEndpoint = createEndpointLookup(
     catalog.flatMap(({ name, endpoints }) =>
       endpoints.map(({ method, path }) => ({ method, path, function: name })),
@@ -89,10 +94,7 @@ export function createHub(options: HubOptions): Hub {
 
   async function serve(client: Client): Promise<void> {
     const { request, target } = client
-    if (target.path === '/health/live') return answerJson(client, 200, { status: 'ok' })
-    if (target.path === '/metrics') {
-      return answerBody(client, 200, METRICS_HEADERS, await registry.render())
-    }
+    if (answerStatus(request, client.response, status)) return
     const job = request.method === 'GET' ? JOB_STREAM.exec(target.path)?.[1] : undefined
     if (job !== undefined) return serveStream(client, job)
     if (isSubscribe(client)) return subscriptions.open(client)

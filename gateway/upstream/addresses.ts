@@ -2,16 +2,8 @@
  * Where to connect for a cluster host name. With cluster DNS the name itself is the address; on one machine all
  * names are answered at one place, which tells them apart by the Host header.
  */
-import { z } from 'zod'
-import { json } from '../../shared/config.ts'
-
-/** The variables that say so. */
-export const AddressSettings = z.object({
-  /** `host:port` that answers for every cluster name. */
-  CLUSTER_INGRESS: z.string().optional(),
-  /** Cluster names that are answered elsewhere: `{"stream-hub.kgents.svc.cluster.local": "127.0.0.1:8090"}`. */
-  STATIC_HOSTS: json(z.record(z.string(), z.string())).optional(),
-})
+import type { z } from 'zod'
+import type { AddressSettings } from '../../shared/config.ts'
 
 /** Answers the origin to connect to, such as `http://127.0.0.1:8080`. */
 export type Resolve = (host: string, port: number) => string

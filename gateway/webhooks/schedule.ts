@@ -1,8 +1,5 @@
 /** When a delivery that failed is tried again. */
 
-/** Seconds before the second attempt, the third, and so on: eight attempts in twenty hours. */
-export const DEFAULT_RETRY_SECONDS: readonly number[] = [5, 30, 300, 1800, 7200, 21_600, 43_200]
-
 /** Sinks that failed together must not all be asked again at once. */
 const SPREAD = 0.1
 

@@ -2,8 +2,10 @@
  * The servers that the platform stands on: each is taken from the environment where that names one, and otherwise
  * started here.
  */
+import type { Component } from '../../shared/contract/component.ts'
 import { allowLogin, migrate } from '../../shared/database/migrate.ts'
 import type { LocalConfig } from './config.ts'
+import { natsUsersOf } from '../nats-users.ts'
 import { ensureLogin, loginUrl } from './database-logins.ts'
 import { keepRunning, type RunningServer } from './keep-running.ts'
 import type { Progress } from './progress.ts'
@@ -18,7 +20,8 @@ import { cacheFolder } from './servers/wheels.ts'
 
 export interface Infrastructure {
   database: { owner: string; app: string; relay: string }
-  nats: { relay: string; hub: string; worker: string; webhooks: string; monitoring: string | undefined }
+  /** Each part has a user of its own. */
+  nats: { urlOf(part: string): string; monitoring: string | undefined }
   /** An ordinary Redis that needs a REST front, or one that speaks REST itself. */
   redis: { url: string } | { restUrl: string; restToken: string } | undefined
   inference: Inference
@@ -39,6 +42,7 @@ export type Inference =
   | { engine: 'none'; reason: string; suggestion: string }
 
 export async function startInfrastructure(
+  components: readonly Component[],
   config: LocalConfig,
   secrets: Secrets,
   progress: Progress,
@@ -49,7 +53,7 @@ export async function startInfrastructure(
   const state = config.KGENTS_STATE
   const env = process.env
   const fetching = { env, cache: cacheFolder(env), tell: (text: string) => progress.note(text) }
-  const { postgres, redis: redisPassword, relay, hub, worker, webhooks } = secrets.passwords
+  const { postgres, redis: redisPassword } = secrets.passwords
   const keep = async <T extends ServerProcess>(name: string, start: () => Promise<T>): Promise<T> => {
     const running = await progress.step(name, () =>
       keepRunning<T>({ start, pauseSeconds: config.RESTART_SECONDS, ...watcher }),
@@ -65,7 +69,7 @@ export async function startInfrastructure(
     natsOf(config, () => {
       const ports = { port: natsPort, monitoringPort: natsMonitor }
       return keep('NATS JetStream', () =>
-        startNats({ state, ...ports, passwords: { relay, hub, worker, webhooks }, ...fetching }),
+        startNats({ state, ...ports, users: natsUsersOf(components), key: secrets.natsKey, ...fetching }),
       )
     }),
     redisOf(config, () =>
@@ -85,9 +89,9 @@ async function natsOf(
   { NATS_URL: url, NATS_MONITORING_URL: monitoring }: LocalConfig,
   start: () => Promise<Awaited<ReturnType<typeof startNats>>>,
 ): Promise<Infrastructure['nats']> {
-  if (url !== undefined) return { relay: url, hub: url, worker: url, webhooks: url, monitoring }
-  const { urls, monitoringUrl } = await start()
-  return { ...urls, monitoring: monitoringUrl }
+  if (url !== undefined) return { urlOf: () => url, monitoring }
+  const { urlOf, monitoringUrl } = await start()
+  return { urlOf, monitoring: monitoringUrl }
 }
 
 async function redisOf(

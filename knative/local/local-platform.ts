@@ -5,15 +5,17 @@
 import { isIPv6 } from 'node:net'
 import { join } from 'node:path'
 import { catalog } from '../../functions/catalog.ts'
+import { components } from '../../functions/components.ts'
 import { createLog } from '../../shared/telemetry/log.ts'
 import { bundleFunctions } from '../bundle.ts'
 import { brokerOf, pingSourcesOf, servicesOf, triggersOf } from '../manifests.ts'
 import { announce } from './announce.ts'
 import type { LocalConfig } from './config.ts'
 import { startDeployment, type Deployment } from './deployment.ts'
+import { functionEnvironment, type Ports } from './environment.ts'
 import { startInfrastructure, type Infrastructure } from './infrastructure.ts'
-import { functionEnvironment, partsOf, type Ports } from './parts.ts'
 import { startKnative, type Knative } from './platform.ts'
+import { processesOf, processNames } from './processes.ts'
 import { ProcessList } from './process-list.ts'
 import { createProgress } from './progress.ts'
 import { loadSecrets, type Secrets } from './secrets.ts'
@@ -53,12 +55,12 @@ export class LocalPlatform {
     const progress = createProgress(print)
     print('Starting kgents')
     const secrets = await loadSecrets(config.KGENTS_STATE)
-    this.#infrastructure = await startInfrastructure(config, secrets, progress, {
+    this.#infrastructure = await startInfrastructure(components, config, secrets, progress, {
       onStart: (server) => this.#processes.set(server.name, server.pid, portOf(server)),
       onExit: ({ name }, reason) => print(`${time()}  ${name} ended (${reason}), starting it again`),
     })
     const dev = await ensureTenants(this.#infrastructure.database.owner, config.KGENTS_STATE, urlOf(config))
-    const ports = await choosePorts(config)
+    const ports = await choosePorts(config, this.#infrastructure)
     if (this.isStopping) return
     this.#processes.set('knative', process.pid, ports.ingress)
     await progress.step('Parts', () => this.#startParts(secrets, ports))
@@ -91,7 +93,7 @@ export class LocalPlatform {
       },
       onScale: (name, from, to, reason) => print(`${time()}  ${name}: ${from} -> ${to} (${reason})`),
     })
-    this.#deployments = partsOf(facts).map((part) =>
+    this.#deployments = processesOf(components, facts).map((part) =>
       startDeployment({
         ...part,
         state: config.KGENTS_STATE,
@@ -118,11 +120,11 @@ export class LocalPlatform {
   }
 }
 
-async function choosePorts({ PORT: gateway, WORKERS }: LocalConfig): Promise<Ports> {
-  const [gatewayStatus = 0, ingress = 0, hub = 0, webhooks = 0, relay = 0, redisRest = 0] =
-    await findFreePorts(6)
-  const workers = await findFreePorts(WORKERS)
-  return { gateway, gatewayStatus, ingress, hub, webhooks, relay, redisRest, workers }
+async function choosePorts(config: LocalConfig, infrastructure: Infrastructure): Promise<Ports> {
+  const names = components.flatMap((component) => processNames(component, { config, infrastructure }))
+  const [ingress = 0, gatewayStatus = 0, ...free] = await findFreePorts(2 + names.length)
+  const parts = new Map(names.map((name, index) => [name, free[index] ?? 0]))
+  return { ingress, gatewayStatus, parts: parts.set('gateway', config.PORT) }
 }
 
 /** As a person on this machine writes it. */

@@ -4,35 +4,47 @@
  * It keeps nothing of its own. Whatever is away, it keeps trying; whatever it had begun when it died, it or
  * another relay does again from the rows and messages that are not marked.
  */
+import { inboxPrefixOf } from '../../shared/contract/component.ts'
 import { ensureStreams, openNats } from '../../shared/events/nats.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 import { createRoom } from './admission.ts'
-import type { RelayConfig } from './config.ts'
+import { relay, type RelayConfig } from './component.ts'
 import { buryDeadJobs, ensureDeadLetters } from './dead-letter.ts'
 import { forwardEvents } from './forward.ts'
 import { lead } from './leader.ts'
 import type { Metrics } from './metrics.ts'
 import { pause } from './pause.ts'
 import { serveDatabase } from './serve-database.ts'
-import { createStateLog } from './state-log.ts'
+import { createStateLog, type ReportState } from './state-log.ts'
 import { createStreamLink, type StreamLink } from './stream-link.ts'
 
 const LOOK_AFTER_STREAMS_MILLISECONDS = 10_000
 
-/** Runs until `stop` aborts, then finishes what is in hand. Waits for NATS and every database as long as it takes. */
+/**
+ * Runs until `stop` aborts, then finishes what is in hand. Waits for NATS and every database as long as it takes.
+ *
+ * @param reached kept up to date with what is reached, by name
+ */
 export async function runRelay(
   config: RelayConfig,
   log: Log,
   metrics: Metrics,
   stop: AbortSignal,
+  reached: Record<string, boolean> = {},
 ): Promise<void> {
-  const link = await openLink(config, log, metrics, stop)
+  const databases = config.RELAY_DATABASE_URLS.map((url) => ({ url, database: nameOf(url) }))
+  for (const { database } of databases) reached[database] = false
+  reached['nats'] = false
+  const link = await openLink(config, log, metrics, stop, reached)
   if (link === undefined) return
   const room = createRoom(link, config.JOBS_IN_FLIGHT)
-  const drained = config.RELAY_DATABASE_URLS.map((url) => {
-    const database = nameOf(url)
+  const drained = databases.map(({ url, database }) => {
     const options = { url, database, link, room, log, metrics }
-    const report = createStateLog(log, `database ${database}`)
+    const reportState = createStateLog(log, `database ${database}`)
+    const report: ReportState = (state, error) => {
+      reached[database] = error === undefined
+      reportState(state, error)
+    }
     return lead(url, (session) => serveDatabase(session, options), report, stop)
   })
   await Promise.all([
@@ -57,9 +69,10 @@ async function openLink(
   log: Log,
   metrics: Metrics,
   stop: AbortSignal,
+  reached: Record<string, boolean>,
 ): Promise<StreamLink | undefined> {
   metrics.set('relay_nats_connected', 0)
-  const opening = openNats(config.NATS_URL, 'kgents-relay', { inboxPrefix: '_INBOX_relay' })
+  const opening = openNats(config.NATS_URL, relay.name, { inboxPrefix: inboxPrefixOf(relay.name) })
   const stopped = new Promise<undefined>((resolve) => {
     if (stop.aborted) resolve(undefined)
     stop.addEventListener('abort', () => resolve(undefined), { once: true })
@@ -77,6 +90,7 @@ async function openLink(
       })
     },
     report(state) {
+      reached['nats'] = state === 'connected'
       metrics.set('relay_nats_connected', state === 'connected' ? 1 : 0)
       reportNats(state)
     },

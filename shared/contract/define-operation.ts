@@ -99,7 +99,8 @@ export function defineOperation(contract: OperationContract): FunctionDefinition
   }
 }
 
-function toEndpoint(name: string, contract: AnyRoute): Endpoint {
+/** The endpoint `name` of a route. */
+export function toEndpoint(name: string, contract: AnyRoute): Endpoint {
   const [method, path] = contract.route.split(' ') as [Method, string]
   const auth = contract.auth ?? 'required'
   return {

@@ -25,10 +25,7 @@ import {
 } from 'nats'
 import { Failure } from '../failures.ts'
 import type { KgentsEvent } from './event.ts'
-import { JOB_ATTEMPTS, STREAMS, WORKERS_CONSUMER, type StreamName } from './streams.ts'
-
-/** The durable consumer of the relay on `AGENTESE` and `EVENTS`, from which the Broker is fed. */
-export const BROKER_CONSUMER = 'broker'
+import { BROKER_CONSUMER, JOB_ATTEMPTS, STREAMS, WORKERS_CONSUMER, type StreamName } from './streams.ts'
 
 /** The header by which JetStream recognises a message that it has already stored. */
 export const MESSAGE_ID_HEADER = 'Nats-Msg-Id'

@@ -17,6 +17,9 @@ export const STREAMS = {
 
 export type StreamName = keyof typeof STREAMS
 
+/** The durable consumer of the relay on `AGENTESE` and `EVENTS`, from which the Broker is fed. */
+export const BROKER_CONSUMER = 'broker'
+
 /** The durable consumer that all workers share on `INFERENCE`. */
 export const WORKERS_CONSUMER = 'workers'
 

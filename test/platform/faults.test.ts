@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { connect } from 'nats'
 import { describe, expect, vi } from 'vitest'
+import { natsPassword } from '../../knative/local/servers/nats.ts'
 import { eventually, until } from '../eventually.ts'
 import { readState } from './start-platform.ts'
 import { readAll, test, textOf, type Caller, type StreamEvent } from './world.ts'
@@ -14,11 +15,11 @@ const untilBack = (pidOf: (name: string) => number, name: string, old: number) =
 /** Messages of a stream below one subject, as NATS itself counts them. */
 async function countInStream(state: string, stream: string, subject: string): Promise<number> {
   const { port } = readState<{ port: number }>(state, 'nats/nats.conf')
-  const { passwords } = readState<{ passwords: { relay: string } }>(state, 'secrets.json')
+  const { natsKey } = readState<{ natsKey: string }>(state, 'secrets.json')
   const connection = await connect({
     port,
     user: 'relay',
-    pass: passwords.relay,
+    pass: natsPassword(natsKey, 'relay'),
     inboxPrefix: '_INBOX_relay',
   })
   try {
@@ -109,7 +110,7 @@ describe('when a worker is killed in mid-generation', () => {
       events.push(event)
       // Whichever worker has it: both are killed, and both come back.
       if (events.filter((each) => each.event === 'chunk').length === 5 && event.event === 'chunk') {
-        for (const name of ['worker-1', 'worker-2']) process.kill(pidOf(name), 'SIGKILL')
+        for (const name of ['gpu-worker-1', 'gpu-worker-2']) process.kill(pidOf(name), 'SIGKILL')
       }
     }
     const last = events.at(-1)
@@ -167,7 +168,7 @@ describe('when everything that works on a composition is killed', () => {
       const running = await functions()
       for (const name of ['logos', 'self-soul'])
         for (const { pid } of running[name]?.pods ?? []) process.kill(pid, 'SIGKILL')
-      for (const name of ['worker-1', 'worker-2']) process.kill(pidOf(name), 'SIGKILL')
+      for (const name of ['gpu-worker-1', 'gpu-worker-2']) process.kill(pidOf(name), 'SIGKILL')
     }
     const events = await readAll(tenant.stream('GET', body.links.stream))
     const last = events.at(-1)

@@ -10,12 +10,14 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { components } from '../../functions/components.ts'
 import { startNats, type NatsServer } from '../../knative/local/servers/nats.ts'
 import { findFreePorts } from '../../knative/local/servers/ports.ts'
 import { startPostgres, type PostgresServer } from '../../knative/local/servers/postgres.ts'
 import { startRedis, type RedisServer } from '../../knative/local/servers/redis.ts'
 import { NotReady, startServer, type ServerProcess } from '../../knative/local/servers/server-process.ts'
 import { cacheFolder } from '../../knative/local/servers/wheels.ts'
+import { natsUsersOf } from '../../knative/nats-users.ts'
 import { allowLogin, migrate } from '../../shared/database/migrate.ts'
 
 /** Where the shared servers are, as `inject('servers')` gives it to a test. */
@@ -44,10 +46,14 @@ export async function startTestPostgres(state: string, port?: number): Promise<P
   return await startPostgres({ state, port: port ?? (await freePort()), password: 'a test password' })
 }
 
+/** A user for each part. */
+export function natsLogins() {
+  return { users: natsUsersOf(components), key: makeSecret() }
+}
+
 export async function startTestNats(state: string): Promise<NatsServer> {
   const [port = 0, monitoringPort = 0] = await findFreePorts(2)
-  const passwords = { relay: makeSecret(), hub: makeSecret(), worker: makeSecret(), webhooks: makeSecret() }
-  return await startNats({ state, port, monitoringPort, passwords, ...fetching })
+  return await startNats({ state, port, monitoringPort, ...natsLogins(), ...fetching })
 }
 
 export async function startTestRedis(state: string, port?: number): Promise<RedisServer> {
@@ -93,7 +99,13 @@ export async function startServers(): Promise<Servers> {
   return {
     addresses: {
       postgres: postgres.urls,
-      nats: { ...nats.urls, monitoring: nats.monitoringUrl },
+      nats: {
+        relay: nats.urlOf('relay'),
+        hub: nats.urlOf('stream-hub'),
+        worker: nats.urlOf('gpu-worker'),
+        webhooks: nats.urlOf('webhooks'),
+        monitoring: nats.monitoringUrl,
+      },
       redis: { url: redis.url, restUrl: rest.restUrl, restToken: rest.restToken },
     },
     async stop() {

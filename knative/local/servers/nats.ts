@@ -2,11 +2,11 @@
  * NATS with JetStream on one machine, as it runs in the cluster: every part has its own user, who may do what that
  * part does and no more.
  */
-import { randomUUID } from 'node:crypto'
+import { createHmac, randomUUID } from 'node:crypto'
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { PERMISSIONS, type NatsUser } from './nats-permissions.ts'
+import type { NatsUser } from '../../nats-users.ts'
 import { findOnPath, readVersion } from './programs.ts'
 import { NotReady, startServer, type ServerProcess } from './server-process.ts'
 import { Unavailable } from './unavailable.ts'
@@ -37,13 +37,15 @@ export interface NatsOptions extends FetchOptions {
   state: string
   port: number
   monitoringPort: number
-  passwords: Record<NatsUser, string>
+  users: readonly NatsUser[]
+  /** The passwords of all users are derived from it. */
+  key: string
   env: NodeJS.ProcessEnv
 }
 
 export interface NatsServer extends ServerProcess {
-  /** One address per part, with its user and password. */
-  readonly urls: Record<NatsUser, string>
+  /** The address for one user, with its password. */
+  urlOf(user: string): string
   readonly monitoringUrl: string
 }
 
@@ -66,13 +68,16 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
     stopSignal: 'SIGTERM',
     probe: () => probe(options.port, serverName, monitoringUrl),
   })
-  const urlOf = (user: NatsUser) =>
-    `nats://${user}:${encodeURIComponent(options.passwords[user])}@127.0.0.1:${options.port}`
   return {
     ...server,
     monitoringUrl,
-    urls: { relay: urlOf('relay'), hub: urlOf('hub'), worker: urlOf('worker'), webhooks: urlOf('webhooks') },
+    urlOf: (user) => `nats://${user}:${natsPassword(options.key, user)}@127.0.0.1:${options.port}`,
   }
+}
+
+/** The password of `user`, safe in a URL. */
+export function natsPassword(key: string, user: string): string {
+  return createHmac('sha256', key).update(user).digest('base64url')
 }
 
 async function findNats(options: NatsOptions): Promise<string> {
@@ -98,15 +103,10 @@ async function isNewEnough(program: string): Promise<boolean> {
 
 /** The server reads JSON as well as its own format, and JSON has no surprises in quoting. */
 function configOf(
-  { port, monitoringPort, passwords }: NatsOptions,
+  { port, monitoringPort, users, key }: NatsOptions,
   folder: string,
   serverName: string,
 ): string {
-  const users = (Object.keys(PERMISSIONS) as NatsUser[]).map((user) => ({
-    user,
-    password: passwords[user],
-    permissions: PERMISSIONS[user],
-  }))
   const config = {
     server_name: serverName,
     host: '127.0.0.1',
@@ -115,7 +115,13 @@ function configOf(
     // Texts to embed come by the dozen, and go as vectors: more than the megabyte that is the default.
     max_payload: 8 * 1024 * 1024,
     jetstream: { store_dir: join(folder, 'store'), max_memory_store: 256 * 1024 * 1024 },
-    authorization: { users },
+    authorization: {
+      users: users.map(({ name, permissions }) => ({
+        user: name,
+        password: natsPassword(key, name),
+        permissions,
+      })),
+    },
   }
   return `${JSON.stringify(config, null, 2)}\n`
 }

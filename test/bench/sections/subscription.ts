@@ -4,7 +4,8 @@ import { get, type IncomingMessage } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { decodeJwt } from 'jose'
 import { consumerOpts, type NatsConnection } from 'nats'
-import { inboxPrefix } from '../../../knative/local/servers/nats-permissions.ts'
+import { natsPassword } from '../../../knative/local/servers/nats.ts'
+import { inboxPrefixOf } from '../../../shared/contract/component.ts'
 import { createEvent, type KgentsEvent } from '../../../shared/events/event.ts'
 import { openNats, toNats } from '../../../shared/events/nats.ts'
 import { agenteseSubject, eventSubject } from '../../../shared/events/streams.ts'
@@ -55,18 +56,15 @@ async function run({ quick, say }: Bench): Promise<Findings> {
 
 /** Opens all that waits; answers what times one event on its way, in milliseconds. */
 async function prepare({ platform, port, sql, addTenants }: MeasuredPlatform, stops: (() => unknown)[]) {
-  const { passwords } = readState<{ passwords: Record<'relay' | 'worker', string> }>(
-    platform.state,
-    'secrets.json',
-  )
+  const { natsKey } = readState<{ natsKey: string }>(platform.state, 'secrets.json')
   const processes = readState<Record<string, { port?: number }>>(platform.state, 'processes.json')
   const nats = readState<{ port: number }>(platform.state, 'nats/nats.conf')
   const hub = Number(processes['stream-hub']?.port)
-  const connect = (user: 'relay' | 'worker') =>
-    openNats(`nats://${user}:${passwords[user]}@127.0.0.1:${nats.port}`, 'bench', {
-      inboxPrefix: inboxPrefix(user),
+  const connect = (user: 'relay' | 'gpu-worker') =>
+    openNats(`nats://${user}:${natsPassword(natsKey, user)}@127.0.0.1:${nats.port}`, 'bench', {
+      inboxPrefix: inboxPrefixOf(user),
     })
-  const [nc, other] = await Promise.all([connect('relay'), connect('worker')])
+  const [nc, other] = await Promise.all([connect('relay'), connect('gpu-worker')])
   const [acme = {}, crowd = {}] = await addTenants(2)
   const atGateway = await follow(port, acme, QUERY)
   const acknowledging = await follow(port, acme, `${QUERY}&delivery=at-least-once`)

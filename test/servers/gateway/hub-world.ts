@@ -13,7 +13,7 @@ import { createHub, type Hub } from '../../../gateway/stream-hub/hub.ts'
 import { createNatsLink } from '../../../gateway/stream-hub/nats-link.ts'
 import { createTokenLogs } from '../../../gateway/stream-hub/token-logs.ts'
 import { createResolver } from '../../../gateway/upstream/addresses.ts'
-import { inboxPrefix } from '../../../knative/local/servers/nats-permissions.ts'
+import { inboxPrefixOf } from '../../../shared/contract/component.ts'
 import { createEvent } from '../../../shared/events/event.ts'
 import { ensureStreams, openNats, toNats } from '../../../shared/events/nats.ts'
 import { tokensSubject } from '../../../shared/events/streams.ts'
@@ -99,7 +99,7 @@ export class HubWorld {
   /** Starts a hub; several share nothing but NATS. */
   async openHub(heartbeatMs = 15_000): Promise<RunningHub> {
     const log = createLog('hub', 'silent')
-    const nats = openNats(this.#hubUrl, 'hub', { inboxPrefix: inboxPrefix('hub') })
+    const nats = openNats(this.#hubUrl, 'hub', { inboxPrefix: inboxPrefixOf('stream-hub') })
     const functions = createFunctions(createResolver({ CLUSTER_INGRESS: this.#ingress }))
     const verify = createVerifier({
       keys: publicKeys,
@@ -108,7 +108,7 @@ export class HubWorld {
     })
     const logs = createTokenLogs(nats, log)
     const readCaller = createCallerReader(verify, functions)
-    const link = createNatsLink(nats, inboxPrefix('hub'))
+    const link = createNatsLink(nats, inboxPrefixOf('stream-hub'))
     const hub = createHub({ catalog, functions, logs, readCaller, link, log, heartbeatMs })
     const address = await listen(hub.server)
     this.#closers.push(async () => {
@@ -219,7 +219,7 @@ export const test = base.extend<{ world: HubWorld }>({
   world: async ({}, use) => {
     const { nats } = inject('servers')
     const world = new HubWorld(
-      await openNats(nats.relay, 'test', { inboxPrefix: inboxPrefix('relay') }),
+      await openNats(nats.relay, 'test', { inboxPrefix: inboxPrefixOf('relay') }),
       nats.hub,
     )
     await world.start()

@@ -1,13 +1,12 @@
 /** A NATS of its own for a test that kills it. */
-import { randomBytes } from 'node:crypto'
 import type { NatsConnection } from 'nats'
-import { inboxPrefix } from '../../../knative/local/servers/nats-permissions.ts'
+import { inboxPrefixOf } from '../../../shared/contract/component.ts'
 import { startNats, type NatsServer } from '../../../knative/local/servers/nats.ts'
 import { findFreePorts } from '../../../knative/local/servers/ports.ts'
 import { cacheFolder } from '../../../knative/local/servers/wheels.ts'
 import { ensureStreams, openNats } from '../../../shared/events/nats.ts'
 import { eventually } from '../../eventually.ts'
-import { makeStateFolder } from '../servers.ts'
+import { makeStateFolder, natsLogins } from '../servers.ts'
 
 export interface KillableNats {
   /** As the relay, which may publish anything. */
@@ -23,15 +22,14 @@ export interface KillableNats {
 export async function startKillableNats(): Promise<KillableNats> {
   const { state, remove } = await makeStateFolder()
   const [port = 0, monitoringPort = 0] = await findFreePorts(2)
-  const secret = () => randomBytes(12).toString('base64url')
-  const passwords = { relay: secret(), hub: secret(), worker: secret(), webhooks: secret() }
+  const logins = natsLogins()
   const fetching = { cache: cacheFolder(process.env), env: process.env }
-  const start = () => startNats({ state, port, monitoringPort, passwords, ...fetching })
+  const start = () => startNats({ state, port, monitoringPort, ...logins, ...fetching })
   let nats: NatsServer = await start()
-  const nc = await openNats(nats.urls.relay, 'test', { inboxPrefix: inboxPrefix('relay') })
+  const nc = await openNats(nats.urlOf('relay'), 'test', { inboxPrefix: inboxPrefixOf('relay') })
   return {
     nc,
-    hubUrl: nats.urls.hub,
+    hubUrl: nats.urlOf('stream-hub'),
     killNats: () => nats.kill(),
     async reviveNats() {
       nats = await start()

@@ -65,6 +65,7 @@ describe('the processes of the gateway', () => {
     const read = async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
     await expect.poll(() => read().catch(String)).toContain('kgents_hub_nats_connected 1')
     expect(await statusOf(`http://127.0.0.1:${port}/health/live`)).toBe(200)
+    expect(await statusOf(`http://127.0.0.1:${port}/health/ready`)).toBe(200)
     hub.stop()
     expect(await hub.exited).toBe(0)
   })
@@ -79,12 +80,36 @@ describe('the processes of the gateway', () => {
     const read = async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
     await expect.poll(() => read().catch(String)).toContain('kgents_webhook_nats_connected 1')
     expect(await statusOf(`http://127.0.0.1:${port}/health/live`)).toBe(200)
+    expect(await statusOf(`http://127.0.0.1:${port}/health/ready`)).toBe(200)
     sender.stop()
     expect(await sender.exited).toBe(0)
   })
 
-  test('webhooks/main.ts says what it misses and does not start', async ({ start }) => {
-    const failing = start('webhooks/main.ts', { EGRESS_PRIVATE_ALLOWED: 'http://127.0.0.1:1/path' })
+  test.for(['stream-hub/main.ts', 'webhooks/main.ts'])(
+    '%s lives without NATS, and says that it is not ready',
+    async (program, { start }) => {
+      const [port = 0, closed = 0] = await findFreePorts(2)
+      start(program, {
+        ...keys,
+        PORT: String(port),
+        NATS_URL: `nats://127.0.0.1:${closed}`,
+        PLATFORM_ISSUER: 'https://issuer.test',
+        PLATFORM_AUDIENCE: randomUUID(),
+        WEBHOOK_SIGNING_KEY: Buffer.alloc(32, 1).toString('base64url'),
+      })
+      const url = `http://127.0.0.1:${port}/health`
+      await expect.poll(() => statusOf(`${url}/live`).catch(() => 0)).toBe(200)
+      const ready = await fetch(`${url}/ready`)
+      expect(ready.status).toBe(503)
+      expect(await ready.json()).toEqual({ status: 'unavailable', dependencies: { nats: 'unavailable' } })
+    },
+  )
+
+  test('webhooks/main.ts says what is missing or wrong, all of it, and does not start', async ({ start }) => {
+    const failing = start('webhooks/main.ts', {
+      PORT: 'any',
+      EGRESS_PRIVATE_ALLOWED: 'http://127.0.0.1:1/path',
+    })
     expect(await failing.exited).toBe(1)
     for (const name of ['PORT', 'NATS_URL', 'WEBHOOK_SIGNING_KEY', 'EGRESS_PRIVATE_ALLOWED']) {
       expect(failing.output()).toContain(name)
@@ -92,9 +117,12 @@ describe('the processes of the gateway', () => {
   })
 
   test.for(['local/main.ts', 'stream-hub/main.ts'])(
-    '%s says what it misses and does not start',
+    '%s says what is missing or wrong, all of it, and does not start',
     async (program, { start }) => {
-      const failing = start(program, { PLATFORM_JWKS: '{"keys":[{"kty":"OKP","kid":"a","d":"secret"}]}' })
+      const failing = start(program, {
+        PORT: 'any',
+        PLATFORM_JWKS: '{"keys":[{"kty":"OKP","kid":"a","d":"secret"}]}',
+      })
       expect(await failing.exited).toBe(1)
       expect(failing.output()).toContain('Cannot start')
       expect(failing.output()).toContain('PORT')

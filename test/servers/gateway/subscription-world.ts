@@ -17,7 +17,7 @@ import { createHub, type Hub, type HubOptions } from '../../../gateway/stream-hu
 import { createNatsLink } from '../../../gateway/stream-hub/nats-link.ts'
 import { createTokenLogs } from '../../../gateway/stream-hub/token-logs.ts'
 import { createResolver } from '../../../gateway/upstream/addresses.ts'
-import { inboxPrefix } from '../../../knative/local/servers/nats-permissions.ts'
+import { inboxPrefixOf } from '../../../shared/contract/component.ts'
 import { createEvent } from '../../../shared/events/event.ts'
 import { ensureStreams, fromNats, openNats, toNats } from '../../../shared/events/nats.ts'
 import { agenteseSubject } from '../../../shared/events/streams.ts'
@@ -130,13 +130,13 @@ export class SubscriptionWorld {
   /** Starts a hub; several share nothing but NATS. Answers its address. */
   async openHub(times: HubOptions['subscriptionTimes'] = {}): Promise<string> {
     const log = createLog('hub', 'silent')
-    const nats = openNats(this.#hubUrl, 'hub', { inboxPrefix: inboxPrefix('hub') })
+    const nats = openNats(this.#hubUrl, 'hub', { inboxPrefix: inboxPrefixOf('stream-hub') })
     const functions = createFunctions(createResolver({ CLUSTER_INGRESS: this.#ingress }))
     const hub = createHub({
       catalog,
       functions,
       logs: createTokenLogs(nats, log),
-      link: createNatsLink(nats, inboxPrefix('hub')),
+      link: createNatsLink(nats, inboxPrefixOf('stream-hub')),
       readCaller: createCallerReader((token) => this.#verify(token), functions),
       log,
       subscriptionTimes: times,
@@ -283,7 +283,7 @@ export const test = base.extend<{ world: SubscriptionWorld }>({
   // eslint-disable-next-line no-empty-pattern -- vitest reads the fixture's needs from this pattern
   world: async ({}, use) => {
     const { nats } = inject('servers')
-    const nc = await openNats(nats.relay, 'test', { inboxPrefix: inboxPrefix('relay') })
+    const nc = await openNats(nats.relay, 'test', { inboxPrefix: inboxPrefixOf('relay') })
     const world = new SubscriptionWorld(nc, nats.hub)
     await world.start()
     await use(world)

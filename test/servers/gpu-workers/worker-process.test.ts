@@ -35,7 +35,7 @@ afterEach(async () => {
 /** Starts `main.ts`; returns at once. */
 function start(env: Record<string, string>): WorkerProcess {
   const child = spawn(process.execPath, [MAIN], {
-    env: { PATH: process.env['PATH'], ACK_WAIT_SECONDS: String(ACK_WAIT_SECONDS), ...env },
+    env: { PATH: process.env['PATH'], ACK_WAIT_SECONDS: String(ACK_WAIT_SECONDS), PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const exited = exitOf(child)
@@ -62,7 +62,7 @@ async function exitOf(child: ChildProcess): Promise<Exit> {
 }
 
 async function startLlama(world: World, env: Record<string, string> = {}): Promise<WorkerProcess> {
-  return start({ NATS_URL: world.nats.urls.worker, MODEL_PATH: await findModel(), ...env })
+  return start({ NATS_URL: world.nats.urlOf('gpu-worker'), MODEL_PATH: await findModel(), ...env })
 }
 
 async function completionOf(world: World, job: JobMessage): Promise<Completion> {
@@ -90,13 +90,30 @@ test('a worker process answers a job with the real model, shows its metrics, and
   expect(readProgress(await world.tokensOf(job)).text).toBe(text)
   await expect.poll(() => worker.output).toContain('job completed')
 
-  expect((await fetch(`http://127.0.0.1:${port}/health/live`)).status).toBe(200)
+  for (const path of ['live', 'ready'])
+    expect((await fetch(`http://127.0.0.1:${port}/health/${path}`)).status).toBe(200)
   const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
   expect(metrics).toContain(`kgents_worker_tokens_total{kind="completion"} ${tokens.completion}`)
 
   expect(await worker.kill('SIGTERM')).toEqual({ code: 0, signal: null })
   expect(worker.output).not.toContain('fox')
   for (const line of worker.output.trim().split('\n')) expect(JSON.parse(line)).toMatchObject({ level: 30 })
+})
+
+test('a worker process lives without NATS, and says that it is not ready', async () => {
+  const [port, closed] = await findFreePorts(2)
+  start({
+    PORT: String(port),
+    NATS_URL: `nats://127.0.0.1:${closed}`,
+    INFERENCE_BASE_URL: 'http://127.0.0.1:1',
+    INFERENCE_MODEL: 'any',
+  })
+  const url = `http://127.0.0.1:${port}/health`
+  await expect.poll(() => fetch(`${url}/live`).then(({ status }) => status, String)).toBe(200)
+  await expect
+    .poll(async () => (await fetch(`${url}/ready`)).json())
+    .toEqual({ status: 'unavailable', dependencies: { nats: 'unavailable', engine: 'ok' } })
+  expect((await fetch(`${url}/ready`)).status).toBe(503)
 })
 
 test('a worker process embeds texts with the real model, and shows none of them', async ({ world }) => {
@@ -158,7 +175,7 @@ test('SIGTERM hands over a job that does not end in time, to a worker with anoth
   const engine = createScriptedEngine({ words: ['The', ' fox', ' sleeps'], allowed: 1, concurrency: 2 })
   const server = await openOpenAiServer(engine)
   const env = {
-    NATS_URL: world.nats.urls.worker,
+    NATS_URL: world.nats.urlOf('gpu-worker'),
     INFERENCE_BASE_URL: `http://127.0.0.1:1/v1,${server.baseUrl}`,
     INFERENCE_MODEL: 'words',
     DRAIN_SECONDS: '0.2',

@@ -10,7 +10,7 @@ import { watchLink } from '../../../gpu-workers/link.ts'
 import { createMetrics, type Metrics } from '../../../gpu-workers/metrics.ts'
 import { openWorker, type Worker, type WorkerSettings } from '../../../gpu-workers/worker.ts'
 import { findFreePorts } from '../../../knative/local/servers/ports.ts'
-import { inboxPrefix } from '../../../knative/local/servers/nats-permissions.ts'
+import { inboxPrefixOf } from '../../../shared/contract/component.ts'
 import { startNats, type NatsServer } from '../../../knative/local/servers/nats.ts'
 import { cacheFolder } from '../../../knative/local/servers/wheels.ts'
 import { createEvent, deriveResultKey, verifyEvent, type KgentsEvent } from '../../../shared/events/event.ts'
@@ -24,7 +24,7 @@ import {
 } from '../../../shared/inference/messages.ts'
 import { createLog } from '../../../shared/telemetry/log.ts'
 import { eventually } from '../../eventually.ts'
-import { makeStateFolder } from '../servers.ts'
+import { makeStateFolder, natsLogins } from '../servers.ts'
 
 export const ACK_WAIT_SECONDS = 3
 
@@ -73,12 +73,7 @@ export const test = base.extend<{ world: World }>({
 
 class WorkerWorld implements World {
   readonly #state: string
-  readonly #passwords = {
-    relay: randomUUID(),
-    hub: randomUUID(),
-    worker: randomUUID(),
-    webhooks: randomUUID(),
-  }
+  readonly #logins = natsLogins()
   #ports: number[] = []
   #nats: NatsServer | undefined
   #nc: NatsConnection | undefined
@@ -99,7 +94,7 @@ class WorkerWorld implements World {
   async start(): Promise<void> {
     this.#ports = await findFreePorts(2)
     this.#nats = await this.#startNats()
-    this.#nc = await openNats(this.nats.urls.relay, 'test', { inboxPrefix: inboxPrefix('relay') })
+    this.#nc = await openNats(this.nats.urlOf('relay'), 'test', { inboxPrefix: inboxPrefixOf('relay') })
   }
 
   async stop(): Promise<void> {
@@ -115,7 +110,7 @@ class WorkerWorld implements World {
       state: this.#state,
       port,
       monitoringPort,
-      passwords: this.#passwords,
+      ...this.#logins,
       env: process.env,
       cache,
     })
@@ -134,8 +129,8 @@ class WorkerWorld implements World {
   }
 
   async openWorker(engine: Engine, settings: Partial<WorkerSettings> = {}) {
-    const prefix = inboxPrefix('worker')
-    const nc = await openNats(this.nats.urls.worker, 'worker', { inboxPrefix: prefix })
+    const prefix = inboxPrefixOf('gpu-worker')
+    const nc = await openNats(this.nats.urlOf('gpu-worker'), 'worker', { inboxPrefix: prefix })
     const metrics = createMetrics()
     const log = createLog('test', process.env['LOG_LEVEL'] ?? 'silent')
     const worker = openWorker(

@@ -1,6 +1,6 @@
 import { AckPolicy, connect, Events, StringCodec, type NatsConnection } from 'nats'
 import { test as base } from 'vitest'
-import { inboxPrefix, type NatsUser } from '../../../knative/local/servers/nats-permissions.ts'
+import { inboxPrefixOf } from '../../../shared/contract/component.ts'
 import type { NatsServer } from '../../../knative/local/servers/nats.ts'
 import { ensureStreams, openNats } from '../../../shared/events/nats.ts'
 import { makeStateFolder, startTestNats } from '../servers.ts'
@@ -30,18 +30,18 @@ const test = base.extend<{
     { scope: 'file' },
   ],
   relay: async ({ server }, use) => await withConnection(server, 'relay', use),
-  hub: async ({ server }, use) => await withConnection(server, 'hub', use),
-  worker: async ({ server }, use) => await withConnection(server, 'worker', use),
+  hub: async ({ server }, use) => await withConnection(server, 'stream-hub', use),
+  worker: async ({ server }, use) => await withConnection(server, 'gpu-worker', use),
   webhooks: async ({ server }, use) => await withConnection(server, 'webhooks', use),
 })
 
-function connectAs(server: NatsServer, user: NatsUser): Promise<NatsConnection> {
-  return openNats(server.urls[user], user, { inboxPrefix: inboxPrefix(user) })
+function connectAs(server: NatsServer, user: string): Promise<NatsConnection> {
+  return openNats(server.urlOf(user), user, { inboxPrefix: inboxPrefixOf(user) })
 }
 
 async function withConnection(
   server: NatsServer,
-  user: NatsUser,
+  user: string,
   use: (connection: NatsConnection) => Promise<void>,
 ): Promise<void> {
   const connection = await connectAs(server, user)
@@ -241,7 +241,7 @@ test('nobody but the relay changes a stream, and not even the relay deletes one'
 })
 
 test('a stranger is not let in', async ({ server, expect }) => {
-  const url = new URL(server.urls.relay)
+  const url = new URL(server.urlOf('relay'))
   url.password = 'a guess'
   const guess = connect({ servers: url.host, user: 'relay', pass: 'a guess', reconnect: false })
   await expect(guess).rejects.toMatchObject({ code: 'AUTHORIZATION_VIOLATION' })

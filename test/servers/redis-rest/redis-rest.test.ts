@@ -133,11 +133,13 @@ test('the REST front answers 503 at once while Redis is away, and finds it again
   world,
   expect,
 }) => {
-  const { client, post, redis, state } = world
+  const { client, post, redis, rest, state } = world
   const port = Number(new URL(redis.url).port)
   await client.set('kept', 1)
   await redis.kill()
   await eventually(async () => expect(await post('/', '["PING"]')).toMatchObject({ status: 503 }))
+  expect((await fetch(`${rest.restUrl}/health/live`)).status).toBe(200)
+  expect((await fetch(`${rest.restUrl}/health/ready`)).status).toBe(503)
   const started = performance.now()
   for (let n = 0; n < 20; n += 1) {
     expect(await post('/', '["PING"]')).toEqual({ status: 503, body: { error: 'Redis is away' } })

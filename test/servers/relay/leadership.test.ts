@@ -86,6 +86,35 @@ test('a database that is away does not stop the others', async ({ world }) => {
   await eventually(async () => expect(await world.unpublished()).toBe(0))
 })
 
+test('a relay is ready when it reaches NATS and each database, whether it leads or stands by', async ({
+  world,
+}) => {
+  world.startRelay()
+  await eventually(async () => expect(await leaders(world)).toHaveLength(1))
+  const other = new URL(world.relayUrl)
+  other.port = '1'
+  const standby = await world.spawnRelay({ RELAY_DATABASE_URLS: `${other.href},${world.relayUrl}` })
+  const ready = async () => {
+    const answer = await fetch(`http://127.0.0.1:${standby.port}/health/ready`)
+    return { code: answer.status, body: await answer.json() }
+  }
+  const { host, pathname } = new URL(world.relayUrl)
+  await eventually(async () =>
+    expect(await ready()).toEqual({
+      code: 503,
+      body: {
+        status: 'unavailable',
+        dependencies: {
+          [`${other.host}${pathname}`]: 'unavailable',
+          [`${host}${pathname}`]: 'ok',
+          nats: 'ok',
+        },
+      },
+    }),
+  )
+  standby.kill('SIGTERM')
+})
+
 test('SIGTERM: the relay finishes, takes its word about sleeping back, and exits with 0', async ({
   world,
 }) => {
@@ -93,6 +122,7 @@ test('SIGTERM: the relay finishes, takes its word about sleeping back, and exits
   await eventually(async () => expect(await world.owner`select from relay_sleep`).toHaveLength(1))
   const health = await fetch(`http://127.0.0.1:${relay.port}/health/live`)
   expect(health.status).toBe(200)
+  expect((await fetch(`http://127.0.0.1:${relay.port}/health/ready`)).status).toBe(200)
   const metrics = await (await fetch(`http://127.0.0.1:${relay.port}/metrics`)).text()
   expect(metrics).toMatch(/^relay_leading\{database="[^"]+"\} 1$/m)
   expect(metrics).not.toContain(new URL(world.relayUrl).password)

@@ -15,7 +15,7 @@ import { inject, test as base } from 'vitest'
 import { findFreePorts } from '../../../knative/local/servers/ports.ts'
 import { startNats, type NatsOptions, type NatsServer } from '../../../knative/local/servers/nats.ts'
 import { cacheFolder } from '../../../knative/local/servers/wheels.ts'
-import { RelayConfig } from '../../../knative/relay/config.ts'
+import { relay as contract } from '../../../knative/relay/component.ts'
 import { createMetrics, type Metrics } from '../../../knative/relay/metrics.ts'
 import { runRelay } from '../../../knative/relay/relay.ts'
 import { readConfig } from '../../../shared/config.ts'
@@ -26,6 +26,7 @@ import { agenteseSubject, eventSubject, type StreamName } from '../../../shared/
 import type { JobMessage } from '../../../shared/inference/messages.ts'
 import { newId } from '../../../shared/new-id.ts'
 import { createLog } from '../../../shared/telemetry/log.ts'
+import { natsLogins } from '../servers.ts'
 
 export const SIGNING_KEY = Buffer.alloc(32, 7).toString('base64url')
 export const EVENT_TYPE = 'io.kgents.entropy.sipped'
@@ -85,18 +86,17 @@ export class World {
     const { ownerUrl, relayUrl } = await createDatabase(postgresUrls)
     const state = mkdtempSync(join(tmpdir(), 'kgents-relay-'))
     const [port, monitoringPort] = await findFreePorts(2)
-    const passwords = { relay: 'r', hub: 'h', worker: 'w', webhooks: 's' }
     const cache = cacheFolder(process.env)
     const natsOptions = {
       state,
       port: port ?? 0,
       monitoringPort: monitoringPort ?? 0,
-      passwords,
+      ...natsLogins(),
       cache,
       env: process.env,
     }
     const nats = await startNats(natsOptions)
-    const nc = await openNats(nats.urls.relay, 'test', { inboxPrefix: '_INBOX_relay.test' })
+    const nc = await openNats(nats.urlOf('relay'), 'test', { inboxPrefix: '_INBOX_relay.test' })
     const world = new World({
       owner: postgres(ownerUrl, { max: 4, onnotice: () => {} }),
       ownerUrl,
@@ -194,7 +194,7 @@ export class World {
   startRelay(settings: NodeJS.ProcessEnv = {}): RunningRelay {
     const metrics = createMetrics()
     const stopping = new AbortController()
-    const config = readConfig(RelayConfig, { ...this.relaySettings(), ...settings })
+    const config = readConfig(contract.env, { ...this.relaySettings(), ...settings })
     const log = createLog('relay', process.env['RELAY_TEST_LOG'] ?? 'silent')
     const running = runRelay(config, log, metrics, stopping.signal)
     const stop = async () => {
@@ -220,7 +220,7 @@ export class World {
     return {
       LOG_LEVEL: 'info',
       RELAY_DATABASE_URLS: this.relayUrl,
-      NATS_URL: this.nats.urls.relay,
+      NATS_URL: this.nats.urlOf('relay'),
       BROKER_URL: this.broker.url,
     }
   }

@@ -114,7 +114,7 @@ class Webhooks {
     const log = createLog('webhooks', process.env['WEBHOOK_TEST_LOG'] ?? 'silent')
     const privateAllowed = this.#sinks.map(({ url }) => new URL(url).origin)
     const sender = createSender({
-      nats: openNats(this.world.nats.urls.webhooks, 'webhooks', { inboxPrefix: '_INBOX_webhooks' }),
+      nats: openNats(this.world.nats.urlOf('webhooks'), 'webhooks', { inboxPrefix: '_INBOX_webhooks' }),
       key: WEBHOOK_KEY,
       deliver: createDeliver({ key: WEBHOOK_KEY, timeoutSeconds, privateAllowed }),
       schedule,
