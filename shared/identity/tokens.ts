@@ -5,6 +5,7 @@
 import { createLocalJWKSet, errors, importJWK, jwtVerify, SignJWT, type JWK, type JSONWebKeySet } from 'jose'
 import { LRUCache } from 'lru-cache'
 import { z } from 'zod'
+import { atMost } from '../at-most.ts'
 import { Failure } from '../failures.ts'
 import { newId } from '../new-id.ts'
 import { TIERS } from '../plans/tiers.ts'
@@ -45,7 +46,7 @@ export type VerifyToken = (token: string) => Promise<Identity>
  */
 export function createVerifier(rules: TokenRules): VerifyToken {
   const keys = createLocalJWKSet(rules.keys)
-  const known = new LRUCache<string, Identity>({ max: REMEMBERED_TOKENS })
+  const known = new LRUCache<string, Identity>(atMost(REMEMBERED_TOKENS))
   return async (token) => {
     const remembered = known.get(token)
     if (remembered !== undefined) return remembered

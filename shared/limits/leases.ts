@@ -11,6 +11,7 @@ import type { CircuitBreaker } from './circuit-breaker.ts'
 import type { TokenSource } from './redis-bucket.ts'
 import { TokenBucket, waitOf, type BucketShape, type Level } from './token-bucket.ts'
 import { UseMeter } from './use-meter.ts'
+import { atMost } from '../at-most.ts'
 
 const LEASE_MS = 1000
 /**
@@ -39,7 +40,7 @@ export interface LeaserOptions {
 
 export class Leaser {
   readonly #options: LeaserOptions
-  readonly #accounts = new LRUCache<string, Account>({ max: TENANTS_KEPT })
+  readonly #accounts = new LRUCache<string, Account>(atMost(TENANTS_KEPT))
 
   constructor(options: LeaserOptions) {
     this.#options = options
