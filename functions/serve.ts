@@ -5,16 +5,20 @@
 import { flushCompileCache } from 'node:module'
 import { startupSnapshot } from 'node:v8'
 import { loadCatalog } from '../shared/contract/catalog.ts'
-import { FunctionConfig } from '../shared/runtime/config.ts'
 import { serveFunctions } from '../shared/runtime/serve-functions.ts'
 import { loaders } from './loaders.ts'
 
 if (startupSnapshot.isBuildingSnapshot()) {
   startupSnapshot.setDeserializeMainFunction(() => void serveFunctions(loaders))
-  void loadCatalog(loaders)
-  FunctionConfig.safeParse({})
+  void buildSnapshot()
 } else {
   void serveFunctions(loaders)
   // The next pod starts from what this one has compiled. Later, because the first request is waiting now.
   setTimeout(flushCompileCache, 2000).unref()
+}
+
+async function buildSnapshot(): Promise<void> {
+  await loadCatalog(loaders)
+  const { rehearse } = await import('../shared/runtime/rehearse.ts')
+  await rehearse('health', loaders)
 }

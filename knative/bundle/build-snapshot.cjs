@@ -81,6 +81,19 @@ function loadAfterStart(id) {
   )
 }
 
+/** What comes from these while files load would be the same in all processes that start from the snapshot: ids, keys, nonces. */
+function forbid(owner, names) {
+  for (const name of names) {
+    const original = owner[name]
+    owner[name] = () => {
+      throw new TypeError(`Cannot build a snapshot: "${name}" is used while files load`)
+    }
+    startupSnapshot.addSerializeCallback(() => (owner[name] = original))
+  }
+}
+
+forbid(require('node:crypto'), ['randomBytes', 'randomFill', 'randomFillSync', 'randomInt', 'randomUUID'])
+forbid(globalThis.crypto, ['getRandomValues', 'randomUUID'])
 load('./serve.cjs')
 readdirSync(folder)
   .filter((name) => SERVER.test(name))
