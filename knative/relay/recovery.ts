@@ -7,6 +7,7 @@
  */
 import { NatsError } from 'nats'
 import type { Sql } from 'postgres'
+import type { StreamState } from '../../shared/events/nats.ts'
 import { inferenceSubject, STREAMS } from '../../shared/events/streams.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 import { writeJob } from './admission.ts'
@@ -19,8 +20,8 @@ const CLOCK_SKEW_MILLISECONDS = 1000
 const BATCH = 5000
 
 export interface Recovery {
-  /** Sees to it that the streams exist, and repeats what was lost with them. Cheap while nothing changes. */
-  check(): Promise<void>
+  /** Repeats what was lost with streams that are others than before; resolves with whether that was all of it. */
+  check(states: readonly StreamState[]): Promise<boolean>
 }
 
 export function createRecovery(sql: Sql, link: StreamLink, outbox: Outbox, log: Log): Recovery {
@@ -54,13 +55,16 @@ export function createRecovery(sql: Sql, link: StreamLink, outbox: Outbox, log: 
   }
 
   return {
-    async check() {
-      for (const { name, createdAt } of await link.ready()) {
+    async check(states) {
+      let recovered = true
+      for (const { name, createdAt } of states) {
         if (name === 'TOKENS' || known.get(name) === createdAt.getTime()) continue
         const before = new Date(createdAt.getTime() + CLOCK_SKEW_MILLISECONDS)
         const done = await (name === 'INFERENCE' ? repeatJobs(before) : repeatEvents(before))
         if (done) known.set(name, createdAt.getTime())
+        recovered &&= done
       }
+      return recovered
     },
   }
 }

@@ -29,6 +29,7 @@ import {
   withoutCovered,
   type SinkMetadata,
 } from '../../shared/events/webhook.ts'
+import type { StreamState } from '../../shared/events/nats.ts'
 import { eventSubject } from '../../shared/events/streams.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 import type { Metrics } from './metrics.ts'
@@ -53,7 +54,7 @@ export interface Sinks {
   /** Told of every event that is published; looks again where one is about a subscription. */
   notice(subjects: readonly string[]): void
   /** Makes consumers agree with rows where they may not. Trouble with JetStream is for the next time. */
-  check(): Promise<void>
+  check(states: readonly StreamState[]): Promise<void>
 }
 
 interface SubscriptionRow {
@@ -114,8 +115,7 @@ export function createSinks({ sql, link, log, metrics }: SinksOptions): Sinks {
     notice(subjects) {
       if (subjects.some(isAboutSubscription)) next = 0
     },
-    async check() {
-      const states = await link.ready()
+    async check(states) {
       const known = states.map(({ name, createdAt }) => `${name} ${createdAt.getTime()}`).join()
       if (running || (performance.now() < next && known === streams)) return
       // Before the rows are read: what changes meanwhile is looked at again.

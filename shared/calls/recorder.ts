@@ -2,8 +2,7 @@
  * Marks and events of calls that changed nothing, and of calls that failed: kept off the request path, since a mark
  * per read must not cost a commit per read. They are written in batches, at most `delayMs` late, and on shutdown.
  */
-import type { Sql } from 'postgres'
-import { withTenant } from '../database/database.ts'
+import { withTenant, type Database } from '../database/database.ts'
 import { Failure } from '../failures.ts'
 import type { Log } from '../telemetry/log.ts'
 import { writeRecords, type Mark, type OutboxRow } from './record.ts'
@@ -24,7 +23,7 @@ interface Entry {
 const CAPACITY = 20_000
 const BATCH = 200
 
-export function createRecorder(sql: Sql, log: Log, delayMs = 50): Recorder {
+export function createRecorder(database: Database, log: Log, delayMs = 50): Recorder {
   let entries: Entry[] = []
   let timer: NodeJS.Timeout | undefined
   let writing = Promise.resolve()
@@ -35,7 +34,8 @@ export function createRecorder(sql: Sql, log: Log, delayMs = 50): Recorder {
     const batches = batchesOf(taken)
     let kept: Entry[] = []
     // The first batch that finds the database away tells for all of them.
-    while (batches.length > 0 && kept.length === 0) kept = await writeBatch(sql, batches.shift() ?? [], log)
+    while (batches.length > 0 && kept.length === 0)
+      kept = await writeBatch(database, batches.shift() ?? [], log)
     entries = [...kept, ...batches.flat(), ...entries]
     if (entries.length > 0) schedule(delayMs * 20)
   }
@@ -66,10 +66,10 @@ function batchesOf(entries: Entry[]): Entry[][] {
 }
 
 /** Writes a batch; gives back what could not be written because the database is away, so that it is tried again. */
-async function writeBatch(sql: Sql, batch: Entry[], log: Log): Promise<Entry[]> {
+async function writeBatch(database: Database, batch: Entry[], log: Log): Promise<Entry[]> {
   const groups = [...Map.groupBy(batch, ({ mark }) => mark.tenant_id)]
   try {
-    await writeTogether(sql, groups)
+    await writeTogether(database, groups)
     return []
   } catch (error) {
     const away = error instanceof Failure && error.retry
@@ -80,7 +80,7 @@ async function writeBatch(sql: Sql, batch: Entry[], log: Log): Promise<Entry[]> 
     }
     // One tenant's rows are at fault: the others' are written without them.
     const kept: Entry[] = []
-    for (const [, rows] of groups) kept.push(...(await writeBatch(sql, rows, log)))
+    for (const [, rows] of groups) kept.push(...(await writeBatch(database, rows, log)))
     return kept
   }
 }
@@ -89,21 +89,18 @@ async function writeBatch(sql: Sql, batch: Entry[], log: Log): Promise<Entry[]> 
  * Writes the rows of many tenants in one transaction, since a commit per tenant would cost as much as all else that a
  * look costs. Each tenant's rows are written in that tenant's context; row-level security refuses any others.
  */
-async function writeTogether(sql: Sql, groups: [tenant: string, rows: Entry[]][]): Promise<void> {
+async function writeTogether(database: Database, groups: [tenant: string, rows: Entry[]][]): Promise<void> {
   const [first] = groups
   if (first === undefined) return
-  await withTenant(sql, first[0], 'write', (db) =>
-    // One after the other on one connection, and sent together: nothing is awaited in between.
-    Promise.all(
-      groups.flatMap(([tenant, rows]) => [
-        db`select set_tenant_context(${tenant})`.execute(),
-        writeRecords(db, {
-          marks: rows.map(({ mark }) => mark),
-          events: rows.map(({ event }) => event),
-          charges: [],
-          changes: [],
-        }).execute(),
-      ]),
-    ),
-  )
+  await withTenant(database, first[0], 'write', async (db) => {
+    for (const [tenant, rows] of groups) {
+      if (tenant !== first[0]) db.send(db`select set_tenant_context(${tenant})`)
+      writeRecords(db, {
+        marks: rows.map(({ mark }) => mark),
+        events: rows.map(({ event }) => event),
+        charges: [],
+        changes: [],
+      })
+    }
+  })
 }

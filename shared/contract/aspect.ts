@@ -1,14 +1,17 @@
 /** One verb of a node: its contract and its handler. */
 import { z } from 'zod'
+import type { Archetypes } from '../agentese/archetypes.ts'
 import { CATEGORIES, type AspectCategory } from '../agentese/category.ts'
 import type { Permission } from '../identity/permissions.ts'
 import type { Accepted, Call, Completed, Failed } from './call.ts'
 import type { Example, ListHolons, Need, Scale } from './facts.ts'
 import type { Subscription, Tick } from './function.ts'
 
-/** The contract of one aspect and its handler. Who has the verb is written in `agentese/affordances.ts`. */
+/** The contract of one aspect and its handler. */
 export interface Aspect<I, O> {
   category: AspectCategory
+  /** Who has the verb; base verbs are everybody's. */
+  archetypes: Archetypes
   summary: string
   /** `kind:resource`, such as `charges:entropy`. */
   effects: readonly string[]

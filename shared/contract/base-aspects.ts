@@ -5,6 +5,7 @@ import { hasAffordance } from '../agentese/affordances.ts'
 import { capabilitiesOf } from '../agentese/capabilities.ts'
 import { readableMarks } from './visibility.ts'
 import { Failure } from '../failures.ts'
+import { aspectsOf } from './find-aspect.ts'
 import { readExample } from './examples.ts'
 import { aspect, NoInput, permissionOf, type AnyAspect, type NodeContract } from './aspect.ts'
 import { inputSchemaOf } from './schemas.ts'
@@ -59,6 +60,7 @@ const History = z.strictObject({
 function witnessOf(node: string): AnyAspect {
   return aspect({
     category: 'P',
+    archetypes: 'all',
     summary: 'What was done here, newest first',
     effects: ['reads:trace'],
     input: HistoryPage,
@@ -92,15 +94,18 @@ const Affordances = z.strictObject({
 function affordancesOf(node: string, verbs: () => Verb[]): AnyAspect {
   return aspect({
     category: 'I',
+    archetypes: 'all',
     summary: 'The verbs that this observer has here',
     effects: [],
     input: NoInput,
     output: Affordances,
     examples: [{ summary: 'What can I do here?', input: {} }],
-    async handle(_input, { observer, identity, db }) {
-      const capabilities = await capabilitiesOf(db, identity)
+    async handle(_input, { observer, identity, db, platform }) {
+      const capabilities = await capabilitiesOf(db, identity, async () => aspectsOf(await platform.catalog()))
       const looking = { archetype: observer.archetype, capabilities }
-      const allowed = verbs().filter(([verb]) => hasAffordance(looking, node, verb))
+      const allowed = verbs().filter(([verb, { archetypes }]) =>
+        hasAffordance(looking, { node, verb, archetypes }),
+      )
       return { ...looking, affordances: allowed.map(describe) }
     },
   })
@@ -126,6 +131,7 @@ const Help = z.strictObject({
 function helpOf(node: string, summary: string, verbs: () => Verb[]): AnyAspect {
   return aspect({
     category: 'I',
+    archetypes: 'all',
     summary: 'What this node is, and how one of its verbs is used',
     effects: [],
     guests: true,
@@ -163,6 +169,7 @@ const Alternatives = z.strictObject({ alternatives: z.array(VerbSummary).max(MOS
 function alternativesOf(verbs: () => Verb[]): AnyAspect {
   return aspect({
     category: 'I',
+    archetypes: 'all',
     summary: 'Other verbs of this node, those of the same kind first',
     effects: [],
     guests: true,

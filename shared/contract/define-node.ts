@@ -1,5 +1,5 @@
 /** Declares a path handler: the aspects of one node, each with its contract. */
-import { archetypesOf } from '../agentese/affordances.ts'
+import { BASE_ASPECTS } from '../agentese/affordances.ts'
 import { CATEGORIES } from '../agentese/category.ts'
 import { checkEffects, isForced, scopesOf } from '../agentese/effects.ts'
 import { parsePath } from '../agentese/path.ts'
@@ -44,6 +44,7 @@ function toEndpoint(node: string, verb: string, contract: AnyAspect): Endpoint {
   const path = `${node}.${verb}`
   parsePath(path.replace('*', 'any'))
   checkContract(path, contract)
+  checkArchetypes(path, verb, contract.archetypes)
   const permission = permissionOf(contract)
   return {
     name: path,
@@ -66,7 +67,7 @@ function toEndpoint(node: string, verb: string, contract: AnyAspect): Endpoint {
       verb,
       category: contract.category,
       effects: contract.effects,
-      archetypes: archetypesOf(node, verb),
+      archetypes: contract.archetypes,
       ...(contract.cost === undefined
         ? {}
         : { cost: contract.cost as (input: unknown) => Record<string, number> }),
@@ -96,6 +97,16 @@ function checkContract(path: string, contract: AnyAspect): void {
   if (isForced(effects) !== (owner !== undefined))
     throw new TypeError(
       `Cannot define "${path}": what forces must say whose consent it takes, and nothing else may`,
+    )
+}
+
+/** @throws TypeError where nobody is named who has the verb, or where a base verb is not everybody's */
+function checkArchetypes(path: string, verb: string, archetypes: AnyAspect['archetypes'] | undefined): void {
+  if (archetypes === undefined || archetypes.length === 0)
+    throw new TypeError(`Cannot define "${path}": archetypes is required: name those that have it, or 'all'`)
+  if (archetypes !== 'all' && BASE_ASPECTS.includes(verb))
+    throw new TypeError(
+      `Cannot define "${path}": "${verb}" belongs to everybody, so archetypes must be 'all'`,
     )
 }
 

@@ -1,46 +1,14 @@
 /** Declares a control operation: what the platform does for a tenant besides AGENTESE paths. */
 import type { z } from 'zod'
-import type { Permission } from '../identity/permissions.ts'
-import { isScope } from '../identity/scopes.ts'
 import type { Accepted, Call } from './call.ts'
 import type { Platform } from './platform.ts'
-import {
-  type Authentication,
-  DEFAULT_SCALE,
-  type Example,
-  type Format,
-  type Method,
-  type Need,
-  type Scale,
-} from './facts.ts'
+import { DEFAULT_SCALE, type Format, type Need, type Scale } from './facts.ts'
 import type { Endpoint, FunctionDefinition, Subscription, Tick } from './function.ts'
+import { toEndpointFacts, type RouteFacts } from './route.ts'
 
 /** The contract of one route and its handler. */
-export interface Route<I, O> {
-  /** Method and path, such as `GET /v1/jobs/:id`. */
-  route: `${Method} /${string}`
-  summary: string
-  auth?: Authentication
-  permission?: Permission
-  /**
-   * What a credential must cover that was narrowed to scopes; the effects of an aspect say it themselves. A route that
-   * takes a credential must say it: none, `[]`, is for one that does nothing but pass the call on to what checks it.
-   */
-  scopes?: readonly string[]
-  input: z.ZodType<I>
-  output: z.ZodType<O>
-  examples?: readonly Example[]
-  /** Whether state may change; absent is no. */
-  writes?: boolean
-  /** Whether the handler gets a transaction; absent is yes. */
-  transaction?: boolean
-  streams?: boolean
+export interface Route<I, O> extends RouteFacts<I, O> {
   format?: Format
-  /** `cloudevents` takes events in each of their three forms; the input is then `{ events }`, a list of what was sent. */
-  body?: 'cloudevents'
-  status?: (output: O) => number
-  statuses?: readonly number[]
-  maxAgeSeconds?: number
   /**
    * Makes the answer whole when it leaves: what the handler returns is written down for who repeats the request, and a
    * secret must not be. It is derived here, the same each time, from what is kept beside it.
@@ -99,43 +67,11 @@ export function defineOperation(contract: OperationContract): FunctionDefinition
   }
 }
 
-/** The endpoint `name` of a route. */
-export function toEndpoint(name: string, contract: AnyRoute): Endpoint {
-  const [method, path] = contract.route.split(' ') as [Method, string]
-  const auth = contract.auth ?? 'required'
+function toEndpoint(name: string, contract: AnyRoute): Endpoint {
   return {
-    name,
-    summary: contract.summary,
-    method,
-    path,
-    auth,
-    ...(contract.permission === undefined ? {} : { permission: contract.permission }),
-    scopes: scopesOf(name, auth, contract.scopes),
-    input: contract.input,
-    output: contract.output,
-    examples: contract.examples ?? [],
-    writes: contract.writes ?? false,
-    transaction: contract.transaction ?? true,
-    streams: contract.streams ?? false,
+    ...toEndpointFacts(name, contract),
     format: contract.format ?? 'json',
-    ...(contract.body === undefined ? {} : { body: contract.body }),
-    ...(contract.status === undefined ? {} : { status: contract.status }),
-    ...(contract.statuses === undefined ? {} : { statuses: contract.statuses }),
-    ...(contract.maxAgeSeconds === undefined ? {} : { maxAgeSeconds: contract.maxAgeSeconds }),
     ...(contract.reveal === undefined ? {} : { reveal: contract.reveal }),
     handle: contract.handle,
   }
-}
-
-/** A narrowed credential could do whatever a route does that was never asked for its scopes. */
-function scopesOf(
-  name: string,
-  auth: Authentication,
-  scopes: readonly string[] | undefined,
-): readonly string[] {
-  if (scopes === undefined && auth === 'required')
-    throw new TypeError(`Cannot define "${name}": what takes a credential must name its scopes`)
-  const bad = scopes?.find((scope) => !isScope(scope))
-  if (bad !== undefined) throw new TypeError(`Cannot define "${name}": scope "${bad}" is not resource:action`)
-  return scopes ?? []
 }

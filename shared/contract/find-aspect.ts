@@ -1,5 +1,5 @@
 /** Finds what serves a path: the node of that very name, else the one that serves the context's open holons. */
-import type { AspectFacts, FunctionFacts } from './facts.ts'
+import type { AspectFacts, EndpointFacts, FunctionFacts } from './facts.ts'
 
 /** An aspect and the function that serves it: with handlers, where these are of this process. */
 export interface FoundAspect<F extends FunctionFacts = FunctionFacts> {
@@ -23,6 +23,13 @@ export function findAspect<F extends FunctionFacts>(
   return definition === undefined || endpoint?.aspect === undefined
     ? undefined
     : { definition, endpoint: { ...endpoint, aspect: endpoint.aspect } }
+}
+
+/** Every aspect of `functions`. */
+export function aspectsOf(
+  functions: readonly { endpoints: readonly Pick<EndpointFacts, 'aspect'>[] }[],
+): AspectFacts[] {
+  return functions.flatMap(({ endpoints }) => endpoints.flatMap(({ aspect }) => aspect ?? []))
 }
 
 /** The node that serves `context.holon`, whatever its verbs. */

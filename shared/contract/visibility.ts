@@ -2,7 +2,7 @@
  * Which events and marks an observer may be told of: those on paths whose verb it has. A change of state is told to everybody who
  * may look at the holon, and that is everybody: `manifest` is a base verb.
  */
-import { findNode } from './find-aspect.ts'
+import { aspectsOf, findNode } from './find-aspect.ts'
 import type { AspectFacts, FunctionFacts } from './facts.ts'
 import type { Db } from '../database/database.ts'
 import { STATE } from '../events/subscription.ts'
@@ -30,7 +30,7 @@ export function createVisibility(catalog: readonly VisibleFunction[]): Visibilit
   const nodes = catalog.flatMap(({ node }) => node ?? [])
   const open = nodes.filter((node) => node.endsWith('.*')).map((node) => node.slice(0, -2))
   const paths = [
-    ...catalog.flatMap(({ endpoints }) => endpoints.flatMap(({ aspect }) => aspect?.path ?? [])),
+    ...aspectsOf(catalog).map(({ path }) => path),
     ...nodes.map((node) => `${node}.${STATE}`),
   ].filter((path) => !path.includes('*'))
 
@@ -40,8 +40,8 @@ export function createVisibility(catalog: readonly VisibleFunction[]): Visibilit
       const { node, endpoints } = findNode(catalog, context, holon) ?? { endpoints: [] }
       if (node === undefined) return false
       if (verb === STATE) return true
-      const served = endpoints.some(({ aspect }) => aspect?.verb === verb)
-      return served && hasAffordance({ archetype, capabilities: [] }, node, verb)
+      const found = endpoints.find(({ aspect }) => aspect?.verb === verb)?.aspect
+      return found !== undefined && hasAffordance({ archetype, capabilities: [] }, found)
     },
     known: (pattern) => [...new Set(paths)].sort().filter((path) => matchesPattern(pattern, path)),
     reachesOwn: ({ shapes }) => shapes.some(([context]) => context === '*' || open.includes(context)),

@@ -18,8 +18,7 @@ export function checkAccess(
   looking: Looking,
   identity: Identity,
 ): void {
-  const { node, verb } = endpoint.aspect
-  if (!hasAffordance(looking, node, verb)) {
+  if (!hasAffordance(looking, endpoint.aspect)) {
     throw new Failure('AFFORDANCE_DENIED', `Cannot use ${path} as "${looking.archetype}"`, {
       suggestion: 'Look as another archetype',
       available: endpoint.aspect.archetypes === 'all' ? [] : endpoint.aspect.archetypes,

@@ -7,7 +7,7 @@ import { capabilitiesOf } from '../agentese/capabilities.ts'
 import { scopesOf } from '../agentese/effects.ts'
 import { GUEST, observerFor } from '../agentese/observer.ts'
 import { parsePath } from '../agentese/path.ts'
-import { findNode } from '../contract/find-aspect.ts'
+import { aspectsOf, findNode } from '../contract/find-aspect.ts'
 import { whatIsWrong } from '../contract/what-is-wrong.ts'
 import { withTenant } from '../database/database.ts'
 import type { Rehearsal } from '../contract/answers.ts'
@@ -130,19 +130,18 @@ export async function checkAffordance(invocation: Invocation): Promise<void> {
   const { request, observer } = invocation
   const { aspect } = request.endpoint
   if (aspect === undefined || observer === undefined) return
-  if (hasAffordance(observer, aspect.node, aspect.verb)) return
+  if (hasAffordance(observer, aspect)) return
   const identity = callerOf(invocation)
-  const capabilities = await withTenant(invocation.runtime.sql, identity.tenant, 'read', (db) =>
-    capabilitiesOf(db, identity),
+  const own = aspectsOf([request.function])
+  const capabilities = await withTenant(invocation.runtime.database, identity.tenant, 'read', (db) =>
+    capabilitiesOf(db, identity, () => own),
   )
   const looking = { ...observer, capabilities }
   invocation.observer = looking
-  if (hasAffordance(looking, aspect.node, aspect.verb)) return
+  if (hasAffordance(looking, aspect)) return
   throw new Failure('AFFORDANCE_DENIED', `Cannot use ${request.path} as "${observer.archetype}"`, {
     suggestion: 'Use one of the available verbs, or look as another archetype',
-    available: request.function.endpoints.flatMap(({ aspect: each }) =>
-      each !== undefined && hasAffordance(looking, each.node, each.verb) ? [each.verb] : [],
-    ),
+    available: own.filter((each) => hasAffordance(looking, each)).map(({ verb }) => verb),
   })
 }
 

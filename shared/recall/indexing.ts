@@ -7,6 +7,7 @@
  * other entries first, and for ever smaller batches of those that failed, so that one bad text stops no others.
  */
 import { z } from 'zod'
+import type { Archetypes } from '../agentese/archetypes.ts'
 import { aspect, type AnyAspect } from '../contract/aspect.ts'
 import type { Accepted, Call } from '../contract/call.ts'
 import type { Db } from '../database/database.ts'
@@ -46,9 +47,10 @@ export async function keepIndexingFromLook(call: Call, corpus: Corpus): Promise<
 }
 
 /** The verb by which a node embeds the entries of `corpus`. */
-export function indexAspect(corpus: Corpus): AnyAspect {
+export function indexAspect(corpus: Corpus, archetypes: Archetypes): AnyAspect {
   return aspect({
     category: 'M',
+    archetypes,
     summary: 'Embed what waits, so that it is found by meaning; the rest follows by itself',
     effects: ['writes:recall_index', 'calls:embedder', 'charges:tokens'],
     cost: () => ({ tokens: USUAL_TOKENS }),

@@ -29,6 +29,6 @@ export const concept = defineNode('concept.*', {
     relate,
     lineage,
     validate,
-    index: indexAspect(CONCEPTS),
+    index: indexAspect(CONCEPTS, 'all'),
   },
 })

@@ -3,11 +3,12 @@
  * what one of the archetypes that one's roles allow has, and nothing more.
  */
 import { z } from 'zod'
-import { capabilitiesWithin } from '../../../shared/agentese/affordances.ts'
+import { capabilitiesWithin, type Verb } from '../../../shared/agentese/affordances.ts'
 import { capabilitiesOf } from '../../../shared/agentese/capabilities.ts'
 import { archetypesFor } from '../../../shared/agentese/observer.ts'
 import type { Call } from '../../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
+import { aspectsOf } from '../../../shared/contract/find-aspect.ts'
 import { oneAtATime } from '../../../shared/database/one-at-a-time.ts'
 import { Failure } from '../../../shared/failures.ts'
 
@@ -21,6 +22,7 @@ export const selfCapabilities = defineNode('self.capabilities', {
   aspects: {
     manifest: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'What you have taken on, and how much you could',
       effects: ['reads:capabilities'],
       input: NoInput,
@@ -32,14 +34,16 @@ export const selfCapabilities = defineNode('self.capabilities', {
       }),
       examples: [{ summary: 'What have I taken on?', input: {} }],
       async handle(_input, call) {
-        const held = await capabilitiesOf(call.db, call.identity)
-        const available_count = withinReach(call).length
+        const verbs = aspectsOf(await call.platform.catalog())
+        const held = await capabilitiesOf(call.db, call.identity, () => verbs)
+        const available_count = withinReach(call, verbs).length
         return { type: 'capabilities' as const, archetype: call.observer.archetype, held, available_count }
       },
     }),
 
     list: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'Every capability that you could take on, and whether you have',
       effects: ['reads:capabilities'],
       input: NoInput,
@@ -48,34 +52,38 @@ export const selfCapabilities = defineNode('self.capabilities', {
       }),
       examples: [{ summary: 'What could I take on?', input: {} }],
       async handle(_input, call) {
-        const held = await capabilitiesOf(call.db, call.identity)
-        const all = [...new Set([...withinReach(call), ...held])].sort()
+        const verbs = aspectsOf(await call.platform.catalog())
+        const held = await capabilitiesOf(call.db, call.identity, () => verbs)
+        const all = [...new Set([...withinReach(call, verbs), ...held])].sort()
         return { capabilities: all.map((capability) => ({ capability, held: held.includes(capability) })) }
       },
     }),
 
     acquire: aspect({
       category: 'M',
+      archetypes: 'all',
       summary: 'Take a verb on, whatever you look as',
       effects: ['reads:capabilities', 'writes:capabilities'],
       input: z.strictObject({ capability: Capability }),
       output: z.strictObject({ capability: Capability, status: z.enum(['acquired', 'held']) }),
       examples: [{ summary: 'Talk to K-gent also as a poet', input: { capability: 'self.soul.dialogue' } }],
       async handle({ capability }, call) {
-        checkReach(capability, call)
+        const verbs = aspectsOf(await call.platform.catalog())
+        checkReach(capability, withinReach(call, verbs))
         const { db, identity } = call
         await oneAtATime(`capabilities of ${identity.user}`, call)
         const acquired = await db`
           insert into capabilities (tenant_id, user_id, capability)
           values (${identity.tenant}, ${identity.user}, ${capability}) on conflict do nothing returning capability`
         if (acquired.length === 0) return { capability, status: 'held' as const }
-        await recordHeld(call)
+        await recordHeld(call, verbs)
         return { capability, status: 'acquired' as const }
       },
     }),
 
     release: aspect({
       category: 'M',
+      archetypes: 'all',
       summary: 'Put a verb down again',
       effects: ['deletes:capabilities'],
       input: z.strictObject({ capability: Capability }),
@@ -93,20 +101,20 @@ export const selfCapabilities = defineNode('self.capabilities', {
         const released = await db`
           delete from capabilities where user_id = ${identity.user} and capability = ${capability} returning capability`
         if (released.length === 0) throw notHeld(capability)
-        await recordHeld(call)
+        await recordHeld(call, aspectsOf(await call.platform.catalog()))
         return { capability, status: 'released' as const }
       },
     }),
   },
 })
 
-function withinReach({ identity }: Call): string[] {
-  return capabilitiesWithin(archetypesFor(identity.roles))
+function withinReach({ identity }: Call, verbs: readonly Verb[]): string[] {
+  return capabilitiesWithin(archetypesFor(identity.roles), verbs)
 }
 
 /** Records what the caller has from now on. */
-async function recordHeld({ db, identity, changed }: Call): Promise<void> {
-  changed('self.capabilities', { capabilities: await capabilitiesOf(db, identity) })
+async function recordHeld({ db, identity, changed }: Call, verbs: readonly Verb[]): Promise<void> {
+  changed('self.capabilities', { capabilities: await capabilitiesOf(db, identity, () => verbs) })
 }
 
 function notHeld(capability: string): Failure {
@@ -115,8 +123,7 @@ function notHeld(capability: string): Failure {
   })
 }
 
-function checkReach(capability: string, call: Call): void {
-  const available = withinReach(call)
+function checkReach(capability: string, available: readonly string[]): void {
   if (available.includes(capability)) return
   throw new Failure('AFFORDANCE_DENIED', `Cannot acquire "${capability}": none of your archetypes has it`, {
     suggestion: 'Acquire one of the available capabilities',

@@ -34,6 +34,7 @@ export const selfConsent = defineNode('self.consent', {
   aspects: {
     manifest: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'How many consents of yours are in force',
       effects: ['reads:consent'],
       input: NoInput,
@@ -49,6 +50,7 @@ export const selfConsent = defineNode('self.consent', {
 
     grant: aspect({
       category: 'M',
+      archetypes: 'all',
       summary: 'Let others call a path on what is yours, for some time or until you revoke it',
       effects: ['writes:consent'],
       input: z.strictObject({
@@ -82,6 +84,7 @@ export const selfConsent = defineNode('self.consent', {
 
     revoke: aspect({
       category: 'M',
+      archetypes: 'all',
       summary: 'Take a consent back',
       effects: ['deletes:consent'],
       input: z.strictObject({ path: Path }),
@@ -107,6 +110,7 @@ export const selfConsent = defineNode('self.consent', {
 
     list: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'Your consents in force, by path',
       effects: ['reads:consent'],
       input: z.strictObject({

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { capabilitiesOf } from '../../../shared/agentese/capabilities.ts'
 import { archetypesFor } from '../../../shared/agentese/observer.ts'
 import type { Call } from '../../../shared/contract/call.ts'
+import { aspectsOf } from '../../../shared/contract/find-aspect.ts'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
 import { TIERS } from '../../../shared/plans/tiers.ts'
 import { PERMISSIONS, ROLES } from '../../../shared/identity/permissions.ts'
@@ -14,6 +15,7 @@ export const selfIdentity = defineNode('self.identity', {
   aspects: {
     manifest: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'Your name, and as what you look',
       effects: ['reads:identity'],
       input: NoInput,
@@ -39,6 +41,7 @@ export const selfIdentity = defineNode('self.identity', {
 
     reflect: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'All that your credential says of you, and what follows from it',
       effects: ['reads:identity', 'reads:capabilities'],
       input: NoInput,
@@ -57,7 +60,8 @@ export const selfIdentity = defineNode('self.identity', {
       }),
       examples: [{ summary: 'What may I do?', input: {} }],
       async handle(_input, call) {
-        const { identity, observer, db } = call
+        const { identity, observer, db, platform } = call
+        const verbs = async () => aspectsOf(await platform.catalog())
         return {
           user: identity.user,
           tenant: identity.tenant,
@@ -65,7 +69,7 @@ export const selfIdentity = defineNode('self.identity', {
           roles: identity.roles,
           archetype: observer.archetype,
           archetypes: [...archetypesFor(identity.roles)],
-          capabilities: await capabilitiesOf(db, identity),
+          capabilities: await capabilitiesOf(db, identity, verbs),
           permissions: identity.permissions,
           scopes: identity.scopes ?? null,
           plan: identity.tier,

@@ -3,6 +3,7 @@
  * a model with the latest of the conversation before it, as far as that fits; the answer joins the conversation.
  */
 import { z } from 'zod'
+import { TALKERS } from '../../../shared/agentese/archetypes.ts'
 import type { Call } from '../../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
 import { Failure } from '../../../shared/failures.ts'
@@ -35,6 +36,7 @@ export const selfKgent = defineNode('self.kgent', {
   aspects: {
     manifest: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'How many conversations you have, by status',
       effects: ['reads:session'],
       input: NoInput,
@@ -55,6 +57,7 @@ export const selfKgent = defineNode('self.kgent', {
 
     create: aspect({
       category: 'M',
+      archetypes: TALKERS,
       summary: 'Begin a conversation; it ends after half an hour of silence',
       effects: ['writes:session'],
       input: z.strictObject({
@@ -68,6 +71,7 @@ export const selfKgent = defineNode('self.kgent', {
 
     list: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'Your conversations, newest first',
       effects: ['reads:session'],
       input: z.strictObject({
@@ -84,6 +88,7 @@ export const selfKgent = defineNode('self.kgent', {
 
     message: aspect({
       category: 'M',
+      archetypes: TALKERS,
       summary: 'Say something, and be answered',
       effects: ['writes:session', 'reads:session', 'calls:llm', 'charges:tokens'],
       cost: () => ({ tokens: BUDGETS.dialogue.estimate }),
@@ -142,6 +147,7 @@ export const selfKgent = defineNode('self.kgent', {
 
     history: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'What was said, newest first',
       effects: ['reads:session'],
       input: z.strictObject({
@@ -164,6 +170,7 @@ export const selfKgent = defineNode('self.kgent', {
 
     close: aspect({
       category: 'M',
+      archetypes: 'all',
       summary: 'End a conversation; what was said stays',
       effects: ['writes:session'],
       input: SessionId,

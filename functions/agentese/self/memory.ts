@@ -14,6 +14,7 @@ import { manifest, status } from './memory/overview.ts'
 import { bytag, get, recent } from './memory/read.ts'
 import { recall } from './memory/recall.ts'
 import { MEMORIES } from './memory/rows.ts'
+import { MEMORISERS } from './memory/shapes.ts'
 import { cherish, reinforce } from './memory/value.ts'
 
 export const selfMemory = defineNode('self.memory', {
@@ -32,6 +33,6 @@ export const selfMemory = defineNode('self.memory', {
     cherish,
     checkpoint,
     consolidate,
-    index: indexAspect(MEMORIES),
+    index: indexAspect(MEMORIES, MEMORISERS),
   },
 })

@@ -45,6 +45,7 @@ export const selfSemaphore = defineNode('self.semaphore', {
   aspects: {
     manifest: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'How many of your questions wait, and how the others ended',
       effects: ['reads:semaphore'],
       input: NoInput,
@@ -61,6 +62,7 @@ export const selfSemaphore = defineNode('self.semaphore', {
 
     yield: aspect({
       category: 'M',
+      archetypes: 'all',
       summary: 'Ask a person, and go on when it has answered',
       effects: ['writes:semaphore', 'emits:event'],
       input: Question,
@@ -80,6 +82,7 @@ export const selfSemaphore = defineNode('self.semaphore', {
 
     pending: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'Your questions that wait for an answer, newest first',
       effects: ['reads:semaphore'],
       input: z.strictObject({ limit: z.int().min(1).max(100).default(10), cursor: TokenId.optional() }),
@@ -90,6 +93,7 @@ export const selfSemaphore = defineNode('self.semaphore', {
 
     status: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'How one of your questions stands, with its answer',
       effects: ['reads:semaphore'],
       input: z.strictObject({ token_id: AnyTokenId }),

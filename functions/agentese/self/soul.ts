@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { hasAffordance } from '../../../shared/agentese/affordances.ts'
+import { BUILDERS, TALKERS, type Archetypes } from '../../../shared/agentese/archetypes.ts'
 import { capabilitiesOf } from '../../../shared/agentese/capabilities.ts'
 import type { Accepted, Call, Completed } from '../../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
@@ -27,6 +28,9 @@ import { remarkOf, templateOf, type Remark } from './soul/templates.ts'
 /** Set aside for one answer that has a mode of its own: prompt and reply. */
 const CHALLENGE_TOKENS = 800
 const REFLECT_TOKENS = 600
+
+/** The verb that keeps a mode; who lacks it is not helped by a remark. */
+const MODE = { node: 'self.soul', verb: 'mode', archetypes: [...BUILDERS, 'operator'] } as const
 
 const ModeName = z.enum(MODES)
 const Vectors = z.record(z.enum(AXES), z.number().min(0).max(1))
@@ -63,6 +67,7 @@ export const selfSoul = defineNode('self.soul', {
   aspects: {
     manifest: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'The mode and character of your K-gent',
       effects: ['reads:soul_state'],
       input: NoInput,
@@ -83,6 +88,7 @@ export const selfSoul = defineNode('self.soul', {
 
     eigenvectors: aspect({
       category: 'P',
+      archetypes: BUILDERS,
       summary: 'Where the persona stands on its six axes, and how sure that is',
       effects: ['reads:soul_state'],
       input: NoInput,
@@ -97,6 +103,7 @@ export const selfSoul = defineNode('self.soul', {
 
     starters: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'Sentences to begin with',
       effects: ['reads:soul_state'],
       input: z.strictObject({ mode: ModeName.optional() }),
@@ -110,6 +117,7 @@ export const selfSoul = defineNode('self.soul', {
 
     mode: aspect({
       category: 'M',
+      archetypes: MODE.archetypes,
       summary: 'Change how your K-gent talks to you, or look it up',
       effects: ['reads:soul_state', 'writes:soul_state'],
       input: z.strictObject({ set: ModeName.optional() }),
@@ -125,6 +133,7 @@ export const selfSoul = defineNode('self.soul', {
 
     dialogue: aspect({
       category: 'M',
+      archetypes: TALKERS,
       summary: 'Talk to your K-gent',
       effects: ['calls:llm', 'charges:tokens', 'writes:soul_state'],
       cost: ({ message = '', budget, input }) => ({
@@ -160,12 +169,14 @@ export const selfSoul = defineNode('self.soul', {
     }),
 
     challenge: thinking('challenge', {
+      archetypes: [...BUILDERS, 'operator', 'reviewer', 'security', 'creative', 'strategic', 'tactical'],
       summary: 'Have a claim of yours questioned',
       estimate: CHALLENGE_TOKENS,
       example: 'We need microservices to grow',
     }),
 
     reflect: thinking('reflect', {
+      archetypes: [...BUILDERS, 'operator', 'creative', 'strategic', 'tactical'],
       summary: 'Have your own words mirrored',
       estimate: REFLECT_TOKENS,
       example: 'I keep starting things that I do not finish',
@@ -180,11 +191,19 @@ const NAMED_POLES = Object.fromEntries(
   AXES.map((axis) => [axis, { low: POLES[axis][0], high: POLES[axis][1] }]),
 ) as Record<(typeof AXES)[number], { low: string; high: string }> // reason: it has just these members
 
+interface Thinking {
+  archetypes: Archetypes
+  summary: string
+  estimate: number
+  example: string
+}
+
 /** A verb that thinks about one message in a mode of its own, whatever mode the person has chosen. */
-function thinking(mode: Mode, about: { summary: string; estimate: number; example: string }) {
-  const { summary, estimate, example } = about
+function thinking(mode: Mode, about: Thinking) {
+  const { archetypes, summary, estimate, example } = about
   return aspect({
     category: 'M',
+    archetypes,
     summary,
     effects: ['calls:llm', 'charges:tokens'],
     cost: () => ({ tokens: estimate }),
@@ -233,9 +252,9 @@ function ready(response: string, mode: Mode, budget_tier: BudgetTier) {
 
 async function answerRemark(remark: Remark, mode: Mode, call: Call) {
   if (remark.kind !== 'mode switch') return ready(templateOf(remark.kind, mode), mode, 'dormant')
-  const capabilities = await capabilitiesOf(call.db, call.identity)
+  const capabilities = await capabilitiesOf(call.db, call.identity, () => [MODE])
   const { archetype } = call.observer
-  if (!hasAffordance({ archetype, capabilities }, 'self.soul', 'mode')) {
+  if (!hasAffordance({ archetype, capabilities }, MODE)) {
     return ready(`I cannot keep that: as "${archetype}", say the mode with each message.`, mode, 'dormant')
   }
   await setMode(remark.mode, call)

@@ -43,6 +43,7 @@ export const selfState = defineNode('self.state', {
   aspects: {
     manifest: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'How much is kept, how much may be, and the checkpoints',
       effects: ['reads:state'],
       input: NoInput,
@@ -70,6 +71,7 @@ export const selfState = defineNode('self.state', {
 
     inspect: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'One value by its key, or all of them by key',
       effects: ['reads:state'],
       input: z.strictObject({
@@ -96,6 +98,7 @@ export const selfState = defineNode('self.state', {
 
     put: aspect({
       category: 'M',
+      archetypes: 'all',
       summary: 'Keep a value under a key, in place of what was there',
       effects: ['writes:state'],
       input: z
@@ -112,6 +115,7 @@ export const selfState = defineNode('self.state', {
 
     drop: aspect({
       category: 'M',
+      archetypes: 'all',
       summary: 'Forget a key and its value',
       effects: ['deletes:state'],
       input: z.strictObject({ key: Key }),
@@ -125,6 +129,7 @@ export const selfState = defineNode('self.state', {
 
     checkpoint: aspect({
       category: 'G',
+      archetypes: 'all',
       summary: `Keep all values as they are now under a label; the latest ${CHECKPOINTS} are kept`,
       effects: ['reads:state', 'writes:state'],
       input: z.strictObject({ label: Label }),
@@ -135,6 +140,7 @@ export const selfState = defineNode('self.state', {
 
     restore: aspect({
       category: 'M',
+      archetypes: 'all',
       summary: 'Have all values as they were at a checkpoint: the latest, or by label or index',
       effects: ['reads:state', 'writes:state', 'deletes:state'],
       input: z

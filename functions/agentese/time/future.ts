@@ -21,6 +21,7 @@ export const timeFuture = defineNode('time.future', {
   aspects: {
     manifest: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'What can be foretold',
       effects: ['reads:trace'],
       input: NoInput,
@@ -48,6 +49,7 @@ export const timeFuture = defineNode('time.future', {
      */
     forecast: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'How much of something will be used: trend, interval and three scenarios',
       effects: ['reads:trace', 'reads:charges'],
       input: z.strictObject({

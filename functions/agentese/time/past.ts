@@ -17,6 +17,7 @@ export const timePast = defineNode('time.past', {
   aspects: {
     manifest: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'How many changes of how many things are on record',
       effects: ['reads:snapshot'],
       input: NoInput,
@@ -32,6 +33,7 @@ export const timePast = defineNode('time.past', {
 
     project: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'The state of something at a moment; null where it was not there',
       effects: ['reads:snapshot'],
       input: z.strictObject({ target: Target, timestamp: Instant }),
@@ -46,6 +48,7 @@ export const timePast = defineNode('time.past', {
 
     compare: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'What is different between two moments, member by member',
       effects: ['reads:snapshot'],
       input: z.strictObject({ target: Target, t1: Instant, t2: Instant.optional() }),

@@ -68,6 +68,7 @@ export const timeTrace = defineNode('time.trace', {
   aspects: {
     manifest: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'How far back the record goes, and what is to come',
       effects: ['reads:trace', 'reads:schedule'],
       input: NoInput,
@@ -103,6 +104,7 @@ export const timeTrace = defineNode('time.trace', {
 
     witness: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'The latest calls, newest last',
       effects: ['reads:trace'],
       input: z.strictObject({ topic: Topic.optional(), limit: Limit }),
@@ -122,6 +124,7 @@ export const timeTrace = defineNode('time.trace', {
 
     query: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'Calls by path, outcome, trace and time, newest first',
       effects: ['reads:trace'],
       input: z.strictObject({
@@ -157,6 +160,7 @@ export const timeTrace = defineNode('time.trace', {
 
     replay: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'A slice of the record in the order in which it happened; nothing is run again',
       effects: ['reads:trace'],
       input: z.strictObject({ start: Instant, end: Instant, limit: z.int().min(1).max(1000).default(100) }),

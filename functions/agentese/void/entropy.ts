@@ -48,19 +48,20 @@ export const voidEntropy = defineNode('void.entropy', {
   aspects: {
     manifest: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'How much entropy is left',
       effects: ['reads:entropy'],
       input: NoInput,
       output: Pool.extend({ type: z.literal('entropy') }),
       examples: [{ summary: 'Look into the pool', input: {} }],
       async handle(_input, { db }) {
-        const { remaining, initial } = await poolOf(db)
-        return { type: 'entropy' as const, remaining, initial, percentage: (100 * remaining) / initial }
+        return { type: 'entropy' as const, ...(await poolOf(db)) }
       },
     }),
 
     witness: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'The latest sips, newest first',
       effects: ['reads:entropy'],
       input: z.strictObject({ limit: z.int().min(1).max(100).default(10) }),
@@ -68,7 +69,7 @@ export const voidEntropy = defineNode('void.entropy', {
       examples: [{ summary: 'The last three sips', input: { limit: 3 } }],
       async handle({ limit }, { db }) {
         const rows = await db<GrantRow[]>`
-          select id, amount, sipped_at, poured_at from entropy_grants order by sipped_at desc, id desc limit ${limit}`
+          select id, amount::float8, sipped_at, poured_at from entropy_grants order by sipped_at desc, id desc limit ${limit}`
         const history = rows.map(({ id, amount, sipped_at, poured_at }) => ({
           grant: id,
           amount,
@@ -81,6 +82,7 @@ export const voidEntropy = defineNode('void.entropy', {
 
     sip: aspect({
       category: 'E',
+      archetypes: 'all',
       summary: 'Draw some entropy and get a seed from it',
       effects: ['charges:entropy'],
       cost: ({ amount }) => ({ entropy: amount }),
@@ -96,14 +98,16 @@ export const voidEntropy = defineNode('void.entropy', {
         await drawEntropy(amount, call)
         const grant = newId()
         const seed = drawSeed()
-        await call.db`
-          insert into entropy_grants (id, tenant_id, amount, seed) values (${grant}, ${call.identity.tenant}, ${amount}, ${seed})`
+        const { db, identity } = call
+        db.send(db`
+          insert into entropy_grants (id, tenant_id, amount, seed) values (${grant}, ${identity.tenant}, ${amount}, ${seed})`)
         return { amount, seed, source: 'void.entropy', grant }
       },
     }),
 
     pour: aspect({
       category: 'E',
+      archetypes: 'all',
       summary: 'Give a sip back, by its grant or its amount; half of it returns to the pool, once',
       effects: ['earns:entropy'],
       input: z
@@ -141,8 +145,8 @@ async function takeBack(what: Pour, { db }: Call): Promise<number> {
   const { grant, amount }: Omit<Pour, 'input'> = sipOf(what) ?? {}
   const name = grant ?? amount
   const [row] = await db<GrantRow[]>`
-    select id, amount, sipped_at, poured_at from entropy_grants
-    where id = ${grant ?? null}::uuid or (amount = ${amount ?? null}::float8 and poured_at is null)
+    select id, amount::float8, sipped_at, poured_at from entropy_grants
+    where id = ${grant ?? null}::uuid or (amount = ${amount ?? null}::numeric and poured_at is null)
     order by sipped_at desc limit 1 for update`
   if (row === undefined) {
     throw new Failure('NOT_FOUND', `Cannot pour "${name}": there is no such grant`, {

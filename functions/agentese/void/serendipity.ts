@@ -15,6 +15,7 @@ export const voidSerendipity = defineNode('void.serendipity', {
   aspects: {
     manifest: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'What a tangent costs, and how much entropy is left for it',
       effects: ['reads:entropy'],
       input: NoInput,
@@ -33,6 +34,7 @@ export const voidSerendipity = defineNode('void.serendipity', {
 
     sip: aspect({
       category: 'E',
+      archetypes: 'all',
       summary: 'A tangent to what you are about',
       effects: ['charges:entropy'],
       cost: () => ({ entropy: TANGENT_COST }),
@@ -59,6 +61,7 @@ export const voidSerendipity = defineNode('void.serendipity', {
 
     inspire: aspect({
       category: 'E',
+      archetypes: 'all',
       summary: 'A spark for a domain',
       effects: ['charges:entropy'],
       cost: () => ({ entropy: INSPIRATION_COST }),

@@ -55,6 +55,7 @@ export const worldAgent = defineNode('world.agent', {
   aspects: {
     manifest: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'How many agents there are, and how many the plan allows',
       effects: ['reads:agent'],
       input: NoInput,
@@ -77,6 +78,7 @@ export const worldAgent = defineNode('world.agent', {
 
     define: aspect({
       category: 'G',
+      archetypes: ['architect', 'developer', 'admin'],
       summary: 'Make an agent',
       effects: ['writes:agent'],
       input: z.strictObject({
@@ -112,6 +114,7 @@ export const worldAgent = defineNode('world.agent', {
 
     list: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'Agents, newest first',
       effects: ['reads:agent'],
       input: z.strictObject({ status: Status.optional(), ...Page }),
@@ -129,6 +132,7 @@ export const worldAgent = defineNode('world.agent', {
 
     search: aspect({
       category: 'P',
+      archetypes: ['developer', 'admin', 'architect'],
       summary: 'Active agents whose handle, name or theme contains the words',
       effects: ['reads:agent'],
       input: z.strictObject({ query: z.string().trim().min(1).max(100), ...Page }),
@@ -151,6 +155,7 @@ export const worldAgent = defineNode('world.agent', {
 
     invoke: aspect({
       category: 'M',
+      archetypes: 'all',
       summary: 'Have an agent do something',
       effects: ['reads:agent', 'calls:llm', 'charges:tokens'],
       cost: ({ input }) => ({ tokens: estimateOf(textFor(input)) }),
@@ -197,6 +202,7 @@ export const worldAgent = defineNode('world.agent', {
 
     retire: aspect({
       category: 'M',
+      archetypes: 'all',
       summary: 'Send an agent away; its place and its handle are free again',
       effects: ['writes:agent'],
       input: z.strictObject({ agent: Which }),

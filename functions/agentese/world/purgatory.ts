@@ -37,6 +37,7 @@ export const worldPurgatory = defineNode('world.purgatory', {
   aspects: {
     manifest: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'How many questions wait, and how the others ended',
       effects: ['reads:semaphore'],
       input: NoInput,
@@ -53,6 +54,7 @@ export const worldPurgatory = defineNode('world.purgatory', {
 
     list: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'Questions, newest first; those that wait, unless another status is named',
       effects: ['reads:semaphore'],
       input: z.strictObject({
@@ -68,6 +70,7 @@ export const worldPurgatory = defineNode('world.purgatory', {
 
     inspect: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'All about one question',
       effects: ['reads:semaphore'],
       input: z.strictObject({ token_id: AnyTokenId }),
@@ -78,6 +81,7 @@ export const worldPurgatory = defineNode('world.purgatory', {
 
     resolve: aspect({
       category: 'M',
+      archetypes: ['admin', 'developer', 'architect'],
       summary: 'Answer a question that waits',
       effects: ['writes:semaphore', 'emits:event'],
       input: z.strictObject({ token_id: AnyTokenId, human_input: z.string().trim().min(1).max(4000) }),
@@ -93,6 +97,7 @@ export const worldPurgatory = defineNode('world.purgatory', {
 
     cancel: aspect({
       category: 'M',
+      archetypes: ['admin', 'developer', 'architect'],
       summary: 'Take a question back that waits',
       effects: ['writes:semaphore', 'emits:event'],
       input: z.strictObject({ token_id: AnyTokenId, reason: z.string().trim().min(1).max(2000).optional() }),
@@ -112,6 +117,7 @@ export const worldPurgatory = defineNode('world.purgatory', {
 
     void_expired: aspect({
       category: 'M',
+      archetypes: ['admin', 'developer', 'architect'],
       summary: 'Write down which questions nobody answered in time',
       effects: ['writes:semaphore', 'emits:event'],
       input: NoInput,

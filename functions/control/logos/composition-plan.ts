@@ -130,10 +130,10 @@ async function checkStages(
 ): Promise<void> {
   const { identity } = call
   const observer = observerFor(identity.user, identity.roles, archetype)
-  const restricted = found.some(
-    ({ endpoint: { aspect } }) => !hasAffordance(observer, aspect.node, aspect.verb),
-  )
-  const capabilities = restricted ? await call.transact('read', ({ db }) => capabilitiesOf(db, identity)) : []
+  const aspects = found.map(({ endpoint }) => endpoint.aspect)
+  const capabilities = aspects.every((aspect) => hasAffordance(observer, aspect))
+    ? []
+    : await call.transact('read', ({ db }) => capabilitiesOf(db, identity, () => aspects))
   found.forEach((each, at) => {
     const path = paths[at] ?? ''
     atStage(at, path, () => {

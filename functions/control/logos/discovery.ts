@@ -8,11 +8,11 @@ import { observerFor } from '../../../shared/agentese/observer.ts'
 import { CONTEXTS, parseNode, parsePath, parseUrlForm, type Context } from '../../../shared/agentese/path.ts'
 import type { Call } from '../../../shared/contract/call.ts'
 import { route } from '../../../shared/contract/define-operation.ts'
-import { findNode } from '../../../shared/contract/find-aspect.ts'
-import type { FunctionFacts } from '../../../shared/contract/facts.ts'
+import { aspectsOf, findNode } from '../../../shared/contract/find-aspect.ts'
+import type { EndpointFacts, FunctionFacts } from '../../../shared/contract/facts.ts'
 import { inputSchemaOf, outputSchemaOf } from '../../../shared/contract/schemas.ts'
 import { Failure } from '../../../shared/failures.ts'
-import { aspectsOf, expanderFor, findPath, type KnownAspect } from './resolve.ts'
+import { expanderFor, findPath } from './resolve.ts'
 
 const AnyInput = z.record(z.string(), z.unknown())
 
@@ -101,14 +101,18 @@ export const discoveryRoutes = {
 }
 
 async function discover(context: Context | undefined, includeSchemas: boolean, { platform }: Call) {
-  const paths = aspectsOf(await platform.catalog())
-    .filter(({ aspect }) => context === undefined || aspect.path.startsWith(`${context}.`))
-    .map((each) => contractOf(each, includeSchemas))
+  const paths = (await platform.catalog())
+    .flatMap(({ endpoints }) => endpoints)
+    .flatMap((endpoint) => contractOf(endpoint, includeSchemas) ?? [])
+    .filter(({ path }) => context === undefined || path.startsWith(`${context}.`))
     .sort((a, b) => (a.path < b.path ? -1 : 1))
   return { paths, total: paths.length }
 }
 
-function contractOf({ endpoint, aspect }: KnownAspect, includeSchemas: boolean): PathContract {
+/** The contract of an aspect; undefined for anything else. */
+function contractOf(endpoint: EndpointFacts, includeSchemas: boolean): PathContract | undefined {
+  const { aspect } = endpoint
+  if (aspect === undefined) return undefined
   const { category, effects, archetypes } = aspect
   return {
     path: aspect.path,
@@ -167,11 +171,13 @@ function readValue(text: string): unknown {
 async function affordancesOf(handle: string, archetype: string | undefined, call: Call) {
   const { identity, asked } = call
   const observer = observerFor(identity.user, identity.roles, archetype ?? asked)
-  const { node = '', endpoints } = nodeOf(handle, await call.platform.catalog())
-  const capabilities = await call.transact('read', ({ db }) => capabilitiesOf(db, identity))
-  const affordances = endpoints
-    .flatMap(({ aspect }) => aspect?.verb ?? [])
-    .filter((verb) => hasAffordance({ ...observer, capabilities }, node, verb))
+  const catalog = await call.platform.catalog()
+  const capabilities = await call.transact('read', ({ db }) =>
+    capabilitiesOf(db, identity, () => aspectsOf(catalog)),
+  )
+  const affordances = aspectsOf([nodeOf(handle, catalog)])
+    .filter((aspect) => hasAffordance({ ...observer, capabilities }, aspect))
+    .map(({ verb }) => verb)
   return { observer_archetype: observer.archetype, affordances }
 }
 

@@ -14,6 +14,7 @@ import {
 } from '../../../shared/agentese/query.ts'
 import type { Call } from '../../../shared/contract/call.ts'
 import { route } from '../../../shared/contract/define-operation.ts'
+import { aspectsOf } from '../../../shared/contract/find-aspect.ts'
 import type { FunctionFacts } from '../../../shared/contract/facts.ts'
 import type { Db } from '../../../shared/database/database.ts'
 import { Failure } from '../../../shared/failures.ts'
@@ -84,9 +85,10 @@ function checkTenant(asked: string | undefined, { identity }: Call): void {
   })
 }
 
-async function lookingAs(archetype: string | undefined, { identity, db }: Call): Promise<Looking> {
+async function lookingAs(archetype: string | undefined, { identity, db, platform }: Call): Promise<Looking> {
   const observer = observerFor(identity.user, identity.roles, archetype)
-  return { ...observer, capabilities: await capabilitiesOf(db, identity) }
+  const capabilities = await capabilitiesOf(db, identity, async () => aspectsOf(await platform.catalog()))
+  return { ...observer, capabilities }
 }
 
 /** Names of holons that one node serves, with the verbs that match, all of them the same for each name. */
@@ -108,7 +110,7 @@ async function findMatches(query: Query, bounds: Bounds, looking: Looking | unde
     if (node === undefined) continue
     const [context = '', holon = ''] = node.split('.')
     if (query.context !== '*' && query.context !== context) continue
-    const verbs = verbsOf(definition, node, query, looking)
+    const verbs = verbsOf(definition, query, looking)
     if (verbs.length === 0) continue
     const named = holon === '*' ? await ownHolons(definition, query, needed, call.db) : fixed(query, node)
     groups.push({ context, verbs, ...named })
@@ -124,15 +126,10 @@ function perName({ aspect }: Query, verbs: readonly string[]): number {
 }
 
 /** The verbs of a node that the observer has and, where the query names verbs, that it names. */
-function verbsOf(
-  { endpoints }: FunctionFacts,
-  node: string,
-  query: Query,
-  looking: Looking | undefined,
-): string[] {
-  return endpoints
-    .flatMap(({ aspect }) => aspect?.verb ?? [])
-    .filter((verb) => looking === undefined || hasAffordance(looking, node, verb))
+function verbsOf(definition: FunctionFacts, query: Query, looking: Looking | undefined): string[] {
+  return aspectsOf([definition])
+    .filter((aspect) => looking === undefined || hasAffordance(looking, aspect))
+    .map(({ verb }) => verb)
     .filter(
       (verb) =>
         query.aspect === undefined || matchesQuery({ ...query, context: '*', holon: '*' }, `any.any.${verb}`),

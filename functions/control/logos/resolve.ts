@@ -2,8 +2,8 @@
 import { expandAlias, type Aliases } from '../../../shared/agentese/alias.ts'
 import { isContext, parsePath, similarPaths } from '../../../shared/agentese/path.ts'
 import type { Call } from '../../../shared/contract/call.ts'
-import { findAspect, type FoundAspect } from '../../../shared/contract/find-aspect.ts'
-import type { AspectFacts, EndpointFacts, FunctionFacts } from '../../../shared/contract/facts.ts'
+import { aspectsOf, findAspect, type FoundAspect } from '../../../shared/contract/find-aspect.ts'
+import type { FunctionFacts } from '../../../shared/contract/facts.ts'
 import { Failure } from '../../../shared/failures.ts'
 import { aliasesOf } from './aliases.ts'
 
@@ -24,7 +24,7 @@ export function findPath(path: string, catalog: readonly FunctionFacts[]): Found
 /** All paths, those of open holons under the holon that `path` names. */
 function knownPaths(catalog: readonly FunctionFacts[], path: string): string[] {
   const { holon } = parsePath(path)
-  return aspectsOf(catalog).map(({ aspect }) => aspect.path.replace('*', holon))
+  return aspectsOf(catalog).map((aspect) => aspect.path.replace('*', holon))
 }
 
 /**
@@ -38,13 +38,3 @@ export async function expanderFor(text: string, call: Call): Promise<(text: stri
     : await call.transact('read', ({ db, identity }) => aliasesOf(db, identity.user))
   return (part) => expandAlias(part, own)
 }
-
-export function aspectsOf(catalog: readonly FunctionFacts[]) {
-  return catalog.flatMap((definition) =>
-    definition.endpoints.flatMap((endpoint) =>
-      endpoint.aspect === undefined ? [] : [{ definition, endpoint, aspect: endpoint.aspect }],
-    ),
-  )
-}
-
-export type KnownAspect = { definition: FunctionFacts; endpoint: EndpointFacts; aspect: AspectFacts }

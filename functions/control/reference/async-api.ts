@@ -16,7 +16,7 @@ type Parts = Record<string, unknown>
 export function createAsyncApi(catalog: Catalog): Parts {
   const routes = routesOf(catalog)
   const paths = routes.filter(({ endpoint }) => endpoint.aspect !== undefined)
-  const heard = routes.filter(({ hub }) => hub)
+  const heard = routes.filter(({ hub, endpoint }) => hub && endpoint.format !== 'events')
   const system = systemEventsOf(catalog)
   const events = { ...PATH_EVENTS, ...STATE_EVENTS, ...system }
   const streamed = STREAMS.flatMap(messagesOf)

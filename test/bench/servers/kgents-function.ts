@@ -15,6 +15,7 @@ const node = defineNode('concept.echo', {
   aspects: {
     manifest: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'The input, unchanged',
       effects: [],
       input: Text,

@@ -24,6 +24,7 @@ const oracle = defineNode('void.oracle', {
   aspects: {
     manifest: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'Nothing',
       effects: [],
       input: NoInput,
@@ -33,6 +34,7 @@ const oracle = defineNode('void.oracle', {
     }),
     look: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'Looks by a model',
       effects: ['calls:llm', 'charges:tokens'],
       cost: () => ({ tokens: 50 }),
@@ -44,6 +46,7 @@ const oracle = defineNode('void.oracle', {
     }),
     hoard: aspect({
       category: 'M',
+      archetypes: 'all',
       summary: 'Finds, once a model has answered, that there is no room',
       effects: ['calls:llm', 'charges:tokens'],
       cost: () => ({ tokens: 50 }),
@@ -57,6 +60,7 @@ const oracle = defineNode('void.oracle', {
     }),
     wait: aspect({
       category: 'M',
+      archetypes: 'all',
       summary: 'Waits for others',
       effects: ['calls:tool'],
       cost: () => ({}),

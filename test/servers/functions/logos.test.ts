@@ -12,6 +12,7 @@ const numbers = defineNode('world.numbers', {
   aspects: {
     manifest: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'Always one',
       effects: [],
       input: NoInput,
@@ -21,6 +22,7 @@ const numbers = defineNode('world.numbers', {
     }),
     double: aspect({
       category: 'E',
+      archetypes: 'all',
       summary: 'Twice the number before',
       effects: ['charges:gold'],
       cost: () => ({ gold: 1 }),
@@ -34,6 +36,7 @@ const numbers = defineNode('world.numbers', {
     }),
     fails: aspect({
       category: 'M',
+      archetypes: 'all',
       summary: 'Cannot',
       effects: ['writes:entity'],
       input: z.strictObject({ input: Number.nullable().optional() }),
@@ -45,6 +48,7 @@ const numbers = defineNode('world.numbers', {
     }),
     ask: aspect({
       category: 'M',
+      archetypes: 'all',
       summary: 'Lets a model count',
       effects: ['calls:llm', 'charges:tokens'],
       cost: () => ({ tokens: 50 }),

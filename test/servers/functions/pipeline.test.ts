@@ -14,6 +14,7 @@ const misbehaving = defineNode('world.test', {
   aspects: {
     manifest: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'Looks, and tries to write',
       effects: [],
       input: NoInput,
@@ -26,6 +27,7 @@ const misbehaving = defineNode('world.test', {
     }),
     transform: aspect({
       category: 'M',
+      archetypes: 'all',
       summary: 'Writes, emits, charges, and fails',
       effects: ['writes:entity'],
       input: z.strictObject({ how: z.enum(['well', 'bug', 'refuse']) }),
@@ -42,6 +44,7 @@ const misbehaving = defineNode('world.test', {
     }),
     contemplate: aspect({
       category: 'M',
+      archetypes: 'all',
       summary: 'Asks a model, come what may',
       effects: ['calls:llm'],
       cost: () => ({ tokens: 10 }),
@@ -227,7 +230,7 @@ describe('the pipeline', () => {
       ),
     )
     const recovered = pours.reduce((sum, { body }) => sum + Number(body.result.recovered), 0)
-    const [pool] = await owner`select remaining from entropy_pools where tenant_id = ${tenant.id}`
+    const [pool] = await owner`select remaining::float8 from entropy_pools where tenant_id = ${tenant.id}`
     const [ledger] =
       await owner`select sum(amount)::float8 as used from charges where tenant_id = ${tenant.id}`
     expect({ recovered, remaining: pool?.['remaining'], used: ledger?.['used'] }).toEqual({

@@ -13,6 +13,7 @@ const owned = defineNode('world.owned', {
   aspects: {
     manifest: aspect({
       category: 'P',
+      archetypes: 'all',
       summary: 'Looks',
       effects: [],
       input: NoInput,
@@ -22,6 +23,7 @@ const owned = defineNode('world.owned', {
     }),
     seize: aspect({
       category: 'M',
+      archetypes: 'all',
       summary: 'Takes by force',
       effects: ['forces:entity'],
       owner: async () => owningPerson,

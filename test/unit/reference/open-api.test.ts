@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { catalog } from '../../../functions/catalog.ts'
+import { components as parts } from '../../../functions/components.ts'
 import { createAsyncApi } from '../../../functions/control/reference/async-api.ts'
 import { createOpenApi } from '../../../functions/control/reference/open-api.ts'
 import { createKongConfig } from '../../../gateway/kong/kong.ts'
@@ -41,7 +42,7 @@ function named(schema: unknown): unknown {
 
 const endpoints = catalog.flatMap((definition) => definition.endpoints)
 /** What the gateway sends to the stream hub whatever its headers say, so that it is no other function's. */
-const hubRoutes = createKongConfig(catalog)
+const hubRoutes = createKongConfig(catalog, parts)
   .services.filter(({ name }) => name === 'stream-hub')
   .flatMap(({ routes }) => routes)
   .filter(({ headers }) => headers === undefined)
@@ -208,7 +209,14 @@ describe('createOpenApi() of other catalogs', () => {
   const contract = { summary: 'A tree', scopes: [], output: z.strictObject({}), handle: () => ({}) }
 
   test('keeps schemas that contain themselves in one piece', () => {
-    const grow = aspect({ ...contract, category: 'M', effects: [], input: Tree, examples: [] })
+    const grow = aspect({
+      ...contract,
+      category: 'M',
+      archetypes: 'all',
+      effects: [],
+      input: Tree,
+      examples: [],
+    })
     const look = route({ ...contract, route: 'GET /trees', input: z.strictObject({ tree: Tree.optional() }) })
     const trees = createOpenApi([
       defineNode('world.tree', { summary: 'Trees', aspects: { manifest: grow } }),
@@ -222,6 +230,7 @@ describe('createOpenApi() of other catalogs', () => {
     const look = aspect({
       ...contract,
       category: 'P',
+      archetypes: 'all',
       effects: [],
       input: z.strictObject({ holon: z.int() }),
       examples: [{ summary: 'A house', input: { holon: 1 }, holon: 'house' }],

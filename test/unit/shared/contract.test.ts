@@ -3,12 +3,14 @@ import { z } from 'zod'
 import { catalog } from '../../../functions/catalog.ts'
 import { BASE_ASPECTS, hasAffordance } from '../../../shared/agentese/affordances.ts'
 import { observerFor } from '../../../shared/agentese/observer.ts'
+import { aspectsOf } from '../../../shared/contract/find-aspect.ts'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
 import { defineOperation, route } from '../../../shared/contract/define-operation.ts'
 
 function nodeWith(category: 'P' | 'M', effects: string[], name = 'world.house') {
   const look = aspect({
     category,
+    archetypes: 'all',
     summary: 'A verb',
     effects,
     input: NoInput,
@@ -111,7 +113,9 @@ describe('observerFor()', () => {
 
   test('hasAffordance() gives the base verbs to every archetype', () => {
     const guest = { archetype: 'guest', capabilities: [] }
-    for (const verb of BASE_ASPECTS) expect(hasAffordance(guest, 'self.soul', verb)).toBe(true)
-    expect(hasAffordance(guest, 'self.soul', 'dialogue')).toBe(false)
+    const soul = aspectsOf(catalog.filter(({ node }) => node === 'self.soul'))
+    const allowed = soul.filter((aspect) => hasAffordance(guest, aspect)).map(({ verb }) => verb)
+    expect(allowed).toEqual(expect.arrayContaining([...BASE_ASPECTS]))
+    expect(allowed).not.toContain('dialogue')
   })
 })

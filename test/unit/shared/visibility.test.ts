@@ -1,25 +1,29 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import type { Archetypes } from '../../../shared/agentese/archetypes.ts'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
 import { parsePattern } from '../../../shared/agentese/pattern.ts'
 import { createVisibility } from '../../../shared/contract/visibility.ts'
 
-const look = aspect({
-  category: 'P',
-  summary: 'Looks',
-  effects: [],
-  input: NoInput,
-  output: z.object({}),
-  examples: [],
-  handle: () => ({}),
-})
+const lookOf = (archetypes: Archetypes) =>
+  aspect({
+    category: 'P',
+    archetypes,
+    summary: 'Looks',
+    effects: [],
+    input: NoInput,
+    output: z.object({}),
+    examples: [],
+    handle: () => ({}),
+  })
+const look = lookOf('all')
 const visibility = createVisibility([
   defineNode('self.memory', {
-    summary: 'Restricted by the table',
-    aspects: { manifest: look, forget: look },
+    summary: 'With a verb that not everybody has',
+    aspects: { manifest: look, forget: lookOf(['operator']) },
   }),
   defineNode('world.agent', { summary: 'A node of its own', aspects: { manifest: look } }),
-  defineNode('world.*', { summary: 'Open', aspects: { manifest: look, demolish: look } }),
+  defineNode('world.*', { summary: 'Open', aspects: { manifest: look, demolish: lookOf(['architect']) } }),
 ])
 
 describe('createVisibility()', () => {

@@ -18,6 +18,7 @@ import { ConceptView, JUSTICE, LONGEST_DEFINITION, Name, Names, Text, viewOf } f
 
 export const define = aspect({
   category: 'G',
+  archetypes: 'all',
   summary: 'Define the concept that the path names; with a name, define that as a kind of it',
   effects: ['writes:concept', 'calls:embedder', 'charges:tokens'],
   cost: () => ({ tokens: 50 }),

@@ -10,6 +10,7 @@ const CRITERIA = ['has_definition', 'has_examples', 'has_relations', 'domain_spe
 
 export const relate = aspect({
   category: 'C',
+  archetypes: 'all',
   summary: 'What it comes from, what comes from it, what it names, and what means much the same',
   effects: ['reads:concept'],
   input: z.strictObject({
@@ -42,6 +43,7 @@ export const relate = aspect({
 
 export const lineage = aspect({
   category: 'I',
+  archetypes: 'all',
   summary: 'Where it comes from, and what it has from there',
   effects: ['reads:concept'],
   input: NoInput,
@@ -59,6 +61,7 @@ export const lineage = aspect({
 
 export const validate = aspect({
   category: 'P',
+  archetypes: ['scientist', 'engineer', 'developer'],
   summary: 'Whether it is worked out: defined, with examples, relations and a domain',
   effects: ['reads:concept'],
   input: z.strictObject({

@@ -11,6 +11,7 @@ const Engineering = z.strictObject({ type: z.literal('engineering'), text: z.str
 
 export const manifest = aspect({
   category: 'P',
+  archetypes: 'all',
   summary: 'The concept, as your archetype sees it',
   effects: ['reads:concept'],
   input: NoInput,

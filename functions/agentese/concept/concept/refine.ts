@@ -19,6 +19,7 @@ const REFINE_PROMPT =
 
 export const refine = aspect({
   category: 'G',
+  archetypes: ['philosopher', 'scientist', 'developer'],
   summary: 'Put the definition to the test, and keep what a model makes of it as the new one',
   effects: ['writes:concept', 'calls:llm', 'calls:embedder', 'charges:tokens'],
   cost: () => ({ tokens: REFINE_TOKENS }),

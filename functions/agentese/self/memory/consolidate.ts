@@ -1,5 +1,6 @@
 /** Dreaming, and noting how much is remembered before it. */
 import { z } from 'zod'
+import { KEEPERS } from '../../../../shared/agentese/archetypes.ts'
 import { aspect, NoInput } from '../../../../shared/contract/define-node.ts'
 import { newId } from '../../../../shared/new-id.ts'
 import { keepIndexing } from '../../../../shared/recall/indexing.ts'
@@ -12,6 +13,7 @@ const MOST_CHECKPOINTS = 100
 
 export const checkpoint = aspect({
   category: 'G',
+  archetypes: KEEPERS,
   summary: 'Note how much you remember now, under a label',
   effects: ['writes:memory_checkpoints'],
   input: z.strictObject({ label: z.string().trim().min(1).max(100) }),
@@ -39,6 +41,7 @@ export const checkpoint = aspect({
 
 export const consolidate = aspect({
   category: 'M',
+  archetypes: KEEPERS,
   summary: 'Strengthen what was recalled, merge what says the same, demote what has faded',
   effects: ['writes:memory_crystals', 'deletes:memory_crystals'],
   input: NoInput,

@@ -10,7 +10,7 @@ import { keepIndexing } from '../../../../shared/recall/indexing.ts'
 import { COMPOST_DAYS } from './dream.ts'
 import { findMemory, MEMORIES, MOST_MEMORIES, Tags } from './rows.ts'
 import { summaryOf, textOfResult } from './text.ts'
-import { ENGRAM } from './shapes.ts'
+import { ENGRAM, MEMORISERS } from './shapes.ts'
 
 const LONGEST_CONTENT = 20_000
 /** Bytes of JSON. */
@@ -20,6 +20,7 @@ const Metadata = jsonObject(LARGEST_METADATA)
 
 export const engram = aspect({
   category: 'M',
+  archetypes: MEMORISERS,
   summary: 'Remember something; it is embedded in the background',
   effects: ['writes:memory_crystals', 'calls:embedder', 'charges:tokens'],
   cost: () => ({ tokens: 50 }),

@@ -1,5 +1,6 @@
 /** Forgetting a memory, and taking it back. */
 import { z } from 'zod'
+import { KEEPERS } from '../../../../shared/agentese/archetypes.ts'
 import type { Call } from '../../../../shared/contract/call.ts'
 import { aspect } from '../../../../shared/contract/define-node.ts'
 import { Refusal } from '../../../../shared/failures.ts'
@@ -10,6 +11,7 @@ import { ENGRAM, idOf, ITS_ID, namesOne, OneMemory } from './shapes.ts'
 
 export const forget = aspect({
   category: 'M',
+  archetypes: KEEPERS,
   summary: `Put a memory on the compost: it is not recalled any more, can be restored, and is gone after ${COMPOST_DAYS} days`,
   effects: ['deletes:memory_crystals'],
   input: z.strictObject(OneMemory).refine(namesOne, 'say an id'),
@@ -30,6 +32,7 @@ export const forget = aspect({
 
 export const restore = aspect({
   category: 'M',
+  archetypes: KEEPERS,
   summary: 'Take a memory back from the compost',
   effects: ['writes:memory_crystals'],
   input: z.strictObject(OneMemory).refine(namesOne, 'say an id'),

@@ -8,6 +8,7 @@ import { Lifecycle, MEMORIES, MOST_MEMORIES } from './rows.ts'
 
 export const manifest = aspect({
   category: 'P',
+  archetypes: 'all',
   summary: 'How much you remember',
   effects: ['reads:memory'],
   input: NoInput,
@@ -38,6 +39,7 @@ export const manifest = aspect({
 
 export const status = aspect({
   category: 'P',
+  archetypes: 'all',
   summary: 'How your memories are, and how many can be found by meaning',
   effects: ['reads:memory'],
   input: NoInput,

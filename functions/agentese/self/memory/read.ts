@@ -1,5 +1,6 @@
 /** A person's memories, one or page by page. */
 import { z } from 'zod'
+import { KEEPERS, SCHOLARS, THINKERS } from '../../../../shared/agentese/archetypes.ts'
 import type { Call } from '../../../../shared/contract/call.ts'
 import { aspect } from '../../../../shared/contract/define-node.ts'
 import { findMemory, Lifecycle, listMemories, MemoryView, Tag, viewOf } from './rows.ts'
@@ -10,6 +11,7 @@ const Listed = z.strictObject({ memories: z.array(MemoryView), next_cursor: z.uu
 
 export const get = aspect({
   category: 'P',
+  archetypes: 'all',
   summary: 'One memory, in as much detail as is left of it',
   effects: ['reads:memory_crystals'],
   input: z.strictObject(OneMemory).refine(namesOne, 'say an id'),
@@ -20,6 +22,7 @@ export const get = aspect({
 
 export const recent = aspect({
   category: 'P',
+  archetypes: 'all',
   summary: 'Your memories, newest first',
   effects: ['reads:memory_crystals'],
   input: z.strictObject({
@@ -34,6 +37,7 @@ export const recent = aspect({
 
 export const bytag = aspect({
   category: 'P',
+  archetypes: [...KEEPERS, ...SCHOLARS, ...THINKERS],
   summary: 'Your memories with a tag, newest first',
   effects: ['reads:memory_crystals'],
   input: z.strictObject({ ...Page, tag: Tag }),

@@ -56,6 +56,7 @@ const Recalled = z.strictObject({
 
 export const recall = aspect({
   category: 'P',
+  archetypes: 'all',
   summary: 'Find memories by what they say and mean, or one by its id',
   effects: ['reads:memory_crystals', 'calls:embedder', 'charges:tokens'],
   cost: () => ({ tokens: 50 }),

@@ -1,5 +1,8 @@
-/** How callers name one memory; and what examples are about. */
+/** How callers name one memory, who may keep one, and what examples are about. */
 import { z } from 'zod'
+import { KEEPERS, SCHOLARS, THINKERS, VISITORS } from '../../../../shared/agentese/archetypes.ts'
+
+export const MEMORISERS = [...KEEPERS, ...SCHOLARS, ...THINKERS, ...VISITORS] as const
 
 /** One memory, by its id or by the result of the stage before. */
 export const OneMemory = {

@@ -1,12 +1,14 @@
 /** What a person holds on to: memories that helped, and those that must stay. */
 import { z } from 'zod'
+import { KEEPERS, SCHOLARS } from '../../../../shared/agentese/archetypes.ts'
 import { aspect } from '../../../../shared/contract/define-node.ts'
 import { Failure } from '../../../../shared/failures.ts'
 import { findMemory, MemoryView, strengthen, viewOf } from './rows.ts'
-import { ENGRAM, idOf, ITS_ID, namesOne, OneMemory } from './shapes.ts'
+import { ENGRAM, idOf, MEMORISERS, ITS_ID, namesOne, OneMemory } from './shapes.ts'
 
 export const reinforce = aspect({
   category: 'M',
+  archetypes: MEMORISERS,
   summary: 'Say which memories were of use: they become active, relevant and clear again',
   effects: ['writes:memory_crystals'],
   input: z
@@ -36,6 +38,7 @@ export const reinforce = aspect({
 
 export const cherish = aspect({
   category: 'M',
+  archetypes: [...KEEPERS, ...SCHOLARS],
   summary: 'Keep a memory from fading and from being forgotten, or let go of it',
   effects: ['writes:memory_crystals'],
   input: z

@@ -3,6 +3,7 @@
  * the transaction that makes it; an escalated one opens a semaphore for a person.
  */
 import { z } from 'zod'
+import { BUILDERS } from '../../../../shared/agentese/archetypes.ts'
 import type { Call } from '../../../../shared/contract/call.ts'
 import { aspect } from '../../../../shared/contract/define-node.ts'
 import { cutPage } from '../../../../shared/contract/pages.ts'
@@ -59,6 +60,7 @@ type Question = z.infer<typeof Question>
 
 export const governance = aspect({
   category: 'M',
+  archetypes: [...BUILDERS, 'operator'],
   summary: 'Ask whether something may be done; what is dangerous or unclear goes to a person',
   effects: ['calls:llm', 'charges:tokens', 'writes:semaphore', 'emits:event', 'audits:governance'],
   cost: ({ budget }) => ({ tokens: estimateOf(budget) }),
@@ -96,6 +98,7 @@ export const governance = aspect({
 
 export const audit = aspect({
   category: 'P',
+  archetypes: ['admin', 'operator', 'security', 'system'],
   summary: 'What the gatekeeper has decided and why, newest first',
   effects: ['reads:governance'],
   input: z.strictObject({

@@ -4,7 +4,7 @@ import { capabilitiesOf } from '../../../../shared/agentese/capabilities.ts'
 import { formatPath, parsePath } from '../../../../shared/agentese/path.ts'
 import type { Call } from '../../../../shared/contract/call.ts'
 import { aspect } from '../../../../shared/contract/define-node.ts'
-import { findAspect } from '../../../../shared/contract/find-aspect.ts'
+import { aspectsOf, findAspect } from '../../../../shared/contract/find-aspect.ts'
 import { AnyObject } from '../../../../shared/contract/json-object.ts'
 import { whatIsWrong } from '../../../../shared/contract/what-is-wrong.ts'
 import { oneAtATime } from '../../../../shared/database/one-at-a-time.ts'
@@ -20,6 +20,7 @@ const LONGEST_DELAY_SECONDS = 366 * 86_400
 
 export const defer = aspect({
   category: 'G',
+  archetypes: 'all',
   summary: 'Make a call later: at a moment, or after some seconds; it runs within a minute of it',
   effects: ['writes:schedule'],
   input: z
@@ -48,6 +49,7 @@ export const defer = aspect({
 
 export const cancel = aspect({
   category: 'M',
+  archetypes: 'all',
   summary: 'Take back a call that was not made yet',
   effects: ['writes:schedule'],
   input: z.strictObject({ id: z.uuid() }),
@@ -82,13 +84,14 @@ interface Deferred {
 async function deferCall({ path: text, at, delay = 0, kwargs }: Deferred, call: Call) {
   const { db, identity, observer, platform } = call
   const path = formatPath(parsePath(text))
-  const found = findAspect(await platform.catalog(), path)
+  const catalog = await platform.catalog()
+  const found = findAspect(catalog, path)
   if (found === undefined) {
     throw new Failure('NODE_NOT_REGISTERED', `Cannot defer "${path}": no node serves it`, {
       suggestion: 'GET /v1/agentese/discover lists every path',
     })
   }
-  const capabilities = await capabilitiesOf(db, identity)
+  const capabilities = await capabilitiesOf(db, identity, () => aspectsOf(catalog))
   checkAccess(path, found, { ...observer, capabilities }, identity)
   checkMayBeKept(path, found)
   checkInput(path, found.endpoint.input, kwargs)

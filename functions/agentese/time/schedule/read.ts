@@ -6,6 +6,7 @@ import { describe, find, Listed, listed, Schedule, STATUSES, type ListedRow } fr
 
 export const manifest = aspect({
   category: 'P',
+  archetypes: 'all',
   summary: 'How many of your calls wait, ran and failed',
   effects: ['reads:schedule'],
   input: NoInput,
@@ -30,6 +31,7 @@ export const manifest = aspect({
 
 export const status = aspect({
   category: 'P',
+  archetypes: 'all',
   summary: 'How one of your calls stands, with its input and what came of it',
   effects: ['reads:schedule'],
   input: z.strictObject({ id: z.uuid() }),
@@ -46,6 +48,7 @@ export const status = aspect({
 
 export const list = aspect({
   category: 'P',
+  archetypes: 'all',
   summary: 'Your calls, those ordered last first; status tells of one what came of it',
   effects: ['reads:schedule'],
   input: z.strictObject({

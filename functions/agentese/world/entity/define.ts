@@ -20,6 +20,7 @@ import {
 
 export const define = aspect({
   category: 'G',
+  archetypes: ['architect', 'developer', 'admin'],
   summary: 'Make the thing that the path names; with a name, make that as a part of it',
   effects: ['writes:entity'],
   input: z.strictObject({

@@ -7,6 +7,7 @@ import { HOUSE } from './shapes.ts'
 
 export const demolish = aspect({
   category: 'M',
+  archetypes: ['architect'],
   summary: 'Tear it down, if the person who made it agrees',
   effects: ['deletes:entity', 'forces:entity'],
   owner: async (_input, { db, holon }) => (await findEntity(db, holon)).created_by,

@@ -7,6 +7,7 @@ import { HOUSE } from './shapes.ts'
 
 export const manifest = aspect({
   category: 'P',
+  archetypes: 'all',
   summary: 'The thing, as your archetype sees it',
   effects: ['reads:entity'],
   input: NoInput,

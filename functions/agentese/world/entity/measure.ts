@@ -10,6 +10,7 @@ import { HOUSE } from './shapes.ts'
 
 export const measure = aspect({
   category: 'P',
+  archetypes: ['architect', 'scientist', 'developer'],
   summary: 'Numbers of its state and around it; one of them, or all',
   effects: ['reads:entity'],
   input: z.strictObject({
@@ -52,6 +53,7 @@ export const measure = aspect({
 
 export const analyze = aspect({
   category: 'P',
+  archetypes: ['scientist', 'philosopher', 'developer', 'economist'],
   summary: 'What its state and metadata consist of, and how often it changed',
   effects: ['reads:entity'],
   input: NoInput,

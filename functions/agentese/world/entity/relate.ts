@@ -7,6 +7,7 @@ import { HOUSE, Name } from './shapes.ts'
 
 export const relate = aspect({
   category: 'C',
+  archetypes: ['architect', 'developer', 'philosopher'],
   summary: 'What it is part of, what is part of it, and what it is tied to',
   effects: ['reads:entity'],
   input: z.strictObject({

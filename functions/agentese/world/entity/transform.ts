@@ -21,6 +21,7 @@ import {
 
 export const transform = aspect({
   category: 'M',
+  archetypes: ['inhabitant', 'architect', 'developer'],
   summary: 'Change members of its state; null takes one away',
   effects: ['writes:entity'],
   input: z

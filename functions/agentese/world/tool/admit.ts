@@ -20,6 +20,7 @@ const Origin = z
 
 export const secret = aspect({
   category: 'M',
+  archetypes: 'all',
   summary: 'Store what tools send in their headers, and to whom; null forgets it',
   effects: ['writes:tool_secret'],
   permission: 'tenant:admin',
@@ -67,6 +68,7 @@ export const secret = aspect({
 
 export const allow = aspect({
   category: 'M',
+  archetypes: 'all',
   summary: 'Let tools go to an origin by http, or on an unusual port; or let them no longer',
   effects: ['writes:tool_origin'],
   permission: 'tenant:admin',

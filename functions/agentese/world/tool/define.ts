@@ -14,6 +14,7 @@ const MOST_HEADERS = 20
 
 export const define = aspect({
   category: 'G',
+  archetypes: ['architect', 'developer', 'admin'],
   summary: 'Make a tool of an HTTP interface',
   effects: ['writes:tool'],
   input: z.strictObject({
@@ -55,6 +56,7 @@ export const define = aspect({
 
 export const remove = aspect({
   category: 'M',
+  archetypes: ['architect', 'developer', 'admin'],
   summary: 'Take a tool away',
   effects: ['deletes:tool'],
   input: z.strictObject({ tool: Name }),

@@ -1,5 +1,6 @@
 /** Using a tool. */
 import { z } from 'zod'
+import { BUILDERS } from '../../../../shared/agentese/archetypes.ts'
 import { aspect } from '../../../../shared/contract/define-node.ts'
 import { jsonObject } from '../../../../shared/contract/json-object.ts'
 import { callTool } from './call.ts'
@@ -11,6 +12,7 @@ const LARGEST_ARGUMENTS = 65_536
 
 export const invoke = aspect({
   category: 'M',
+  archetypes: [...BUILDERS, 'operator', 'engineer', 'scientist'],
   summary: 'Use a tool',
   effects: ['reads:tool', 'calls:tool', 'charges:tool_calls'],
   cost: () => ({ tool_calls: 1 }),

@@ -10,6 +10,7 @@ import { Name, Tool, viewOf, WITH_WEATHER } from './shapes.ts'
 
 export const manifest = aspect({
   category: 'P',
+  archetypes: 'all',
   summary: 'How many tools there are; with a name, the contract of that tool',
   effects: ['reads:tool'],
   input: z.strictObject({ tool: Name.optional() }),
@@ -38,6 +39,7 @@ export const manifest = aspect({
 
 export const list = aspect({
   category: 'P',
+  archetypes: 'all',
   summary: 'Tools by name',
   effects: ['reads:tool'],
   input: z.strictObject({ limit: z.int().min(1).max(100).default(50), cursor: Name.optional() }),
