@@ -5,7 +5,7 @@
  * Such a process can require nothing but what Node brings, so the files of the bundle are run here. CommonJS, because
  * Node builds a snapshot from nothing else.
  */
-const { readdirSync, readFileSync } = require('node:fs')
+const { readdirSync, readFileSync, statSync } = require('node:fs')
 const { createRequire } = require('node:module')
 const { join } = require('node:path')
 const { startupSnapshot } = require('node:v8')
@@ -13,8 +13,8 @@ const { startupSnapshot } = require('node:v8')
 const [, , folder] = process.argv
 /** What Node brings and no snapshot can hold; loaded when something of it is used. */
 const AFTER_START = new Set(['http', 'https', 'http2', 'tls'])
-/** Runs when a process starts from the snapshot, because it needs these; only its compilation is in the snapshot. */
-const SERVER = /^server-.*\.cjs$/
+/** Files up to this size are compiled in the snapshot, for whoever runs them: the functions, and not what only few need. */
+const MAX_COMPILED_BYTES = 80_000
 
 /** The functions that the texts of files are compiled to, by path. */
 const compiled = new Map()
@@ -96,6 +96,7 @@ forbid(require('node:crypto'), ['randomBytes', 'randomFill', 'randomFillSync', '
 forbid(globalThis.crypto, ['getRandomValues', 'randomUUID'])
 load('./serve.cjs')
 readdirSync(folder)
-  .filter((name) => SERVER.test(name))
-  .forEach((name) => compile(join(folder, name)))
+  .map((name) => join(folder, name))
+  .filter((path) => path.endsWith('.cjs') && statSync(path).size <= MAX_COMPILED_BYTES)
+  .forEach(compile)
 startupSnapshot.addSerializeCallback(() => (isBuilding = false))

@@ -16,8 +16,8 @@ export async function serveFunctions(loaders: Loaders): Promise<void> {
   const { OTEL_EXPORTER_OTLP_ENDPOINT: collector } = config
   const stopTracing = collector === undefined ? undefined : await startTracing(config.FUNCTION, collector)
   const { runtime, close } = await openRuntime(config, loaders)
-  // The first connection is made while the rest starts; where that fails, the first call tries again.
-  if (config.DATABASE_URL !== undefined) void runtime.sql`select 1`.catch(() => {})
+  // Connecting goes on while the rest starts.
+  if (config.DATABASE_URL !== undefined) runtime.database.connect()
   // Imported here, because a start-up snapshot cannot hold Node's HTTP server.
   const { startServing } = await import('../http/serve.ts')
   const { drain } = await startServing(createApp(runtime), config.PORT, config.HOST)
