@@ -1,4 +1,5 @@
 /** Makes what a handler is given, and collects what it asks to be written with its transaction. */
+import { addTo } from '../amount.ts'
 import type { Observer } from '../agentese/observer.ts'
 import type { Accepted, Call, Inference } from '../contract/call.ts'
 import type { FunctionDefinition } from '../contract/function.ts'
@@ -137,7 +138,7 @@ class HandlerCall implements Call {
 
   readonly charge: Call['charge'] = (resource, amount) => {
     const { charges } = this.#writing()
-    charges[resource] = (charges[resource] ?? 0) + amount
+    addTo(charges, { [resource]: amount })
   }
 
   readonly transact: Call['transact'] = (mode, work) => transactApart(this.#parts, mode, work)
@@ -161,15 +162,13 @@ async function transactApart<T>(
   work: (call: Call) => Promise<T>,
 ): Promise<T> {
   const { tenant } = present(parts.identity, 'no caller')
-  return withTenant(parts.runtime.sql, tenant, mode, async (db) => {
+  return withTenant(parts.runtime.database, tenant, mode, async (db) => {
     const pending = nothingPending()
     const mayWrite = mode === 'write'
     const result = await work(createCall({ ...parts, db, pending, mayWrite }))
     const { events, changes } = pending
     const charges = settledCharges(tenant, newId(), parts.path ?? parts.function.name, pending.charges)
-    if (events.length + changes.length + charges.length > 0) {
-      await writeRecords(db, { marks: [], events, charges, changes })
-    }
+    writeRecords(db, { marks: [], events, charges, changes })
     return result
   })
 }
