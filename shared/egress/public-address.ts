@@ -36,16 +36,22 @@ export const SPECIAL_IPV6 = [
   '3fff::/20', // documentation
 ]
 
-const specialIpv4 = listOf('ipv4', SPECIAL_IPV4)
-const globalIpv6 = listOf('ipv6', [GLOBAL_IPV6])
-const specialIpv6 = listOf('ipv6', SPECIAL_IPV6)
+const specialIpv4 = lazyList('ipv4', SPECIAL_IPV4)
+const globalIpv6 = lazyList('ipv6', [GLOBAL_IPV6])
+const specialIpv6 = lazyList('ipv6', SPECIAL_IPV6)
 
 /** Whether `address`, in the form in which DNS and sockets write it, is of the public Internet. */
 export function isPublicAddress(address: string): boolean {
-  if (isIPv4(address)) return !specialIpv4.check(address, 'ipv4')
+  if (isIPv4(address)) return !specialIpv4().check(address, 'ipv4')
   // A zone, as in fe80::1%eth0, names an interface of this machine.
   if (!isIPv6(address) || address.includes('%')) return false
-  return globalIpv6.check(address, 'ipv6') && !specialIpv6.check(address, 'ipv6')
+  return globalIpv6().check(address, 'ipv6') && !specialIpv6().check(address, 'ipv6')
+}
+
+/** Made when it is first asked: a snapshot of a started process can hold no list. */
+function lazyList(family: 'ipv4' | 'ipv6', subnets: readonly string[]): () => BlockList {
+  let list: BlockList | undefined
+  return () => (list ??= listOf(family, subnets))
 }
 
 function listOf(family: 'ipv4' | 'ipv6', subnets: readonly string[]): BlockList {
