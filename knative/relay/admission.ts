@@ -6,8 +6,8 @@
  */
 import { headers as createHeaders } from 'nats'
 import type { Sql } from 'postgres'
-import { MESSAGE_ID_HEADER } from '../../shared/events/nats.ts'
-import { inferenceSubject } from '../../shared/events/streams.ts'
+import { MESSAGE_ID_HEADER } from '../../shared/nats/event-message.ts'
+import { inferenceSubject } from '../../shared/nats/subjects.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 import { readJob, writeInferenceFailed } from './inference-failed.ts'
 import type { Metrics } from './metrics.ts'

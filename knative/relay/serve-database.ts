@@ -5,7 +5,7 @@
  * and whoever gets the lock next goes on from the rows that are not marked.
  */
 import { NatsError } from 'nats'
-import type { StreamState } from '../../shared/events/nats.ts'
+import type { StreamState } from '../../shared/nats/ensure-streams.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 import { createAdmission, type Room } from './admission.ts'
 import { createJobExpiry } from './job-expiry.ts'

@@ -17,20 +17,18 @@ import {
   type JetStreamManager,
 } from 'nats'
 import type { Sql } from 'postgres'
+import type { StreamState } from '../../shared/nats/ensure-streams.ts'
+import { patternSubjects, ownEventSubject, withoutCovered, eventSubject } from '../../shared/nats/subjects.ts'
 import { archetypesFor, GUEST } from '../../shared/agentese/observer.ts'
-import { parsePattern, patternSubjects } from '../../shared/agentese/pattern.ts'
+import { parsePattern } from '../../shared/agentese/pattern.ts'
 import { permissionsOf, ROLES, type Role } from '../../shared/identity/permissions.ts'
 import {
-  ownEventSubject,
   REDELIVER,
   SINK_PREFIX,
   SINKS_CHANGED,
   SUBSCRIPTION_CHANGES,
-  withoutCovered,
   type SinkMetadata,
 } from '../../shared/events/webhook.ts'
-import type { StreamState } from '../../shared/events/nats.ts'
-import { eventSubject } from '../../shared/events/streams.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 import type { Metrics } from './metrics.ts'
 import { createStateLog } from './state-log.ts'

@@ -5,7 +5,7 @@
  * with the first use, with every reconnect, when a publish finds none, and now and then.
  */
 import { ErrorCode, Events, NatsError, type JetStreamClient, type NatsConnection } from 'nats'
-import type { StreamState } from '../../shared/events/nats.ts'
+import type { StreamState } from '../../shared/nats/ensure-streams.ts'
 import { pause } from './pause.ts'
 import { createPublisher, type Outgoing, type Outcome } from './publisher.ts'
 

@@ -19,14 +19,17 @@ interface Entry {
   event: OutboxRow
 }
 
-/** With more than this many unwritten, the database has been away for long, and the oldest are given up. */
-const CAPACITY = 20_000
+/** With more than this many unwritten, the database has been unavailable for long, and the oldest are given up. */
+const MAX_ENTRIES = 20_000
 const BATCH = 200
+/** How long after a failure the next attempt is made. */
+const RETRY_MS = 1000
 
 export function createRecorder(database: Database, log: Log, delayMs = 50): Recorder {
   let entries: Entry[] = []
   let timer: NodeJS.Timeout | undefined
   let writing = Promise.resolve()
+  let isFailing = false
 
   const write = async (): Promise<void> => {
     const taken = entries
@@ -36,8 +39,9 @@ export function createRecorder(database: Database, log: Log, delayMs = 50): Reco
     // The first batch that finds the database away tells for all of them.
     while (batches.length > 0 && kept.length === 0)
       kept = await writeBatch(database, batches.shift() ?? [], log)
+    isFailing = kept.length > 0
     entries = [...kept, ...batches.flat(), ...entries]
-    if (entries.length > 0) schedule(delayMs * 20)
+    if (entries.length > 0) schedule()
   }
   const flush = (): Promise<void> => {
     clearTimeout(timer)
@@ -45,15 +49,15 @@ export function createRecorder(database: Database, log: Log, delayMs = 50): Reco
     writing = writing.then(write)
     return writing
   }
-  const schedule = (delay: number): void => {
-    timer ??= setTimeout(() => void flush(), delay)
+  const schedule = (): void => {
+    timer ??= setTimeout(() => void flush(), isFailing ? RETRY_MS : delayMs)
   }
 
   return {
     record(mark, event) {
       entries.push({ mark, event })
-      if (entries.length > CAPACITY) entries.shift()
-      schedule(delayMs)
+      if (entries.length > MAX_ENTRIES) entries.splice(0, BATCH)
+      schedule()
     },
     flush,
   }

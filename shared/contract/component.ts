@@ -6,7 +6,7 @@
  * opens nothing.
  */
 import type { z } from 'zod'
-import type { StreamName } from '../events/streams.ts'
+import type { StreamName } from '../nats/streams.ts'
 import type { EndpointFacts } from './facts.ts'
 import { toEndpointFacts, type RouteFacts } from './route.ts'
 import { variablesOf, type Variable } from './variables.ts'
@@ -149,9 +149,4 @@ function findProblem(
     return 'PORT has no default'
   if (nats !== undefined && !names.includes('NATS_URL')) return 'NATS_URL is not in its environment'
   return undefined
-}
-
-/** What the part `name` receives replies under on NATS; its user may subscribe to no other inbox. */
-export function inboxPrefixOf(name: string): string {
-  return `_INBOX_${name}`
 }
