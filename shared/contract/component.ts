@@ -7,7 +7,7 @@
  */
 import type { z } from 'zod'
 import type { StreamName } from '../nats/streams.ts'
-import type { EndpointFacts } from './facts.ts'
+import type { EndpointFacts, Need } from './facts.ts'
 import { toEndpointFacts, type RouteFacts } from './route.ts'
 import { variablesOf, type Variable } from './variables.ts'
 
@@ -83,6 +83,8 @@ interface Contract<Env extends z.ZodType> {
   reaches: readonly Reach[]
   health?: Health
   scale: ComponentScale
+  /** What functions need that is this part. */
+  serves?: Need
   /** The image of the repository that has it; absent is that of the parts. */
   image?: 'parts' | 'worker' | ForeignImage
   /** Whether it is there for callers from everywhere. */
@@ -107,6 +109,7 @@ export interface Component<Env extends z.ZodType = z.ZodType> {
   port: number
   health: Health
   scale: ComponentScale
+  serves?: Need
   image: 'parts' | 'worker' | ForeignImage
   open: boolean
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { catalog } from '../../../functions/catalog.ts'
 import { components } from '../../../functions/components.ts'
+import { renderManifests } from '../../../knative/render.ts'
 import { BASE_ASPECTS } from '../../../shared/agentese/affordances.ts'
 import { CATEGORIES } from '../../../shared/agentese/category.ts'
 import { KINDS, scopesOf } from '../../../shared/agentese/effects.ts'
@@ -150,7 +151,7 @@ test('a handler has the members of a call', () => {
 })
 
 test('the needs are those that a contract can declare', () => {
-  const needs: Record<Need, 0> = { postgres: 0, redis: 0, functions: 0 }
+  const needs: Record<Need, 0> = { postgres: 0, redis: 0, functions: 0, 'nats-monitoring': 0, outside: 0 }
   expect(column(FUNCTIONS, 'Needs')).toEqual(Object.keys(needs))
 })
 
@@ -193,6 +194,11 @@ test('the streams are those that the relay makes', () => {
   ])
   const known = Object.entries(STREAMS).map(([name, { subjects }]) => [name, [...subjects]])
   expect(listed).toEqual(known)
+})
+
+test('the manifests are those that are rendered', () => {
+  const files = Object.keys(renderManifests(catalog, components))
+  expect(column('knative/README.md', 'On a cluster')).toEqual(files)
 })
 
 test('the kinds of tests are the projects of vitest', () => {

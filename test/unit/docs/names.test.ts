@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { components } from '../../../functions/components.ts'
 import { LocalConfig } from '../../../knative/local/config.ts'
+import { secretKeyOf } from '../../../knative/parts.ts'
 import packageJson from '../../../package.json' with { type: 'json' }
 import { listFailures } from '../../../shared/failures.ts'
 import { FunctionConfig } from '../../../shared/runtime/config.ts'
@@ -21,6 +22,7 @@ const variables = new Set([
   ...Object.keys(FunctionConfig.shape),
   ...Object.keys(LocalConfig.shape),
   ...components.flatMap((component) => component.variables.map(({ name }) => name)),
+  ...components.flatMap((component) => component.secrets.map((name) => secretKeyOf(component, name))),
   ...readDirectly,
 ])
 const failures = new Set<string>(listFailures().flatMap(({ code, category }) => [code, category]))
