@@ -5,7 +5,8 @@
  * Not a defence by itself: whoever may ask JetStream for a message chooses the subject that the answer goes to. What
  * an event says is therefore believed for its signature, never for its subject.
  */
-import { inboxPrefixOf, type Component, type NatsUse } from '../shared/contract/component.ts'
+import { inboxPrefixOf } from '../shared/nats/connect.ts'
+import { type Component, type NatsUse } from '../shared/contract/component.ts'
 
 export interface NatsUser {
   name: string
@@ -21,6 +22,20 @@ export function natsUsersOf(components: readonly Component[]): NatsUser[] {
     const { name, nats } = component
     return nats === undefined ? [] : [{ name, permissions: permissionsOf(component, nats, components) }]
   })
+}
+
+/** What a NATS server reads of `users`; the password of each is what `passwordOf` says. */
+export function authorizationOf(users: readonly NatsUser[], passwordOf: (user: string) => string) {
+  return {
+    users: users.map(({ name, permissions }) => ({ user: name, password: passwordOf(name), permissions })),
+  }
+}
+
+/** The users of a cluster, in the format of NATS, which reads each password from its environment. */
+export function natsUsersFile(users: readonly NatsUser[]): string {
+  const variableOf = (user: string) => `$${user.toUpperCase().replaceAll('-', '_')}_NATS_PASSWORD`
+  const text = JSON.stringify({ authorization: authorizationOf(users, variableOf) }, null, 2)
+  return `${text.slice(2, -2).replaceAll(/"(\$[A-Z_]+_NATS_PASSWORD)"/g, '$1')}\n`
 }
 
 function permissionsOf(

@@ -21,7 +21,7 @@ const DetailedHealth = Health.extend({ components: z.record(z.string(), Componen
 export const health = defineOperation({
   name: 'health',
   summary: 'Health of the platform and its dependencies',
-  needs: ['postgres', 'redis'],
+  needs: ['postgres', 'redis', 'nats-monitoring'],
   secrets: ['DATABASE_URL'],
   routes: {
     brief: route({

@@ -1,6 +1,13 @@
 /** The contract of the stream hub. */
 import { z } from 'zod'
-import { AddressSettings, json, NatsSettings, ServerSettings } from '../../shared/config.ts'
+import {
+  AddressSettings,
+  DESCRIPTIONS,
+  json,
+  NatsSettings,
+  ServerSettings,
+  TokenSettings,
+} from '../../shared/config.ts'
 import { defineComponent } from '../../shared/contract/component.ts'
 import {
   Acknowledged,
@@ -22,11 +29,8 @@ export const streamHub = defineComponent({
     ...ServerSettings.shape,
     ...AddressSettings.shape,
     ...NatsSettings.shape,
-    PLATFORM_ISSUER: z.string().describe('Issuer of platform tokens'),
-    PLATFORM_AUDIENCE: z.string().describe('Audience of platform tokens'),
-    PLATFORM_JWKS: json(PublicKeys).describe(
-      'Public keys of platform tokens, as a JWK set; several while they rotate',
-    ),
+    ...TokenSettings.shape,
+    PLATFORM_JWKS: json(PublicKeys).describe(DESCRIPTIONS.PLATFORM_JWKS),
   }),
   secrets: ['NATS_URL'],
   nats: {

@@ -1,8 +1,7 @@
 /** Starts the stream hub: `node gateway/stream-hub/main.ts`. SIGTERM ends all streams, which clients resume elsewhere. */
+import { openNatsLink } from '../../shared/nats/link.ts'
 import { catalog } from '../../functions/catalog.ts'
 import { readEnvironment } from '../../shared/config.ts'
-import { inboxPrefixOf } from '../../shared/contract/component.ts'
-import { openNats } from '../../shared/events/nats.ts'
 import { createVerifier } from '../../shared/identity/tokens.ts'
 import { createLog } from '../../shared/telemetry/log.ts'
 import { createResolver } from '../upstream/addresses.ts'
@@ -10,7 +9,6 @@ import { createCallerReader } from './callers.ts'
 import { streamHub } from './component.ts'
 import { createFunctions } from './functions.ts'
 import { createHub } from './hub.ts'
-import { createNatsLink } from './nats-link.ts'
 import { createTokenLogs } from './token-logs.ts'
 
 const environment = readEnvironment(streamHub)
@@ -21,14 +19,13 @@ const verify = createVerifier({
   issuer: environment.PLATFORM_ISSUER,
   audience: environment.PLATFORM_AUDIENCE,
 })
-const inboxPrefix = inboxPrefixOf(streamHub.name)
-const nats = openNats(environment.NATS_URL, streamHub.name, { inboxPrefix })
+const link = openNatsLink(environment.NATS_URL, streamHub.name)
 const hub = createHub({
   catalog,
   functions,
-  logs: createTokenLogs(nats, log),
+  logs: createTokenLogs(link, log),
   readCaller: createCallerReader(verify, functions),
-  link: createNatsLink(nats, inboxPrefix),
+  link,
   log,
 })
 

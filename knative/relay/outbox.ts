@@ -5,12 +5,13 @@
  * again, and the stream knows the event id. So marks need not be written one by one: they wait a little for others.
  */
 import type { Sql } from 'postgres'
-import { toNats } from '../../shared/events/nats.ts'
+import { toNats } from '../../shared/nats/event-message.ts'
+import { streamOf } from '../../shared/nats/subjects.ts'
 import type { KgentsEvent } from '../../shared/events/event.ts'
-import { STREAMS } from '../../shared/events/streams.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 import type { Metrics } from './metrics.ts'
-import { isUnstorable, type Outgoing, type StreamLink } from './stream-link.ts'
+import type { Outgoing } from '../../shared/nats/publisher.ts'
+import { isUnstorable, type StreamLink } from './stream-link.ts'
 import { BEGINNING, type Cursor, type OutboxRow } from './waiting.ts'
 
 /** Marks are written when so many wait, or the first of them so long. */
@@ -138,6 +139,7 @@ type Written = { messages: Outgoing[] } | { unwritable: unknown }
 /** The messages of one row, or why there can be none. */
 function writeRow(row: OutboxRow): Written {
   try {
+    // A subject outside the streams would never be acknowledged, and everything behind it would wait for ever.
     const streams = row.subjects.map(streamOf)
     if (new Set(streams).size < streams.length) throw new TypeError('Two subjects are of one stream')
     const { headers, payload } = toNats(JSON.parse(row.event) as KgentsEvent)
@@ -145,15 +147,4 @@ function writeRow(row: OutboxRow): Written {
   } catch (error) {
     return { unwritable: error }
   }
-}
-
-/** A subject outside the streams would never be acknowledged, and everything behind it would wait for ever. */
-function streamOf(subject: string): string {
-  const found = Object.entries(STREAMS).find(([, { subjects }]) =>
-    subjects.some((pattern) => subject.startsWith(pattern.slice(0, -1))),
-  )
-  if (found === undefined || !/^[^\s.*>]+(\.[^\s.*>]+)+$/.test(subject)) {
-    throw new TypeError(`Subject "${subject}" is in no stream`)
-  }
-  return found[0]
 }

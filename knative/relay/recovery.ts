@@ -5,10 +5,11 @@
  * That a stream was lost is told from its age: what was published before it was created was published into
  * another. Consumers know the ids of what they have done, so too much is harmless and too little is not.
  */
-import { NatsError } from 'nats'
 import type { Sql } from 'postgres'
-import type { StreamState } from '../../shared/events/nats.ts'
-import { inferenceSubject, STREAMS } from '../../shared/events/streams.ts'
+import { orUndefined } from '../../shared/nats/or-undefined.ts'
+import type { StreamState } from '../../shared/nats/ensure-streams.ts'
+import { STREAMS } from '../../shared/nats/streams.ts'
+import { inferenceSubject } from '../../shared/nats/subjects.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 import { writeJob } from './admission.ts'
 import { NotStored, type Outbox } from './outbox.ts'
@@ -70,12 +71,6 @@ export function createRecovery(sql: Sql, link: StreamLink, outbox: Outbox, log: 
 }
 
 async function isQueued(link: StreamLink, subject: string): Promise<boolean> {
-  const manager = await link.nc.jetstreamManager({ checkAPI: false })
-  try {
-    await manager.streams.getMessage('INFERENCE', { last_by_subj: subject })
-    return true
-  } catch (error) {
-    if (error instanceof NatsError && error.api_error?.code === 404) return false
-    throw error
-  }
+  const manager = await link.nats.manager()
+  return (await orUndefined(manager.streams.getMessage('INFERENCE', { last_by_subj: subject }))) !== undefined
 }

@@ -1,8 +1,8 @@
 /** What a call leaves behind, written in one statement: its mark, its events, its ledger entries. */
+import { agenteseSubject, eventSubject, tokensSubject } from '../nats/subjects.ts'
 import type { Db } from '../database/database.ts'
 import type { InvocationData } from '../events/agentese-events.ts'
 import { createEvent, type KgentsEvent } from '../events/event.ts'
-import { agenteseSubject, eventSubject, tokensSubject } from '../events/streams.ts'
 import type { AspectFacts } from '../contract/facts.ts'
 
 /** A row of `marks`. */

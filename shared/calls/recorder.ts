@@ -5,7 +5,7 @@
 import { withTenant, type Database } from '../database/database.ts'
 import { Failure } from '../failures.ts'
 import type { Log } from '../telemetry/log.ts'
-import { writeRecords, type Mark, type OutboxRow } from './record.ts'
+import type { Mark, OutboxRow } from './record.ts'
 
 export interface Recorder {
   /** Takes a mark and its event; never throws and never waits. */
@@ -19,14 +19,17 @@ interface Entry {
   event: OutboxRow
 }
 
-/** With more than this many unwritten, the database has been away for long, and the oldest are given up. */
-const CAPACITY = 20_000
+/** With more than this many unwritten, the database has been unavailable for long, and the oldest are given up. */
+const MAX_ENTRIES = 20_000
 const BATCH = 200
+/** How long after a failure the next attempt is made. */
+const RETRY_MS = 1000
 
 export function createRecorder(database: Database, log: Log, delayMs = 50): Recorder {
   let entries: Entry[] = []
   let timer: NodeJS.Timeout | undefined
   let writing = Promise.resolve()
+  let isFailing = false
 
   const write = async (): Promise<void> => {
     const taken = entries
@@ -36,8 +39,9 @@ export function createRecorder(database: Database, log: Log, delayMs = 50): Reco
     // The first batch that finds the database away tells for all of them.
     while (batches.length > 0 && kept.length === 0)
       kept = await writeBatch(database, batches.shift() ?? [], log)
+    isFailing = kept.length > 0
     entries = [...kept, ...batches.flat(), ...entries]
-    if (entries.length > 0) schedule(delayMs * 20)
+    if (entries.length > 0) schedule()
   }
   const flush = (): Promise<void> => {
     clearTimeout(timer)
@@ -45,15 +49,15 @@ export function createRecorder(database: Database, log: Log, delayMs = 50): Reco
     writing = writing.then(write)
     return writing
   }
-  const schedule = (delay: number): void => {
-    timer ??= setTimeout(() => void flush(), delay)
+  const schedule = (): void => {
+    timer ??= setTimeout(() => void flush(), isFailing ? RETRY_MS : delayMs)
   }
 
   return {
     record(mark, event) {
       entries.push({ mark, event })
-      if (entries.length > CAPACITY) entries.shift()
-      schedule(delayMs)
+      if (entries.length > MAX_ENTRIES) entries.splice(0, BATCH)
+      schedule()
     },
     flush,
   }
@@ -86,21 +90,18 @@ async function writeBatch(database: Database, batch: Entry[], log: Log): Promise
 }
 
 /**
- * Writes the rows of many tenants in one transaction, since a commit per tenant would cost as much as all else that a
- * look costs. Each tenant's rows are written in that tenant's context; row-level security refuses any others.
+ * Writes the rows of many tenants in one statement, since a commit per tenant would cost as much as all else that a read
+ * costs. Each tenant's rows are written in that tenant's context; row-level security refuses any others.
  */
 async function writeTogether(database: Database, groups: [tenant: string, rows: Entry[]][]): Promise<void> {
   const [first] = groups
   if (first === undefined) return
-  await withTenant(database, first[0], 'write', async (db) => {
-    for (const [tenant, rows] of groups) {
-      if (tenant !== first[0]) db.send(db`select set_tenant_context(${tenant})`)
-      writeRecords(db, {
-        marks: rows.map(({ mark }) => mark),
-        events: rows.map(({ event }) => event),
-        charges: [],
-        changes: [],
-      })
-    }
-  })
+  const batch = groups.map(([tenant, rows]) => ({
+    tenant,
+    marks: rows.map(({ mark }) => mark),
+    events: rows.map(({ event }) => event),
+  }))
+  await withTenant(database, first[0], 'write', async (db) =>
+    db.send(db`select record_calls(${db.json(batch as never)})`),
+  )
 }

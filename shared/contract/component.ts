@@ -6,8 +6,8 @@
  * opens nothing.
  */
 import type { z } from 'zod'
-import type { StreamName } from '../events/streams.ts'
-import type { EndpointFacts } from './facts.ts'
+import type { StreamName } from '../nats/streams.ts'
+import type { EndpointFacts, Need } from './facts.ts'
 import { toEndpointFacts, type RouteFacts } from './route.ts'
 import { variablesOf, type Variable } from './variables.ts'
 
@@ -83,6 +83,8 @@ interface Contract<Env extends z.ZodType> {
   reaches: readonly Reach[]
   health?: Health
   scale: ComponentScale
+  /** What functions need that is this part. */
+  serves?: Need
   /** The image of the repository that has it; absent is that of the parts. */
   image?: 'parts' | 'worker' | ForeignImage
   /** Whether it is there for callers from everywhere. */
@@ -107,6 +109,7 @@ export interface Component<Env extends z.ZodType = z.ZodType> {
   port: number
   health: Health
   scale: ComponentScale
+  serves?: Need
   image: 'parts' | 'worker' | ForeignImage
   open: boolean
 }
@@ -149,9 +152,4 @@ function findProblem(
     return 'PORT has no default'
   if (nats !== undefined && !names.includes('NATS_URL')) return 'NATS_URL is not in its environment'
   return undefined
-}
-
-/** What the part `name` receives replies under on NATS; its user may subscribe to no other inbox. */
-export function inboxPrefixOf(name: string): string {
-  return `_INBOX_${name}`
 }

@@ -7,8 +7,11 @@ import type { AspectCategory } from '../agentese/category.ts'
 import type { Db } from '../database/database.ts'
 import type { Permission } from '../identity/permissions.ts'
 
-/** What a function must be able to reach; its network policy allows this and nothing else. */
-export type Need = 'postgres' | 'redis' | 'functions'
+/**
+ * What a function must be able to reach; its network policy allows this and nothing else. `redis` is its REST front, and
+ * `outside` the public Internet.
+ */
+export type Need = 'postgres' | 'redis' | 'functions' | 'outside' | 'nats-monitoring'
 
 /** How a function scales; the names are Knative's. Absent means Knative's default. */
 export interface Scale {

@@ -103,6 +103,13 @@ export class Connections {
     return new Promise((resolve) => this.#waiting.push(resolve))
   }
 
+  /** Makes a connection, for whoever comes first. */
+  connect(): void {
+    const connection = this.#open()
+    connection.sql`select 1`.catch(() => {})
+    this.release(connection)
+  }
+
   /** Gives a connection back; one that is worn is closed. */
   release(connection: Connection): void {
     if (connection.isWorn) {

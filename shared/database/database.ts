@@ -15,6 +15,8 @@ export interface Database {
   readonly sql: Sql
   /** For transactions of tenants. */
   readonly connections: Connections
+  /** Connects before it is asked anything; where that fails, whoever asks first tries again. */
+  connect(): void
   /** Disconnects when what is under way is over, but after `timeoutSeconds` at the latest. */
   close(timeoutSeconds?: number): Promise<void>
 }
@@ -22,7 +24,7 @@ export interface Database {
 /** Most statements about no tenant that one process runs at once. */
 const SHARED_CONNECTIONS = 2
 
-/** Connects with the first query, so that starting costs nothing. */
+/** Connects with the first query, unless it is told to `connect`. */
 export function openDatabase(url: string, options: DatabaseOptions = {}): Database {
   const sql = postgres(url, {
     ...CONNECTION_OPTIONS,
@@ -34,6 +36,10 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Databa
   return {
     sql,
     connections,
+    connect() {
+      sql`select 1`.catch(() => {})
+      connections.connect()
+    },
     async close(timeoutSeconds = 5) {
       await Promise.all([sql.end({ timeout: timeoutSeconds }), connections.close(timeoutSeconds)])
     },

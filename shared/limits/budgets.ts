@@ -9,6 +9,7 @@
  * with the tokens that it has not seen spent.
  */
 import { LRUCache } from 'lru-cache'
+import { atMost } from '../at-most.ts'
 import type { CircuitBreaker } from './circuit-breaker.ts'
 import { TokenBucket, waitOf, type BucketShape, type Level } from './token-bucket.ts'
 
@@ -64,7 +65,7 @@ export function creditOf({ burst, hour }: Level): number {
 
 export class Budgets {
   readonly #options: BudgetOptions
-  readonly #accounts = new LRUCache<string, Account>({ max: MAX_TENANTS })
+  readonly #accounts = new LRUCache<string, Account>(atMost(MAX_TENANTS))
   /** Those that have something for the next exchange. */
   readonly #dirty = new Set<Account>()
   #timer: NodeJS.Timeout | undefined

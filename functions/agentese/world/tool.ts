@@ -11,6 +11,7 @@ import { list, manifest } from './tool/read.ts'
 
 export const worldTool = defineNode('world.tool', {
   summary: 'HTTP interfaces as tools with a contract',
+  needs: ['postgres', 'redis', 'outside'],
   secrets: ['TOOL_SECRET_KEY'],
   aspects: {
     manifest,

@@ -1,9 +1,9 @@
 /** The AsyncAPI 3.0 document: what subscribers receive and send, and which events functions consume. */
+import { agenteseSubject, eventSubject } from '../../../shared/nats/subjects.ts'
 import type { FunctionFacts } from '../../../shared/contract/facts.ts'
 import { dataSchemaOf, type JsonSchema } from '../../../shared/contract/schemas.ts'
 import { EventAttributes } from '../../../shared/events/attributes.ts'
 import { PATH_EVENTS, STATE_EVENTS, type EventType } from '../../../shared/events/event-types.ts'
-import { agenteseSubject, eventSubject } from '../../../shared/events/streams.ts'
 import { VERSION } from '../../../shared/version.ts'
 import { streamedName, STREAMS, type Stream } from './streams.ts'
 import { systemEventsOf } from './system-events.ts'

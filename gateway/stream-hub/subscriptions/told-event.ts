@@ -1,5 +1,6 @@
 /** One event on a path, as a subscriber is told of it. */
-import { fromNats, type EventCarrier } from '../../../shared/events/nats.ts'
+import { agenteseSubject } from '../../../shared/nats/subjects.ts'
+import { fromNats, type EventCarrier } from '../../../shared/nats/event-message.ts'
 import { EVENT_KINDS, type EventKind } from '../../../shared/events/subscription.ts'
 import type { KgentsEvent } from '../../../shared/events/event.ts'
 import type { Log } from '../../../shared/telemetry/log.ts'
@@ -29,12 +30,12 @@ const TYPE_PREFIX = 'io.kgents.agentese.'
  * nobody should have written is passed over: it must not end a stream.
  */
 export function readTold(
-  message: EventCarrier & { subject: string },
-  sequence: number,
+  message: EventCarrier & { subject: string; sequence: number },
   tenant: string,
   log: Log,
 ): ToldEvent | undefined {
-  const prefix = `agentese.${tenant}.`
+  const { sequence } = message
+  const prefix = agenteseSubject(tenant, '')
   if (!message.subject.startsWith(prefix)) return undefined
   try {
     const path = message.subject.slice(prefix.length)
