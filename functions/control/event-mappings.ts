@@ -6,7 +6,6 @@ import { z } from 'zod'
 import { formatPath, parsePath } from '../../shared/agentese/path.ts'
 import type { Call } from '../../shared/contract/call.ts'
 import { defineOperation, route, subscription } from '../../shared/contract/define-operation.ts'
-import { findAspect } from '../../shared/contract/find-aspect.ts'
 import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
 import { isReserved } from '../../shared/events/tenant-event.ts'
 import { Failure } from '../../shared/failures.ts'
@@ -133,7 +132,7 @@ async function create(
     )
   }
   const path = formatPath(parsePath(wanted.path))
-  const found = findAspect(await platform.catalog(), path)
+  const found = await platform.findAspect(path)
   if (found === undefined) {
     throw new Failure('NODE_NOT_REGISTERED', `Cannot map to "${path}": no node serves it`, {
       suggestion: 'GET /v1/agentese/discover lists every path',

@@ -142,7 +142,7 @@ async function invokePath(
   { input, archetype, dryRun }: Invoking,
   call: Call,
 ): Promise<Invoked> {
-  const { definition } = findPath(path, await call.platform.catalog())
+  const { definition } = await findPath(path, call.platform)
   const { idempotencyKey } = call
   const request = { function: definition.name, path, input, idempotencyKey, archetype, dryRun }
   const { status, body, repeated } = await call.platform.dispatch(request, call)

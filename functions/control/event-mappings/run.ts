@@ -3,7 +3,6 @@
  * because each attempt has the same Idempotency-Key.
  */
 import type { Call } from '../../../shared/contract/call.ts'
-import { findAspect } from '../../../shared/contract/find-aspect.ts'
 import { asFailure, type Db } from '../../../shared/database/database.ts'
 import { Failure, failureFrom } from '../../../shared/failures.ts'
 import { currentIdentity } from '../../../shared/identity/current-identity.ts'
@@ -68,7 +67,7 @@ async function dispatch(
   { platform, trace, signal }: Call,
   identity: Identity,
 ): Promise<Outcome> {
-  const found = findAspect(await platform.catalog(), path)
+  const found = await platform.findAspect(path)
   if (found === undefined)
     throw new Failure('NODE_NOT_REGISTERED', `Cannot find "${path}": no node serves it`)
   const request = {

@@ -101,10 +101,10 @@ export const discoveryRoutes = {
 }
 
 async function discover(context: Context | undefined, includeSchemas: boolean, { platform }: Call) {
-  const paths = (await platform.catalog())
+  const nodes = context === undefined ? await platform.catalog() : await platform.nodesOf(context)
+  const paths = nodes
     .flatMap(({ endpoints }) => endpoints)
     .flatMap((endpoint) => contractOf(endpoint, includeSchemas) ?? [])
-    .filter(({ path }) => context === undefined || path.startsWith(`${context}.`))
     .sort((a, b) => (a.path < b.path ? -1 : 1))
   return { paths, total: paths.length }
 }
@@ -140,7 +140,7 @@ async function resolve(text: string, call: Call) {
   const expand = await expanderFor(written, call)
   const path = expand(written)
   const { context, holon, aspect } = parsePath(path)
-  const { definition, endpoint } = findPath(path, await call.platform.catalog())
+  const { definition, endpoint } = await findPath(path, call.platform)
   const { affordances } = await affordancesOf(`${context}.${holon}`, undefined, call)
   return {
     path,
