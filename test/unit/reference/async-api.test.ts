@@ -124,6 +124,7 @@ describe('what is described is what is sent', () => {
         traceId: '',
         traceparent: '',
         startedAt: 0,
+        endedAt: 0,
       },
       KEY,
     )
