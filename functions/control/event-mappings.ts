@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { formatPath, parsePath } from '../../shared/agentese/path.ts'
 import type { Call } from '../../shared/contract/call.ts'
-import { defineOperation, route, subscription } from '../../shared/contract/define-operation.ts'
+import { defineOperation, route, trigger } from '../../shared/contract/define-operation.ts'
 import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
 import { isReserved } from '../../shared/events/tenant-event.ts'
 import { Failure } from '../../shared/failures.ts'
@@ -100,8 +100,8 @@ export const eventMappings = defineOperation({
       },
     }),
   },
-  subscriptions: [
-    subscription({
+  triggers: [
+    trigger({
       name: 'matched',
       attributes: { type: MAPPING_MATCHED },
       data: z.object({ mappings: z.array(z.uuid()), event: MappedEvent }),

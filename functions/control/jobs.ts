@@ -7,7 +7,7 @@
  */
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
-import { defineOperation, route, subscription } from '../../shared/contract/define-operation.ts'
+import { defineOperation, route, trigger } from '../../shared/contract/define-operation.ts'
 import { cutPage } from '../../shared/contract/pages.ts'
 import { Failure } from '../../shared/failures.ts'
 import type { Identity } from '../../shared/identity/identity.ts'
@@ -108,8 +108,8 @@ export const jobs = defineOperation({
       handle: ({ id }, call) => cancel(id, call),
     }),
   },
-  subscriptions: [
-    subscription({
+  triggers: [
+    trigger({
       name: 'started',
       attributes: { type: 'io.kgents.inference.started' },
       data: z.looseObject({ job: z.uuid() }),

@@ -7,7 +7,7 @@
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
 import type { Platform } from '../../shared/contract/platform.ts'
-import { defineOperation, route, subscription } from '../../shared/contract/define-operation.ts'
+import { defineOperation, route, trigger } from '../../shared/contract/define-operation.ts'
 import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
 import {
   DeadLetter,
@@ -164,26 +164,26 @@ export const subscriptions = defineOperation({
       },
     }),
   },
-  subscriptions: [
-    subscription({
+  triggers: [
+    trigger({
       name: 'failed',
       attributes: { type: REPORTS.failed },
       data: SinkReport,
       handle: (report, call) => noteFailure(report, call),
     }),
-    subscription({
+    trigger({
       name: 'recovered',
       attributes: { type: REPORTS.recovered },
       data: SinkReport,
       handle: (report, call) => noteRecovery(report, call),
     }),
-    subscription({
+    trigger({
       name: 'disabled',
       attributes: { type: REPORTS.disabled },
       data: SinkReport,
       handle: ({ subscription: id, error }, call) => disable(id, error?.message ?? 'The sink is gone', call),
     }),
-    subscription({
+    trigger({
       name: 'dead',
       attributes: { type: REPORTS.dead },
       data: DeadLetter,

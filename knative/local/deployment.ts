@@ -50,7 +50,7 @@ export function startDeployment(options: DeploymentOptions): Deployment {
   let failures = 0
   let attempts = 0
   let isReady = false
-  ready.promise.catch(() => {}) // whoever waits for it is told; nobody else need be
+  ready.promise.catch(() => {}) // whoever waits for it gets the error; nobody else needs it
 
   const runOnce = async (): Promise<{ reason: string; tail: string }> => {
     const log = openLogOf(options)

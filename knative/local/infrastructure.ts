@@ -29,7 +29,7 @@ export interface Infrastructure {
   servers: Pick<RunningServer<ServerProcess>, 'stop'>[]
 }
 
-/** Who is told when a server starts or ends. */
+/** Called when a server starts or ends. */
 export interface Watcher {
   onStart(server: ServerProcess): void
   onExit(server: ServerProcess, reason: string): void
@@ -102,7 +102,7 @@ async function redisOf(
   return { url: url ?? (await start()).url }
 }
 
-/** How models are found that the environment does not name, and who is told where that fails. */
+/** How models are found that the environment does not name, and who is notified where that fails. */
 interface Models {
   chat: () => ReturnType<typeof findDefaultModel>
   embedding: () => ReturnType<typeof findDefaultEmbeddingModel>

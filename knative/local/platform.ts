@@ -22,7 +22,7 @@ export interface KnativeOptions {
   triggers: readonly Trigger[]
   pingSources: readonly PingSource[]
   broker: Broker
-  /** Program and arguments of every pod; its environment tells it what to serve. */
+  /** Program and arguments of every pod; its environment has what to serve. */
   command: readonly [string, ...string[]]
   /** Logs, journal and dead letters are kept here. */
   stateFolder: string

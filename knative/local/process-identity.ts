@@ -1,5 +1,5 @@
 /**
- * Whether a process that was written down in a file still runs. Its number alone does not tell: after a crash or a
+ * Whether a process that was written down in a file still runs. Its number alone is not enough: after a crash or a
  * restart of the machine anything may have that number. The moment of its start does, whatever title it gives itself.
  */
 import { execFileSync } from 'node:child_process'

@@ -14,7 +14,7 @@ const BATCH = 100
 const LIFETIME_SECONDS = STREAMS.INFERENCE.maxAgeSeconds
 
 export interface JobExpiry {
-  /** Looks for such jobs now and then; tells their function until it has seen to them. */
+  /** Checks for such jobs now and then; notifies their function until it has ended them. */
   check(): Promise<void>
 }
 

@@ -1,7 +1,7 @@
 /**
  * The relay: outbox to JetStream, jobs to `INFERENCE`, events to the Broker, dead jobs to their function.
  *
- * It keeps nothing of its own. Whatever is away, it keeps trying; whatever it had begun when it died, it or
+ * It keeps nothing of its own. Whatever is unavailable, it keeps trying; whatever it had begun when it died, it or
  * another relay does again from the rows and messages that are not marked.
  */
 import { openNatsLink } from '../../shared/nats/link.ts'
@@ -101,7 +101,7 @@ async function lookAfterStreams(link: StreamLink, log: Log, stop: AbortSignal): 
   }
 }
 
-/** Host and database name: enough to tell databases apart, and no password. */
+/** Host and database name: enough to distinguish databases, and no password. */
 function nameOf(url: string): string {
   const { host, pathname } = new URL(url)
   return `${host}${pathname}`

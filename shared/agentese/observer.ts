@@ -67,7 +67,7 @@ export function observerFor(user: string, roles: readonly Role[], requested?: st
   const archetype = allowed.find((name) => name === (requested ?? allowed[0]))
   if (archetype === undefined) {
     throw new Failure('ARCHETYPE_DENIED', `Cannot observe as "${requested}": your roles do not allow it`, {
-      suggestion: 'Name one of the available archetypes, or none',
+      suggestion: 'Use one of the available archetypes, or none',
       available: allowed,
     })
   }

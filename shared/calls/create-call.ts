@@ -18,7 +18,7 @@ import type { NewJob } from './job-call.ts'
 import { settledCharges, toOutbox, writeRecords, type ChangeRow, type OutboxRow } from './record.ts'
 import type { Runtime } from './runtime.ts'
 
-/** Told of each change of a target's state; its subject is the target and `state`. */
+/** Notified of each change of a target's state; its subject is the target and `state`. */
 const CHANGED = 'io.kgents.agentese.changed'
 
 /** What waits to be written when the handler returns. */
@@ -46,13 +46,13 @@ export interface CallParts {
   db: Db | undefined
   /** Absent where nothing may be left behind. */
   pending: Pending | undefined
-  /** Whether events, charges and changes may be pending; a look has jobs at most. */
+  /** Whether events, charges and changes may be pending; a read-only call has jobs at most. */
   mayWrite: boolean
   trace: TraceContext
   deadline: Deadline
-  asked?: string | undefined
+  requestedArchetype?: string | undefined
   idempotencyKey?: string | undefined
-  /** Absent where there is nobody to be told. */
+  /** Absent where nobody is to be notified. */
   repeats?: () => void
   /** Absent where no job can be asked for. */
   infer?: (inference: Inference, as: { as: string; input: unknown } | undefined) => Accepted
@@ -64,7 +64,7 @@ export function createCall(parts: CallParts): Call {
 
 /** A class, since an object literal with accessors is fifty times as dear to make (6 us, measured). */
 class HandlerCall implements Call {
-  readonly asked: string | undefined
+  readonly requestedArchetype: string | undefined
   readonly idempotencyKey: string | undefined
   readonly log: Log
   readonly trace: TraceContext
@@ -73,7 +73,7 @@ class HandlerCall implements Call {
 
   constructor(parts: CallParts) {
     this.#parts = parts
-    this.asked = parts.asked
+    this.requestedArchetype = parts.requestedArchetype
     this.idempotencyKey = parts.idempotencyKey
     this.log = parts.runtime.log
     this.trace = parts.trace

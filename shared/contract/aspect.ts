@@ -5,7 +5,7 @@ import { CATEGORIES, type AspectCategory } from '../agentese/category.ts'
 import type { Permission } from '../identity/permissions.ts'
 import type { Accepted, Call, Completed, Failed } from './call.ts'
 import type { Example, ListHolons, Need, Scale } from './facts.ts'
-import type { Subscription, Tick } from './function.ts'
+import type { Trigger, Tick } from './function.ts'
 
 /** The contract of one aspect and its handler. */
 export interface Aspect<I, O> {
@@ -67,6 +67,6 @@ export interface NodeContract {
   holons?: ListHolons
   aspects: Record<string, AnyAspect> & { manifest: AnyAspect }
   /** Events that it takes besides the answers of models. */
-  subscriptions?: readonly Subscription[]
+  triggers?: readonly Trigger[]
   tick?: Tick
 }

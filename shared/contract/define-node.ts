@@ -6,10 +6,10 @@ import { parsePath } from '../agentese/path.ts'
 import { Completion, InferenceFailure } from '../inference/messages.ts'
 import { permissionOf, type AnyAspect, type NodeContract } from './aspect.ts'
 import { baseAspects } from './base-aspects.ts'
-import { subscription } from './define-operation.ts'
+import { trigger } from './define-operation.ts'
 import { readExample } from './examples.ts'
 import { type Authentication, DEFAULT_SCALE, nameOfNode } from './facts.ts'
-import type { Endpoint, FunctionDefinition, Subscription } from './function.ts'
+import type { Endpoint, FunctionDefinition, Trigger } from './function.ts'
 
 export { aspect, NoInput } from './aspect.ts'
 
@@ -32,9 +32,9 @@ export function defineNode(node: string, contract: NodeContract): FunctionDefini
     node,
     ...(contract.holons === undefined ? {} : { holons: contract.holons }),
     endpoints: Object.entries(aspects).map(([verb, each]) => toEndpoint(node, verb, each)),
-    subscriptions: [
+    triggers: [
       ...(Object.values(aspects).some(({ complete }) => complete !== undefined) ? resultsFor(name) : []),
-      ...(contract.subscriptions ?? []),
+      ...(contract.triggers ?? []),
     ],
     ...(contract.tick === undefined ? {} : { tick: contract.tick }),
   }
@@ -111,9 +111,9 @@ function checkArchetypes(path: string, verb: string, archetypes: AnyAspect['arch
 }
 
 /** The events by which a node that asks models gets their answers. */
-function resultsFor(name: string): Subscription[] {
+function resultsFor(name: string): Trigger[] {
   return [
-    subscription({
+    trigger({
       name: 'completed',
       attributes: { type: 'io.kgents.inference.completed', function: name },
       data: Completion,
@@ -121,7 +121,7 @@ function resultsFor(name: string): Subscription[] {
         await call.platform.endJob({ job: completion.job, how: 'completed', completion }, call)
       },
     }),
-    subscription({
+    trigger({
       name: 'failed',
       attributes: { type: 'io.kgents.inference.failed', function: name },
       data: InferenceFailure,

@@ -3,7 +3,7 @@ import type { z } from 'zod'
 import type { Accepted, Call } from './call.ts'
 import type { Platform } from './platform.ts'
 import { DEFAULT_SCALE, type Format, type Need, type Scale } from './facts.ts'
-import type { Endpoint, FunctionDefinition, Subscription, Tick } from './function.ts'
+import type { Endpoint, FunctionDefinition, Trigger, Tick } from './function.ts'
 import { toEndpointFacts, type RouteFacts } from './route.ts'
 
 /** The contract of one route and its handler. */
@@ -26,13 +26,13 @@ export function route<I, O>(contract: Route<I, O>): AnyRoute {
 }
 
 /** Takes events: those whose attributes all match. */
-export function subscription<D>(contract: {
+export function trigger<D>(contract: {
   name: string
   attributes: Record<string, string>
   transaction?: boolean
   data: z.ZodType<D>
   handle(data: D, call: Call): Promise<void>
-}): Subscription {
+}): Trigger {
   return contract
 }
 
@@ -43,7 +43,7 @@ export interface OperationContract {
   secrets?: readonly string[]
   scale?: Partial<Scale>
   routes: Record<string, AnyRoute>
-  subscriptions?: readonly Subscription[]
+  triggers?: readonly Trigger[]
   tick?: Tick
 }
 
@@ -62,7 +62,7 @@ export function defineOperation(contract: OperationContract): FunctionDefinition
     endpoints: Object.entries(contract.routes).map(([name, each]) =>
       toEndpoint(`${contract.name}.${name}`, each),
     ),
-    subscriptions: contract.subscriptions ?? [],
+    triggers: contract.triggers ?? [],
     ...(contract.tick === undefined ? {} : { tick: contract.tick }),
   }
 }

@@ -16,7 +16,7 @@ export interface Platform {
   nodesOf(context: string): Promise<readonly FunctionFacts[]>
   /** What serves `path`, as `findAspect` says it; loads no other node. */
   findAspect(path: string): Promise<FoundAspect | undefined>
-  /** Whether there is a node of that very name; told without loading any. */
+  /** Whether there is a node of that very name; known without loading any. */
   hasNode(context: string, holon: string): boolean
   publicKeys: JSONWebKeySet
   /** Issues a platform token for `identity`. Only the function that holds the signing key can. */
@@ -31,7 +31,7 @@ export interface Platform {
   endJob(end: JobEnd, call: { db: Db; signal: AbortSignal }): Promise<JobStatus | undefined>
   /** Whether there is a model that can be asked. */
   hasModel(): boolean
-  /** The secret that a webhook is signed with. Only the function that holds the key of webhooks can tell. */
+  /** The secret that a webhook is signed with. Only the function that holds the key of webhooks can derive it. */
   webhookSecret(subscription: string, rotation: number): string
   /** Origins that requests of tenants may go to although they are private, as the operator says. */
   privateOrigins: readonly string[]
@@ -48,7 +48,7 @@ export interface DispatchRequest {
   archetype?: string | undefined
   idempotencyKey?: string | undefined
   dryRun?: boolean | undefined
-  /** The composition that this is a stage of: told when the stage turns out to be a job, and that has ended. */
+  /** The composition that this is a stage of: notified when the stage turns out to be a job, and that has ended. */
   parent?: string | undefined
 }
 

@@ -62,7 +62,7 @@ export const selfCapabilities = defineNode('self.capabilities', {
     acquire: aspect({
       category: 'M',
       archetypes: 'all',
-      summary: 'Take a verb on, whatever you look as',
+      summary: 'Acquire a verb, whatever your archetype',
       effects: ['reads:capabilities', 'writes:capabilities'],
       input: z.strictObject({ capability: Capability }),
       output: z.strictObject({ capability: Capability, status: z.enum(['acquired', 'held']) }),

@@ -21,5 +21,5 @@ export const timeSchedule = defineNode('time.schedule', {
   },
 
   tick: { tenants: 'tenants_with_due_schedules', handle: announceDue },
-  subscriptions: [due],
+  triggers: [due],
 })

@@ -6,7 +6,7 @@
 import { v5 as uuidv5 } from 'uuid'
 import { z } from 'zod'
 import { Accepted, type Call } from '../../../shared/contract/call.ts'
-import { subscription } from '../../../shared/contract/define-operation.ts'
+import { trigger } from '../../../shared/contract/define-operation.ts'
 import type { Tick } from '../../../shared/contract/function.ts'
 import { Failure, type FailureCode } from '../../../shared/failures.ts'
 import { periodOf } from '../../../shared/plans/allowance.ts'
@@ -102,15 +102,15 @@ async function begunBefore(
   })
 }
 
-export const compositionSubscriptions = [
-  subscription({
+export const compositionTriggers = [
+  trigger({
     name: 'continue',
     attributes: { type: CONTINUE },
     data: z.object({ composition: z.uuid() }),
     transaction: false,
     handle: ({ composition }, call) => continueComposition(composition, call),
   }),
-  subscription({
+  trigger({
     name: 'stage-ended',
     attributes: { type: 'io.kgents.composition.stage-ended' },
     data: z.object({ composition: z.uuid(), job: z.uuid() }),

@@ -169,8 +169,8 @@ function readValue(text: string): unknown {
 }
 
 async function affordancesOf(handle: string, archetype: string | undefined, call: Call) {
-  const { identity, asked } = call
-  const observer = observerFor(identity.user, identity.roles, archetype ?? asked)
+  const { identity, requestedArchetype } = call
+  const observer = observerFor(identity.user, identity.roles, archetype ?? requestedArchetype)
   const catalog = await call.platform.catalog()
   const capabilities = await call.transact('read', ({ db }) =>
     capabilitiesOf(db, identity, () => aspectsOf(catalog)),

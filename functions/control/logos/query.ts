@@ -71,7 +71,9 @@ export const queryRoute = route({
     const { pattern, dry_run, cost_estimate } = input
     const cost = dry_run || cost_estimate ? { cost_estimate: estimateQuery(query) } : {}
     if (dry_run) return { pattern, matches: [], total_count: 0, ...bounds, has_more: false, ...cost }
-    const viewer = input.capability_check ? await viewerAs(input.archetype ?? call.asked, call) : undefined
+    const viewer = input.capability_check
+      ? await viewerAs(input.archetype ?? call.requestedArchetype, call)
+      : undefined
     const { matches, total } = await findMatches(query, bounds, viewer, call)
     const has_more = bounds.offset + matches.length < total
     return { pattern, matches, total_count: total, ...bounds, has_more, ...cost }

@@ -138,8 +138,8 @@ function sends(name: string, summary: string): [string, Parts] {
 }
 
 /** Events about paths come from many channels, so that no operation can name theirs. */
-function takes({ name: taker, subscriptions }: FunctionFacts): [string, Parts][] {
-  return subscriptions.flatMap(({ name, attributes: { type = '', ...others } }) => {
+function takes({ name: taker, triggers }: FunctionFacts): [string, Parts][] {
+  return triggers.flatMap(({ name, attributes: { type = '', ...others } }) => {
     if (type === '' || type in PATH_EVENTS) return []
     const only = Object.entries(others).map(([attribute, value]) => ` where ${attribute} is "${value}"`)
     const channel = { $ref: `#/channels/${type in STATE_EVENTS ? 'state' : shortName(type)}` }

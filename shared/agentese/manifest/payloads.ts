@@ -135,7 +135,7 @@ export const ManifestPayload = z.discriminatedUnion('type', [
 ])
 export type ManifestPayload = z.infer<typeof ManifestPayload>
 
-/** The payloads of a thing that looks different to each archetype; `render.ts` makes them. */
+/** The payloads of a thing that has a view for each archetype; `render.ts` makes them. */
 export const ArchetypePayload = z
   .discriminatedUnion('type', [
     Blueprint,

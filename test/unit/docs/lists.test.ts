@@ -140,7 +140,7 @@ test('a handler has the members of a call', () => {
     charge: 0,
     repeats: 0,
     transact: 0,
-    asked: 0,
+    requestedArchetype: 0,
     idempotencyKey: 0,
     signal: 0,
     log: 0,

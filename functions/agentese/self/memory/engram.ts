@@ -36,7 +36,7 @@ export const engram = aspect({
       /** The memory that this one comes from. */
       causal_parent: z.uuid().optional(),
     })
-    .refine(({ content, input }) => contentOf(content, input) !== '', 'say what is to be remembered'),
+    .refine(({ content, input }) => contentOf(content, input) !== '', 'content is required'),
   output: z.strictObject({
     crystal_id: z.uuid(),
     summary: z.string(),

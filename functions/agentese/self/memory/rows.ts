@@ -1,6 +1,6 @@
 /**
  * A person's memories as rows. Every query names the person: row-level security keeps tenants apart, and within one
- * nobody sees another's memories, admins included.
+ * nobody can read another's memories, admins included.
  */
 import { z } from 'zod'
 import type { Call } from '../../../../shared/contract/call.ts'
@@ -40,7 +40,7 @@ export interface MemoryRow {
   captured_at: Date
 }
 
-/** A memory as its owner sees it: at a low resolution, a summary or a title is what is shown of it. */
+/** A memory as it is shown to its owner: at a low resolution, a summary or a title is what is shown of it. */
 export const MemoryView = z.strictObject({
   id: z.uuid(),
   content: z.string(),
@@ -117,7 +117,7 @@ export async function listMemories(
   return cutPage(rows, limit, ({ id }) => id)
 }
 
-/** Memories by id, in the order of `ids`; those that cannot be read now are left out. */
+/** Memories by id, in the order of `ids`; those that cannot be read now are omitted. */
 export async function readMemories({ db, identity }: Call, ids: readonly string[]): Promise<MemoryRow[]> {
   const rows = await db<MemoryRow[]>`
     select ${columns(db)} from memories m

@@ -114,7 +114,7 @@ function dueAt(at: string): Date {
     'TYPE_MISMATCH',
     `Cannot defer a call until "${at}": that is more than ${days} days ahead`,
     {
-      suggestion: `Name a moment within ${days} days`,
+      suggestion: `Use a time within ${days} days`,
     },
   )
 }

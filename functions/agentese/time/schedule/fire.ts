@@ -1,7 +1,7 @@
 /** Making the calls that are due. */
 import { z } from 'zod'
 import type { Call } from '../../../../shared/contract/call.ts'
-import { subscription } from '../../../../shared/contract/define-operation.ts'
+import { trigger } from '../../../../shared/contract/define-operation.ts'
 import { Failure, failureFrom } from '../../../../shared/failures.ts'
 import { currentIdentity } from '../../../../shared/identity/current-identity.ts'
 import { load, type ScheduleRow } from './rows.ts'
@@ -20,7 +20,7 @@ export async function announceDue({ db, emit }: Call): Promise<void> {
   for (const { id } of rows) emit(DUE, { schedule: id })
 }
 
-export const due = subscription({
+export const due = trigger({
   name: 'due',
   attributes: { type: DUE },
   data: z.object({ schedule: z.uuid() }),
