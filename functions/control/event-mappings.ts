@@ -36,8 +36,6 @@ const NewMapping = z.strictObject({
 export const eventMappings = defineOperation({
   name: 'event-mappings',
   summary: "Invokes paths when events of a tenant's own systems come in",
-  needs: ['postgres', 'redis', 'functions'],
-  secrets: ['DATABASE_URL', 'EVENT_SIGNING_KEY', 'DISPATCH_SIGNING_KEY'],
   scale: { timeoutSeconds: 60 },
   routes: {
     create: route({
@@ -45,6 +43,7 @@ export const eventMappings = defineOperation({
       summary: 'Invoke a path whenever an event of a type comes in',
       permission: 'events:write',
       scopes: ['event_mapping:write'],
+      needs: ['postgres', 'catalog'],
       input: NewMapping,
       output: MappingAnswer,
       examples: [
@@ -68,6 +67,7 @@ export const eventMappings = defineOperation({
       summary: 'Your mappings, newest first',
       permission: 'agentese:read',
       scopes: ['event_mapping:read'],
+      needs: ['postgres'],
       input: z.strictObject({
         limit: z.coerce.number().int().min(1).max(100).default(20),
         cursor: z.uuid().optional(),
@@ -81,6 +81,7 @@ export const eventMappings = defineOperation({
       summary: 'One mapping, with its last run and its last failures',
       permission: 'agentese:read',
       scopes: ['event_mapping:read'],
+      needs: ['postgres'],
       input: MappingId,
       output: MappingAnswer,
       handle: async ({ id }, call) => ({ mapping: present(await findMapping(id, call), id) }),
@@ -91,6 +92,7 @@ export const eventMappings = defineOperation({
       summary: 'Remove a mapping; what it has begun goes on',
       permission: 'events:write',
       scopes: ['event_mapping:delete'],
+      needs: ['postgres'],
       input: MappingId,
       output: MappingAnswer,
       writes: true,
@@ -105,6 +107,7 @@ export const eventMappings = defineOperation({
     subscription({
       name: 'matched',
       attributes: { type: MAPPING_MATCHED },
+      needs: ['postgres', 'catalog', 'functions'],
       data: z.object({ mappings: z.array(z.uuid()), event: MappedEvent }),
       // It waits for the function that serves the path.
       transaction: false,
@@ -120,9 +123,9 @@ export const eventMappings = defineOperation({
 
 async function create(
   wanted: z.infer<typeof NewMapping>,
-  call: Call,
+  call: Pick<Call, 'db' | 'identity' | 'catalog'>,
 ): Promise<z.infer<typeof MappingAnswer>> {
-  const { db, identity, platform } = call
+  const { db, identity, catalog } = call
   if (identity.scopes !== undefined) {
     throw new Failure(
       'SCOPE_MISSING',
@@ -133,7 +136,7 @@ async function create(
     )
   }
   const path = formatPath(parsePath(wanted.path))
-  const found = findAspect(await platform.catalog(), path)
+  const found = findAspect(await catalog(), path)
   if (found === undefined) {
     throw new Failure('NODE_NOT_REGISTERED', `Cannot map to "${path}": no node serves it`, {
       suggestion: 'GET /v1/agentese/discover lists every path',

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { catalog } from '../../functions/catalog.ts'
 import type { Component } from '../../shared/contract/component.ts'
 import type { FunctionFacts } from '../../shared/contract/facts.ts'
+import { secretsFor } from '../../shared/contract/needs.ts'
 import { eventSubject } from '../../shared/events/streams.ts'
 import { hostOf } from '../../shared/http/host-of.ts'
 import { FunctionConfig } from '../../shared/runtime/config.ts'
@@ -47,16 +48,16 @@ export function componentEnvironment(
   return present(variables.map((variable) => [variable.name, values[variable.name]]))
 }
 
-/** The environment of one function: the settings of all, and of the secrets only those in its contract. */
+/** The environment of one function: the settings of all, and of the secrets only those that it needs. */
 export function functionEnvironment(
-  { name, secrets }: FunctionFacts,
+  { name, needs }: FunctionFacts,
   facts: PlatformFacts,
 ): Record<string, string> {
   const settings = settingsOf(facts)
   const values = secretsOf(facts)
   return present([
     ...Object.keys(FunctionConfig.shape).map((each) => [each, settings[each]] as const),
-    ...['UPSTASH_REDIS_REST_TOKEN', ...secrets].map((each) => [each, values[each]] as const),
+    ...secretsFor(needs).map((each) => [each, values[each]] as const),
     ['FUNCTION', name],
     ['NODE_COMPILE_CACHE', join(facts.config.KGENTS_STATE, 'compile-cache')],
   ])

@@ -1,7 +1,7 @@
 /** From what a caller writes to what serves it. */
 import { expandAlias, type Aliases } from '../../../shared/agentese/alias.ts'
 import { isContext, parsePath, similarPaths } from '../../../shared/agentese/path.ts'
-import type { Call } from '../../../shared/contract/call.ts'
+import type { Given } from '../../../shared/contract/call.ts'
 import { aspectsOf, findAspect, type FoundAspect } from '../../../shared/contract/find-aspect.ts'
 import type { FunctionFacts } from '../../../shared/contract/facts.ts'
 import { Failure } from '../../../shared/failures.ts'
@@ -31,7 +31,10 @@ function knownPaths(catalog: readonly FunctionFacts[], path: string): string[] {
  * The expansion of aliases for this caller. The caller's own are looked up only where `text` starts with something
  * else than a context.
  */
-export async function expanderFor(text: string, call: Call): Promise<(text: string) => string> {
+export async function expanderFor(
+  text: string,
+  call: Given<'postgres', 'caller'>,
+): Promise<(text: string) => string> {
   const starts = text.split('>>').map((part) => part.trim().split('.', 1)[0] ?? '')
   const own: Aliases = starts.every((start) => isContext(start) || start === 'Id')
     ? {}
