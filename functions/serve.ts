@@ -1,25 +1,23 @@
-/** The process of one function, or of several: `FUNCTION=void-entropy node functions/serve.ts`. */
+/**
+ * The process of one function, or of several: `FUNCTION=void-entropy node functions/serve.ts`. While a start-up snapshot is
+ * built it loads all functions and serves none: a process that starts from the snapshot goes on from there.
+ */
 import { flushCompileCache } from 'node:module'
-import { readConfig } from '../shared/config.ts'
-import { createApp } from '../shared/http/app.ts'
-import { startServing } from '../shared/http/serve.ts'
-import { FunctionConfig } from '../shared/runtime/config.ts'
-import { openRuntime } from '../shared/runtime/create-runtime.ts'
-import { startTracing } from '../shared/telemetry/spans.ts'
+import { startupSnapshot } from 'node:v8'
+import { serveFunctions } from '../shared/runtime/serve-functions.ts'
 import { loaders } from './loaders.ts'
 
-const config = readConfig(FunctionConfig, process.env)
-const { OTEL_EXPORTER_OTLP_ENDPOINT: collector } = config
-const stopTracing = collector === undefined ? undefined : await startTracing(config.FUNCTION, collector)
-const { runtime, close } = await openRuntime(config, loaders)
-const { drain } = await startServing(createApp(runtime), config.PORT, config.HOST)
+if (startupSnapshot.isBuildingSnapshot()) {
+  startupSnapshot.setDeserializeMainFunction(() => void serveFunctions(loaders))
+  void buildSnapshot()
+} else {
+  void serveFunctions(loaders)
+  // The next pod starts from what this one has compiled. Later, because the first request is waiting now.
+  setTimeout(flushCompileCache, 2000).unref()
+}
 
-process.once('SIGTERM', async () => {
-  await drain()
-  await close()
-  await stopTracing?.()
-  process.exit(0)
-})
-
-// The next pod starts from what this one has compiled. Later, because the first request is waiting now.
-setTimeout(flushCompileCache, 2000).unref()
+/** What most functions share has run then; the function itself runs when a process serves it. */
+async function buildSnapshot(): Promise<void> {
+  const { rehearse } = await import('../shared/runtime/rehearse.ts')
+  await rehearse('void-gratitude', loaders)
+}

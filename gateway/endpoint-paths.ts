@@ -26,6 +26,15 @@ export function specificity(path: string): number {
     )
 }
 
+/** The segments of `path` that the endpoint path `pattern` names, by their names. */
+export function parametersIn(pattern: string, path: string): Record<string, string> {
+  const segments = path.split('/')
+  const named = pattern.split('/').map((segment, index) => [segment, segments[index] ?? ''] as const)
+  return Object.fromEntries(
+    named.flatMap(([segment, value]) => (segment.startsWith(':') ? [[segment.slice(1), value]] : [])),
+  )
+}
+
 interface Located {
   method: string
   path: string

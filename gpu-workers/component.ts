@@ -1,8 +1,8 @@
 /** The contract of the GPU worker. */
 import { z } from 'zod'
+import { WORKERS_CONSUMER } from '../shared/nats/streams.ts'
 import { List, NatsSettings, ServerSettings } from '../shared/config.ts'
 import { defineComponent } from '../shared/contract/component.ts'
-import { WORKERS_CONSUMER } from '../shared/events/streams.ts'
 
 const Seconds = z.coerce.number().positive()
 const Count = z.coerce.number().int().positive()

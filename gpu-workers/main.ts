@@ -4,9 +4,8 @@
  * SIGTERM: no new jobs, DRAIN_SECONDS for those that are running, then they are handed over. Give the process a
  * little longer than that before it is killed.
  */
+import { inboxPrefixOf, openNats } from '../shared/nats/connect.ts'
 import { readEnvironment } from '../shared/config.ts'
-import { inboxPrefixOf } from '../shared/contract/component.ts'
-import { openNats } from '../shared/events/nats.ts'
 import { openStatusServer } from '../shared/http/status.ts'
 import { createLog, type Log } from '../shared/telemetry/log.ts'
 import { gpuWorker, type WorkerEnvironment } from './component.ts'

@@ -6,9 +6,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ErrorCode, NatsError } from 'nats'
+import { toNats } from '../shared/nats/event-message.ts'
+import { eventSubject } from '../shared/nats/subjects.ts'
 import { createEvent, type KgentsEvent } from '../shared/events/event.ts'
-import { toNats } from '../shared/events/nats.ts'
-import { eventSubject } from '../shared/events/streams.ts'
 import type { Completion, InferenceFailure, JobMessage } from '../shared/inference/messages.ts'
 import type { Log } from '../shared/telemetry/log.ts'
 import { childOf, formatTraceparent, readTraceparent } from '../shared/telemetry/trace.ts'

@@ -8,8 +8,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { NatsError, type JetStreamManager, type StoredMsg } from 'nats'
-import { isEventMessage } from '../shared/events/nats.ts'
-import { tokensSubject } from '../shared/events/streams.ts'
+import { isEventMessage } from '../shared/nats/event-message.ts'
+import { tokensSubject } from '../shared/nats/subjects.ts'
 import { TokenMessage } from '../shared/inference/messages.ts'
 import type { Prefix } from './engines/engine.ts'
 import type { Link } from './link.ts'

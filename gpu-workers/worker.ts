@@ -6,8 +6,8 @@
  * says so; a worker that has to stop finishes what it can and hands over the rest at once.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fromNats } from '../shared/events/nats.ts'
-import { JOB_ATTEMPTS, WORKERS_CONSUMER } from '../shared/events/streams.ts'
+import { fromNats } from '../shared/nats/event-message.ts'
+import { JOB_ATTEMPTS, WORKERS_CONSUMER } from '../shared/nats/streams.ts'
 import { JobMessage } from '../shared/inference/messages.ts'
 import type { Log } from '../shared/telemetry/log.ts'
 import { readTraceparent } from '../shared/telemetry/trace.ts'

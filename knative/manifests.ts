@@ -13,12 +13,19 @@ import type {
   ConfigMap,
   Container,
   Delivery,
-  Destination,
-  EnvironmentVariable,
   KnativeService,
   PingSource,
   Trigger,
 } from './objects.ts'
+import {
+  DEFAULT_TARGET,
+  FUNCTION_LABEL,
+  PART_OF,
+  SECURITY_CONTEXT,
+  secretVariable,
+  SHARED_SETTINGS,
+  type Target,
+} from './target.ts'
 
 /** What the manifests need of a function. */
 export type Deployable = Pick<FunctionFacts, 'name' | 'needs' | 'scale'> & {
@@ -26,22 +33,6 @@ export type Deployable = Pick<FunctionFacts, 'name' | 'needs' | 'scale'> & {
   /** Present where it wants to be woken every minute. */
   tick?: unknown
 }
-
-/** What is decided when deploying, and by nobody else. */
-interface Deployment {
-  namespace: string
-  /** One image holds all functions; `FUNCTION` picks what a pod serves. */
-  image: string
-  /** Takes the events that no attempt could deliver; without one the cluster drops them. */
-  deadLetterSink?: Destination
-}
-
-/** What the committed manifests say. */
-const DEFAULT_DEPLOYMENT: Deployment = { namespace: 'kgents', image: 'ghcr.io/kgents/functions:0.1.0' }
-
-/** Settings that all functions share, and no secret among them. */
-const CONFIG_NAME = 'kgents-config'
-const SECRETS_NAME = 'kgents-secrets'
 
 const BROKER_NAME = 'default'
 const CHANNEL_NAME = 'kgents-broker-channel'
@@ -57,36 +48,31 @@ const TICKS_PATH = '/ticks'
  */
 const DELIVERY = { retry: 8, backoffPolicy: 'exponential', backoffDelay: 'PT1S' } as const
 
-const PART_OF = { 'app.kubernetes.io/part-of': 'kgents' }
-
 /** The Services of `catalog`, one per function. */
-export function servicesOf(
-  catalog: readonly Deployable[],
-  deployment = DEFAULT_DEPLOYMENT,
-): KnativeService[] {
-  return catalog.map((definition) => toService(definition, deployment))
+export function servicesOf(catalog: readonly Deployable[], target = DEFAULT_TARGET): KnativeService[] {
+  return catalog.map((definition) => toService(definition, target))
 }
 
 /** Cluster-local, scaled to zero unless it says otherwise, and without rights. */
-function toService(definition: Deployable, deployment: Deployment): KnativeService {
+function toService(definition: Deployable, target: Target): KnativeService {
   const { name, scale } = definition
   return {
     apiVersion: 'serving.knative.dev/v1',
     kind: 'Service',
     metadata: {
       name,
-      namespace: deployment.namespace,
+      namespace: target.namespace,
       labels: { ...PART_OF, 'networking.knative.dev/visibility': 'cluster-local' },
     },
     spec: {
       template: {
-        metadata: { labels: { ...PART_OF, 'kgents.io/function': name }, annotations: toAnnotations(scale) },
+        metadata: { labels: { ...PART_OF, [FUNCTION_LABEL]: name }, annotations: toAnnotations(scale) },
         spec: {
           containerConcurrency: scale.containerConcurrency,
           timeoutSeconds: scale.timeoutSeconds,
           automountServiceAccountToken: false,
           enableServiceLinks: false,
-          containers: [toContainer(definition, deployment)],
+          containers: [toContainer(definition, target)],
           volumes: [{ name: 'tmp', emptyDir: {} }],
         },
       },
@@ -109,42 +95,32 @@ function toAnnotations(scale: Scale): Record<string, string> {
 }
 
 /** No probe is set: Knative's own TCP probe, polled every 50 ms while a pod starts, is the fastest there is. */
-function toContainer({ name, needs }: Deployable, { image }: Deployment): Container {
+function toContainer({ name, needs }: Deployable, { images }: Target): Container {
   return {
     name: 'function',
-    image,
+    image: images.functions,
     ports: [{ containerPort: 8080 }],
-    env: [{ name: 'FUNCTION', value: name }, ...secretsFor(needs).map(toSecretVariable)],
-    envFrom: [{ configMapRef: { name: CONFIG_NAME } }],
+    env: [{ name: 'FUNCTION', value: name }, ...secretsFor(needs).map((secret) => secretVariable(secret))],
+    envFrom: SHARED_SETTINGS,
     // A whole core at most: starting Node is bound by CPU, and that is what a cold start waits for.
     resources: { requests: { cpu: '100m', memory: '128Mi' }, limits: { cpu: '1', memory: '512Mi' } },
-    securityContext: {
-      allowPrivilegeEscalation: false,
-      capabilities: { drop: ['ALL'] },
-      readOnlyRootFilesystem: true,
-      runAsNonRoot: true,
-      seccompProfile: { type: 'RuntimeDefault' },
-    },
+    securityContext: SECURITY_CONTEXT,
     volumeMounts: [{ name: 'tmp', mountPath: '/tmp' }],
   }
 }
 
-function toSecretVariable(name: string): EnvironmentVariable {
-  return { name, valueFrom: { secretKeyRef: { name: SECRETS_NAME, key: name } } }
-}
-
 /** The Triggers that bring the functions of `catalog` their events. */
-export function triggersOf(catalog: readonly Deployable[], deployment = DEFAULT_DEPLOYMENT): Trigger[] {
-  return catalog.flatMap((definition) => toTriggers(definition, deployment))
+export function triggersOf(catalog: readonly Deployable[], target = DEFAULT_TARGET): Trigger[] {
+  return catalog.flatMap((definition) => toTriggers(definition, target))
 }
 
-function toTriggers(definition: Deployable, deployment: Deployment): Trigger[] {
+function toTriggers(definition: Deployable, target: Target): Trigger[] {
   return definition.subscriptions.map((subscription) => ({
     apiVersion: 'eventing.knative.dev/v1',
     kind: 'Trigger',
     metadata: {
       name: `${definition.name}-${subscription.name}`,
-      namespace: deployment.namespace,
+      namespace: target.namespace,
       labels: PART_OF,
     },
     spec: {
@@ -154,19 +130,19 @@ function toTriggers(definition: Deployable, deployment: Deployment): Trigger[] {
         ref: { apiVersion: 'serving.knative.dev/v1', kind: 'Service', name: definition.name },
         uri: EVENTS_PATH,
       },
-      delivery: toDelivery(deployment),
+      delivery: toDelivery(target),
     },
   }))
 }
 
 /** The PingSources that wake the functions of `catalog` that have something to do by the clock. */
-export function pingSourcesOf(catalog: readonly Deployable[], deployment = DEFAULT_DEPLOYMENT): PingSource[] {
+export function pingSourcesOf(catalog: readonly Deployable[], target = DEFAULT_TARGET): PingSource[] {
   return catalog
     .filter(({ tick }) => tick !== undefined)
     .map(({ name }) => ({
       apiVersion: 'sources.knative.dev/v1',
       kind: 'PingSource',
-      metadata: { name: `${name}-tick`, namespace: deployment.namespace, labels: PART_OF },
+      metadata: { name: `${name}-tick`, namespace: target.namespace, labels: PART_OF },
       spec: {
         schedule: '* * * * *',
         sink: { ref: { apiVersion: 'serving.knative.dev/v1', kind: 'Service', name }, uri: TICKS_PATH },
@@ -175,13 +151,13 @@ export function pingSourcesOf(catalog: readonly Deployable[], deployment = DEFAU
 }
 
 /** Set on Broker and Triggers alike: a Trigger's delivery replaces the Broker's, it does not add to it. */
-function toDelivery({ deadLetterSink }: Deployment): Delivery {
+function toDelivery({ deadLetterSink }: Target): Delivery {
   return { ...DELIVERY, ...(deadLetterSink === undefined ? {} : { deadLetterSink }) }
 }
 
 /** The Broker that all Triggers belong to. */
-export function brokerOf(deployment = DEFAULT_DEPLOYMENT): Broker {
-  const { namespace } = deployment
+export function brokerOf(target = DEFAULT_TARGET): Broker {
+  const { namespace } = target
   return {
     apiVersion: 'eventing.knative.dev/v1',
     kind: 'Broker',
@@ -193,13 +169,13 @@ export function brokerOf(deployment = DEFAULT_DEPLOYMENT): Broker {
     },
     spec: {
       config: { apiVersion: 'v1', kind: 'ConfigMap', name: CHANNEL_NAME, namespace },
-      delivery: toDelivery(deployment),
+      delivery: toDelivery(target),
     },
   }
 }
 
 /** What the Broker keeps accepted events in. */
-export function brokerChannelOf({ namespace } = DEFAULT_DEPLOYMENT): ConfigMap {
+export function brokerChannelOf({ namespace } = DEFAULT_TARGET): ConfigMap {
   return {
     apiVersion: 'v1',
     kind: 'ConfigMap',

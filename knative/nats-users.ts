@@ -5,7 +5,8 @@
  * Not a defence by itself: whoever may ask JetStream for a message chooses the subject that the answer goes to. What
  * an event says is therefore believed for its signature, never for its subject.
  */
-import { inboxPrefixOf, type Component, type NatsUse } from '../shared/contract/component.ts'
+import { inboxPrefixOf } from '../shared/nats/connect.ts'
+import { type Component, type NatsUse } from '../shared/contract/component.ts'
 
 export interface NatsUser {
   name: string

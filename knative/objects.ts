@@ -5,7 +5,7 @@
  * stand-in need not know it.
  */
 
-interface Metadata {
+export interface Metadata {
   name: string
   namespace: string
   labels?: Record<string, string>
@@ -42,19 +42,23 @@ export interface Container {
   env: EnvironmentVariable[]
   envFrom: { configMapRef: { name: string } }[]
   resources: { requests: Record<string, string>; limits: Record<string, string> }
-  securityContext: {
-    allowPrivilegeEscalation: false
-    capabilities: { drop: string[] }
-    readOnlyRootFilesystem: true
-    runAsNonRoot: true
-    seccompProfile: { type: 'RuntimeDefault' }
-  }
+  securityContext: SecurityContext
   volumeMounts: { name: string; mountPath: string }[]
+}
+
+export interface SecurityContext {
+  allowPrivilegeEscalation: false
+  capabilities: { drop: string[] }
+  readOnlyRootFilesystem: true
+  runAsNonRoot: true
+  runAsUser: number
+  runAsGroup: number
+  seccompProfile: { type: 'RuntimeDefault' }
 }
 
 export type EnvironmentVariable =
   | { name: string; value: string }
-  | { name: string; valueFrom: { secretKeyRef: { name: string; key: string } } }
+  | { name: string; valueFrom: { secretKeyRef: { name: string; key: string; optional?: true } } }
 
 /** Where events go: an object that has an address, or a URI; with both, the URI is relative to the object's. */
 export interface Destination {

@@ -38,11 +38,18 @@ export const Port = z.coerce.number().int().min(0).max(65_535)
 export const List = z.string().transform((list) => list.split(',').map((text) => text.trim()))
 
 /** Origins such as `http://tools.intern:8080`, separated by commas; absent is none. */
-export const OriginList = z
+const OriginList = z
   .string()
   .default('')
   .transform((list) => list.split(',').flatMap((origin) => (origin.trim() === '' ? [] : [origin.trim()])))
   .pipe(z.array(z.url().refine((text) => URL.parse(text)?.origin === text, 'is more than an origin')))
+
+/** What every program reads that calls addresses which tenants have named. */
+export const EgressSettings = z.object({
+  EGRESS_PRIVATE_ALLOWED: OriginList.describe(
+    'Origins that requests of tenants may go to although they are private, separated by commas',
+  ),
+})
 
 /** Settings of the log, shared by all processes. */
 export const LogSettings = z.object({
@@ -65,6 +72,20 @@ export const NatsSettings = z.object({
     .min(1)
     .describe('NATS servers, separated by commas, the first with the user and password of this part'),
 })
+
+/** What tokens of the platform say of themselves. */
+export const TokenSettings = z.object({
+  PLATFORM_ISSUER: z.string().default('https://auth.kgents.io').describe('Issuer of platform tokens'),
+  PLATFORM_AUDIENCE: z.string().default('https://api.kgents.io').describe('Audience of platform tokens'),
+})
+
+/** The variables that several programs read, each in its own way. */
+export const DESCRIPTIONS = {
+  PLATFORM_JWKS: 'Public keys of platform tokens, as a JWK set; several while they rotate',
+  UPSTASH_REDIS_REST_TOKEN: 'Token of the REST protocol of Redis',
+  WEBHOOK_SIGNING_KEY:
+    '32 bytes, base64url: secrets of webhooks are derived from it, so it stays as long as they do',
+} as const
 
 /** Where cluster names are answered on a machine without cluster DNS. */
 export const AddressSettings = z.object({

@@ -9,7 +9,7 @@ import { createVisibility, type Visibility } from '../../shared/contract/visibil
 import type { Call } from '../../shared/contract/call.ts'
 import { defineOperation, route } from '../../shared/contract/define-operation.ts'
 import { Instant } from '../../shared/instant.ts'
-import { SUBSCRIPTION_SCOPES } from '../../shared/events/subscription-stream.ts'
+import { SUBSCRIPTION_PATH, SUBSCRIPTION_SCOPES } from '../../shared/events/subscription-stream.ts'
 import { DELIVERIES, EVENT_KINDS, SubscriptionTerms } from '../../shared/events/subscription.ts'
 import { Failure } from '../../shared/failures.ts'
 import { newId } from '../../shared/new-id.ts'
@@ -49,7 +49,7 @@ export const subscribe = defineOperation({
   summary: 'Grants subscriptions to AGENTESE events',
   routes: {
     open: route({
-      route: 'GET /v1/agentese/subscribe',
+      route: `GET ${SUBSCRIPTION_PATH}`,
       summary: 'Follow what happens on paths: with "Accept: text/event-stream" as a stream of events',
       permission: 'agentese:read',
       scopes: SUBSCRIPTION_SCOPES,
@@ -197,9 +197,9 @@ function linksOf({ id, patterns, delivery, types, aspects, from, buffer }: Subsc
     ...(from === undefined ? {} : { from }),
     buffer: String(buffer),
   })
-  const self = `/v1/agentese/subscribe/${id}`
+  const self = `${SUBSCRIPTION_PATH}/${id}`
   return {
-    stream: `/v1/agentese/subscribe?${query.toString()}`,
+    stream: `${SUBSCRIPTION_PATH}?${query.toString()}`,
     ...(lasting ? { self, ack: `${self}/ack` } : {}),
   }
 }

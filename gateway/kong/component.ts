@@ -1,6 +1,6 @@
 /** The contract of the gateway: Kong on a cluster, and one of our own that reads the same file on one machine. */
 import { z } from 'zod'
-import { AddressSettings, json, List, Port, ServerSettings } from '../../shared/config.ts'
+import { AddressSettings, DESCRIPTIONS, json, List, Port, ServerSettings } from '../../shared/config.ts'
 import { defineComponent } from '../../shared/contract/component.ts'
 import { PublicKeys } from '../../shared/identity/public-keys.ts'
 
@@ -23,9 +23,7 @@ export const gateway = defineComponent({
       .string()
       .default('/etc/kong/kong.yaml')
       .describe('The file that Kong reads; `deploy.ts` writes it, and kong.conf beside it'),
-    PLATFORM_JWKS: json(PublicKeys).describe(
-      'Public keys of platform tokens, as a JWK set; several while they rotate',
-    ),
+    PLATFORM_JWKS: json(PublicKeys).describe(DESCRIPTIONS.PLATFORM_JWKS),
     CORS_ORIGINS: List.optional().describe('Sites that may call, separated by commas; default is all'),
     OTEL_TRACES_ENDPOINT: z.url().optional().describe('OTLP/HTTP collector of the spans of Kong'),
   }),

@@ -1,54 +1,35 @@
 /**
- * Kong's configuration, made from the catalog. Nothing is read and nothing depends on where it is deployed: keys,
+ * Kong's configuration, made from the catalog and the list of parts. Nothing is read and nothing depends on where it is deployed: keys,
  * allowed origins and the collector are added by `deploy.ts`.
  */
+import type { Component } from '../../shared/contract/component.ts'
 import { hostOf } from '../../shared/http/host-of.ts'
 import { answerUnknown, GLOBAL_PLUGINS } from './plugins.ts'
-import {
-  endpointRoutes,
-  functionRoutes,
-  prefixOf,
-  waitingRoutes,
-  type RoutedEndpoint,
-  type RoutedFunction,
-} from './routes.ts'
+import { endpointRoutes, functionRoutes, prefixOf, waitingRoutes, type RoutedFunction } from './routes.ts'
 import type { KongConfig, KongService } from './types.ts'
 
-const HUB = 'stream-hub'
 /** The consumer that every platform token belongs to. */
 export const CONSUMER = 'platform'
 /** The function that answers for paths of nodes that do not exist: it knows them all. */
 const RESOLVER = 'logos'
 
-/** What the stream hub answers itself. */
-const OWN_ENDPOINTS: readonly RoutedEndpoint[] = [
-  { name: 'jobs.stream', method: 'GET', path: '/v1/jobs/:id/stream', auth: 'required', streams: false },
-  {
-    name: 'subscribe.ack',
-    method: 'POST',
-    path: '/v1/agentese/subscribe/:id/ack',
-    auth: 'required',
-    streams: false,
-  },
-  {
-    name: 'subscribe.end',
-    method: 'DELETE',
-    path: '/v1/agentese/subscribe/:id',
-    auth: 'required',
-    streams: false,
-  },
-]
-
-/** The hub holds a `Prefer: wait` for up to 60 s without a byte, and sends a heartbeat into a stream every 15 s. */
-const HUB_READ_TIMEOUT_MS = 90_000
 /** A little more than the function's own deadline, so that the function's answer wins. */
 const MARGIN_MS = 5_000
+/** Kong's own default. */
+const PART_READ_TIMEOUT_MS = 60_000
 
-/** The declarative configuration for all functions of `catalog`. */
-export function createKongConfig(catalog: readonly RoutedFunction[]): KongConfig {
+/** What Kong routes to a part; a `Component` has it. */
+export type RoutedPart = Pick<Component, 'name' | 'endpoints' | 'waits'>
+
+/** The declarative configuration for all functions of `catalog`, and for those of `parts` that have routes. */
+export function createKongConfig(
+  catalog: readonly RoutedFunction[],
+  parts: readonly RoutedPart[],
+): KongConfig {
+  const services = [...catalog.map(functionService), ...parts.map((part) => partService(part, catalog))]
   return {
     _format_version: '3.0',
-    services: [...catalog.map(functionService), hubService(catalog)],
+    services: services.filter(({ routes }) => routes.length > 0),
     routes: [
       {
         // Also answers preflight requests: Kong runs `cors` only where a route matches, and OPTIONS has none of its own.
@@ -71,16 +52,17 @@ function functionService(definition: RoutedFunction): KongService {
   }
 }
 
-function hubService(catalog: readonly RoutedFunction[]): KongService {
+/** The routes that a part declares and, of the one that waits, those of functions for callers that stay on the line. */
+function partService(
+  { name, endpoints, waits }: RoutedPart,
+  catalog: readonly RoutedFunction[],
+): KongService {
+  const own = endpoints.flatMap((endpoint) => endpointRoutes(endpoint, ''))
+  if (waits === undefined) return { ...serviceTo(name, PART_READ_TIMEOUT_MS), routes: own }
   const waiting = catalog.flatMap(({ endpoints }) => endpoints).flatMap(waitingRoutes)
   return {
-    ...serviceTo(HUB, HUB_READ_TIMEOUT_MS),
-    routes: [...OWN_ENDPOINTS.flatMap((endpoint) => endpointRoutes(endpoint, '')), ...waiting].map(
-      (route) => ({
-        ...route,
-        response_buffering: false,
-      }),
-    ),
+    ...serviceTo(name, waits.silentSeconds * 1000),
+    routes: [...own, ...waiting].map((route) => ({ ...route, response_buffering: false })),
   }
 }
 

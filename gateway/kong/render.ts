@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { stringify } from 'yaml'
 import { catalog } from '../../functions/catalog.ts'
+import { components } from '../../functions/components.ts'
 import { createKongConfig } from './kong.ts'
 
 const HEADER = `# Generated from functions/catalog.ts by gateway/kong/render.ts; do not edit.
@@ -9,7 +10,8 @@ const HEADER = `# Generated from functions/catalog.ts by gateway/kong/render.ts;
 `
 
 const file = new URL('kong.yaml', import.meta.url)
-const rendered = HEADER + stringify(createKongConfig(catalog), { aliasDuplicateObjects: false, lineWidth: 0 })
+const rendered =
+  HEADER + stringify(createKongConfig(catalog, components), { aliasDuplicateObjects: false, lineWidth: 0 })
 
 if (!process.argv.includes('--check')) {
   writeFileSync(file, rendered)

@@ -1,6 +1,6 @@
 /** The contract of the REST front of Redis. */
 import { z } from 'zod'
-import { ServerSettings } from '../../shared/config.ts'
+import { DESCRIPTIONS, ServerSettings } from '../../shared/config.ts'
 import { defineComponent } from '../../shared/contract/component.ts'
 
 export const redisRest = defineComponent({
@@ -10,10 +10,11 @@ export const redisRest = defineComponent({
   env: z.object({
     ...ServerSettings.shape,
     REDIS_URL: z.url({ protocol: /^rediss?$/ }).describe('Redis or Valkey, with its password'),
-    UPSTASH_REDIS_REST_TOKEN: z.string().min(1).describe('Token of the REST protocol'),
+    UPSTASH_REDIS_REST_TOKEN: z.string().min(1).describe(DESCRIPTIONS.UPSTASH_REDIS_REST_TOKEN),
   }),
   secrets: ['REDIS_URL', 'UPSTASH_REDIS_REST_TOKEN'],
   reaches: ['redis'],
+  serves: 'redis',
   scale: {
     replicas: 2,
     cpu: { request: '100m', limit: '1' },

@@ -1,8 +1,25 @@
 /** The contract of the stream hub. */
 import { z } from 'zod'
-import { AddressSettings, json, NatsSettings, ServerSettings } from '../../shared/config.ts'
+import {
+  AddressSettings,
+  DESCRIPTIONS,
+  json,
+  NatsSettings,
+  ServerSettings,
+  TokenSettings,
+} from '../../shared/config.ts'
 import { defineComponent } from '../../shared/contract/component.ts'
+import {
+  Acknowledged,
+  Acks,
+  Ended,
+  SUBSCRIPTION_PATH,
+  SUBSCRIPTION_SCOPES,
+} from '../../shared/events/subscription-stream.ts'
 import { PublicKeys } from '../../shared/identity/public-keys.ts'
+import { JOB_STREAM_PATH } from '../../shared/inference/job-stream.ts'
+
+const SubscriptionId = z.strictObject({ id: z.uuid().toLowerCase() })
 
 export const streamHub = defineComponent({
   name: 'stream-hub',
@@ -12,11 +29,8 @@ export const streamHub = defineComponent({
     ...ServerSettings.shape,
     ...AddressSettings.shape,
     ...NatsSettings.shape,
-    PLATFORM_ISSUER: z.string().describe('Issuer of platform tokens'),
-    PLATFORM_AUDIENCE: z.string().describe('Audience of platform tokens'),
-    PLATFORM_JWKS: json(PublicKeys).describe(
-      'Public keys of platform tokens, as a JWK set; several while they rotate',
-    ),
+    ...TokenSettings.shape,
+    PLATFORM_JWKS: json(PublicKeys).describe(DESCRIPTIONS.PLATFORM_JWKS),
   }),
   secrets: ['NATS_URL'],
   nats: {
@@ -25,6 +39,42 @@ export const streamHub = defineComponent({
     reads: ['TOKENS'],
     keeps: ['AGENTESE'],
   },
+  routes: {
+    'jobs.stream': {
+      route: `GET ${JOB_STREAM_PATH}`,
+      summary: 'Follow a job: its text as it comes, then how it ended',
+      permission: 'jobs:read',
+      scopes: ['job:read'],
+      input: z.strictObject({ id: z.uuid() }),
+      output: z.string(),
+      format: 'events',
+    },
+    'subscribe.ack': {
+      route: `POST ${SUBSCRIPTION_PATH}/:id/ack`,
+      summary:
+        'Acknowledge events of an at-least-once subscription, each by its "ack"; others are told again',
+      permission: 'agentese:read',
+      scopes: SUBSCRIPTION_SCOPES,
+      input: SubscriptionId.extend(Acks.shape),
+      output: Acknowledged,
+      examples: [
+        {
+          summary: 'An event has been dealt with',
+          input: { id: '019a0000-0000-7000-8000-000000000000', acks: ['1.42.7.1767225600000000000.0'] },
+        },
+      ],
+    },
+    'subscribe.end': {
+      route: `DELETE ${SUBSCRIPTION_PATH}/:id`,
+      summary: 'End an at-least-once subscription of your own; one that nobody reads ends after an hour',
+      permission: 'agentese:read',
+      scopes: SUBSCRIPTION_SCOPES,
+      input: SubscriptionId,
+      output: Ended,
+    },
+  },
+  // It holds a `Prefer: wait` for up to 60 s without a byte, and sends a heartbeat into a stream every 15 s.
+  waits: { silentSeconds: 90 },
   reaches: ['functions'],
   // Without NATS it still answers calls; were it asked whether it reaches NATS, all of them would leave the Service at once.
   health: { live: '/health/live', ready: '/health/live' },

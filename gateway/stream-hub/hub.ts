@@ -4,6 +4,8 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { z } from 'zod'
+import type { EndpointFacts } from '../../shared/contract/facts.ts'
+import { SUBSCRIPTION_PATH } from '../../shared/events/subscription-stream.ts'
 import { Failure } from '../../shared/failures.ts'
 import type { VisibleFunction } from '../../shared/contract/visibility.ts'
 import type { RoutedFunction } from '../kong/routes.ts'
@@ -11,17 +13,17 @@ import type { Log } from '../../shared/telemetry/log.ts'
 import { answerStatus } from '../../shared/http/status.ts'
 import { createRegistry } from '../../shared/telemetry/metrics.ts'
 import { ANSWERS } from '../answers.ts'
-import { createEndpointLookup } from '../endpoint-paths.ts'
+import { createEndpointLookup, parametersIn } from '../endpoint-paths.ts'
 import { closeServer } from '../upstream/close-server.ts'
 import { collectBody, type Body } from '../upstream/collect-body.ts'
 import { readTarget } from '../upstream/request-path.ts'
 import { answerBody, answerFailure, passOn, type AnswerHeaders, type Client } from './client.ts'
 import type { ReadCaller } from './callers.ts'
+import { streamHub } from './component.ts'
 import { JobRow } from './ending.ts'
 import { passedHeaders, type Functions } from './functions.ts'
 import { createHubMetrics } from './metrics.ts'
 import type { NatsLink } from './nats-link.ts'
-import { SUBSCRIBE_PATH } from './subscriptions/streaming.ts'
 import { createSubscriptions, type SubscriptionTimes } from './subscriptions/subscriptions.ts'
 import type { TokenLogs } from './token-logs.ts'
 import { createWatching } from './watching.ts'
@@ -55,8 +57,7 @@ const SUBSCRIPTION_TIMES = {
   recheckMs: 60_000,
   stalledMs: 300_000,
 } satisfies Partial<SubscriptionTimes>
-const JOB_STREAM = /^\/v1\/jobs\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/stream$/
-const SUBSCRIPTION = /^\/v1\/agentese\/subscribe\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(\/ack)?$/
+const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 
 /** The answer that announces a job. */
 const Accepted = z.looseObject({ job: z.object({ id: z.uuid() }) })
@@ -79,6 +80,7 @@ export function createHub(options: HubOptions): Hub {
     dependencies: () => ({ nats: logs.connected }),
     metrics: () => registry.render(),
   }
+  const findOwn = createEndpointLookup(streamHub.endpoints)
   const findEndpoint = createEndpointLookup(
     catalog.flatMap(({ name, endpoints }) =>
       endpoints.map(({ method, path }) => ({ method, path, function: name })),
@@ -95,11 +97,9 @@ export function createHub(options: HubOptions): Hub {
   async function serve(client: Client): Promise<void> {
     const { request, target } = client
     if (answerStatus(request, client.response, status)) return
-    const job = request.method === 'GET' ? JOB_STREAM.exec(target.path)?.[1] : undefined
-    if (job !== undefined) return serveStream(client, job)
+    const own = findOwn(request.method ?? 'GET', target.path)
+    if (own !== undefined) return serveOwn(client, own)
     if (isSubscribe(client)) return subscriptions.open(client)
-    const [, subscription, ack] = SUBSCRIPTION.exec(target.path) ?? []
-    if (subscription !== undefined) return serveSubscription(client, subscription, ack !== undefined)
     return serveCall(client, await bodyOf(request))
   }
 
@@ -120,11 +120,19 @@ export function createHub(options: HubOptions): Hub {
     watching.openStream(client, { tenant: caller.tenant, job, row }, {})
   }
 
-  async function serveSubscription(client: Client, id: string, isAck: boolean): Promise<void> {
-    const { method } = client.request
-    if (isAck && method === 'POST') return subscriptions.acknowledge(client, id, await bodyOf(client.request))
-    if (!isAck && method === 'DELETE') return subscriptions.remove(client, id)
-    throw ANSWERS.routeUnknown
+  /** What the hub answers itself, by the name in its contract. */
+  const own: Record<string, (client: Client, id: string) => Promise<void>> = {
+    'jobs.stream': serveStream,
+    'subscribe.ack': async (client, id) =>
+      subscriptions.acknowledge(client, id, await bodyOf(client.request)),
+    'subscribe.end': (client, id) => subscriptions.remove(client, id),
+  }
+
+  async function serveOwn(client: Client, { name, path }: EndpointFacts): Promise<void> {
+    const { id = '' } = parametersIn(path, client.target.path)
+    const answer = own[name]
+    if (answer === undefined || !ID.test(id)) throw ANSWERS.routeUnknown
+    await answer(client, id)
   }
 
   /** Any other request: the function answers, and where its answer is a job, the client gets what it wished. */
@@ -179,7 +187,9 @@ export function createHub(options: HubOptions): Hub {
 /** Who does not ask for a stream is answered by the function itself. */
 function isSubscribe({ request, target }: Client): boolean {
   return (
-    request.method === 'GET' && target.path === SUBSCRIBE_PATH && readWish(request.headers).kind === 'stream'
+    request.method === 'GET' &&
+    target.path === SUBSCRIPTION_PATH &&
+    readWish(request.headers).kind === 'stream'
   )
 }
 

@@ -1,8 +1,7 @@
 /** Starts the stream hub: `node gateway/stream-hub/main.ts`. SIGTERM ends all streams, which clients resume elsewhere. */
+import { inboxPrefixOf, openNats } from '../../shared/nats/connect.ts'
 import { catalog } from '../../functions/catalog.ts'
 import { readEnvironment } from '../../shared/config.ts'
-import { inboxPrefixOf } from '../../shared/contract/component.ts'
-import { openNats } from '../../shared/events/nats.ts'
 import { createVerifier } from '../../shared/identity/tokens.ts'
 import { createLog } from '../../shared/telemetry/log.ts'
 import { createResolver } from '../upstream/addresses.ts'

@@ -7,9 +7,9 @@
  * the stream lives in memory and may be another one now; readers skip what they have seen.
  */
 import { consumerOpts, Events, type JetStreamSubscription, type JsMsg, type NatsConnection } from 'nats'
+import { fromNats, isEventMessage } from '../../shared/nats/event-message.ts'
+import { tokensSubject } from '../../shared/nats/subjects.ts'
 import type { KgentsEvent } from '../../shared/events/event.ts'
-import { fromNats, isEventMessage } from '../../shared/events/nats.ts'
-import { tokensSubject } from '../../shared/events/streams.ts'
 import { TokenMessage } from '../../shared/inference/messages.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 

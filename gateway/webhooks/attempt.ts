@@ -1,8 +1,8 @@
 /** What is done with one message of a subscription's consumer: delivered, put off, given up, or passed over. */
 import type { JsMsg } from 'nats'
 import { z } from 'zod'
+import { fromNats } from '../../shared/nats/event-message.ts'
 import type { KgentsEvent } from '../../shared/events/event.ts'
-import { fromNats } from '../../shared/events/nats.ts'
 import {
   REDELIVER,
   type DeadLetter,

@@ -1,6 +1,6 @@
 /** The contract of the sender of webhooks. */
 import { z } from 'zod'
-import { NatsSettings, OriginList, ServerSettings } from '../../shared/config.ts'
+import { DESCRIPTIONS, EgressSettings, NatsSettings, ServerSettings } from '../../shared/config.ts'
 import { defineComponent } from '../../shared/contract/component.ts'
 
 /** Seconds before the second attempt, the third, and so on: eight attempts in twenty hours. */
@@ -13,12 +13,7 @@ export const webhooks = defineComponent({
   env: z.object({
     ...ServerSettings.shape,
     ...NatsSettings.shape,
-    WEBHOOK_SIGNING_KEY: z
-      .string()
-      .min(43)
-      .describe(
-        '32 bytes, base64url: secrets of webhooks are derived from it, so it stays as long as they do',
-      ),
+    WEBHOOK_SIGNING_KEY: z.string().min(43).describe(DESCRIPTIONS.WEBHOOK_SIGNING_KEY),
     WEBHOOK_RETRY_SECONDS: z
       .string()
       .default(DEFAULT_RETRY_SECONDS.join(','))
@@ -31,9 +26,7 @@ export const webhooks = defineComponent({
       .max(30)
       .default(15)
       .describe('How long one attempt may take; JetStream gives the event to another after a minute'),
-    EGRESS_PRIVATE_ALLOWED: OriginList.describe(
-      'Origins that requests of tenants may go to although they are private, separated by commas',
-    ),
+    ...EgressSettings.shape,
   }),
   secrets: ['NATS_URL', 'WEBHOOK_SIGNING_KEY'],
   nats: {

@@ -1,7 +1,6 @@
 /** Starts the sender of webhooks: `node gateway/webhooks/main.ts`. SIGTERM gives back what is not delivered yet. */
+import { inboxPrefixOf, openNats } from '../../shared/nats/connect.ts'
 import { readEnvironment } from '../../shared/config.ts'
-import { inboxPrefixOf } from '../../shared/contract/component.ts'
-import { openNats } from '../../shared/events/nats.ts'
 import { openStatusServer } from '../../shared/http/status.ts'
 import { createLog } from '../../shared/telemetry/log.ts'
 import { createRegistry } from '../../shared/telemetry/metrics.ts'

@@ -4,9 +4,9 @@
  * each event.
  */
 import type { JetStreamClient } from 'nats'
+import { toNats } from '../../shared/nats/event-message.ts'
+import { eventSubject } from '../../shared/nats/subjects.ts'
 import { createEvent, deriveReportKey, type KgentsEvent } from '../../shared/events/event.ts'
-import { toNats } from '../../shared/events/nats.ts'
-import { eventSubject } from '../../shared/events/streams.ts'
 import {
   REPORTS,
   type DeadLetter,

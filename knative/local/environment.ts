@@ -1,10 +1,10 @@
 /** What the variables of processes are on this machine, and which of them each process gets: those that it declares. */
 import { join } from 'node:path'
+import { eventSubject } from '../../shared/nats/subjects.ts'
 import { catalog } from '../../functions/catalog.ts'
 import type { Component } from '../../shared/contract/component.ts'
 import type { FunctionFacts } from '../../shared/contract/facts.ts'
 import { secretsFor } from '../../shared/contract/needs.ts'
-import { eventSubject } from '../../shared/events/streams.ts'
 import { hostOf } from '../../shared/http/host-of.ts'
 import { FunctionConfig } from '../../shared/runtime/config.ts'
 import type { LocalConfig } from './config.ts'

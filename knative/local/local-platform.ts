@@ -75,14 +75,14 @@ export class LocalPlatform {
     const infrastructure = this.#infrastructure
     if (infrastructure === undefined) throw new TypeError('The servers come first')
     const facts = { config, secrets, infrastructure, ports }
-    const program = await bundleFunctions(join(config.KGENTS_STATE, 'build'))
+    const start = await bundleFunctions(join(config.KGENTS_STATE, 'build'))
     if (this.isStopping) return
     this.#knative = await startKnative({
       services: servicesOf(catalog),
       triggers: triggersOf(catalog),
       pingSources: pingSourcesOf(catalog),
       broker: brokerOf(),
-      command: [process.execPath, program],
+      command: [process.execPath, ...start],
       stateFolder: config.KGENTS_STATE,
       timeScale: config.KNATIVE_TIME_SCALE,
       port: ports.ingress,

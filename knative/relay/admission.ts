@@ -6,31 +6,22 @@
  */
 import { headers as createHeaders } from 'nats'
 import type { Sql } from 'postgres'
-import { MESSAGE_ID_HEADER } from '../../shared/events/nats.ts'
-import { inferenceSubject } from '../../shared/events/streams.ts'
+import { MESSAGE_ID_HEADER } from '../../shared/nats/event-message.ts'
+import { inferenceSubject } from '../../shared/nats/subjects.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 import { readJob, writeInferenceFailed } from './inference-failed.ts'
 import type { Metrics } from './metrics.ts'
 import { NotStored } from './outbox.ts'
 import { isUnstorable, type Outgoing, type StreamLink } from './stream-link.ts'
-
-interface JobRow {
-  id: string
-  tenant_id: string
-  message: string
-}
-
-export interface AdmissionProgress {
-  admitted: number
-  /** Nothing was admitted because jobs wait for an older transaction to end. */
-  held: boolean
-  /** Jobs wait for room in `INFERENCE`. */
-  full: boolean
-}
+import type { JobRow } from './waiting.ts'
 
 export interface Admission {
-  /** Admits what there is room for. Throws NotStored when JetStream did not take all of it. */
-  admit(): Promise<AdmissionProgress>
+  /** How many jobs to read next: none for a while after there was no room for them. */
+  ask(): number
+  /** Jobs wait for room in `INFERENCE`. */
+  readonly full: boolean
+  /** Admits what there is room for of what was asked for; resolves with how many. Throws NotStored when JetStream did not take all of it. */
+  admit(jobs: readonly JobRow[]): Promise<number>
 }
 
 /** Jobs that may still be put into `INFERENCE`; shared by all databases of one relay, so taken one at a time. */
@@ -65,15 +56,15 @@ export interface AdmissionOptions {
   batch?: number
 }
 
+/** How often room is looked for while `INFERENCE` is full. */
+export const ROOM_INTERVAL_MS = 100
+
 export function createAdmission({ sql, link, room, log, metrics, batch = 50 }: AdmissionOptions): Admission {
-  const readSettled = () => sql<JobRow[]>`
-    select id, tenant_id, message from jobs
-    where admitted_at is null and status = 'queued' and xid < pg_snapshot_xmin(pg_current_snapshot())
-    order by xid, seq limit ${batch}`
+  let full = false
+  let lookAgainAt = 0
+  let asked = 0
 
-  const readAny = () => sql`select from jobs where admitted_at is null and status = 'queued' limit 1`
-
-  const mark = (jobs: JobRow[], at: 'now' | 'infinity') => sql`
+  const mark = (jobs: readonly JobRow[], at: 'now' | 'infinity') => sql`
     update jobs set admitted_at = ${at}::text::timestamptz where id = any(${listOf(jobs)}::uuid[])`
 
   /** A job that can never be queued fails at once; one that cannot even be read is set aside. */
@@ -86,7 +77,7 @@ export function createAdmission({ sql, link, room, log, metrics, batch = 50 }: A
     await mark([row], 'now')
   }
 
-  async function publish(rows: JobRow[]): Promise<number> {
+  async function publish(rows: readonly JobRow[]): Promise<number> {
     const outcomes = await link.publishAll(rows.map(writeJob))
     const stored = rows.filter((_, index) => outcomes[index] === undefined)
     if (stored.length > 0) await mark(stored, 'now')
@@ -102,12 +93,23 @@ export function createAdmission({ sql, link, room, log, metrics, batch = 50 }: A
   }
 
   return {
-    async admit() {
-      const rows = await readSettled()
-      if (rows.length === 0) return { admitted: 0, held: (await readAny()).length > 0, full: false }
+    get full() {
+      return full
+    },
+    ask() {
+      asked = full && performance.now() < lookAgainAt ? 0 : batch
+      return asked
+    },
+    async admit(jobs) {
+      if (jobs.length === 0) {
+        full &&= asked === 0
+        return 0
+      }
       return room.take(async (free) => {
-        const admitted = free === 0 ? 0 : await publish(rows.slice(0, free))
-        return { admitted, held: false, full: admitted < rows.length }
+        const admitted = free === 0 ? 0 : await publish(jobs.slice(0, free))
+        full = admitted < jobs.length
+        lookAgainAt = performance.now() + ROOM_INTERVAL_MS
+        return admitted
       })
     },
   }

@@ -1,8 +1,8 @@
 /** The contract of the relay. */
 import { z } from 'zod'
+import { BROKER_CONSUMER } from '../../shared/nats/streams.ts'
 import { List, NatsSettings, ServerSettings } from '../../shared/config.ts'
 import { defineComponent } from '../../shared/contract/component.ts'
-import { BROKER_CONSUMER } from '../../shared/events/streams.ts'
 
 const Count = z.coerce.number().int().min(1)
 

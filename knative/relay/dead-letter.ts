@@ -5,18 +5,11 @@
  * the advisories are kept in a work queue of their own: no relay needs to be up when a job dies, and each
  * advisory stays until the job's failure is stored and the job is out of the way.
  */
-import {
-  NatsError,
-  RetentionPolicy,
-  StorageType,
-  type JetStreamManager,
-  type JsMsg,
-  type NatsConnection,
-  type StoredMsg,
-} from 'nats'
+import { RetentionPolicy, StorageType, type JsMsg, type NatsConnection, type StoredMsg } from 'nats'
 import { z } from 'zod'
-import { ensureConsumer, ensureStream } from '../../shared/events/nats.ts'
-import { STREAMS, WORKERS_CONSUMER } from '../../shared/events/streams.ts'
+import { ensureConsumer, ensureStream } from '../../shared/nats/ensure-streams.ts'
+import { STREAMS, WORKERS_CONSUMER } from '../../shared/nats/streams.ts'
+import { orUndefined } from '../../shared/nats/or-undefined.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 import { consumeForEver } from './consume.ts'
 import { readJob, writeInferenceFailed } from './inference-failed.ts'
@@ -58,7 +51,8 @@ export async function buryDeadJobs({ link, log, metrics, stop }: DeadLetterOptio
   async function handle(message: JsMsg): Promise<void> {
     const advisory = Advisory.parse(message.json())
     const manager = await link.nc.jetstreamManager({ checkAPI: false })
-    const stored = await findStored(manager, advisory.stream_seq)
+    // Absent where the job was acknowledged after all, or dead-lettered before.
+    const stored = await orUndefined(manager.streams.getMessage('INFERENCE', { seq: advisory.stream_seq }))
     if (stored !== undefined) {
       await publishFailure(stored, advisory.deliveries)
       await manager.streams.deleteMessage('INFERENCE', stored.seq)
@@ -80,14 +74,4 @@ export async function buryDeadJobs({ link, log, metrics, stop }: DeadLetterOptio
   }
 
   await consumeForEver({ link, stream: STREAM, consumer: CONSUMER, concurrency: 4, stop, handle, report })
-}
-
-/** The job, or undefined where it was acknowledged after all, or buried before. */
-async function findStored(manager: JetStreamManager, seq: number): Promise<StoredMsg | undefined> {
-  try {
-    return await manager.streams.getMessage('INFERENCE', { seq })
-  } catch (error) {
-    if (error instanceof NatsError && error.api_error?.code === 404) return undefined
-    throw error
-  }
 }

@@ -7,8 +7,8 @@
  */
 import type { JsMsg } from 'nats'
 import { Agent, request } from 'undici'
-import { isEventMessage } from '../../shared/events/nats.ts'
-import { BROKER_CONSUMER } from '../../shared/events/streams.ts'
+import { isEventMessage } from '../../shared/nats/event-message.ts'
+import { BROKER_CONSUMER } from '../../shared/nats/streams.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 import { consumeForEver } from './consume.ts'
 import type { Metrics } from './metrics.ts'

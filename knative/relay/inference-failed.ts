@@ -1,7 +1,7 @@
 /** The relay's word on a job that no worker will finish: the function that asked refunds the charge and answers. */
+import { toNats } from '../../shared/nats/event-message.ts'
+import { eventSubject } from '../../shared/nats/subjects.ts'
 import { createEvent } from '../../shared/events/event.ts'
-import { toNats } from '../../shared/events/nats.ts'
-import { eventSubject } from '../../shared/events/streams.ts'
 import { JobMessage, type InferenceFailure } from '../../shared/inference/messages.ts'
 import type { Outgoing } from './stream-link.ts'
 

@@ -3,7 +3,7 @@
  * took them in all that time, or the result got lost on its way. Somebody waits for them, and a charge is reserved.
  */
 import type { Sql } from 'postgres'
-import { JOB_ATTEMPTS, STREAMS } from '../../shared/events/streams.ts'
+import { JOB_ATTEMPTS, STREAMS } from '../../shared/nats/streams.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 import { readJob, writeInferenceFailed } from './inference-failed.ts'
 import { NotStored } from './outbox.ts'

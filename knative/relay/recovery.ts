@@ -5,9 +5,11 @@
  * That a stream was lost is told from its age: what was published before it was created was published into
  * another. Consumers know the ids of what they have done, so too much is harmless and too little is not.
  */
-import { NatsError } from 'nats'
 import type { Sql } from 'postgres'
-import { inferenceSubject, STREAMS } from '../../shared/events/streams.ts'
+import { orUndefined } from '../../shared/nats/or-undefined.ts'
+import type { StreamState } from '../../shared/nats/ensure-streams.ts'
+import { STREAMS } from '../../shared/nats/streams.ts'
+import { inferenceSubject } from '../../shared/nats/subjects.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 import { writeJob } from './admission.ts'
 import { NotStored, type Outbox } from './outbox.ts'
@@ -19,8 +21,8 @@ const CLOCK_SKEW_MILLISECONDS = 1000
 const BATCH = 5000
 
 export interface Recovery {
-  /** Sees to it that the streams exist, and repeats what was lost with them. Cheap while nothing changes. */
-  check(): Promise<void>
+  /** Repeats what was lost with streams that are others than before; resolves with whether that was all of it. */
+  check(states: readonly StreamState[]): Promise<boolean>
 }
 
 export function createRecovery(sql: Sql, link: StreamLink, outbox: Outbox, log: Log): Recovery {
@@ -54,24 +56,21 @@ export function createRecovery(sql: Sql, link: StreamLink, outbox: Outbox, log: 
   }
 
   return {
-    async check() {
-      for (const { name, createdAt } of await link.ready()) {
+    async check(states) {
+      let recovered = true
+      for (const { name, createdAt } of states) {
         if (name === 'TOKENS' || known.get(name) === createdAt.getTime()) continue
         const before = new Date(createdAt.getTime() + CLOCK_SKEW_MILLISECONDS)
         const done = await (name === 'INFERENCE' ? repeatJobs(before) : repeatEvents(before))
         if (done) known.set(name, createdAt.getTime())
+        recovered &&= done
       }
+      return recovered
     },
   }
 }
 
 async function isQueued(link: StreamLink, subject: string): Promise<boolean> {
   const manager = await link.nc.jetstreamManager({ checkAPI: false })
-  try {
-    await manager.streams.getMessage('INFERENCE', { last_by_subj: subject })
-    return true
-  } catch (error) {
-    if (error instanceof NatsError && error.api_error?.code === 404) return false
-    throw error
-  }
+  return (await orUndefined(manager.streams.getMessage('INFERENCE', { last_by_subj: subject }))) !== undefined
 }

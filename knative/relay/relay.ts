@@ -4,8 +4,8 @@
  * It keeps nothing of its own. Whatever is away, it keeps trying; whatever it had begun when it died, it or
  * another relay does again from the rows and messages that are not marked.
  */
-import { inboxPrefixOf } from '../../shared/contract/component.ts'
-import { ensureStreams, openNats } from '../../shared/events/nats.ts'
+import { inboxPrefixOf, openNats } from '../../shared/nats/connect.ts'
+import { ensureStreams } from '../../shared/nats/ensure-streams.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 import { createRoom } from './admission.ts'
 import { relay, type RelayConfig } from './component.ts'

@@ -5,6 +5,7 @@
  * and whoever gets the lock next goes on from the rows that are not marked.
  */
 import { NatsError } from 'nats'
+import type { StreamState } from '../../shared/nats/ensure-streams.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 import { createAdmission, type Room } from './admission.ts'
 import { createJobExpiry } from './job-expiry.ts'
@@ -17,10 +18,14 @@ import { createRecovery } from './recovery.ts'
 import { createSinks } from './sinks.ts'
 import { createStateLog } from './state-log.ts'
 import type { StreamLink } from './stream-link.ts'
-import { createWake, type Idle } from './wake.ts'
+import { readWaiting, type Waiting } from './waiting.ts'
+import { createWake, type Found } from './wake.ts'
 
-/** A turn that takes longer hangs on a dead connection: acknowledgements, statements and naps end well before. */
-const TURN_SECONDS = 30
+/** A cycle that takes longer hangs on a dead connection: acknowledgements, statements and naps end well before. */
+const CYCLE_SECONDS = 30
+const CHECK_INTERVAL_MS = 50
+/** Events that are read at once. */
+const MAX_EVENTS = 500
 
 export interface ServeOptions {
   url: string
@@ -43,38 +48,53 @@ export async function serveDatabase(session: Session, options: ServeOptions): Pr
   const expiry = createJobExpiry(sql, link, log)
   const reportStoring = createStateLog(log, `publishing from ${database}`)
   let failures = 0
+  let checked: readonly StreamState[] | undefined
+  let nextCheck = 0
 
-  async function round(): Promise<Idle | 'moved' | 'away'> {
-    if (!link.connected) return 'away'
-    await recovery.check()
-    await expiry.check()
-    await sinks.check()
-    const [events, jobs] = await allOrThrow([outbox.drain(), admission.admit()])
-    if (events.moved + jobs.admitted > 0) return 'moved'
-    if (events.held || jobs.held) return 'held'
-    return jobs.full ? 'full' : 'empty'
+  /** What is to be written goes with the read: the driver sends it all together, and it runs in this order. */
+  async function read(): Promise<Waiting> {
+    const limits = { events: MAX_EVENTS, jobs: admission.ask() }
+    const written = [wake.announce(), outbox.mark(wake.asleep ? 'all' : 'due')]
+    const [waiting] = await allOrThrow([readWaiting(sql, outbox.cursor, limits), Promise.all(written)])
+    return waiting
   }
 
-  async function look(): Promise<Idle | 'moved' | 'away'> {
+  /** What has to agree with the streams; often enough, and at once where a stream may be another one than before. */
+  async function lookAfterStreams(): Promise<void> {
+    const states = await link.ready()
+    if (states === checked && performance.now() < nextCheck) return
+    const recovered = await recovery.check(states)
+    await expiry.check()
+    await sinks.check(states)
+    checked = recovered ? states : undefined
+    nextCheck = performance.now() + CHECK_INTERVAL_MS
+  }
+
+  async function passOn(): Promise<Found> {
+    await lookAfterStreams()
+    const { events, jobs, outlook } = await read()
+    const [, admitted] = await allOrThrow([outbox.publish(events), admission.admit(jobs)])
+    return { moved: events.length + admitted > 0, outlook, full: admission.full }
+  }
+
+  async function cycle(): Promise<void> {
+    if (!link.connected) return waitForNats()
     try {
-      const found = await round()
-      if (found !== 'away') reportStoring('works')
+      const found = await passOn()
+      reportStoring('works')
       failures = 0
-      return found
+      await wake.next(found)
     } catch (error) {
       if (!(error instanceof NotStored || error instanceof NatsError)) throw error
-      // That NATS is away is told once, by the link.
+      // That NATS is unavailable is reported once, by the link.
       if (link.connected) reportStoring('fails and is tried again', error)
       failures += 1
       await pause(backoff(failures, 25, 1000), ended)
-      return 'away'
     }
   }
 
-  async function takeTurn(): Promise<void> {
-    const found = await look()
-    if (found === 'moved') return wake.busy()
-    if (found !== 'away') return wake.rest(found)
+  async function waitForNats(): Promise<void> {
+    await outbox.mark('all')
     // A session that says nothing for long is ended by the server.
     await sql`select 1`
     await link.waitConnected(1000, ended)
@@ -83,9 +103,8 @@ export async function serveDatabase(session: Session, options: ServeOptions): Pr
   const housekeeping = openHousekeeping({ url, database, metrics, onNotify: wake.hint })
   metrics.set('relay_leading', 1, { database })
   try {
-    await sql`delete from relay_sleep`
-    while (!ended.aborted) await within(TURN_SECONDS, takeTurn())
-    if (!session.lost.aborted) await wake.busy()
+    while (!ended.aborted) await within(CYCLE_SECONDS, cycle())
+    if (!session.lost.aborted) await Promise.all([outbox.mark('all'), wake.end()])
   } finally {
     await housekeeping.close()
   }

@@ -17,19 +17,18 @@ import {
   type JetStreamManager,
 } from 'nats'
 import type { Sql } from 'postgres'
+import type { StreamState } from '../../shared/nats/ensure-streams.ts'
+import { patternSubjects, ownEventSubject, withoutCovered, eventSubject } from '../../shared/nats/subjects.ts'
 import { archetypesFor, GUEST } from '../../shared/agentese/observer.ts'
-import { parsePattern, patternSubjects } from '../../shared/agentese/pattern.ts'
+import { parsePattern } from '../../shared/agentese/pattern.ts'
 import { permissionsOf, ROLES, type Role } from '../../shared/identity/permissions.ts'
 import {
-  ownEventSubject,
   REDELIVER,
   SINK_PREFIX,
   SINKS_CHANGED,
   SUBSCRIPTION_CHANGES,
-  withoutCovered,
   type SinkMetadata,
 } from '../../shared/events/webhook.ts'
-import { eventSubject } from '../../shared/events/streams.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 import type { Metrics } from './metrics.ts'
 import { createStateLog } from './state-log.ts'
@@ -53,7 +52,7 @@ export interface Sinks {
   /** Told of every event that is published; looks again where one is about a subscription. */
   notice(subjects: readonly string[]): void
   /** Makes consumers agree with rows where they may not. Trouble with JetStream is for the next time. */
-  check(): Promise<void>
+  check(states: readonly StreamState[]): Promise<void>
 }
 
 interface SubscriptionRow {
@@ -114,8 +113,7 @@ export function createSinks({ sql, link, log, metrics }: SinksOptions): Sinks {
     notice(subjects) {
       if (subjects.some(isAboutSubscription)) next = 0
     },
-    async check() {
-      const states = await link.ready()
+    async check(states) {
       const known = states.map(({ name, createdAt }) => `${name} ${createdAt.getTime()}`).join()
       if (running || (performance.now() < next && known === streams)) return
       // Before the rows are read: what changes meanwhile is looked at again.

@@ -4,15 +4,12 @@
  * NATS may go away and may come back without its streams (those in memory always do), so they are looked after
  * with the first use, with every reconnect, when a publish finds none, and now and then.
  */
-import { ErrorCode, Events, NatsError, type JetStreamClient, type MsgHdrs, type NatsConnection } from 'nats'
-import type { StreamState } from '../../shared/events/nats.ts'
+import { ErrorCode, Events, NatsError, type JetStreamClient, type NatsConnection } from 'nats'
+import type { StreamState } from '../../shared/nats/ensure-streams.ts'
 import { pause } from './pause.ts'
+import { createPublisher, type Outgoing, type Outcome } from './publisher.ts'
 
-export interface Outgoing {
-  subject: string
-  headers: MsgHdrs
-  payload: Uint8Array
-}
+export type { Outgoing }
 
 export interface StreamLink {
   readonly nc: NatsConnection
@@ -23,7 +20,7 @@ export interface StreamLink {
   /** Makes the next `ready` look again. */
   doubt(): void
   /** Sends all at once and waits for all; one outcome for each message, undefined where it is stored. */
-  publishAll(messages: readonly Outgoing[]): Promise<(Error | undefined)[]>
+  publishAll(messages: readonly Outgoing[]): Promise<Outcome[]>
   /** Calls back when the connection was lost and is there again; returns how to stop that. */
   onReconnect(callback: () => void): () => void
   /** Resolves when NATS is reached, after the time, or when `stop` aborts. */
@@ -53,6 +50,7 @@ function disconnected(): NatsError {
 export function createStreamLink(nc: NatsConnection, options: StreamLinkOptions): StreamLink {
   const { ensure, report, timeoutMilliseconds = 3000 } = options
   const js = nc.jetstream({ timeout: timeoutMilliseconds })
+  const publisher = createPublisher(nc, '_INBOX_relay', timeoutMilliseconds)
   const reconnected = new Set<() => void>()
   /** Ends every wait for an answer: what was asked of a lost connection is never answered. */
   const lost = new Set<() => void>()
@@ -66,6 +64,7 @@ export function createStreamLink(nc: NatsConnection, options: StreamLinkOptions)
         connected = false
         report('away')
         for (const giveUp of lost) giveUp()
+        publisher.giveUp()
       } else if (status.type === Events.Reconnect) {
         connected = true
         ensured = undefined
@@ -108,21 +107,13 @@ export function createStreamLink(nc: NatsConnection, options: StreamLinkOptions)
       ensured = undefined
     },
     async publishAll(messages) {
-      const unknown = new Error('NATS did not acknowledge')
-      const outcomes: (Error | undefined)[] = messages.map(() => unknown)
-      if (!this.connected) return outcomes
-      const sent = messages.map(async ({ subject, headers, payload }, index) => {
-        try {
-          await js.publish(subject, payload, { headers, timeout: timeoutMilliseconds })
-          outcomes[index] = undefined
-        } catch (error) {
-          outcomes[index] = error instanceof Error ? error : unknown
-          if (error instanceof NatsError && error.code === NO_STREAM) ensured = undefined
-        }
-      })
-      // What was not acknowledged by then is still marked as unknown.
-      await whileConnected(Promise.all(sent)).catch(() => {})
-      return [...outcomes]
+      const outcomes = this.connected
+        ? await publisher.publishAll(messages)
+        : messages.map(() => disconnected())
+      if (outcomes.some((outcome) => outcome instanceof NatsError && outcome.code === NO_STREAM)) {
+        ensured = undefined
+      }
+      return outcomes
     },
     onReconnect(callback) {
       reconnected.add(callback)

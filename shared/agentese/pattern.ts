@@ -18,7 +18,6 @@ type Shape = readonly [context: string, holon: string, aspect: string]
 const MAX_PATTERN = 200
 const SEGMENTS = 3
 const SEGMENT = /^(\*|\*\*|[a-z][a-z0-9_]{0,63})$/
-const TENANT = /^[A-Za-z0-9_-]+$/
 
 /**
  * Reads a pattern.
@@ -47,16 +46,6 @@ export function parsePattern(text: string): Pattern {
 export function matchesPattern({ shapes }: Pattern, path: string): boolean {
   const segments = path.split('.')
   return segments.length === SEGMENTS && shapes.some((shape) => covers(shape, segments))
-}
-
-/**
- * The NATS subjects of a tenant's events on paths that match, and of no others.
- *
- * @throws TypeError where `tenant` could be read as more than one token of a subject
- */
-export function patternSubjects(tenant: string, { shapes }: Pattern): string[] {
-  if (!TENANT.test(tenant)) throw new TypeError(`Cannot name subjects of tenant "${tenant}"`)
-  return shapes.map((shape) => `agentese.${tenant}.${shape.join('.')}`)
 }
 
 /** All ways to give each `**` a number of `*`, so that `length` segments come out. */

@@ -1,4 +1,5 @@
 /** Makes what a handler is given, and collects what it asks to be written with its transaction. */
+import { addTo } from '../amount.ts'
 import type { Observer } from '../agentese/observer.ts'
 import type { Accepted, Call, EveryCall, Inference } from '../contract/call.ts'
 import type { FunctionDefinition } from '../contract/function.ts'
@@ -126,7 +127,7 @@ const OF_CALL: { [M in Exclude<Member, keyof Platform>]: (parts: CallParts) => C
   charge(parts) {
     const { charges } = writing('charge', parts)
     return (resource, amount) => {
-      charges[resource] = (charges[resource] ?? 0) + amount
+      addTo(charges, { [resource]: amount })
     }
   },
 
@@ -221,15 +222,13 @@ export async function transactApart<T>(
   work: (call: Call) => Promise<T>,
 ): Promise<T> {
   const { tenant } = callerOf(parts)
-  return withTenant(parts.runtime.sql, tenant, mode, async (db) => {
+  return withTenant(parts.runtime.database, tenant, mode, async (db) => {
     const pending = nothingPending()
     const mayWrite = mode === 'write'
     const result = await work(createCall({ ...parts, db, pending, mayWrite }))
     const { events, changes } = pending
     const charges = settledCharges(tenant, newId(), parts.path ?? parts.function.name, pending.charges)
-    if (events.length + changes.length + charges.length > 0) {
-      await writeRecords(db, { marks: [], events, charges, changes })
-    }
+    writeRecords(db, { marks: [], events, charges, changes })
     return result
   })
 }

@@ -1,10 +1,9 @@
 /** What a call leaves behind, written in one statement: its mark, its events, its ledger entries. */
+import { agenteseSubject, eventSubject, tokensSubject } from '../nats/subjects.ts'
 import type { Db } from '../database/database.ts'
 import type { InvocationData } from '../events/agentese-events.ts'
 import { createEvent, type KgentsEvent } from '../events/event.ts'
-import { agenteseSubject, eventSubject, tokensSubject } from '../events/streams.ts'
 import type { AspectFacts } from '../contract/facts.ts'
-import { newId } from '../new-id.ts'
 
 /** A row of `marks`. */
 export interface Mark {
@@ -36,7 +35,6 @@ export interface OutboxRow {
 
 /** A row of `charges`. */
 export interface ChargeRow {
-  id: string
   tenant_id: string
   reservation_id: string
   kind: 'reserved' | 'settled' | 'refunded'
@@ -65,24 +63,79 @@ export interface Records {
   changes: ChangeRow[]
 }
 
-/** Writes all records in one statement; their tenant must be the transaction's. Nothing is sent before it is awaited. */
-export function writeRecords(db: Db, { marks, events, charges, changes }: Records) {
-  return db`
-    with written_marks as (
-      insert into marks select * from jsonb_populate_recordset(null::marks, ${db.json(marks as never)})
-      on conflict (id) do nothing
-    ), written_charges as (
-      insert into charges select * from jsonb_populate_recordset(null::charges, ${db.json(charges as never)})
-    )${changes.length === 0 ? db`` : insertChanges(db, changes)}
-    insert into outbox (id, tenant_id, subjects, event)
-    select id, tenant_id, subjects, event
-    from jsonb_populate_recordset(null::outbox, ${db.json(events as never)})`
+/** The columns of each table; a row has a member for each. */
+const COLUMNS = {
+  marks:
+    'id tenant_id path node category outcome code user_id archetype effects charges job_id trace_id duration_ms at'.split(
+      ' ',
+    ) as (keyof Mark)[],
+  charges: 'tenant_id reservation_id kind resource amount path at'.split(' ') as (keyof ChargeRow)[],
+  changes: 'id tenant_id target state path user_id invocation_id at'.split(' ') as (keyof ChangeRow)[],
+  outbox: 'id tenant_id subjects event'.split(' ') as (keyof OutboxRow)[],
+}
+type Table = keyof typeof COLUMNS
+
+/** More rows than this are sent as one JSON text: a list of values is quicker, but each length is a statement of its own. */
+const MAX_VALUES = 8
+
+/**
+ * Sends all records in one statement, whose answer the commit waits for; their tenant must be the transaction's. A mark
+ * that is there already stays as it is.
+ */
+export function writeRecords(db: Db, { marks, events, charges, changes }: Records): void {
+  const rows: Record<Table, readonly object[]> = { marks, charges, changes, outbox: events }
+  const tables = (Object.keys(COLUMNS) as Table[]).filter((table) => rows[table].length > 0)
+  if (tables.length === 0) return
+  const text = statementOf(
+    tables,
+    tables.map((table) => rows[table].length),
+  )
+  const parameters = tables.flatMap((table) => parametersOf(table, rows[table]))
+  // As text with parameters, since the driver takes longer to put a template together than to send it.
+  db.send(db.unsafe(text, parameters as never[], { prepare: true }))
 }
 
-function insertChanges(db: Db, changes: ChangeRow[]) {
-  return db`, written_changes as (
-    insert into changes select * from jsonb_populate_recordset(null::changes, ${db.json(changes as never)})
-  )`
+function parametersOf(table: Table, rows: readonly object[]): unknown[] {
+  if (rows.length > MAX_VALUES) return [rows]
+  return rows.flatMap((row) =>
+    COLUMNS[table].map((column) => (row as Record<string, unknown>)[column] ?? null),
+  )
+}
+
+const statements = new Map<string, string>()
+
+/** The statement that inserts so many rows into each of `tables`; all but the last are parts of a `with`. */
+function statementOf(tables: readonly Table[], counts: readonly number[]): string {
+  const name = tables.map((table, at) => `${table} ${Math.min(counts[at] ?? 0, MAX_VALUES + 1)}`).join()
+  const known = statements.get(name)
+  if (known !== undefined) return known
+  let parameters = 0
+  const inserts = tables.map((table, at) => {
+    const count = counts[at] ?? 0
+    const text = insertOf(table, count, parameters)
+    parameters += count > MAX_VALUES ? 1 : count * COLUMNS[table].length
+    return text
+  })
+  const last = inserts.pop() ?? ''
+  const others = inserts.map((insert, at) => `part_${at} as (${insert})`)
+  const statement = others.length === 0 ? last : `with ${others.join(', ')} ${last}`
+  statements.set(name, statement)
+  return statement
+}
+
+/** @param before parameters that stand before those of this table */
+function insertOf(table: Table, count: number, before: number): string {
+  const columns = COLUMNS[table]
+  const names = columns.join(', ')
+  const once = table === 'marks' ? ' on conflict do nothing' : ''
+  if (count > MAX_VALUES) {
+    const rows = `jsonb_populate_recordset(null::${table}, $${before + 1}::jsonb)`
+    return `insert into ${table} (${names}) select ${names} from ${rows}${once}`
+  }
+  const rowOf = (row: number) =>
+    columns.map((_, at) => `$${before + row * columns.length + at + 1}`).join(', ')
+  const rows = Array.from({ length: count }, (_, row) => `(${rowOf(row)})`)
+  return `insert into ${table} (${names}) values ${rows.join(', ')}${once}`
 }
 
 /** An event as the outbox row that takes it to its subjects. */
@@ -187,7 +240,6 @@ export function chargeRow(entry: {
 }): ChargeRow {
   const { tenant, reservation, ...rest } = entry
   return {
-    id: newId(),
     tenant_id: tenant,
     reservation_id: reservation,
     at: new Date().toISOString(),

@@ -2,8 +2,7 @@
  * Marks and events of calls that changed nothing, and of calls that failed: kept off the request path, since a mark
  * per read must not cost a commit per read. They are written in batches, at most `delayMs` late, and on shutdown.
  */
-import type { Sql } from 'postgres'
-import { withTenant } from '../database/database.ts'
+import { withTenant, type Database } from '../database/database.ts'
 import { Failure } from '../failures.ts'
 import type { Log } from '../telemetry/log.ts'
 import { writeRecords, type Mark, type OutboxRow } from './record.ts'
@@ -20,14 +19,17 @@ interface Entry {
   event: OutboxRow
 }
 
-/** With more than this many unwritten, the database has been away for long, and the oldest are given up. */
-const CAPACITY = 20_000
+/** With more than this many unwritten, the database has been unavailable for long, and the oldest are given up. */
+const MAX_ENTRIES = 20_000
 const BATCH = 200
+/** How long after a failure the next attempt is made. */
+const RETRY_MS = 1000
 
-export function createRecorder(sql: Sql, log: Log, delayMs = 50): Recorder {
+export function createRecorder(database: Database, log: Log, delayMs = 50): Recorder {
   let entries: Entry[] = []
   let timer: NodeJS.Timeout | undefined
   let writing = Promise.resolve()
+  let isFailing = false
 
   const write = async (): Promise<void> => {
     const taken = entries
@@ -35,9 +37,11 @@ export function createRecorder(sql: Sql, log: Log, delayMs = 50): Recorder {
     const batches = batchesOf(taken)
     let kept: Entry[] = []
     // The first batch that finds the database away tells for all of them.
-    while (batches.length > 0 && kept.length === 0) kept = await writeBatch(sql, batches.shift() ?? [], log)
+    while (batches.length > 0 && kept.length === 0)
+      kept = await writeBatch(database, batches.shift() ?? [], log)
+    isFailing = kept.length > 0
     entries = [...kept, ...batches.flat(), ...entries]
-    if (entries.length > 0) schedule(delayMs * 20)
+    if (entries.length > 0) schedule()
   }
   const flush = (): Promise<void> => {
     clearTimeout(timer)
@@ -45,15 +49,15 @@ export function createRecorder(sql: Sql, log: Log, delayMs = 50): Recorder {
     writing = writing.then(write)
     return writing
   }
-  const schedule = (delay: number): void => {
-    timer ??= setTimeout(() => void flush(), delay)
+  const schedule = (): void => {
+    timer ??= setTimeout(() => void flush(), isFailing ? RETRY_MS : delayMs)
   }
 
   return {
     record(mark, event) {
       entries.push({ mark, event })
-      if (entries.length > CAPACITY) entries.shift()
-      schedule(delayMs)
+      if (entries.length > MAX_ENTRIES) entries.splice(0, BATCH)
+      schedule()
     },
     flush,
   }
@@ -66,10 +70,10 @@ function batchesOf(entries: Entry[]): Entry[][] {
 }
 
 /** Writes a batch; gives back what could not be written because the database is away, so that it is tried again. */
-async function writeBatch(sql: Sql, batch: Entry[], log: Log): Promise<Entry[]> {
+async function writeBatch(database: Database, batch: Entry[], log: Log): Promise<Entry[]> {
   const groups = [...Map.groupBy(batch, ({ mark }) => mark.tenant_id)]
   try {
-    await writeTogether(sql, groups)
+    await writeTogether(database, groups)
     return []
   } catch (error) {
     const away = error instanceof Failure && error.retry
@@ -80,7 +84,7 @@ async function writeBatch(sql: Sql, batch: Entry[], log: Log): Promise<Entry[]> 
     }
     // One tenant's rows are at fault: the others' are written without them.
     const kept: Entry[] = []
-    for (const [, rows] of groups) kept.push(...(await writeBatch(sql, rows, log)))
+    for (const [, rows] of groups) kept.push(...(await writeBatch(database, rows, log)))
     return kept
   }
 }
@@ -89,21 +93,18 @@ async function writeBatch(sql: Sql, batch: Entry[], log: Log): Promise<Entry[]> 
  * Writes the rows of many tenants in one transaction, since a commit per tenant would cost as much as all else that a
  * look costs. Each tenant's rows are written in that tenant's context; row-level security refuses any others.
  */
-async function writeTogether(sql: Sql, groups: [tenant: string, rows: Entry[]][]): Promise<void> {
+async function writeTogether(database: Database, groups: [tenant: string, rows: Entry[]][]): Promise<void> {
   const [first] = groups
   if (first === undefined) return
-  await withTenant(sql, first[0], 'write', (db) =>
-    // One after the other on one connection, and sent together: nothing is awaited in between.
-    Promise.all(
-      groups.flatMap(([tenant, rows]) => [
-        db`select set_tenant_context(${tenant})`.execute(),
-        writeRecords(db, {
-          marks: rows.map(({ mark }) => mark),
-          events: rows.map(({ event }) => event),
-          charges: [],
-          changes: [],
-        }).execute(),
-      ]),
-    ),
-  )
+  await withTenant(database, first[0], 'write', async (db) => {
+    for (const [tenant, rows] of groups) {
+      if (tenant !== first[0]) db.send(db`select set_tenant_context(${tenant})`)
+      writeRecords(db, {
+        marks: rows.map(({ mark }) => mark),
+        events: rows.map(({ event }) => event),
+        charges: [],
+        changes: [],
+      })
+    }
+  })
 }

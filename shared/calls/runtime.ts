@@ -1,9 +1,8 @@
 /** What one function process is built from, made once when it starts and handed to every step. */
-import type { Sql } from 'postgres'
 import type { FunctionDefinition } from '../contract/function.ts'
 import type { JobEnd, JobStatus } from '../contract/job-end.ts'
 import type { Platform } from '../contract/platform.ts'
-import type { Db } from '../database/database.ts'
+import type { Database, Db } from '../database/database.ts'
 import type { AuthenticateApiKey } from '../identity/api-keys.ts'
 import type { VerifyToken } from '../identity/tokens.ts'
 import type { RateLimiter } from '../limits/rate-limiter.ts'
@@ -13,7 +12,7 @@ import type { Recorder } from './recorder.ts'
 export interface Runtime {
   /** The functions that this process serves. */
   functions: readonly FunctionDefinition[]
-  sql: Sql
+  database: Database
   limiter: RateLimiter
   recorder: Recorder
   verifyToken: VerifyToken

@@ -6,9 +6,10 @@
  * opens nothing.
  */
 import type { z } from 'zod'
-import type { StreamName } from '../events/streams.ts'
-import { toEndpoint, type Route } from './define-operation.ts'
-import type { Endpoint } from './function.ts'
+import type { StreamName } from '../nats/streams.ts'
+import type { EndpointFacts } from './facts.ts'
+import type { Dependency } from './needs.ts'
+import { toEndpointFacts, type RouteFacts } from './route.ts'
 import { variablesOf, type Variable } from './variables.ts'
 
 /**
@@ -29,6 +30,12 @@ export interface NatsUse {
   takes?: readonly { stream: StreamName; consumer: string }[]
   /** Whether it makes the streams and all consumers on them. */
   manages?: boolean
+}
+
+/** Of the part to which the gateway sends calls whose callers stay on the line, on the routes that stream. */
+export interface Waits {
+  /** For how long its answers may be silent. */
+  silentSeconds: number
 }
 
 /** Paths that a cluster asks, on the part's port unless another is named. */
@@ -60,9 +67,6 @@ export interface ForeignImage {
   env: Readonly<Record<string, string>>
 }
 
-/** A route of the gateway that the part itself answers; the part decides how. */
-export type ComponentRoute<I = never, O = unknown> = Omit<Route<I, O>, 'handle'>
-
 interface Contract<Env extends z.ZodType> {
   /** The name of its process, Deployment, Service, host and NATS user. */
   name: string
@@ -74,10 +78,14 @@ interface Contract<Env extends z.ZodType> {
   /** Variables that hold a secret. */
   secrets: readonly NamesOf<z.output<Env>>[]
   nats?: NatsUse
-  routes?: Readonly<Record<string, ComponentRoute>>
+  /** Routes of the gateway that it answers itself, by the name of their endpoint. */
+  routes?: Readonly<Record<string, RouteFacts<unknown, unknown>>>
+  waits?: Waits
   reaches: readonly Reach[]
   health?: Health
   scale: ComponentScale
+  /** What functions need that is this part. */
+  serves?: Dependency
   /** The image of the repository that has it; absent is that of the parts. */
   image?: 'parts' | 'worker' | ForeignImage
   /** Whether it is there for callers from everywhere. */
@@ -95,12 +103,14 @@ export interface Component<Env extends z.ZodType = z.ZodType> {
   variables: readonly Variable[]
   secrets: readonly string[]
   nats?: NatsUse
-  endpoints: readonly Endpoint[]
+  endpoints: readonly EndpointFacts[]
+  waits?: Waits
   reaches: readonly (Reach | 'nats')[]
   /** Where it listens, unless `PORT` says otherwise. */
   port: number
   health: Health
   scale: ComponentScale
+  serves?: Dependency
   image: 'parts' | 'worker' | ForeignImage
   open: boolean
 }
@@ -122,9 +132,7 @@ export function defineComponent<Env extends z.ZodType>(contract: Contract<Env>):
     name,
     variables,
     ...(nats === undefined ? {} : { nats }),
-    endpoints: Object.entries(routes).map(([route, each]) =>
-      toEndpoint(route, { ...each, handle: answered }),
-    ),
+    endpoints: Object.entries(routes).map(([route, each]) => toEndpointFacts(route, each)),
     reaches: nats === undefined ? contract.reaches : [...contract.reaches, 'nats'],
     port: Number(variables.find((variable) => variable.name === 'PORT')?.default),
     health,
@@ -145,13 +153,4 @@ function findProblem(
     return 'PORT has no default'
   if (nats !== undefined && !names.includes('NATS_URL')) return 'NATS_URL is not in its environment'
   return undefined
-}
-
-function answered(): never {
-  throw new TypeError('Cannot answer: the part answers this route itself')
-}
-
-/** What the part `name` receives replies under on NATS; its user may subscribe to no other inbox. */
-export function inboxPrefixOf(name: string): string {
-  return `_INBOX_${name}`
 }

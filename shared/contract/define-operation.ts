@@ -1,18 +1,10 @@
 /** Declares a control operation: what the platform does for a tenant besides AGENTESE paths. */
 import type { z } from 'zod'
-import type { Permission } from '../identity/permissions.ts'
-import { isScope } from '../identity/scopes.ts'
 import type { Accepted, Given, How } from './call.ts'
-import {
-  type Authentication,
-  DEFAULT_SCALE,
-  type Example,
-  type Format,
-  type Method,
-  type Scale,
-} from './facts.ts'
+import { DEFAULT_SCALE, type Authentication, type Format, type Scale } from './facts.ts'
 import type { Endpoint, FunctionDefinition, Subscription, Tick } from './function.ts'
 import { distinctNeeds, type Need } from './needs.ts'
+import { toEndpointFacts, type RouteFacts } from './route.ts'
 
 type HowOf<Auth extends Authentication, Writes extends boolean, Transaction extends boolean> =
   | (Auth extends 'none' | 'optional' ? never : 'caller')
@@ -30,32 +22,12 @@ export interface Route<
   Auth extends Authentication = Authentication,
   Writes extends boolean = boolean,
   Transaction extends boolean = boolean,
-> {
-  /** Method and path, such as `GET /v1/jobs/:id`. */
-  route: `${Method} /${string}`
-  summary: string
+> extends RouteFacts<I, O> {
   auth?: Auth
-  permission?: Permission
-  /**
-   * What a credential must cover that was narrowed to scopes; the effects of an aspect say it themselves. A route that
-   * takes a credential must say it: none, `[]`, is for one that does nothing but pass the call on to what checks it.
-   */
-  scopes?: readonly string[]
   needs?: readonly N[]
-  input: z.ZodType<I>
-  output: z.ZodType<O>
-  examples?: readonly Example[]
-  /** Whether state may change; absent is no. */
   writes?: Writes
-  /** Whether the handler runs in a transaction; absent is yes, where it needs rows of a caller's tenant. */
   transaction?: Transaction
-  streams?: boolean
   format?: Format
-  /** `cloudevents` takes events in each of their three forms; the input is then `{ events }`, a list of what was sent. */
-  body?: 'cloudevents'
-  status?: (output: O) => number
-  statuses?: readonly number[]
-  maxAgeSeconds?: number
   /**
    * Makes the answer whole when it leaves: what the handler returns is written down for who repeats the request, and a
    * secret must not be. It is derived here, the same each time, from what is kept beside it.
@@ -134,31 +106,10 @@ export function defineOperation(contract: OperationContract): FunctionDefinition
   }
 }
 
-/** The endpoint `name` of a route. */
-export function toEndpoint(name: string, contract: AnyRoute): Endpoint {
-  const [method, path] = contract.route.split(' ') as [Method, string]
-  const { auth = 'required', needs = [], transaction = true } = contract
-  const hasTenant = auth === 'required' || auth === 'api-key'
+function toEndpoint(name: string, contract: AnyRoute): Endpoint {
   return {
-    name,
-    summary: contract.summary,
-    method,
-    path,
-    auth,
-    ...(contract.permission === undefined ? {} : { permission: contract.permission }),
-    scopes: scopesOf(name, auth, contract.scopes),
-    needs,
-    input: contract.input,
-    output: contract.output,
-    examples: contract.examples ?? [],
-    writes: contract.writes ?? false,
-    transaction: transaction && hasTenant && needs.includes('postgres'),
-    streams: contract.streams ?? false,
+    ...toEndpointFacts(name, contract),
     format: contract.format ?? 'json',
-    ...(contract.body === undefined ? {} : { body: contract.body }),
-    ...(contract.status === undefined ? {} : { status: contract.status }),
-    ...(contract.statuses === undefined ? {} : { statuses: contract.statuses }),
-    ...(contract.maxAgeSeconds === undefined ? {} : { maxAgeSeconds: contract.maxAgeSeconds }),
     ...(contract.reveal === undefined ? {} : { reveal: contract.reveal }),
     handle: contract.handle,
   }
@@ -178,17 +129,4 @@ export function needsOf(
     ...subscriptions.flatMap(({ needs }) => ['postgres', 'events', ...needs] as const),
     ...(tick === undefined ? [] : (['postgres', ...tick.needs] as const)),
   ])
-}
-
-/** A narrowed credential could do whatever a route does that was never asked for its scopes. */
-function scopesOf(
-  name: string,
-  auth: Authentication,
-  scopes: readonly string[] | undefined,
-): readonly string[] {
-  if (scopes === undefined && auth === 'required')
-    throw new TypeError(`Cannot define "${name}": what takes a credential must name its scopes`)
-  const bad = scopes?.find((scope) => !isScope(scope))
-  if (bad !== undefined) throw new TypeError(`Cannot define "${name}": scope "${bad}" is not resource:action`)
-  return scopes ?? []
 }

@@ -58,7 +58,8 @@ export interface EndpointFacts<I = unknown, O = unknown> {
   streams: boolean
   /** What the body of a POST is; absent is a JSON object, and that is the input. */
   body?: 'cloudevents'
-  format: Format
+  /** `events` are server-sent, and no function has them. */
+  format: Format | 'events'
   /** HTTP status of an answer, where it is not always 200. */
   status?: (output: O) => number
   /** All that `status` may come to; absent is 200 alone. */

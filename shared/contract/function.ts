@@ -3,11 +3,12 @@
  * `FunctionDefinition`; what is known of it elsewhere is its facts.
  */
 import type { Accepted, Call, Completed, Failed, Given } from './call.ts'
-import type { EndpointFacts, FunctionFacts, SubscriptionFacts, TickFacts } from './facts.ts'
+import type { EndpointFacts, Format, FunctionFacts, SubscriptionFacts, TickFacts } from './facts.ts'
 import type { Need } from './needs.ts'
 
 /** One thing that a function answers, and how. `I` is the parsed input, `O` what the handler returns. */
 export interface Endpoint<I = unknown, O = unknown> extends EndpointFacts<I, O> {
+  format: Format
   /** Whose consent a call with a `forces` effect needs: the owner of what is forced. */
   owner?: (input: unknown, call: Call) => Promise<string>
   /** Set where an answer holds what must not be written down: adds it to what the handler has returned. */

@@ -3,57 +3,76 @@
  *
  * No session state and no named prepared statements outlive a transaction, so that PgBouncer's transaction mode works.
  */
-import postgres, { type Sql, type TransactionSql } from 'postgres'
+import postgres, { type Sql } from 'postgres'
 import { Failure } from '../failures.ts'
+import { CONNECTION_OPTIONS, Connections, type DatabaseOptions } from './connections.ts'
+import { Transaction, type Db, type Mode } from './transaction.ts'
 
-/** Queries in the tenant's transaction. */
-export type Db = TransactionSql
+export type { Db } from './transaction.ts'
 
-export interface DatabaseOptions {
-  /** Most connections that one process opens. */
-  connections?: number
-  /** Named prepared statements: faster, but only on a direct connection, or PgBouncer from 1.21 on. */
-  prepare?: boolean
+export interface Database {
+  /** For the few statements that are about no tenant; each is a transaction of its own. */
+  readonly sql: Sql
+  /** For transactions of tenants. */
+  readonly connections: Connections
+  /** Connects before it is asked anything; where that fails, whoever asks first tries again. */
+  connect(): void
+  /** Disconnects when what is under way is over, but after `timeoutSeconds` at the latest. */
+  close(timeoutSeconds?: number): Promise<void>
 }
 
-/** Opens a pool. Connects with the first query, so that starting costs nothing. */
-export function openDatabase(url: string, { connections = 10, prepare = false }: DatabaseOptions = {}): Sql {
-  return postgres(url, {
-    max: connections,
-    prepare,
-    fetch_types: false,
-    connect_timeout: 3,
-    idle_timeout: 60,
+/** Most statements about no tenant that one process runs at once. */
+const SHARED_CONNECTIONS = 2
+
+/** Connects with the first query, unless it is told to `connect`. */
+export function openDatabase(url: string, options: DatabaseOptions = {}): Database {
+  const sql = postgres(url, {
+    ...CONNECTION_OPTIONS,
+    max: SHARED_CONNECTIONS,
+    prepare: options.prepare ?? false,
     backoff: () => 0.2,
-    onnotice: () => {},
-    connection: { application_name: 'kgents' },
   })
+  const connections = new Connections(url, options)
+  return {
+    sql,
+    connections,
+    connect() {
+      sql`select 1`.catch(() => {})
+      connections.connect()
+    },
+    async close(timeoutSeconds = 5) {
+      await Promise.all([sql.end({ timeout: timeoutSeconds }), connections.close(timeoutSeconds)])
+    },
+  }
 }
 
 /**
  * Runs `work` in one transaction in which row-level security shows only `tenant`; a throw rolls it back.
  * `read` refuses every write in PostgreSQL itself.
  *
- * The context is set without waiting, so that it shares a round trip with the first query of `work`; should it fail,
- * the transaction is broken and so is every query after it.
+ * A write reaches the server in two flushes at least: its beginning and its first query, its last statements and its
+ * commit. A read takes one: it is ended with what the connection does next.
  *
- * @throws Failure DEPENDENCY_UNAVAILABLE when PostgreSQL is away, PURITY_BREACH when `read` work tried to write
+ * @throws Failure DEPENDENCY_UNAVAILABLE when PostgreSQL is unavailable, PURITY_BREACH when `read` work tried to write
  */
 export async function withTenant<T>(
-  sql: Sql,
+  { connections }: Database,
   tenant: string,
-  mode: 'read' | 'write',
+  mode: Mode,
   work: (db: Db) => Promise<T>,
 ): Promise<T> {
+  const connection = await connections.acquire()
+  const transaction = new Transaction(connection)
   try {
-    // Wrapped, because the driver would wait for each promise in an array that `work` answers.
-    const { result } = await sql.begin(mode === 'read' ? 'read only' : 'read write', async (db) => {
-      const context = db`select set_tenant_context(${tenant})`.execute()
-      const [outcome] = await Promise.all([work(db), context])
-      return { result: outcome }
-    })
+    const opening = transaction.begin(tenant, mode)
+    if (!connection.isOpen) await opening
+    const [result] = await Promise.all([work(transaction.db), opening])
+    await transaction.end(mode)
+    connections.release(connection)
     return result
   } catch (error) {
+    // The caller need not wait for what is left of it; whoever borrows the connection next must.
+    void transaction.rollBack().then(() => connections.release(connection))
     throw asFailure(error)
   }
 }

@@ -8,7 +8,7 @@
 import { BlockList, isIPv4, isIPv6 } from 'node:net'
 
 /** IANA's special-purpose registry, and Azure's "wire server", which is a public number for an inside service. */
-const SPECIAL_IPV4 = listOf('ipv4', [
+export const SPECIAL_IPV4 = [
   '0.0.0.0/8', // this network; Linux takes 0.0.0.0 for itself
   '10.0.0.0/8',
   '100.64.0.0/10', // carriers' NAT, and a cloud's metadata
@@ -25,23 +25,33 @@ const SPECIAL_IPV4 = listOf('ipv4', [
   '203.0.113.0/24', // documentation
   '224.0.0.0/4', // multicast
   '240.0.0.0/4', // reserved, and broadcast
-])
+]
 
-const GLOBAL_IPV6 = listOf('ipv6', ['2000::/3'])
+export const GLOBAL_IPV6 = '2000::/3'
 
-const SPECIAL_IPV6 = listOf('ipv6', [
+export const SPECIAL_IPV6 = [
   '2001::/23', // protocols: Teredo, ORCHID, benchmarks
   '2001:db8::/32', // documentation
   '2002::/16', // 6to4: an IPv4 address inside
   '3fff::/20', // documentation
-])
+]
+
+const specialIpv4 = lazyList('ipv4', SPECIAL_IPV4)
+const globalIpv6 = lazyList('ipv6', [GLOBAL_IPV6])
+const specialIpv6 = lazyList('ipv6', SPECIAL_IPV6)
 
 /** Whether `address`, in the form in which DNS and sockets write it, is of the public Internet. */
 export function isPublicAddress(address: string): boolean {
-  if (isIPv4(address)) return !SPECIAL_IPV4.check(address, 'ipv4')
+  if (isIPv4(address)) return !specialIpv4().check(address, 'ipv4')
   // A zone, as in fe80::1%eth0, names an interface of this machine.
   if (!isIPv6(address) || address.includes('%')) return false
-  return GLOBAL_IPV6.check(address, 'ipv6') && !SPECIAL_IPV6.check(address, 'ipv6')
+  return globalIpv6().check(address, 'ipv6') && !specialIpv6().check(address, 'ipv6')
+}
+
+/** Made when it is first asked: a snapshot of a started process can hold no list. */
+function lazyList(family: 'ipv4' | 'ipv6', subnets: readonly string[]): () => BlockList {
+  let list: BlockList | undefined
+  return () => (list ??= listOf(family, subnets))
 }
 
 function listOf(family: 'ipv4' | 'ipv6', subnets: readonly string[]): BlockList {

@@ -7,7 +7,6 @@
  */
 import { createHmac } from 'node:crypto'
 import { z } from 'zod'
-import { eventSubject } from './streams.ts'
 
 /** What happened on a path; the last word of the event's type. */
 export const KINDS = ['invoked', 'changed', 'failed', 'refused'] as const
@@ -102,27 +101,4 @@ export function signWebhook(
 ): string {
   const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64')
   return `v1,${createHmac('sha256', key).update(`${id}.${timestamp}.${body}`).digest('base64')}`
-}
-
-/** Subjects of a tenant's own events of `type`; one that ends in `.*` is the beginning of types. */
-export function ownEventSubject(tenant: string, type: string): string {
-  return eventSubject(tenant, type.endsWith('.*') ? `${type.slice(0, -1)}>` : type)
-}
-
-/** Those of `subjects` that no other covers: a consumer may not ask for the same subject twice. */
-export function withoutCovered(subjects: readonly string[]): string[] {
-  const different = [...new Set(subjects)]
-  return different.filter(
-    (subject) => !different.some((other) => other !== subject && covers(other, subject)),
-  )
-}
-
-function covers(wider: string, subject: string): boolean {
-  const tokens = subject.split('.')
-  const pattern = wider.split('.')
-  const isOpen = pattern.at(-1) === '>'
-  if (isOpen ? tokens.length < pattern.length : tokens.length !== pattern.length) return false
-  return pattern.every(
-    (token, at) => token === '>' || (tokens[at] !== '>' && (token === '*' || token === tokens[at])),
-  )
 }

@@ -17,6 +17,7 @@ import type { Runtime } from '../calls/runtime.ts'
 import { takeEvent } from '../pipeline/take-event.ts'
 import { takeTick } from '../pipeline/take-tick.ts'
 import { readTraceparent, formatTraceparent, type TraceContext } from '../telemetry/trace.ts'
+import { connectionOf } from './connection.ts'
 import { DispatchedCall } from './dispatch.ts'
 import { keptAnswer, knows } from './kept-answer.ts'
 import { isBug, problemOf } from './problem.ts'
@@ -50,7 +51,6 @@ function routesOf({ functions }: Runtime) {
 
 /** A public request: credentials from headers, input from path, query and body. */
 async function serve(context: Context, runtime: Runtime, definition: FunctionDefinition, endpoint: Endpoint) {
-  const request = context.req.raw
   const headers = headersOf(context)
   const trace = readTraceparent(headers['traceparent'])
   return answer(context, runtime, endpoint, {
@@ -64,7 +64,7 @@ async function serve(context: Context, runtime: Runtime, definition: FunctionDef
     ...optional('idempotencyKey', headers['idempotency-key']),
     ...optional('claimedTenant', headers['x-tenant-id']),
     trace,
-    deadline: new RequestDeadline(request, definition.scale.timeoutSeconds),
+    deadline: new RequestDeadline(connectionOf(context), definition.scale.timeoutSeconds),
     answerHeaders: {},
   })
 }
@@ -89,7 +89,7 @@ async function serveDispatched(context: Context, runtime: Runtime): Promise<Resp
       ...optional('archetype', archetype),
       ...optional('idempotencyKey', idempotencyKey),
       trace,
-      deadline: new RequestDeadline(request, definition.scale.timeoutSeconds),
+      deadline: new RequestDeadline(connectionOf(context), definition.scale.timeoutSeconds),
       answerHeaders: {},
     })
   } catch (error) {

@@ -25,14 +25,15 @@ export type CallFunction = (name: string, call: FunctionRequest) => Promise<Func
  * @param ingress `host:port` that answers for all functions; absent where cluster DNS finds them
  */
 export function createFunctionCaller(ingress?: string): CallFunction {
-  const agent = new Agent({ keepAlive: true, maxSockets: 256 })
+  /** Made with the first call: it loads an HTTP client. */
+  let agent: Agent | undefined
   const [hostname, port] = ingress?.split(':') ?? []
   return (name, { method, path, headers, body, signal }) =>
     new Promise((resolve, reject) => {
       const host = hostOf(name)
       const outgoing = request(
         {
-          agent,
+          agent: (agent ??= new Agent({ keepAlive: true, maxSockets: 256 })),
           signal,
           method,
           path,

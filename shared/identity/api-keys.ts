@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import type { Sql } from 'postgres'
+import { atMost } from '../at-most.ts'
 import { Failure } from '../failures.ts'
 import type { Tier } from '../plans/tiers.ts'
 import type { Identity } from './identity.ts'
@@ -41,7 +42,7 @@ interface KeyRow {
 
 /** Makes the look-up of API keys in `sql`. It knows no tenant yet, so it goes through the one function that may. */
 export function createApiKeyLookup(sql: Sql): AuthenticateApiKey {
-  const known = new LRUCache<string, Identity>({ max: 10_000, ttl: REMEMBERED_MS })
+  const known = new LRUCache<string, Identity>({ ...atMost(10_000), ttl: REMEMBERED_MS })
   return async (key) => {
     if (!FORM.test(key)) throw invalidKey()
     const hash = hashApiKey(key)

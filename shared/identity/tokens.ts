@@ -5,6 +5,7 @@
 import { createLocalJWKSet, errors, importJWK, jwtVerify, SignJWT, type JWK, type JSONWebKeySet } from 'jose'
 import { LRUCache } from 'lru-cache'
 import { z } from 'zod'
+import { atMost } from '../at-most.ts'
 import { Failure } from '../failures.ts'
 import { newId } from '../new-id.ts'
 import { TIERS } from '../plans/tiers.ts'
@@ -45,7 +46,7 @@ export type VerifyToken = (token: string) => Promise<Identity>
  */
 export function createVerifier(rules: TokenRules): VerifyToken {
   const keys = createLocalJWKSet(rules.keys)
-  const known = new LRUCache<string, Identity>({ max: REMEMBERED_TOKENS })
+  const known = new LRUCache<string, Identity>(atMost(REMEMBERED_TOKENS))
   return async (token) => {
     const remembered = known.get(token)
     if (remembered !== undefined) return remembered
@@ -93,7 +94,8 @@ export type SignToken = (identity: Identity, audience: string, lifetimeSeconds: 
 export function createSigner({ key, issuer }: SigningRules): SignToken {
   const { alg = 'EdDSA', kid } = key
   if (kid === undefined) throw new TypeError('Cannot sign tokens: the signing key has no "kid"')
-  const imported = importJWK(key, alg)
+  // With the first token that is signed: most processes of those that may sign answer something else first.
+  let imported: ReturnType<typeof importJWK> | undefined
   return async (identity, audience, lifetimeSeconds) =>
     new SignJWT({
       tenant_id: identity.tenant,
@@ -110,5 +112,5 @@ export function createSigner({ key, issuer }: SigningRules): SignToken {
       .setIssuedAt()
       .setExpirationTime(Math.floor(Date.now() / 1000) + lifetimeSeconds)
       .setJti(newId())
-      .sign(await imported)
+      .sign(await (imported ??= importJWK(key, alg)))
 }

@@ -1,4 +1,5 @@
 /** Goes on with a call whose job has ended: with what the model answered, or with why it gave no answer. */
+import { deadlineOf } from '../calls/deadline.ts'
 import { CATEGORIES } from '../agentese/category.ts'
 import type { Observer } from '../agentese/observer.ts'
 import { createCall, type Pending } from '../calls/create-call.ts'
@@ -78,7 +79,7 @@ async function run(
     db,
     pending,
     mayWrite: mayWrite(jobCall),
-    deadline: { signal },
+    deadline: deadlineOf(signal),
     infer: (inference, as) => prepareJob(inference, as, asker, pending),
   })
   if (failed !== undefined) return endpoint.recover?.({ input: parsed, reason: failed }, call)

@@ -58,7 +58,7 @@ export async function writeEnding(context: JobContext, job: JobRow, ending: Endi
   const events = [...(completed?.pending.events ?? []), ...closingEvents(context.runtime, job, call, ending)]
   const changes = completed?.pending.changes ?? []
   if (call.aspect === undefined) {
-    await writeRecords(db, { marks: [], events, charges: [], changes })
+    writeRecords(db, { marks: [], events, charges: [], changes })
     return ending.status
   }
   await settleTokens(db, call.reservedTokens, charges['tokens'] ?? 0, call.period)
@@ -66,7 +66,7 @@ export async function writeEnding(context: JobContext, job: JobRow, ending: Endi
     happeningOf(job, call, call.aspect, ending, charges),
     context.runtime.eventKey,
   )
-  await writeRecords(db, {
+  writeRecords(db, {
     marks: [mark],
     events: [...events, event],
     charges: ledgerOf(job, call, ending, charges),

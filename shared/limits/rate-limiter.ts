@@ -1,12 +1,12 @@
 /**
- * Rate limits of tenants: shared by all processes through Redis, and by each process alone while Redis is away.
+ * Rate limits of tenants: shared by all processes through Redis, and by each process alone while Redis is unavailable.
  * Limits are never switched off, and no request waits long for one.
  */
 import { performance } from 'node:perf_hooks'
 import type { Log } from '../telemetry/log.ts'
 import { CIRCUIT_DEFAULTS, CircuitBreaker, type CircuitSettings } from './circuit-breaker.ts'
-import { Leaser, type Outcome } from './leases.ts'
-import { createRedisBucket, type TokenSource } from './redis-bucket.ts'
+import { Budgets, type Outcome, type SharedBuckets } from './budgets.ts'
+import { createRedisBuckets } from './redis-buckets.ts'
 import { openRedisRest } from './redis-rest.ts'
 import { RATE_LIMITS } from '../plans/rate-limits.ts'
 import { TIERS, type Tier } from '../plans/tiers.ts'
@@ -48,21 +48,21 @@ const SHAPES = Object.fromEntries(TIERS.map((tier) => [tier, shapeOf(RATE_LIMITS
 export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
   const { log, circuit } = options
   const breaker = new CircuitBreaker({ ...CIRCUIT_DEFAULTS, ...circuit }, (open, reason) => {
-    if (open) log.warn({ reason: String(reason) }, 'Redis is away: this process limits on its own')
-    else log.info('Redis is back: processes share rate limits again')
+    if (open) log.warn({ reason: String(reason) }, 'Redis is unavailable: this process limits on its own')
+    else log.info('Redis is available again: processes share rate limits')
   })
-  const leaser = new Leaser({ source: sourceOf(options), breaker, now: () => performance.now() })
+  const budgets = new Budgets({ shared: sharedOf(options), breaker, now: () => performance.now() })
   return {
     async take(tenant, tier) {
-      return decide(await leaser.take(tenant, SHAPES[tier]), tier)
+      return decide(await budgets.take(tenant, SHAPES[tier]), tier)
     },
   }
 }
 
-function sourceOf({ url, token, timeoutMs = TIMEOUT_MS }: RateLimiterOptions): TokenSource | undefined {
+function sharedOf({ url, token, timeoutMs = TIMEOUT_MS }: RateLimiterOptions): SharedBuckets | undefined {
   return url === undefined
     ? undefined
-    : createRedisBucket(openRedisRest({ url, token: token ?? '', timeoutMs }))
+    : createRedisBuckets(openRedisRest({ url, token: token ?? '', timeoutMs }))
 }
 
 function decide({ allowed, level, waitMs }: Outcome, tier: Tier): Decision {

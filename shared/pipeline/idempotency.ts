@@ -107,11 +107,11 @@ function answerAgain({ request }: Invocation, { status, body, location }: KeptAn
 }
 
 /** Stores the answer with the transaction that earned it. */
-export async function keepAnswer(invocation: Invocation, db: Db, { status, body }: Answer): Promise<void> {
+export function keepAnswer(invocation: Invocation, db: Db, { status, body }: Answer): void {
   const key = keyOf(invocation)
   if (key === undefined) return
   const answer = { status, body, location: invocation.request.answerHeaders['Location'] }
-  await db`update idempotency_keys set answer = ${JSON.stringify(answer)}::text::json where key = ${key}`
+  db.send(db`update idempotency_keys set answer = ${JSON.stringify(answer)}::text::json where key = ${key}`)
 }
 
 /** The path and the person are part of the request: one does not get another's answer. */

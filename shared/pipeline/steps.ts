@@ -133,7 +133,7 @@ export async function checkAffordance(invocation: Invocation): Promise<void> {
   if (hasAffordance(observer, aspect)) return
   const identity = callerOf(invocation)
   const own = aspectsOf([request.function])
-  const capabilities = await withTenant(invocation.runtime.sql, identity.tenant, 'read', (db) =>
+  const capabilities = await withTenant(invocation.runtime.database, identity.tenant, 'read', (db) =>
     capabilitiesOf(db, identity, () => own),
   )
   const looking = { ...observer, capabilities }

@@ -1,4 +1,5 @@
 /** Takes one delivered event: checks its signature, finds who wants it, and runs that exactly once per event. */
+import { deadlineOf } from '../calls/deadline.ts'
 import { withTenant, type Db } from '../database/database.ts'
 import type { FunctionDefinition, Subscription } from '../contract/function.ts'
 import type { Need } from '../contract/needs.ts'
@@ -54,7 +55,7 @@ async function deliver(
     return
   }
   const tenant = event.tenantid
-  await withTenant(runtime.sql, tenant, 'write', async (db) => {
+  await withTenant(runtime.database, tenant, 'write', async (db) => {
     if (!(await firstDelivery(db, tenant, consumer, event.id))) return
     const pending = nothingPending()
     const parts = {
@@ -66,9 +67,7 @@ async function deliver(
     await subscription.handle(data.data, createCall(parts))
     const charges = settledCharges(tenant, event.id, subscription.name, pending.charges)
     const { events, changes } = pending
-    if (events.length + charges.length + changes.length > 0) {
-      await writeRecords(db, { marks: [], events, charges, changes })
-    }
+    writeRecords(db, { marks: [], events, charges, changes })
   })
 }
 
@@ -76,18 +75,18 @@ async function deliver(
 async function waitAndNote(
   { id, tenantid: tenant }: KgentsEvent,
   consumer: string,
-  { sql }: Runtime,
+  { database }: Runtime,
   work: () => Promise<void>,
 ): Promise<void> {
   const done = await withTenant(
-    sql,
+    database,
     tenant,
     'read',
     (db) => db`select from inbox where consumer = ${consumer} and event_id = ${id}`,
   )
   if (done.length > 0) return
   await work()
-  await withTenant(sql, tenant, 'write', (db) => firstDelivery(db, tenant, consumer, id))
+  await withTenant(database, tenant, 'write', (db) => firstDelivery(db, tenant, consumer, id))
 }
 
 /** What a handler gets that acts for a tenant, and for no person in it. */
@@ -109,7 +108,7 @@ export function partsOf(
     pending: undefined,
     mayWrite: false,
     trace: readTraceparent(event.traceparent),
-    deadline: { signal },
+    deadline: deadlineOf(signal),
   }
 }
 

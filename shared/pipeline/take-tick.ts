@@ -12,8 +12,8 @@ export async function takeTick(runtime: Runtime, signal: AbortSignal): Promise<v
   for (const definition of runtime.functions) {
     const { tick } = definition
     if (tick === undefined) continue
-    const tenants = await runtime.sql<{ tenant: string }[]>`
-      select tenant from ${runtime.sql(tick.tenants)}() as due (tenant)`
+    const { sql } = runtime.database
+    const tenants = await sql<{ tenant: string }[]>`select tenant from ${sql(tick.tenants)}() as due (tenant)`
     for (const { tenant } of tenants) {
       const parts = partsOf({ id: newId(), tenantid: tenant }, definition, tick.needs, runtime, signal)
       await transactApart(parts, 'write', (call) => tick.handle(call)).catch((error: unknown) =>

@@ -42,7 +42,7 @@ function reveal(invocation: Invocation, kept: Answer): Answer {
 async function beforeTransaction(invocation: Invocation): Promise<Answer> {
   const { request, runtime } = invocation
   const { tenant } = callerOf(invocation)
-  const inWriting = <T>(work: (db: Db) => Promise<T>) => withTenant(runtime.sql, tenant, 'write', work)
+  const inWriting = <T>(work: (db: Db) => Promise<T>) => withTenant(runtime.database, tenant, 'write', work)
   const hasKey = request.idempotencyKey !== undefined
   const repeated = hasKey ? await inWriting((db) => claimUntilAnswered(invocation, db)) : undefined
   if (repeated !== undefined) return repeated
@@ -73,11 +73,11 @@ async function inTransaction(invocation: Invocation): Promise<Answer> {
   if (request.endpoint.writes) {
     return within(
       request.deadline,
-      withTenant(runtime.sql, tenant, 'write', (db) => write(invocation, db)),
+      withTenant(runtime.database, tenant, 'write', (db) => write(invocation, db)),
     )
   }
   const pending = nothingPending()
-  const work = withTenant(runtime.sql, tenant, 'read', (db) => handle(invocation, db, pending))
+  const work = withTenant(runtime.database, tenant, 'read', (db) => handle(invocation, db, pending))
   const output = await within(request.deadline, work)
   const answer =
     pending.jobs.length > 0
@@ -94,13 +94,13 @@ async function inTransaction(invocation: Invocation): Promise<Answer> {
  */
 async function queueAfterLook(invocation: Invocation, output: unknown, pending: Pending): Promise<Answer> {
   const { tenant } = callerOf(invocation)
-  return withTenant(invocation.runtime.sql, tenant, 'write', async (db) => {
+  return withTenant(invocation.runtime.database, tenant, 'write', async (db) => {
     const repeated = await claimAnswer(invocation, db)
     if (repeated !== undefined) return repeated
     await writeJobs(db, pending)
-    await writeRecords(db, { marks: [], events: pending.events, charges: [], changes: [] })
+    writeRecords(db, { marks: [], events: pending.events, charges: [], changes: [] })
     const answer = answerOf(invocation, output, {})
-    await keepAnswer(invocation, db, answer)
+    keepAnswer(invocation, db, answer)
     return answer
   })
 }
@@ -132,9 +132,10 @@ async function leaveBehind(
     charges: settledCharges(tenant, id, request.path ?? request.endpoint.name, pending.charges),
     changes: pending.changes,
   }
-  await Promise.all([writeRecords(db, records), keepAnswer(invocation, db, answer)])
   // Whoever was told that the call took too long must not find it done.
   checkDeadline(request.deadline)
+  writeRecords(db, records)
+  keepAnswer(invocation, db, answer)
   return answer
 }
 

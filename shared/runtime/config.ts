@@ -1,6 +1,13 @@
 /** What a function process reads from its environment. */
 import { z } from 'zod'
-import { json, LogSettings, OriginList, Port } from '../config.ts'
+import {
+  AddressSettings,
+  DESCRIPTIONS,
+  EgressSettings,
+  json,
+  ServerSettings,
+  TokenSettings,
+} from '../config.ts'
 
 const KeySet = z.looseObject({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string() })) })
 const PrivateKey = z.looseObject({ kty: z.string(), kid: z.string(), alg: z.string() })
@@ -13,40 +20,52 @@ function keys() {
     .pipe(z.array(z.string().min(43)).min(1))
 }
 
-export const FunctionConfig = LogSettings.extend({
-  /** Names of the functions to serve, separated by commas. */
-  FUNCTION: z.string().min(1),
-  PORT: Port.default(8080),
-  /** All addresses, as Knative asks for. */
-  HOST: z.string().default('0.0.0.0'),
-  /** Absent where no served function has a database in its contract. */
-  DATABASE_URL: z.url().optional(),
-  DATABASE_CONNECTIONS: z.coerce.number().int().min(1).default(10),
-  /** Named prepared statements; `off` behind a PgBouncer before 1.21 in transaction mode. */
-  DATABASE_PREPARE: z.enum(['on', 'off']).default('off'),
-  UPSTASH_REDIS_REST_URL: z.url().optional(),
-  UPSTASH_REDIS_REST_TOKEN: z.string().optional(),
-  PLATFORM_ISSUER: z.string().default('https://auth.kgents.io'),
-  PLATFORM_AUDIENCE: z.string().default('https://api.kgents.io'),
-  PLATFORM_JWKS: json(KeySet),
-  PLATFORM_SIGNING_KEY: json(PrivateKey).optional(),
-  TOKEN_LIFETIME_SECONDS: z.coerce.number().int().min(1).default(900),
-  DISPATCH_JWKS: json(KeySet),
-  DISPATCH_SIGNING_KEY: json(PrivateKey).optional(),
-  /** 32 bytes, base64url. While it rotates: the new key, a comma, the old one, which is still believed. */
-  EVENT_SIGNING_KEY: keys().optional(),
-  /** 32 bytes, base64url: seals the secrets of tools. While it rotates: the new key, a comma, the old one. */
-  TOOL_SECRET_KEY: keys().optional(),
-  /** 32 bytes, base64url: the secrets of webhooks are derived from it, so it stays as long as they do. */
-  WEBHOOK_SIGNING_KEY: z.string().min(43).optional(),
-  /** Origins that requests of tenants may go to although they are private, separated by commas. */
-  EGRESS_PRIVATE_ALLOWED: OriginList,
-  /** Why no model can be asked; absent where one can. */
-  INFERENCE_UNAVAILABLE: z.string().optional(),
-  /** `host:port` that answers for all functions where there is no cluster DNS. */
-  CLUSTER_INGRESS: z.string().optional(),
-  /** OTLP/HTTP collector that spans go to; absent is no tracing. */
-  OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional(),
-  NATS_MONITORING_URL: z.url().optional(),
+export const FunctionConfig = z.object({
+  ...ServerSettings.shape,
+  ...TokenSettings.shape,
+  ...EgressSettings.shape,
+  FUNCTION: z.string().min(1).describe('Names of the functions that a process serves, separated by commas'),
+  DATABASE_URL: z.url().optional().describe('PostgreSQL as `kgents_app`'),
+  DATABASE_CONNECTIONS: z.coerce.number().int().min(1).default(10).describe('Connections of one process'),
+  DATABASE_PREPARE: z
+    .enum(['on', 'off'])
+    .default('off')
+    .describe('`on` for named prepared statements: direct connections, or PgBouncer 1.21 and newer'),
+  UPSTASH_REDIS_REST_URL: z.url().optional().meta({
+    description: 'Upstash, or the part `redis-rest`; without it limits bind each process by itself',
+    cluster: 'http://redis-rest.kgents.svc.cluster.local',
+  }),
+  UPSTASH_REDIS_REST_TOKEN: z.string().optional().describe(DESCRIPTIONS.UPSTASH_REDIS_REST_TOKEN),
+  PLATFORM_JWKS: json(KeySet).describe(DESCRIPTIONS.PLATFORM_JWKS),
+  PLATFORM_SIGNING_KEY: json(PrivateKey).optional().describe('Private key of platform tokens, as a JWK'),
+  TOKEN_LIFETIME_SECONDS: z.coerce.number().int().min(1).default(900).describe('How long a token is good'),
+  DISPATCH_JWKS: json(KeySet).describe(
+    "Public keys of the tokens with which one function calls another in a caller's name, as a JWK set",
+  ),
+  DISPATCH_SIGNING_KEY: json(PrivateKey)
+    .optional()
+    .describe('Private key of the tokens with which one function calls another, as a JWK'),
+  EVENT_SIGNING_KEY: keys()
+    .optional()
+    .describe('32 bytes, base64url: signs events; while it rotates, the new one, a comma, the old one'),
+  TOOL_SECRET_KEY: keys()
+    .optional()
+    .describe(
+      '32 bytes, base64url: seals secrets of tenants; while it rotates, the new one, a comma, the old one',
+    ),
+  WEBHOOK_SIGNING_KEY: z.string().min(43).optional().describe(DESCRIPTIONS.WEBHOOK_SIGNING_KEY),
+  INFERENCE_UNAVAILABLE: z
+    .string()
+    .optional()
+    .describe('Why no model can be asked, where none can; paths that ask one then answer 503'),
+  CLUSTER_INGRESS: AddressSettings.shape.CLUSTER_INGRESS,
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url()
+    .optional()
+    .describe('OTLP/HTTP collector that spans go to; without it there are none'),
+  NATS_MONITORING_URL: z
+    .url()
+    .optional()
+    .describe("NATS's monitoring address, for the health of the platform"),
 })
 export type FunctionConfig = Readonly<z.infer<typeof FunctionConfig>>

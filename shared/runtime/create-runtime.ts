@@ -36,14 +36,14 @@ export async function openRuntime(config: FunctionConfig, loaders: Loaders): Pro
   const log = createLog(config.FUNCTION, config.LOG_LEVEL)
   // Without a key no event is believed, and none can be signed that others would believe.
   const eventKeys = config.EVENT_SIGNING_KEY ?? [randomBytes(32).toString('base64url')]
-  const sql = openDatabase(config.DATABASE_URL ?? NO_DATABASE, {
+  const database = openDatabase(config.DATABASE_URL ?? NO_DATABASE, {
     connections: config.DATABASE_CONNECTIONS,
     prepare: config.DATABASE_PREPARE === 'on',
   })
-  const recorder = createRecorder(sql, log)
+  const recorder = createRecorder(database, log)
   const runtime: Runtime = {
     functions,
-    sql,
+    database,
     recorder,
     log,
     limiter: createRateLimiter({
@@ -61,7 +61,7 @@ export async function openRuntime(config: FunctionConfig, loaders: Loaders): Pro
       issuer: DISPATCH_ISSUER,
       audience: functions.map(({ name }) => name),
     }),
-    authenticateApiKey: createApiKeyLookup(sql),
+    authenticateApiKey: createApiKeyLookup(database.sql),
     eventKey: eventKeys[0] ?? '',
     eventKeys,
     webhookKeys: config.WEBHOOK_SIGNING_KEY === undefined ? [] : [config.WEBHOOK_SIGNING_KEY],
@@ -74,7 +74,7 @@ export async function openRuntime(config: FunctionConfig, loaders: Loaders): Pro
     runtime,
     async close() {
       await recorder.flush()
-      await sql.end({ timeout: 5 })
+      await database.close()
     },
   }
 }
@@ -135,8 +135,8 @@ function createPlatform(config: FunctionConfig, loaders: Loaders, runtime: Runti
     },
     privateOrigins: config.EGRESS_PRIVATE_ALLOWED,
     // Anybody may ask, so asking often costs no more than asking once.
-    probe: remember(1000, createProbe(config, runtime.sql)),
-    metrics: remember(5000, async () => readPlatformMetrics(runtime.sql, await catalog())),
+    probe: remember(1000, createProbe(config, runtime.database.sql)),
+    metrics: remember(5000, async () => readPlatformMetrics(runtime.database.sql, await catalog())),
   }
 }
 

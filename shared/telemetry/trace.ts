@@ -1,5 +1,5 @@
 /** W3C trace context: one trace id follows a call through gateway, functions, events, queue and workers. */
-import { randomBytes } from 'node:crypto'
+import { takeRandom } from '../random.ts'
 
 export interface TraceContext {
   traceId: string
@@ -19,13 +19,13 @@ export function readTraceparent(header: string | null | undefined): TraceContext
 }
 
 export function startTrace(): TraceContext {
-  const bytes = randomBytes(24).toString('hex')
+  const bytes = takeRandom(24).toString('hex')
   return { traceId: bytes.slice(0, 32), spanId: bytes.slice(32), sampled: true }
 }
 
 /** The same trace with a new span, to send to the next hop. */
 export function childOf(parent: TraceContext): TraceContext {
-  return { ...parent, spanId: randomBytes(8).toString('hex') }
+  return { ...parent, spanId: takeRandom(8).toString('hex') }
 }
 
 export function formatTraceparent(trace: TraceContext): string {

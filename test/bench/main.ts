@@ -4,17 +4,20 @@
  * Prints Markdown. Asserts nothing about time: a busy machine is no reason for a build to fail.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { comparisonTable } from './comparison.ts'
 import { drawCurves } from './draw-curves.ts'
 import { describeMachine, loadAverage } from './machine.ts'
-import { toMarkdown } from './markdown.ts'
-import type { Findings, Section } from './section.ts'
+import { toMarkdown, toTable } from './markdown.ts'
+import type { Bench, Findings, Section } from './section.ts'
 import { coldStart } from './sections/cold-start.ts'
 import { composition } from './sections/composition.ts'
+import { filledDatabase } from './sections/filled-database.ts'
 import { functionServer } from './sections/function-server.ts'
 import { gateway } from './sections/gateway.ts'
+import { hotPath } from './sections/hot-path.ts'
 import { query } from './sections/query.ts'
 import { queue } from './sections/queue.ts'
 import { recall } from './sections/recall.ts'
@@ -23,6 +26,8 @@ import { subscription } from './sections/subscription.ts'
 import { wakeUp } from './sections/wake-up.ts'
 
 const SECTIONS: readonly Section[] = [
+  hotPath,
+  filledDatabase,
   functionServer,
   coldStart,
   gateway,
@@ -41,12 +46,14 @@ const HELP = `Usage: npm run bench -- [options]
 Measures kgents beside its references and prints tables; asserts nothing.
 
   --only NAMES   comma list of ${SECTIONS.map(({ name }) => name).join(', ')}
+  --before DIR   measures the checkout of this repository in DIR as well, in turn with this one
   --quick        fewer and shorter rounds: to see that it works, not to quote
   --json FILE    writes all findings to FILE as well
 `
 
 const OPTIONS = {
   only: { type: 'string' },
+  before: { type: 'string' },
   quick: { type: 'boolean', default: false },
   json: { type: 'string' },
   help: { type: 'boolean', short: 'h', default: false },
@@ -56,7 +63,11 @@ async function main(): Promise<void> {
   const { values } = parseArgs({ options: OPTIONS })
   if (values.help) return print(HELP)
   const sections = pick(values.only)
-  const bench = { quick: values.quick, say: (line: string) => process.stderr.write(`  ${line}\n`) }
+  const bench: Bench = {
+    quick: values.quick,
+    before: values.before === undefined ? undefined : resolve(values.before),
+    say: (line: string) => process.stderr.write(`  ${line}\n`),
+  }
   print(`# Benchmark\n\n${describeMachine()}${values.quick ? ' Quick run: do not quote.' : ''}\n`)
   const findings: Record<string, Findings> = {}
   for (const section of sections) {
@@ -66,6 +77,8 @@ async function main(): Promise<void> {
     findings[section.name] = found
     print(toMarkdown(section, found, `Load average ${before} before, ${loadAverage()} after.`))
   }
+  const comparisons = Object.values(findings).flatMap((found) => found.comparisons ?? [])
+  if (comparisons.length > 0) print(`## All in all\n\n${toTable(comparisonTable(comparisons))}\n`)
   keep(findings, values.json)
 }
 

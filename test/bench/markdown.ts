@@ -3,10 +3,10 @@ import type { Findings, Section, Table } from './section.ts'
 
 export function toMarkdown(
   { title }: Section,
-  { method, table, targets = [] }: Findings,
+  { method, table, further = [], targets = [] }: Findings,
   note: string,
 ): string {
-  const parts = [`## ${title}`, `${method} ${note}`, toTable(table)]
+  const parts = [`## ${title}`, `${method} ${note}`, toTable(table), ...further.map(toTable)]
   if (targets.length > 0) parts.push(toTable(targetTable(targets)))
   return `${parts.join('\n\n')}\n`
 }
@@ -18,7 +18,7 @@ function targetTable(targets: NonNullable<Findings['targets']>): Table {
   }
 }
 
-function toTable({ columns, rows }: Table): string {
+export function toTable({ columns, rows }: Table): string {
   const lines = [columns, columns.map((_name, at) => (at === 0 ? '---' : '---:')), ...rows]
   return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }

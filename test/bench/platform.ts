@@ -1,10 +1,15 @@
-/** A whole platform to be measured, and tenants enough that no plan's limit is what is measured. */
+/**
+ * A whole platform to be measured, and tenants enough that no plan's limit is what is measured.
+ *
+ * It may be another checkout's: nothing is known of it but its program, its URL, `secrets.json` and `processes.json`.
+ */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import postgres from 'postgres'
 import { createApiKey } from '../../shared/identity/api-keys.ts'
 import { readState, startPlatform, type StartedPlatform } from '../platform/start-platform.ts'
 import { sendOnce, type HttpRequest } from './http-request.ts'
+import { meterOf, readProc, type Meter, type NameOf } from './processes.ts'
 
 export interface MeasuredPlatform {
   platform: StartedPlatform
@@ -13,6 +18,12 @@ export interface MeasuredPlatform {
   port: number
   /** The owner's connection. */
   sql: postgres.Sql
+  /** The address of a database on its PostgreSQL, for its owner or for functions. */
+  databaseUrl(role: 'owner' | 'app', database?: string): string
+  /** Counts what its processes use from now on. */
+  meter(): Meter
+  /** As `meter`, of PostgreSQL alone. */
+  meterPostgres(): Meter
   /** Waits until the events of what was measured have left the outbox: that work would disturb what is measured next. */
   settle(): Promise<void>
   /** Makes `count` tenants of the largest plan; answers the headers of each one's calls. */
@@ -20,19 +31,31 @@ export interface MeasuredPlatform {
 }
 
 const SETTLE_MS = 500
+const POSTGRES = 'PostgreSQL'
 
 interface Secrets {
-  passwords: { postgres: string }
+  passwords: { postgres: string; app: string }
 }
 
-export async function startMeasuredPlatform(env: Record<string, string>): Promise<MeasuredPlatform> {
-  const platform = await startPlatform({ LOG_LEVEL: 'warn', ...env })
+type Processes = Record<string, { pid: number; port?: number }>
+
+/** @param root the checkout whose platform it is; ours by default */
+export async function startMeasuredPlatform(
+  env: Record<string, string>,
+  root?: string,
+): Promise<MeasuredPlatform> {
+  const platform = await startPlatform({ LOG_LEVEL: 'warn', ...env }, root)
   const port = Number(new URL(platform.url).port)
-  const sql = postgres(ownerUrl(platform.state), { max: 1, onnotice: () => {} })
+  const databaseUrl = urlsOf(platform.state)
+  const sql = postgres(databaseUrl('owner'), { max: 1, onnotice: () => {} })
+  const processes = () => readState<Processes>(platform.state, 'processes.json')
   return {
     platform,
     port,
     sql,
+    databaseUrl,
+    meter: () => meterOf(pidOf(processes(), 'knative'), nameOf(processes())),
+    meterPostgres: () => meterOf(pidOf(processes(), POSTGRES), nameOf(processes())),
     async stop() {
       await sql.end()
       await platform.stop()
@@ -51,10 +74,24 @@ export async function startMeasuredPlatform(env: Record<string, string>): Promis
   }
 }
 
-function ownerUrl(state: string): string {
+function urlsOf(state: string): MeasuredPlatform['databaseUrl'] {
   const { passwords } = readState<Secrets>(state, 'secrets.json')
-  const processes = readState<Record<string, { port?: number }>>(state, 'processes.json')
-  return `postgres://postgres:${passwords.postgres}@127.0.0.1:${processes['PostgreSQL']?.port}/kgents`
+  const server = `127.0.0.1:${readState<Processes>(state, 'processes.json')[POSTGRES]?.port}`
+  const logins = { owner: `postgres:${passwords.postgres}`, app: `kgents_app:${passwords.app}` }
+  return (role, database = 'kgents') => `postgres://${logins[role]}@${server}/${database}`
+}
+
+function pidOf(processes: Processes, name: string): number {
+  const { pid } = processes[name] ?? {}
+  if (pid === undefined) throw new Error(`Cannot measure: there is no process "${name}"`)
+  return pid
+}
+
+/** Functions have no name in `processes.json`: they come and go. */
+function nameOf(processes: Processes): NameOf {
+  const names = new Map(Object.entries(processes).map(([name, { pid }]) => [pid, name]))
+  return (pid) =>
+    names.get(pid) ?? (readProc(pid, 'environ')?.includes('\0FUNCTION=') ? 'function' : undefined)
 }
 
 /** Answers the tenant's API key. */

@@ -3,6 +3,8 @@
 export interface Bench {
   /** Fewer and shorter rounds: to see that it works, not to quote. */
   quick: boolean
+  /** Another checkout of this repository, that is measured as well: what it was like before. */
+  before: string | undefined
   /** Tells a person who waits what is going on. */
   say(line: string): void
 }
@@ -18,6 +20,9 @@ export interface Findings {
   /** How it was measured, in a sentence or two. */
   method: string
   table: Table
+  further?: readonly Table[]
+  /** Rows of the table over all sections. */
+  comparisons?: readonly Comparison[]
   targets?: readonly Target[]
   curves?: readonly Curve[]
 }
@@ -32,6 +37,17 @@ export interface Target {
   what: string
   wanted: string
   measured: string
+  met: boolean
+}
+
+/** A question of the benchmark, as the table over all sections shows it. */
+export interface Comparison {
+  what: string
+  before: string
+  after: string
+  reference: string
+  ratio: string
+  wanted: string
   met: boolean
 }
 

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const MAIN = fileURLToPath(new URL('../../knative/local/main.ts', import.meta.url))
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const MAIN = 'knative/local/main.ts'
 const START_MS = 150_000
 
 export interface StartedPlatform {
@@ -19,11 +20,14 @@ export interface StartedPlatform {
   stop(options?: { keep: boolean }): Promise<void>
 }
 
-/** @param env what differs from the defaults; `KGENTS_STATE` continues an older state */
-export async function startPlatform(env: Record<string, string> = {}): Promise<StartedPlatform> {
+/**
+ * @param env what differs from the defaults; `KGENTS_STATE` continues an older state
+ * @param root the checkout whose platform is started
+ */
+export async function startPlatform(env: Record<string, string> = {}, root = ROOT): Promise<StartedPlatform> {
   const state = env['KGENTS_STATE'] ?? mkdtempSync(join(tmpdir(), 'kgents-test-'))
   const port = await freePort()
-  const child = spawn(process.execPath, [MAIN], {
+  const child = spawn(process.execPath, [join(root, MAIN)], {
     env: {
       ...process.env,
       NODE_OPTIONS: '',

@@ -55,8 +55,7 @@ export const voidEntropy = defineNode('void.entropy', {
       output: Pool.extend({ type: z.literal('entropy') }),
       examples: [{ summary: 'Look into the pool', input: {} }],
       async handle(_input, { db }) {
-        const { remaining, initial } = await poolOf(db)
-        return { type: 'entropy' as const, remaining, initial, percentage: (100 * remaining) / initial }
+        return { type: 'entropy' as const, ...(await poolOf(db)) }
       },
     }),
 
@@ -70,7 +69,7 @@ export const voidEntropy = defineNode('void.entropy', {
       examples: [{ summary: 'The last three sips', input: { limit: 3 } }],
       async handle({ limit }, { db }) {
         const rows = await db<GrantRow[]>`
-          select id, amount, sipped_at, poured_at from entropy_grants order by sipped_at desc, id desc limit ${limit}`
+          select id, amount::float8, sipped_at, poured_at from entropy_grants order by sipped_at desc, id desc limit ${limit}`
         const history = rows.map(({ id, amount, sipped_at, poured_at }) => ({
           grant: id,
           amount,
@@ -99,8 +98,9 @@ export const voidEntropy = defineNode('void.entropy', {
         await drawEntropy(amount, call)
         const grant = newId()
         const seed = drawSeed()
-        await call.db`
-          insert into entropy_grants (id, tenant_id, amount, seed) values (${grant}, ${call.identity.tenant}, ${amount}, ${seed})`
+        const { db, identity } = call
+        db.send(db`
+          insert into entropy_grants (id, tenant_id, amount, seed) values (${grant}, ${identity.tenant}, ${amount}, ${seed})`)
         return { amount, seed, source: 'void.entropy', grant }
       },
     }),
@@ -145,8 +145,8 @@ async function takeBack(what: Pour, { db }: Pick<Call, 'db'>): Promise<number> {
   const { grant, amount }: Omit<Pour, 'input'> = sipOf(what) ?? {}
   const name = grant ?? amount
   const [row] = await db<GrantRow[]>`
-    select id, amount, sipped_at, poured_at from entropy_grants
-    where id = ${grant ?? null}::uuid or (amount = ${amount ?? null}::float8 and poured_at is null)
+    select id, amount::float8, sipped_at, poured_at from entropy_grants
+    where id = ${grant ?? null}::uuid or (amount = ${amount ?? null}::numeric and poured_at is null)
     order by sipped_at desc limit 1 for update`
   if (row === undefined) {
     throw new Failure('NOT_FOUND', `Cannot pour "${name}": there is no such grant`, {

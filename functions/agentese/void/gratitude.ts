@@ -52,7 +52,7 @@ export const voidGratitude = defineNode('void.gratitude', {
         const [sum] = await db<{ balance: number; count: number }[]>`
           select coalesce(sum(amount), 0)::float8 as balance, count(*)::int as count from gratitude`
         const rows = await db<EntryRow[]>`
-          select user_id, target, amount, at from gratitude order by at desc, id desc limit ${LATEST}`
+          select user_id, target, amount::float8, at from gratitude order by at desc, id desc limit ${LATEST}`
         const { balance, count } = sum ?? { balance: 0, count: 0 }
         return { type: 'gratitude' as const, balance, count, latest: rows.map(tell) }
       },
@@ -113,7 +113,7 @@ async function write(target: string, amount: number, { db, identity }: Pick<Call
   const [row] = await db<EntryRow[]>`
     insert into gratitude (id, tenant_id, user_id, target, amount)
     values (${newId()}, ${identity.tenant}, ${identity.user}, ${target}, ${amount})
-    returning user_id, target, amount, at`
+    returning user_id, target, amount::float8, at`
   if (row === undefined) throw new TypeError('An insert answers its row')
   return tell(row)
 }

@@ -3,6 +3,7 @@ import { v5 as uuidv5 } from 'uuid'
 import { z } from 'zod'
 import type { Call } from '../../../shared/contract/call.ts'
 import type { DispatchAnswer, Dispatcher } from '../../../shared/contract/platform.ts'
+import { addTo, type Amounts } from '../../../shared/amount.ts'
 import { Failure, failureFrom } from '../../../shared/failures.ts'
 import type { CompositionMode, Plan, Stage } from './composition-plan.ts'
 
@@ -176,16 +177,14 @@ export function resultOf(
     final_result: failedAt !== -1 ? null : stages.length === 0 ? (input ?? null) : stages.at(-1)?.result,
     success: failedAt === -1,
     failed_at: failedAt,
-    charges: sum(stages.map(({ charges }) => charges)),
+    charges: sumOf(stages.map(({ charges }) => charges)),
     total_duration_ms: durationMs,
   }
 }
 
-function sum(all: readonly Record<string, number>[]): Record<string, number> {
-  const total: Record<string, number> = {}
-  for (const charges of all)
-    for (const [resource, amount] of Object.entries(charges))
-      total[resource] = (total[resource] ?? 0) + amount
+function sumOf(all: readonly Amounts[]): Amounts {
+  const total: Amounts = {}
+  for (const charges of all) addTo(total, charges)
   return total
 }
 

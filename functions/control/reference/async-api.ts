@@ -1,9 +1,9 @@
 /** The AsyncAPI 3.0 document: what subscribers can get and say to it, and which events functions take. */
+import { agenteseSubject, eventSubject } from '../../../shared/nats/subjects.ts'
 import type { FunctionFacts } from '../../../shared/contract/facts.ts'
 import { dataSchemaOf, type JsonSchema } from '../../../shared/contract/schemas.ts'
 import { EventAttributes } from '../../../shared/events/attributes.ts'
 import { PATH_EVENTS, STATE_EVENTS, type EventType } from '../../../shared/events/event-types.ts'
-import { agenteseSubject, eventSubject } from '../../../shared/events/streams.ts'
 import { VERSION } from '../../../shared/version.ts'
 import { streamedName, STREAMS, type Stream } from './streams.ts'
 import { systemEventsOf } from './system-events.ts'
@@ -16,7 +16,7 @@ type Parts = Record<string, unknown>
 export function createAsyncApi(catalog: Catalog): Parts {
   const routes = routesOf(catalog)
   const paths = routes.filter(({ endpoint }) => endpoint.aspect !== undefined)
-  const heard = routes.filter(({ hub }) => hub)
+  const heard = routes.filter(({ hub, endpoint }) => hub && endpoint.format !== 'events')
   const system = systemEventsOf(catalog)
   const events = { ...PATH_EVENTS, ...STATE_EVENTS, ...system }
   const streamed = STREAMS.flatMap(messagesOf)

@@ -1,17 +1,16 @@
-/** The OpenAPI 3.1 document: every route of the catalog, and those that the stream hub serves. */
+/** The OpenAPI 3.1 document: every route of the catalog, and those that parts answer themselves. */
 import { z } from 'zod'
 import { AcceptedJob, EnvelopeMeta, FinishedJob, Rehearsal } from '../../../shared/contract/answers.ts'
 import type { FunctionFacts } from '../../../shared/contract/facts.ts'
 import { inputSchemaOf, outputSchemaOf, type JsonSchema } from '../../../shared/contract/schemas.ts'
 import { listFailures } from '../../../shared/failures.ts'
-import { JOB_STREAM_EVENTS, JOB_STREAM_PATH } from '../../../shared/inference/job-stream.ts'
 import { Problem } from '../../../shared/problem.ts'
 import { VERSION } from '../../../shared/version.ts'
 import { HEADERS, headersOf, PARAMETERS } from './headers.ts'
 import { failuresByStatus, type FailureRow } from './failures.ts'
 import { operationOf, reference, schemaName } from './operation.ts'
 import { placeSchema } from './place-schema.ts'
-import { groupsOf, inputsOf, OPERATIONS, routesOf, type Route } from './routes.ts'
+import { groupsOf, inputsOf, routesOf, type Route } from './routes.ts'
 
 export function createOpenApi(catalog: readonly FunctionFacts[]): Record<string, unknown> {
   const routes = routesOf(catalog)
@@ -50,15 +49,13 @@ const BEARER = 'A token of some minutes, from `POST /v1/auth/token`; the tenant 
 
 function tagsOf(routes: readonly Route[]) {
   const summaries = new Map(routes.map(({ tag, definition }) => [tag, definition.summary]))
-  return [...[...summaries].map(([name, description]) => ({ name, description })), STREAM_TAG]
+  return [...summaries].map(([name, description]) => ({ name, description }))
 }
-
-const STREAM_TAG = { name: 'stream-hub', description: 'Stays on the line until a job has ended' }
 
 function tagGroupsOf(routes: readonly Route[]) {
   return groupsOf(routes).map(([name, members]) => ({
     name,
-    tags: [...new Set(members.map(({ tag }) => tag)), ...(name === OPERATIONS ? [STREAM_TAG.name] : [])],
+    tags: [...new Set(members.map(({ tag }) => tag))],
   }))
 }
 
@@ -67,35 +64,7 @@ function pathsOf(routes: readonly Route[]): Record<string, Record<string, unknow
   for (const route of routes) {
     paths[route.url] = { ...paths[route.url], [route.endpoint.method.toLowerCase()]: operationOf(route) }
   }
-  paths[JOB_STREAM_PATH.replace(':id', '{id}')] = { get: JOB_STREAM }
   return paths
-}
-
-/** Served by the stream hub; no function has it in its contract. */
-const JOB_STREAM = {
-  operationId: 'jobsStream',
-  summary: 'Follow a job: its text as it comes, then how it ended',
-  description: Object.entries(JOB_STREAM_EVENTS)
-    .map(([name, { summary }]) => `- \`${name}\`: ${summary}`)
-    .join('\n'),
-  tags: [STREAM_TAG.name],
-  security: [{ bearerToken: ['jobs:read'] }, { apiKey: [] }],
-  parameters: [
-    { name: 'id', in: 'path', required: true, schema: { type: 'string', format: 'uuid' } },
-    reference('parameters', 'LastEventId'),
-    reference('parameters', 'Traceparent'),
-  ],
-  responses: {
-    200: {
-      description: 'Server-sent events, as `/asyncapi.json` describes them',
-      content: { 'text/event-stream': { schema: { type: 'string' } } },
-    },
-    ...Object.fromEntries(
-      [401, 403, 404, 429, 500, 503].map((status) => [status, reference('responses', `Problem${status}`)]),
-    ),
-    default: reference('responses', 'Problem'),
-  },
-  'x-scopes': ['job:read'],
 }
 
 function sharedSchemas(): Record<string, JsonSchema> {

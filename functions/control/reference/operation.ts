@@ -1,12 +1,13 @@
 /** One route as an operation of OpenAPI. */
 import { CATEGORIES } from '../../../shared/agentese/category.ts'
 import { scopesOf } from '../../../shared/agentese/effects.ts'
-import type { AspectFacts, EndpointFacts, Format } from '../../../shared/contract/facts.ts'
+import type { AspectFacts, EndpointFacts } from '../../../shared/contract/facts.ts'
 import type { JsonSchema } from '../../../shared/contract/schemas.ts'
 import { costOf } from './cost.ts'
 import { acts, failingStatuses, startsJobs } from './failures.ts'
 import { headersOf, RATE_LIMIT } from './headers.ts'
 import { placeSchema } from './place-schema.ts'
+import { STREAMS } from './streams.ts'
 import { inputsOf, placeExample, type Member, type Route } from './routes.ts'
 
 export function operationOf(route: Route): Record<string, unknown> {
@@ -15,7 +16,7 @@ export function operationOf(route: Route): Record<string, unknown> {
   return {
     operationId: id,
     summary: endpoint.summary,
-    ...(aspect === undefined ? {} : { description: describe(endpoint, aspect) }),
+    ...describe(route),
     tags: [tag],
     ...securityOf(endpoint),
     parameters: parametersOf(route),
@@ -35,7 +36,15 @@ export function schemaName({ id }: Route, side: 'Input' | 'Output'): string {
   return `${id.charAt(0).toUpperCase()}${id.slice(1)}${side}`
 }
 
-function describe({ streams }: EndpointFacts, { path, category, effects }: AspectFacts): string {
+function describe({ endpoint, url }: Route): { description?: string } {
+  const { aspect, format } = endpoint
+  if (aspect !== undefined) return { description: describeAspect(endpoint, aspect) }
+  if (format !== 'events') return {}
+  const events = STREAMS.find((stream) => stream.url === url)?.events ?? []
+  return { description: events.map(([name, { summary }]) => `- \`${name}\`: ${summary}`).join('\n') }
+}
+
+function describeAspect({ streams }: EndpointFacts, { path, category, effects }: AspectFacts): string {
   return [
     `\`${path}\`: ${CATEGORIES[category].name}.`,
     ...(effects.length === 0 ? [] : [`Effects: ${effects.map((effect) => `\`${effect}\``).join(', ')}.`]),
@@ -86,7 +95,7 @@ function headersAskedBy(endpoint: EndpointFacts): string[] {
     ['ObserverArchetype', acts(endpoint) || endpoint.streams],
     ['DryRun', endpoint.aspect !== undefined],
     ['Prefer', startsJobs(endpoint)],
-    ['LastEventId', endpoint.streams && !startsJobs(endpoint)],
+    ['LastEventId', (endpoint.streams && !startsJobs(endpoint)) || endpoint.format === 'events'],
     ['IfNoneMatch', endpoint.maxAgeSeconds !== undefined],
     ['Traceparent', true],
   ]
@@ -128,7 +137,12 @@ function responsesOf(route: Route): Record<string, unknown> {
   }
 }
 
-const TYPES: Record<Format, string> = { json: 'application/json', text: 'text/plain', html: 'text/html' }
+const TYPES: Record<EndpointFacts['format'], string> = {
+  json: 'application/json',
+  text: 'text/plain',
+  html: 'text/html',
+  events: 'text/event-stream',
+}
 
 function answerOf(route: Route, status: number) {
   const { endpoint, hub } = route

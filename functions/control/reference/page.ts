@@ -26,7 +26,7 @@ type Named = [type: string, event: EventType]
 type Fact = [name: string, value: string]
 
 export function renderPage(catalog: readonly FunctionFacts[]): string {
-  const groups = groupsOf(routesOf(catalog))
+  const groups = groupsOf(routesOf(catalog).filter(({ endpoint }) => endpoint.format !== 'events'))
   const events: Named[] = Object.entries({ ...PATH_EVENTS, ...STATE_EVENTS, ...systemEventsOf(catalog) })
   const streams = STREAMS.map((stream) => ({
     title: stream.title,

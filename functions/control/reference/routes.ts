@@ -2,7 +2,7 @@
 import { CONTEXTS } from '../../../shared/agentese/path.ts'
 import type { EndpointFacts, Example, FunctionFacts } from '../../../shared/contract/facts.ts'
 import { inputSchemaOf, type JsonSchema } from '../../../shared/contract/schemas.ts'
-import { hubEndpointsOf } from './hub-routes.ts'
+import { components } from '../../components.ts'
 
 export interface Route {
   definition: FunctionFacts
@@ -33,14 +33,19 @@ export interface Member {
   schema: JsonSchema
 }
 
-export const OPERATIONS = 'operations'
+const OPERATIONS = 'operations'
 
 export function routesOf(catalog: readonly FunctionFacts[]): Route[] {
   return catalog.flatMap((definition) => [
     ...definition.endpoints.map((endpoint) => toRoute(definition, endpoint, false)),
-    ...hubEndpointsOf(definition.name).map((endpoint) => toRoute(definition, endpoint, true)),
+    ...PART_ENDPOINTS.filter(({ name }) => name.startsWith(`${definition.name}.`)).map((endpoint) =>
+      toRoute(definition, endpoint, true),
+    ),
   ])
 }
+
+/** What parts answer themselves at addresses that otherwise belong to a function; shown beside its own. */
+const PART_ENDPOINTS = components.flatMap(({ endpoints }) => endpoints)
 
 function toRoute(definition: FunctionFacts, endpoint: EndpointFacts, hub: boolean): Route {
   return {

@@ -4,9 +4,9 @@
  */
 import type { NatsConnection } from 'nats'
 import { v5 as uuidv5 } from 'uuid'
+import { toNats } from '../../../shared/nats/event-message.ts'
+import { eventSubject } from '../../../shared/nats/subjects.ts'
 import type { KgentsEvent } from '../../../shared/events/event.ts'
-import { toNats } from '../../../shared/events/nats.ts'
-import { eventSubject } from '../../../shared/events/streams.ts'
 import type { ToldEvent } from './told-event.ts'
 
 const TYPE = 'io.kgents.subscription.dead'

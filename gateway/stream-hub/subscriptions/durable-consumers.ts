@@ -8,6 +8,7 @@
 import { AckPolicy, DeliverPolicy, NatsError, type NatsConnection } from 'nats'
 import { z } from 'zod'
 import { SubscriptionTerms } from '../../../shared/events/subscription.ts'
+import { orUndefined } from '../../../shared/nats/or-undefined.ts'
 import { Failure } from '../../../shared/failures.ts'
 import type { NatsLink } from '../nats-link.ts'
 import { addConsumer } from './add-consumer.ts'
@@ -121,14 +122,5 @@ async function listNames(nc: NatsConnection): Promise<string[]> {
     const page = NamesPage.parse((await nc.request(`$JS.API.CONSUMER.NAMES.${STREAM}`, request)).json())
     names.push(...(page.consumers ?? []))
     if (names.length >= page.total || (page.consumers ?? []).length === 0) return names
-  }
-}
-
-async function orUndefined<T>(answer: Promise<T>): Promise<T | undefined> {
-  try {
-    return await answer
-  } catch (error) {
-    if (error instanceof NatsError && error.api_error?.code === 404) return undefined
-    throw error
   }
 }

@@ -7,6 +7,7 @@
  * is kept on disk; where that was lost, it begins with the new stream's first event.
  */
 import { consumerOpts, type JetStreamSubscription, type JsMsg } from 'nats'
+import { agenteseSubject } from '../../../shared/nats/subjects.ts'
 import { Failure } from '../../../shared/failures.ts'
 import type { Log } from '../../../shared/telemetry/log.ts'
 import type { NatsLink } from '../nats-link.ts'
@@ -112,7 +113,7 @@ class Feed {
     if (turn === this.#turn || this.#created === undefined) this.#place(created, state.last_seq)
     if (turn !== this.#turn) return
     const subscription = await nc.jetstream().subscribe(
-      `agentese.${this.#tenant}.>`,
+      agenteseSubject(this.#tenant, '>'),
       optionsFrom(this.position + 1, (message) => {
         if (turn === this.#turn) this.#tell(message)
       }),

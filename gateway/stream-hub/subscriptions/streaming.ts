@@ -1,5 +1,6 @@
 /** Streams that are open: what each is told, that it lives, and when it ends. */
 import { Failure } from '../../../shared/failures.ts'
+import { SUBSCRIPTION_PATH } from '../../../shared/events/subscription-stream.ts'
 import type { SubscriptionTerms } from '../../../shared/events/subscription.ts'
 import type { Log } from '../../../shared/telemetry/log.ts'
 import type { Client } from '../client.ts'
@@ -13,8 +14,6 @@ import { LiveSubscription } from './live-subscription.ts'
 import type { SubscriptionMetrics } from './metrics.ts'
 import type { Origin } from './replay.ts'
 import type { Wanted } from './wanted.ts'
-
-export const SUBSCRIBE_PATH = '/v1/agentese/subscribe'
 
 export interface StreamingTimes {
   heartbeatMs: number
@@ -170,7 +169,7 @@ interface Telling {
 /** What a client is told of its subscription. */
 function presented({ terms, resumed }: Granted) {
   const { id, archetype, patterns, aspects, types, delivery, buffer } = terms
-  const self = `${SUBSCRIBE_PATH}/${id}`
+  const self = `${SUBSCRIPTION_PATH}/${id}`
   return {
     event_type: 'subscribed',
     subscription: { id, archetype, patterns, aspects: aspects ?? null, types, delivery, buffer },

@@ -1,5 +1,6 @@
 /** One event on a path, as a subscriber is told of it. */
-import { fromNats, type EventCarrier } from '../../../shared/events/nats.ts'
+import { agenteseSubject } from '../../../shared/nats/subjects.ts'
+import { fromNats, type EventCarrier } from '../../../shared/nats/event-message.ts'
 import { EVENT_KINDS, type EventKind } from '../../../shared/events/subscription.ts'
 import type { KgentsEvent } from '../../../shared/events/event.ts'
 import type { Log } from '../../../shared/telemetry/log.ts'
@@ -34,7 +35,7 @@ export function readTold(
   tenant: string,
   log: Log,
 ): ToldEvent | undefined {
-  const prefix = `agentese.${tenant}.`
+  const prefix = agenteseSubject(tenant, '')
   if (!message.subject.startsWith(prefix)) return undefined
   try {
     const path = message.subject.slice(prefix.length)

@@ -1,9 +1,9 @@
 /** Which events one subscription is told of; asked for every event, since neither filter nor rights stay as they were. */
 import { LRUCache } from 'lru-cache'
-import { matchesPattern, parsePattern, patternSubjects } from '../../../shared/agentese/pattern.ts'
+import { patternSubjects, withoutOverlap } from '../../../shared/nats/subjects.ts'
+import { matchesPattern, parsePattern } from '../../../shared/agentese/pattern.ts'
 import { mayBeTold, type Visibility } from '../../../shared/contract/visibility.ts'
 import type { SubscriptionTerms } from '../../../shared/events/subscription.ts'
-import { withoutOverlap } from './filter-subjects.ts'
 import type { ToldEvent } from './told-event.ts'
 
 /** Paths whose answer is remembered: most events are of few paths. */

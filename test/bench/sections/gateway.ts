@@ -1,7 +1,7 @@
 /** The whole path through the gateway, at the rate of the published baseline and at the highest that works. */
 import type { HttpRequest } from '../http-request.ts'
-import type { LoadResult } from '../load.ts'
-import { offerLoad } from '../offer-load.ts'
+import { findGenerator } from '../generators/generator.ts'
+import type { LoadResult } from '../generators/load.ts'
 import { startMeasuredPlatform } from '../platform.ts'
 import {
   inTurn,
@@ -60,9 +60,10 @@ async function run(bench: Bench): Promise<Findings> {
     [HEALTH]: { port, requests: [{ method: 'GET', path: '/health/saas', headers: {} }] },
     [HONO]: { port: hono.port, requests: write },
   }
+  const generator = findGenerator()
   const offer: Offer = async (name, rate, seconds) => {
     const lane = lanes[name] as Lane
-    const result = await offerLoad(lane.port, { connections: CONNECTIONS, rate, seconds, ...lane })
+    const result = await generator.offer(lane.port, { connections: CONNECTIONS, rate, seconds, ...lane })
     await platform.settle()
     return result
   }
@@ -71,7 +72,8 @@ async function run(bench: Bench): Promise<Findings> {
       bench.say(`warm-up: ${name}`)
       await offer(name, WARM_UP_RATE, bench.quick ? 2 : 5)
     }
-    return toFindings(await atBaseline(Object.keys(lanes), offer, bench), await climb(offer, bench))
+    const baseline = await atBaseline(Object.keys(lanes), offer, bench)
+    return toFindings(baseline, await climb(offer, bench), generator.description)
   } finally {
     await hono.stop()
     await platform.stop()
@@ -127,7 +129,11 @@ async function climb(offer: Offer, { quick, say }: Bench): Promise<Record<string
   return climbs
 }
 
-function toFindings(results: Record<string, LoadResult[]>, climbs: Record<string, Climb>): Findings {
+function toFindings(
+  results: Record<string, LoadResult[]>,
+  climbs: Record<string, Climb>,
+  generator: string,
+): Findings {
   const of = (name: string, pick: (result: LoadResult) => number) => median((results[name] ?? []).map(pick))
   const best = (name: string) => climbs[name]?.best?.requestsPerSecond ?? Number.NaN
   const p95 = (...names: string[]) => Math.max(...names.map((name) => of(name, (result) => result.p95)))
@@ -137,7 +143,7 @@ function toFindings(results: Record<string, LoadResult[]>, climbs: Record<string
     method:
       `${BASELINE.rate} requests/s offered evenly over ${CONNECTIONS} connections by ${CONNECTIONS} tenants with a token each; ` +
       `${rounds} rounds in turn, medians. Everything is on: JWT and limits at the gateway, activator, verification, row-level ` +
-      `security, marks, events, relay. Highest rate: no error, p95 <= ${LIMIT_MS} ms. The load comes from the same machine.`,
+      `security, marks, events, relay. Highest rate: no error, p95 <= ${LIMIT_MS} ms. Load, from the same machine: ${generator}.`,
     table: {
       columns: ['request', 'requests/s', 'p50 ms', 'p95 ms', 'p99 ms', 'errors', 'highest rate/s'],
       rows: Object.keys(results).map((name) => [

@@ -1,7 +1,7 @@
 /** What a query over a tenant's own nodes costs, beside the bare `select` of their names. */
 import type { Sql } from 'postgres'
 import { parseQuery, toLike } from '../../../shared/agentese/query.ts'
-import { openDatabase, withTenant } from '../../../shared/database/database.ts'
+import { openDatabase, withTenant, type Database } from '../../../shared/database/database.ts'
 import { openMeasuredFunctions, type Caller } from '../functions.ts'
 import { inTurn, ratio, show, type Bench, type Findings, type Section } from '../section.ts'
 import { median, percentile, timeOf } from '../statistics.ts'
@@ -36,7 +36,7 @@ async function run({ quick, say }: Bench): Promise<Findings> {
     })
     return toFindings(times, matches)
   } finally {
-    await app.end()
+    await app.close()
     await functions.stop()
   }
 }
@@ -59,7 +59,7 @@ function ask({ calls }: Caller, pattern: string): Promise<unknown> {
   return calls('GET', `/v1/agentese/query?limit=${LIMIT}&pattern=${encodeURIComponent(pattern)}`)
 }
 
-function select(app: Sql, { tenant }: Caller, name: string): Promise<unknown> {
+function select(app: Database, { tenant }: Caller, name: string): Promise<unknown> {
   const like = toLike(parseQuery(name.slice(bare('').length)).holon)
   return withTenant(
     app,

@@ -70,18 +70,18 @@ async function openMinds() {
   await allowLogin(server.url, 'kgents_app', 'bench')
   const url = new URL(server.url)
   url.username = 'kgents_app'
-  const sql = openDatabase(url.href, { connections: 2, prepare: true })
+  const database = openDatabase(url.href, { connections: 2, prepare: true })
   const owner = postgres(server.url, { max: 1, onnotice: () => {} })
   return {
     async newMind(kept: readonly Memory[], model: string): Promise<Mind> {
       const tenant = randomUUID()
       const person = randomUUID()
-      await withTenant(sql, tenant, 'write', (db) => keepMemories(db, tenant, person, kept, model))
+      await withTenant(database, tenant, 'write', (db) => keepMemories(db, tenant, person, kept, model))
       await owner`vacuum analyze recall_entries`
-      return { owner: person, look: (work) => withTenant(sql, tenant, 'read', work) }
+      return { owner: person, look: (work) => withTenant(database, tenant, 'read', work) }
     },
     async stop() {
-      await Promise.all([sql.end(), owner.end()])
+      await Promise.all([database.close(), owner.end()])
       await server.stop()
       await rm(folder, { recursive: true, force: true })
     },

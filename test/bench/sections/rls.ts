@@ -1,6 +1,6 @@
 /** What row-level security costs: the same question as functions ask it, and as the owner with the tenant named. */
-import type { PendingQuery, Row, Sql } from 'postgres'
-import { openDatabase, withTenant, type Db } from '../../../shared/database/database.ts'
+import type { ISql, PendingQuery, Row, Sql } from 'postgres'
+import { openDatabase, withTenant, type Database } from '../../../shared/database/database.ts'
 import { openMeasuredDatabase, type MeasuredDatabase } from '../functions.ts'
 import { inTurn, ratio, show, type Bench, type Findings, type Section } from '../section.ts'
 import { median, medianRatio, percentile, timeOf } from '../statistics.ts'
@@ -13,7 +13,7 @@ const WARM_UP_ROUNDS = 100
 type Fragment = PendingQuery<Row[]>
 
 /** Asks in `db`; `mine` is the condition on the tenant, where the database does not set it itself. */
-type Question = (db: Db, mine: Fragment) => PendingQuery<Row[]>
+type Question = (db: ISql, mine: Fragment) => PendingQuery<Row[]>
 
 /** As the functions ask them. */
 const QUESTIONS: Record<string, Question> = {
@@ -41,11 +41,11 @@ async function run({ quick, say }: Bench): Promise<Findings> {
   say('starting PostgreSQL')
   const database = await openMeasuredDatabase()
   await keepSameTime(database.owner)
-  const pools: Sql[] = []
+  const pools: Database[] = []
   const open = (url: string) => {
-    const sql = openDatabase(url, { connections: 1, prepare: true })
-    pools.push(sql)
-    return sql
+    const pool = openDatabase(url, { connections: 1, prepare: true })
+    pools.push(pool)
+    return pool
   }
   try {
     say(`2 tables of ${ROWS} rows`)
@@ -70,7 +70,7 @@ async function run({ quick, say }: Bench): Promise<Findings> {
     })
     return toFindings(times, rounds, await plansOf(ways, tenantOf(0)))
   } finally {
-    for (const sql of pools) await sql.end()
+    for (const pool of pools) await pool.close()
     await database.stop()
   }
 }
@@ -80,13 +80,14 @@ function laneOf(question: string, way: string): string {
 }
 
 /** Each with a connection of its own, so that all find theirs equally long asleep. */
-function waysOf(urls: MeasuredDatabase['urls'], open: (url: string) => Sql): Ways {
+function waysOf(urls: MeasuredDatabase['urls'], open: (url: string) => Database): Ways {
   const [app, owner, plain] = [open(urls.app), open(urls.owner), open(urls.owner)]
   return {
     [POLICIES]: (question, tenant) => withTenant(app, tenant, 'read', (db) => question(db, db`true`)),
     [NAMED]: (question, tenant) =>
       withTenant(owner, tenant, 'read', (db) => question(db, db`tenant_id = ${tenant}`)),
-    [PLAIN]: (question, tenant) => plain.begin('read only', (db) => question(db, db`tenant_id = ${tenant}`)),
+    [PLAIN]: (question, tenant) =>
+      plain.sql.begin('read only', (db) => question(db, db`tenant_id = ${tenant}`)),
   }
 }
 

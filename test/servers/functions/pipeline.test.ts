@@ -231,7 +231,7 @@ describe('the pipeline', () => {
       ),
     )
     const recovered = pours.reduce((sum, { body }) => sum + Number(body.result.recovered), 0)
-    const [pool] = await owner`select remaining from entropy_pools where tenant_id = ${tenant.id}`
+    const [pool] = await owner`select remaining::float8 from entropy_pools where tenant_id = ${tenant.id}`
     const [ledger] =
       await owner`select sum(amount)::float8 as used from charges where tenant_id = ${tenant.id}`
     expect({ recovered, remaining: pool?.['remaining'], used: ledger?.['used'] }).toEqual({

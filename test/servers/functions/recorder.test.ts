@@ -1,12 +1,20 @@
 import { newId } from '../../../shared/new-id.ts'
 import { randomBytes } from 'node:crypto'
-import { describe, expect } from 'vitest'
+import { describe, expect, inject } from 'vitest'
 import { markOf, type Mark } from '../../../shared/calls/record.ts'
 import { createRecorder } from '../../../shared/calls/recorder.ts'
+import { openDatabase, type Database } from '../../../shared/database/database.ts'
 import { createLog } from '../../../shared/telemetry/log.ts'
 import { testWith, type Tenant } from './world.ts'
 
-const test = testWith()
+const test = testWith().extend<{ database: Database }>({
+  database: async ({}, use) => {
+    const database = openDatabase(inject('servers').postgres.app)
+    await use(database)
+    await database.close()
+  },
+})
+
 const silent = createLog('test', 'silent')
 const NEVER_MS = 60_000
 
@@ -33,10 +41,10 @@ describe('the recorder', () => {
   test('writes the marks of several tenants in one commit, each in its own context', async ({
     newTenant,
     owner,
-    app,
+    database,
   }) => {
     const tenants = [await newTenant(), await newTenant(), await newTenant()]
-    const recorder = createRecorder(app, silent, NEVER_MS)
+    const recorder = createRecorder(database, silent, NEVER_MS)
     for (const tenant of [...tenants, ...tenants]) {
       const { mark, event } = recordOf(tenant)
       recorder.record(mark, event)
@@ -48,9 +56,9 @@ describe('the recorder', () => {
     expect(await owner`select distinct xid::text from outbox where tenant_id = any(${ids})`).toHaveLength(1)
   })
 
-  test("loses one tenant's impossible mark, and nobody else's", async ({ newTenant, owner, app }) => {
+  test("loses one tenant's impossible mark, and nobody else's", async ({ newTenant, owner, database }) => {
     const [good, bad] = [await newTenant(), await newTenant()]
-    const recorder = createRecorder(app, silent, NEVER_MS)
+    const recorder = createRecorder(database, silent, NEVER_MS)
     const { mark, event } = recordOf(bad)
     recorder.record({ ...mark, category: 'there is no such category' }, event)
     const kept = recordOf(good)
@@ -62,9 +70,9 @@ describe('the recorder', () => {
     ])
   })
 
-  test("refuses a tenant's event in another tenant's row", async ({ newTenant, owner, app }) => {
+  test("refuses a tenant's event in another tenant's row", async ({ newTenant, owner, database }) => {
     const [acme, globex] = [await newTenant(), await newTenant()]
-    const recorder = createRecorder(app, silent, NEVER_MS)
+    const recorder = createRecorder(database, silent, NEVER_MS)
     recorder.record(recordOf(acme).mark, recordOf(globex).event)
     await recorder.flush()
     const ids = [acme.id, globex.id]

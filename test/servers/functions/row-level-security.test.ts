@@ -97,7 +97,7 @@ describe('the database itself', () => {
     )
     const give = as(app, acme.id, (db) => db`update souls set tenant_id = ${globex.id}`)
     await expect(give).rejects.toThrow(/row-level security/)
-    const [pool] = await owner`select remaining from entropy_pools where tenant_id = ${globex.id}`
+    const [pool] = await owner`select remaining::float8 from entropy_pools where tenant_id = ${globex.id}`
     expect(pool).toEqual({ remaining: 50 })
   })
 

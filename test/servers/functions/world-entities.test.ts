@@ -407,7 +407,7 @@ describe('world.*', () => {
     await on(tenant, 'hotel')('define')
     await on(tenant, 'garden')('define')
     const holons = catalog.find(({ node }) => node === 'world.*')?.holons
-    const listed = await withTenant(runtime.sql, tenant.id, 'read', async (db) =>
+    const listed = await withTenant(runtime.database, tenant.id, 'read', async (db) =>
       holons?.(db, { like: 'ho%', limit: 1, offset: 0 }),
     )
     expect(listed).toEqual({ names: ['hotel'], total: 2 })

@@ -1,10 +1,10 @@
 /** A NATS of its own for a test that kills it. */
 import type { NatsConnection } from 'nats'
-import { inboxPrefixOf } from '../../../shared/contract/component.ts'
+import { inboxPrefixOf, openNats } from '../../../shared/nats/connect.ts'
+import { ensureStreams } from '../../../shared/nats/ensure-streams.ts'
 import { startNats, type NatsServer } from '../../../knative/local/servers/nats.ts'
 import { findFreePorts } from '../../../knative/local/servers/ports.ts'
 import { cacheFolder } from '../../../knative/local/servers/wheels.ts'
-import { ensureStreams, openNats } from '../../../shared/events/nats.ts'
 import { eventually } from '../../eventually.ts'
 import { makeStateFolder, natsLogins } from '../servers.ts'
 

@@ -5,6 +5,7 @@ import { createServer, type IncomingHttpHeaders, type RequestListener, type Serv
 import type { AddressInfo } from 'node:net'
 import { SignJWT } from 'jose'
 import { test as base } from 'vitest'
+import { components } from '../../../functions/components.ts'
 import { deployKongConfig } from '../../../gateway/kong/deployment.ts'
 import { createKongConfig } from '../../../gateway/kong/kong.ts'
 import type { RoutedFunction } from '../../../gateway/kong/routes.ts'
@@ -102,7 +103,7 @@ export const test = base.extend<{ world: LocalWorld }>({
     })
     const ingress = await listen(functions)
     const gateway = createGateway({
-      config: deployKongConfig(createKongConfig(catalog), { keys: publicKeys }),
+      config: deployKongConfig(createKongConfig(catalog, components), { keys: publicKeys }),
       resolve: createResolver({ CLUSTER_INGRESS: ingress }),
       log: createLog('gateway', 'silent'),
     })

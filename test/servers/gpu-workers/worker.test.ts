@@ -1,8 +1,8 @@
 /** The worker loop on a real NATS server; the engine says fixed words, at the pace of the test. */
 import { afterEach, expect, vi } from 'vitest'
+import { JOB_ATTEMPTS } from '../../../shared/nats/streams.ts'
 import { EngineFailure } from '../../../gpu-workers/engines/engine.ts'
 import { createOpenAiCompatible } from '../../../gpu-workers/engines/openai-compatible.ts'
-import { JOB_ATTEMPTS } from '../../../shared/events/streams.ts'
 import { Completion, type TokenMessage } from '../../../shared/inference/messages.ts'
 import { decodeVector } from '../../../shared/inference/vectors.ts'
 import { readProgress } from '../../../gpu-workers/progress.ts'

@@ -5,17 +5,18 @@
 import { randomUUID } from 'node:crypto'
 import { NatsError, type NatsConnection, type StoredMsg } from 'nats'
 import { test as base } from 'vitest'
+import { inboxPrefixOf, openNats } from '../../../shared/nats/connect.ts'
+import { ensureStreams } from '../../../shared/nats/ensure-streams.ts'
+import { fromNats, isEventMessage, toNats } from '../../../shared/nats/event-message.ts'
+import { eventSubject, inferenceSubject, tokensSubject } from '../../../shared/nats/subjects.ts'
 import type { Engine } from '../../../gpu-workers/engines/engine.ts'
 import { watchLink } from '../../../gpu-workers/link.ts'
 import { createMetrics, type Metrics } from '../../../gpu-workers/metrics.ts'
 import { openWorker, type Worker, type WorkerSettings } from '../../../gpu-workers/worker.ts'
 import { findFreePorts } from '../../../knative/local/servers/ports.ts'
-import { inboxPrefixOf } from '../../../shared/contract/component.ts'
 import { startNats, type NatsServer } from '../../../knative/local/servers/nats.ts'
 import { cacheFolder } from '../../../knative/local/servers/wheels.ts'
 import { createEvent, deriveResultKey, verifyEvent, type KgentsEvent } from '../../../shared/events/event.ts'
-import { ensureStreams, fromNats, isEventMessage, openNats, toNats } from '../../../shared/events/nats.ts'
-import { eventSubject, inferenceSubject, tokensSubject } from '../../../shared/events/streams.ts'
 import {
   TokenMessage,
   type ChatRequest,

@@ -1,8 +1,8 @@
 import { AckPolicy, connect, Events, StringCodec, type NatsConnection } from 'nats'
 import { test as base } from 'vitest'
-import { inboxPrefixOf } from '../../../shared/contract/component.ts'
+import { inboxPrefixOf, openNats } from '../../../shared/nats/connect.ts'
+import { ensureStreams } from '../../../shared/nats/ensure-streams.ts'
 import type { NatsServer } from '../../../knative/local/servers/nats.ts'
-import { ensureStreams, openNats } from '../../../shared/events/nats.ts'
 import { makeStateFolder, startTestNats } from '../servers.ts'
 
 const text = StringCodec()

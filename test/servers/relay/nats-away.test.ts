@@ -1,5 +1,6 @@
 import { expect } from 'vitest'
-import { inferenceSubject, STREAMS, type StreamName } from '../../../shared/events/streams.ts'
+import { STREAMS, type StreamName } from '../../../shared/nats/streams.ts'
+import { inferenceSubject } from '../../../shared/nats/subjects.ts'
 import { eventually } from '../../eventually.ts'
 import { test, type World } from './world.ts'
 

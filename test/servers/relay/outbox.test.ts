@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
+import { fromNats } from '../../../shared/nats/event-message.ts'
+import { agenteseSubject, eventSubject, tokensSubject } from '../../../shared/nats/subjects.ts'
 import { verifyEvent } from '../../../shared/events/event.ts'
-import { fromNats } from '../../../shared/events/nats.ts'
-import { agenteseSubject, eventSubject, tokensSubject } from '../../../shared/events/streams.ts'
 import { eventually } from '../../eventually.ts'
 import { EVENT_TYPE, PATH, SIGNING_KEY, test } from './world.ts'
 

@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { catalog } from '../../../functions/catalog.ts'
+import { components } from '../../../functions/components.ts'
 import { PARAMETERS } from '../../../functions/control/reference/headers.ts'
 import { deployKongConfig } from '../../../gateway/kong/deployment.ts'
 import { createKongConfig } from '../../../gateway/kong/kong.ts'
@@ -8,7 +9,7 @@ import { PROBLEM_BODY_LUA, STRIP_HEADERS_LUA, STRIPPED_PREFIXES } from '../../..
 import { createChains } from '../../../gateway/local/chain.ts'
 import { KongFile } from './kong-schema.ts'
 
-const config = createKongConfig(catalog)
+const config = createKongConfig(catalog, components)
 
 function publicKey(kid: string, kind: 'ed25519' | 'ec') {
   const { publicKey } =

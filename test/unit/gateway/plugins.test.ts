@@ -65,7 +65,7 @@ function chain(plugins: readonly KongPlugin[]): Plugin[] {
     plugins: [...plugins],
   } as const
   const match = { route: { ...route, paths: ['/'], plugins: [...plugins] } }
-  const config: KongConfig = { ...deployKongConfig(createKongConfig([]), { keys }), plugins: [] }
+  const config: KongConfig = { ...deployKongConfig(createKongConfig([], []), { keys }), plugins: [] }
   return createChains(config, [match]).get(match) ?? []
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { catalog } from '../../../functions/catalog.ts'
+import { components } from '../../../functions/components.ts'
 import { createKongConfig } from '../../../gateway/kong/kong.ts'
 import type { RoutedEndpoint, RoutedFunction } from '../../../gateway/kong/routes.ts'
 import { createRouter, listMatches } from '../../../gateway/local/router.ts'
@@ -9,7 +10,7 @@ const TOKEN = { authorization: 'Bearer x.y.z' }
 const STREAM = { accept: 'text/event-stream' }
 const WAIT = { prefer: 'respond-async, wait=10' }
 
-const findRoute = createRouter(listMatches(createKongConfig(catalog)))
+const findRoute = createRouter(listMatches(createKongConfig(catalog, components)))
 
 function find(method: string, path: string, headers: Record<string, string>) {
   const match = findRoute(method, path, headers)

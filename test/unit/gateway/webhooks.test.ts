@@ -1,18 +1,13 @@
 import fc from 'fast-check'
 import { Webhook, WebhookVerificationError } from 'standardwebhooks'
 import { describe, expect, test, vi } from 'vitest'
+import { ownEventSubject, withoutCovered } from '../../../shared/nats/subjects.ts'
 import { createHealth } from '../../../gateway/webhooks/reports.ts'
 import { DEFAULT_RETRY_SECONDS } from '../../../gateway/webhooks/component.ts'
 import { retryDelay } from '../../../gateway/webhooks/schedule.ts'
 import { sees } from '../../../gateway/webhooks/sees.ts'
 import type { KgentsEvent } from '../../../shared/events/event.ts'
-import {
-  deriveWebhookSecret,
-  ownEventSubject,
-  signWebhook,
-  withoutCovered,
-  type SinkMetadata,
-} from '../../../shared/events/webhook.ts'
+import { deriveWebhookSecret, signWebhook, type SinkMetadata } from '../../../shared/events/webhook.ts'
 import { eventually } from '../../eventually.ts'
 
 const KEY = Buffer.alloc(32, 1).toString('base64url')

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { catalog } from '../../../functions/catalog.ts'
+import { components } from '../../../functions/components.ts'
 import {
   brokerChannelOf,
   brokerOf,
@@ -9,6 +10,7 @@ import {
   triggersOf,
 } from '../../../knative/manifests.ts'
 import { renderManifests } from '../../../knative/render.ts'
+import { DEFAULT_TARGET } from '../../../knative/target.ts'
 import { findProblems, readDefinitions } from './structural-schema.ts'
 import { findServiceProblems, findTriggerProblems } from './webhook-laws.ts'
 
@@ -78,6 +80,8 @@ test('servicesOf() runs functions without rights, on a read-only file system', (
       capabilities: { drop: ['ALL'] },
       readOnlyRootFilesystem: true,
       runAsNonRoot: true,
+      runAsUser: 10_001,
+      runAsGroup: 10_001,
       seccompProfile: { type: 'RuntimeDefault' },
     })
     expect(container?.volumeMounts).toEqual([{ name: 'tmp', mountPath: '/tmp' }])
@@ -103,10 +107,10 @@ test('triggersOf() brings each subscription to its function, with retries and th
 
 test('triggersOf() and brokerOf() name the dead letter sink where the deployment has one', () => {
   const deadLetterSink = { uri: 'http://dead-letters.example.com/' }
-  const deployment = { namespace: 'staging', image: 'functions:1', deadLetterSink }
-  expect(triggersOf([example], deployment)[0]?.spec.delivery).toMatchObject({ deadLetterSink })
-  expect(brokerOf(deployment).spec.delivery).toMatchObject({ deadLetterSink })
-  expect(servicesOf([example], deployment)[0]?.metadata.namespace).toBe('staging')
+  const target = { ...DEFAULT_TARGET, namespace: 'staging', deadLetterSink }
+  expect(triggersOf([example], target)[0]?.spec.delivery).toMatchObject({ deadLetterSink })
+  expect(brokerOf(target).spec.delivery).toMatchObject({ deadLetterSink })
+  expect(servicesOf([example], target)[0]?.metadata.namespace).toBe('staging')
 })
 
 test('brokerChannelOf() keeps events in files of JetStream, not in memory', () => {
@@ -174,10 +178,19 @@ test('a typo, a wrong type and a missing field would not fit', ({ skip }) => {
 })
 
 test('renderManifests() writes files that say who wrote them, and read back as the same objects', () => {
-  const files = renderManifests(catalog)
-  expect(Object.keys(files)).toEqual(['services.yaml', 'triggers.yaml', 'sources.yaml', 'broker.yaml'])
+  const files = renderManifests(catalog, components)
+  expect(Object.keys(files)).toEqual([
+    'services.yaml',
+    'triggers.yaml',
+    'sources.yaml',
+    'broker.yaml',
+    'parts.yaml',
+    'network-policies.yaml',
+  ])
   for (const text of Object.values(files))
-    expect(text).toMatch(/^# Written from functions\/catalog\.ts by: node knative/)
+    expect(text).toMatch(
+      /^# Written from functions\/catalog\.ts and functions\/components\.ts by: node knative/,
+    )
   const read = parseAllDocuments(files['services.yaml'] ?? '').map((document) => document.toJS() as unknown)
   expect(read).toEqual(services)
 })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { catalog } from '../../../functions/catalog.ts'
+import { components as parts } from '../../../functions/components.ts'
 import { createAsyncApi } from '../../../functions/control/reference/async-api.ts'
 import { createOpenApi } from '../../../functions/control/reference/open-api.ts'
 import { createKongConfig } from '../../../gateway/kong/kong.ts'
@@ -42,7 +43,7 @@ function named(schema: unknown): unknown {
 
 const endpoints = catalog.flatMap((definition) => definition.endpoints)
 /** What the gateway sends to the stream hub whatever its headers say, so that it is no other function's. */
-const hubRoutes = createKongConfig(catalog)
+const hubRoutes = createKongConfig(catalog, parts)
   .services.filter(({ name }) => name === 'stream-hub')
   .flatMap(({ routes }) => routes)
   .filter(({ headers }) => headers === undefined)

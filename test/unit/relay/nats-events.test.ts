@@ -1,8 +1,8 @@
 import * as fc from 'fast-check'
 import { headers as createHeaders } from 'nats'
 import { describe, expect, test } from 'vitest'
+import { fromNats, isEventMessage, MESSAGE_ID_HEADER, toNats } from '../../../shared/nats/event-message.ts'
 import { createEvent, verifyEvent, type KgentsEvent } from '../../../shared/events/event.ts'
-import { fromNats, isEventMessage, MESSAGE_ID_HEADER, toNats } from '../../../shared/events/nats.ts'
 
 const KEY = Buffer.alloc(32, 7).toString('base64url')
 

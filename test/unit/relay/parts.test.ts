@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
+import { fromNats } from '../../../shared/nats/event-message.ts'
 import { writeInferenceFailed } from '../../../knative/relay/inference-failed.ts'
 import { createMetrics } from '../../../knative/relay/metrics.ts'
 import { backoff, pause, within } from '../../../knative/relay/pause.ts'
 import { createStateLog } from '../../../knative/relay/state-log.ts'
 import { deriveResultKey, verifyEvent } from '../../../shared/events/event.ts'
-import { fromNats } from '../../../shared/events/nats.ts'
 import { createLog } from '../../../shared/telemetry/log.ts'
 
 const KEY = Buffer.alloc(32, 7).toString('base64url')

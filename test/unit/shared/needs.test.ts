@@ -5,6 +5,7 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createCall, nothingPending } from '../../../shared/calls/create-call.ts'
+import { deadlineOf } from '../../../shared/calls/deadline.ts'
 import type { Runtime } from '../../../shared/calls/runtime.ts'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
 import {
@@ -219,7 +220,7 @@ function run(definition: FunctionDefinition): unknown {
     pending: nothingPending(),
     mayWrite: writes,
     trace: { traceId: '', spanId: '', sampled: false },
-    deadline: { signal: new AbortController().signal },
+    deadline: deadlineOf(new AbortController().signal),
   })
   return endpoint.handle({}, call)
 }

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { patternSubjects } from '../../../shared/nats/subjects.ts'
 import { CONTEXTS } from '../../../shared/agentese/path.ts'
-import { matchesPattern, parsePattern, patternSubjects } from '../../../shared/agentese/pattern.ts'
+import { matchesPattern, parsePattern } from '../../../shared/agentese/pattern.ts'
 
 describe('parsePattern()', () => {
   test.each([

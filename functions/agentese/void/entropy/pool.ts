@@ -12,13 +12,14 @@ export const INITIAL = 100
 interface Pool {
   initial: number
   remaining: number
+  percentage: number
 }
 
-/** To be told, so without the last digits of sums of fractions. A pool that nobody has drawn from is full. */
+/** The pool as it is now. A pool that nobody has drawn from is full. */
 export async function poolOf(db: Call['db']): Promise<Pool> {
   const [pool] = await db<Pool[]>`
-    select initial, round(remaining::numeric, 12)::float8 as remaining from entropy_pools`
-  return pool ?? { initial: INITIAL, remaining: INITIAL }
+    select initial::float8, remaining::float8, (100 * remaining / initial)::float8 as percentage from entropy_pools`
+  return pool ?? { initial: INITIAL, remaining: INITIAL, percentage: 100 }
 }
 
 /** An even number from 0 up to 1. */
@@ -36,9 +37,9 @@ export async function drawEntropy(
   { db, identity, charge }: Pick<Call, 'db' | 'identity' | 'charge'>,
 ): Promise<void> {
   const drawn = await db`
-    insert into entropy_pools (tenant_id, remaining) values (${identity.tenant}, ${INITIAL - amount})
-    on conflict (tenant_id) do update set remaining = entropy_pools.remaining - ${amount}::float8
-      where entropy_pools.remaining >= ${amount}::float8
+    insert into entropy_pools (tenant_id, remaining) values (${identity.tenant}, ${INITIAL} - ${amount}::numeric)
+    on conflict (tenant_id) do update set remaining = entropy_pools.remaining - ${amount}::numeric
+      where entropy_pools.remaining >= ${amount}::numeric
     returning remaining`
   if (drawn.length === 0) throw exhausted(amount, await poolOf(db))
   charge('entropy', amount)
@@ -53,7 +54,8 @@ function exhausted(amount: number, { remaining }: Pool): Failure {
 }
 
 /**
- * Puts up to `amount` back, as far as the pool has room, and credits what went in.
+ * Puts up to `amount` back, as far as the pool has room, and credits what went in. That has 12 decimals at most, so that
+ * a number can tell it to the last digit.
  *
  * @returns what the pool holds then, and by how much it grew
  */
@@ -62,8 +64,8 @@ export async function regrow(
   { db, charge }: Pick<Call, 'db' | 'charge'>,
 ): Promise<{ remaining: number; regrown: number }> {
   const [pool] = await db<{ remaining: number; regrown: number }[]>`
-    update entropy_pools set remaining = least(initial, remaining + ${amount}::float8)
-    returning new.remaining, new.remaining - old.remaining as regrown`
+    update entropy_pools set remaining = remaining + trunc(least(${amount}::numeric, initial - remaining), 12)
+    returning new.remaining::float8, (new.remaining - old.remaining)::float8 as regrown`
   const { remaining, regrown } = pool ?? { remaining: INITIAL, regrown: 0 }
   charge('entropy', -regrown)
   return { remaining, regrown }

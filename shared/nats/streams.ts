@@ -25,23 +25,3 @@ export const WORKERS_CONSUMER = 'workers'
 
 /** Deliveries of one job before it is dead-lettered. */
 export const JOB_ATTEMPTS = 4
-
-/** Subject of an event about an invocation of `path` (`context.holon.aspect`). */
-export function agenteseSubject(tenant: string, path: string): string {
-  return `agentese.${tenant}.${path}`
-}
-
-/** Subject of an event on the system bus. */
-export function eventSubject(tenant: string, type: string): string {
-  return `events.${tenant}.${type}`
-}
-
-/** Subject under which a job waits for a worker. */
-export function inferenceSubject(tenant: string, job: string): string {
-  return `inference.${tenant}.${job}`
-}
-
-/** Subject of everything a client following one job sees: chunks, then one closing event. */
-export function tokensSubject(tenant: string, job: string): string {
-  return `tokens.${tenant}.${job}`
-}

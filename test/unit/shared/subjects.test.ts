@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { withoutOverlap } from '../../../gateway/stream-hub/subscriptions/filter-subjects.ts'
+import { withoutOverlap } from '../../../shared/nats/subjects.ts'
 
 const token = fc.constantFrom('a', 'b', 'c', '*')
 const subject = fc.tuple(token, token, token).map((tokens) => tokens.join('.'))

@@ -1,7 +1,7 @@
 /** Load without pause: each connection sends its next request when it has its answer, as `autocannon` does. */
 import autocannon from 'autocannon'
-import type { HttpRequest } from './http-request.ts'
-import { percentile } from './statistics.ts'
+import type { HttpRequest } from '../http-request.ts'
+import { percentile } from '../statistics.ts'
 
 export interface Load {
   connections: number

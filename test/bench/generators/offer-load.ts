@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { Pool, type Dispatcher } from 'undici'
-import type { HttpRequest } from './http-request.ts'
+import type { HttpRequest } from '../http-request.ts'
 import { summarise, type Load, type LoadResult } from './load.ts'
 
 export interface OfferedLoad extends Load {
