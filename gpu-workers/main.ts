@@ -4,30 +4,29 @@
  * SIGTERM: no new jobs, DRAIN_SECONDS for those that are running, then they are handed over. Give the process a
  * little longer than that before it is killed.
  */
-import { inboxPrefixOf, openNats } from '../shared/nats/connect.ts'
 import { readEnvironment } from '../shared/config.ts'
 import { openStatusServer } from '../shared/http/status.ts'
 import { createLog, type Log } from '../shared/telemetry/log.ts'
 import { gpuWorker, type WorkerEnvironment } from './component.ts'
 import type { Engine } from './engines/engine.ts'
 import type { Server } from './engines/openai-compatible.ts'
-import { watchLink, type Link } from './link.ts'
+import { openNatsLink } from '../shared/nats/link.ts'
 import { createMetrics } from './metrics.ts'
 import { openWorker } from './worker.ts'
 
 const settings = readEnvironment(gpuWorker)
 const log = createLog(gpuWorker.name, settings.LOG_LEVEL)
 const metrics = createMetrics()
-const opened: { link?: Link; engine?: Engine } = {}
+const link = openNatsLink(settings.NATS_URL, gpuWorker.name)
+let opened: Engine | undefined
 const server = await openStatusServer(settings, {
-  dependencies: () => ({ nats: opened.link?.connected ?? false, engine: opened.engine !== undefined }),
+  dependencies: () => ({ nats: link.nc !== undefined, engine: opened !== undefined }),
   metrics: () => metrics.render(),
 })
 const startedAt = performance.now()
-const [link, engine] = await Promise.all([
-  openLink(settings).then((link) => (opened.link = link)),
-  openEngine(settings, log).then((engine) => (opened.engine = engine)),
-])
+const engine = await openEngine(settings, log)
+opened = engine
+await link.ready()
 const worker = openWorker(
   { link, engine, log, metrics },
   {
@@ -49,15 +48,10 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 async function close(): Promise<void> {
   log.info({ running: metrics.running }, 'worker stops')
   await worker.close()
-  await link.nc.close()
+  await link.close()
   await engine.close()
   server.close()
   server.closeAllConnections()
-}
-
-async function openLink({ NATS_URL }: WorkerEnvironment): Promise<Link> {
-  const inboxPrefix = inboxPrefixOf(gpuWorker.name)
-  return watchLink(await openNats(NATS_URL, gpuWorker.name, { inboxPrefix }), inboxPrefix)
 }
 
 /** Imports only the engine that is used: llama.cpp's bindings take half a second and are optional. */

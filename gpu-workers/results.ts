@@ -13,7 +13,7 @@ import type { Completion, InferenceFailure, JobMessage } from '../shared/inferen
 import type { Log } from '../shared/telemetry/log.ts'
 import { childOf, formatTraceparent, readTraceparent } from '../shared/telemetry/trace.ts'
 import { EngineFailure } from './engines/engine.ts'
-import type { Link } from './link.ts'
+import type { NatsLink } from '../shared/nats/link.ts'
 
 type Result =
   | { type: 'started'; data: { job: string; attempt: number } }
@@ -37,9 +37,9 @@ export function createResult(job: JobMessage, { type, data }: Result): KgentsEve
 }
 
 /** Publishes without waiting: for what is nice to know and may be lost. */
-export function announceEvent({ nc }: Link, event: KgentsEvent): void {
+export function announceEvent({ nc }: NatsLink, event: KgentsEvent): void {
   const { headers, payload } = toNats(event)
-  nc.publish(eventSubject(event.tenantid, event.type), payload, { headers })
+  nc?.publish(eventSubject(event.tenantid, event.type), payload, { headers })
 }
 
 /**
@@ -48,7 +48,7 @@ export function announceEvent({ nc }: Link, event: KgentsEvent): void {
  * @throws EngineFailure where NATS will never take so large an event; what `signal` was aborted with
  */
 export async function storeEvent(
-  { nc }: Link,
+  link: NatsLink,
   event: KgentsEvent,
   { log, signal }: { log: Log; signal: AbortSignal },
 ): Promise<void> {
@@ -56,7 +56,7 @@ export async function storeEvent(
   const subject = eventSubject(event.tenantid, event.type)
   for (let delay = 250; ; delay = Math.min(delay * 2, 5000)) {
     try {
-      await nc.jetstream().publish(subject, payload, { headers, timeout: 3000 })
+      await link.jetstream().publish(subject, payload, { headers, timeout: 3000 })
       return
     } catch (error) {
       signal.throwIfAborted()

@@ -14,7 +14,7 @@ import type {
 import { encodeVector } from '../shared/inference/vectors.ts'
 import type { Log } from '../shared/telemetry/log.ts'
 import { EngineFailure, type Engine } from './engines/engine.ts'
-import type { Link } from './link.ts'
+import type { NatsLink } from '../shared/nats/link.ts'
 import { announceEvent, createResult, storeEvent } from './results.ts'
 import { TokenLog } from './token-log.ts'
 import { toUnitLength } from './unit-vector.ts'
@@ -36,7 +36,7 @@ export class Stopped extends Error {
 }
 
 export interface JobOptions {
-  link: Link
+  link: NatsLink
   engine: Engine
   log: Log
   /** Which delivery of the job this is. */

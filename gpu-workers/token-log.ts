@@ -12,7 +12,7 @@ import { isEventMessage } from '../shared/nats/event-message.ts'
 import { tokensSubject } from '../shared/nats/subjects.ts'
 import { TokenMessage } from '../shared/inference/messages.ts'
 import type { Prefix } from './engines/engine.ts'
-import type { Link } from './link.ts'
+import type { NatsLink } from '../shared/nats/link.ts'
 import { readProgress, type Progress } from './progress.ts'
 
 const STREAM = 'TOKENS'
@@ -41,7 +41,7 @@ export class TokenLog {
   readonly attempt: number
   /** All text that stands, the prefix included. */
   text: string
-  readonly #link: Link
+  readonly #link: NatsLink
   readonly #jsm: JetStreamManager
   readonly #subject: string
   /** All messages of this attempt, kept to write them again after an outage. */
@@ -53,7 +53,7 @@ export class TokenLog {
   readonly #unwatch: () => void
 
   private constructor(
-    link: Link,
+    link: NatsLink,
     jsm: JetStreamManager,
     subject: string,
     first: TokenMessage,
@@ -67,14 +67,14 @@ export class TokenLog {
     this.text = prefix?.text ?? ''
     this.#tokens = prefix?.tokens ?? 0
     this.attempt = first.attempt
-    this.#unwatch = link.watch((connected) => {
+    this.#unwatch = link.watch((nc) => {
       this.#live = false
-      if (connected) this.#repaired = this.#repair()
+      if (nc !== undefined) this.#repaired = this.#repair()
     })
   }
 
   /** Reads what stands and announces this attempt; `closed` where there is nothing left to do. */
-  static async open(link: Link, options: TokenLogOptions): Promise<TokenLog | 'closed'> {
+  static async open(link: NatsLink, options: TokenLogOptions): Promise<TokenLog | 'closed'> {
     for (let isFirst = true; ; isFirst = false) {
       try {
         const log = await TokenLog.#tryOpen(link, options)
@@ -88,8 +88,11 @@ export class TokenLog {
     }
   }
 
-  static async #tryOpen(link: Link, options: TokenLogOptions): Promise<TokenLog | 'closed' | 'overtaken'> {
-    const jsm = await link.nc.jetstreamManager({ checkAPI: false, timeout: 2000 })
+  static async #tryOpen(
+    link: NatsLink,
+    options: TokenLogOptions,
+  ): Promise<TokenLog | 'closed' | 'overtaken'> {
+    const jsm = await link.manager()
     const subject = tokensSubject(options.tenant, options.job)
     const last = await readLast(jsm, subject)
     if (last?.closing) return 'closed'
@@ -120,7 +123,7 @@ export class TokenLog {
     while (!deadline.aborted) {
       await Promise.race([this.#repaired, late])
       try {
-        await Promise.race([this.#link.nc.flush(), late])
+        await Promise.race([this.#link.nc?.flush(), late])
         if (this.#live) return
       } catch {
         // The connection was lost: the repair after the reconnect writes what is missing.
@@ -136,7 +139,7 @@ export class TokenLog {
   }
 
   #write(message: TokenMessage): void {
-    this.#link.nc.publish(this.#subject, JSON.stringify(message))
+    this.#link.nc?.publish(this.#subject, JSON.stringify(message))
   }
 
   #nextIndex(): number {
@@ -150,7 +153,7 @@ export class TokenLog {
   }
 
   async #repair(): Promise<void> {
-    while (this.#link.connected && !this.#closed) {
+    while (this.#link.nc !== undefined && !this.#closed) {
       try {
         const last = await readLast(this.#jsm, this.#subject)
         if (this.#stateAt(last) !== 'open') return
@@ -192,10 +195,10 @@ function announcement(progress: Progress, { attempt, canContinue }: TokenLogOpti
 const WRONG_LAST_SEQUENCE = 10071
 
 /** Stores the first message of an attempt, unless somebody wrote after `lastSequence`. */
-async function announce(link: Link, subject: string, first: TokenMessage, lastSubjectSequence: number) {
+async function announce(link: NatsLink, subject: string, first: TokenMessage, lastSubjectSequence: number) {
   try {
     const expect = { lastSubjectSequence }
-    await link.nc.jetstream().publish(subject, JSON.stringify(first), { expect })
+    await link.jetstream().publish(subject, JSON.stringify(first), { expect })
     return true
   } catch (error) {
     if (error instanceof NatsError && error.api_error?.err_code === WRONG_LAST_SEQUENCE) return false
@@ -222,8 +225,8 @@ function readStored(stored: StoredMsg): Stored {
 }
 
 /** All messages of the job up to `lastSequence`. */
-async function readAll(link: Link, subject: string, lastSequence: number): Promise<TokenMessage[]> {
-  const consumer = await link.nc.jetstream().consumers.get(STREAM, { filterSubjects: subject })
+async function readAll(link: NatsLink, subject: string, lastSequence: number): Promise<TokenMessage[]> {
+  const consumer = await link.jetstream().consumers.get(STREAM, { filterSubjects: subject })
   const messages: TokenMessage[] = []
   const fetched = await consumer.fetch({ max_messages: 100_000, expires: 5000 })
   for await (const message of fetched) {

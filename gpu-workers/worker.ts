@@ -5,15 +5,17 @@
  * fails is tried again after a pause, here or elsewhere, and given up after the last attempt with a result that
  * says so; a worker that has to stop finishes what it can and hands over the rest at once.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fromNats } from '../shared/nats/event-message.ts'
 import { JOB_ATTEMPTS, WORKERS_CONSUMER } from '../shared/nats/streams.ts'
 import { JobMessage } from '../shared/inference/messages.ts'
+import { eventSubject } from '../shared/nats/subjects.ts'
+import { createStateLog } from '../shared/telemetry/state-log.ts'
 import type { Log } from '../shared/telemetry/log.ts'
 import { readTraceparent } from '../shared/telemetry/trace.ts'
-import { Delivery, takeDelivery } from './deliveries.ts'
+import { consume } from '../shared/nats/consume.ts'
+import type { Delivery } from '../shared/nats/delivery.ts'
 import { EngineFailure, type Engine } from './engines/engine.ts'
-import type { Link } from './link.ts'
+import type { NatsLink } from '../shared/nats/link.ts'
 import type { Metrics } from './metrics.ts'
 import { createResult, storeEvent } from './results.ts'
 import { runJob, Stopped } from './run-job.ts'
@@ -26,12 +28,10 @@ export interface WorkerSettings {
   stallSeconds: number
   /** Pause before the second attempt; it doubles with each further one. */
   retrySeconds?: number
-  /** How long the server holds a request for a job. */
-  pullSeconds?: number
 }
 
 export interface WorkerParts {
-  link: Link
+  link: NatsLink
   engine: Engine
   log: Log
   metrics: Metrics
@@ -45,13 +45,13 @@ export interface Worker {
 /** Starts to take jobs; waits for the queue where it does not exist yet. */
 export function openWorker(parts: WorkerParts, settings: WorkerSettings): Worker {
   const worker = new QueueWorker(parts, settings)
-  const slots = Array.from({ length: parts.engine.concurrency }, () => worker.work())
+  const done = worker.work()
   const unsubscribe = worker.listenForCancellations()
   return {
     async close() {
       worker.draining.abort()
       const deadline = setTimeout(() => worker.handOver(), settings.drainSeconds * 1000)
-      await Promise.all(slots)
+      await done
       clearTimeout(deadline)
       unsubscribe()
     },
@@ -72,32 +72,31 @@ class QueueWorker {
     this.#settings = settings
   }
 
-  /** One slot: takes a job, runs it, takes the next. */
-  async work(): Promise<void> {
-    const { signal } = this.draining
-    const { pullSeconds: expiresSeconds = 30 } = this.#settings
-    let waiting = false
-    while (!signal.aborted) {
-      const options = { stream: 'INFERENCE', consumer: WORKERS_CONSUMER, expiresSeconds, signal }
-      const taken = await takeDelivery(this.#parts.link, options)
-      if (taken === 'absent' && !waiting) this.#parts.log.info('waiting for the queue')
-      waiting = taken === 'absent'
-      if (waiting) await sleep(500, undefined, { signal }).catch(() => undefined)
-      else if (taken instanceof Delivery) await this.#serve(taken)
-    }
+  /** Takes jobs, as many at once as the engine can run, until it is told to stop. */
+  work(): Promise<void> {
+    const { link, engine, log } = this.#parts
+    const report = createStateLog(log, 'the queue')
+    return consume({
+      link,
+      stream: 'INFERENCE',
+      consumer: WORKERS_CONSUMER,
+      concurrency: engine.concurrency,
+      stop: this.draining.signal,
+      workingMs: this.#beatSeconds * 1000,
+      confirmed: true,
+      handle: (delivery) => this.#serve(delivery),
+      report,
+    })
   }
 
   /** The events are a shortcut: what is missed here is found in the token log. */
   listenForCancellations(): () => void {
     const { link, log } = this.#parts
-    const subscription = link.nc.subscribe('events.*.io.kgents.job.cancelled', {
-      callback: (error, message) => {
-        if (error) return log.warn({ err: error }, 'cannot hear of cancelled jobs at once')
-        const [, tenant = ''] = message.subject.split('.')
-        this.#running.get(`${tenant} ${readJobId(message)}`)?.abort(new Stopped('closed'))
-      },
+    return link.subscribe(eventSubject('*', 'io.kgents.job.cancelled'), (error, message) => {
+      if (error) return log.warn({ err: error }, 'cannot receive cancellations of jobs at once')
+      const [, tenant = ''] = message.subject.split('.')
+      this.#running.get(`${tenant} ${readJobId(message)}`)?.abort(new Stopped('closed'))
     })
-    return () => subscription.unsubscribe()
   }
 
   /** Stops what is still running, for another worker to continue. */
@@ -106,23 +105,16 @@ class QueueWorker {
   }
 
   async #serve(delivery: Delivery): Promise<void> {
-    // Taken while the worker was told to stop.
-    if (this.draining.signal.aborted) return void (await delivery.nak())
     const { metrics, log } = this.#parts
     const job = readJob(delivery.data)
     if (job === undefined) {
       log.error({ bytes: delivery.data.length }, 'dropped a message that is not a job')
       return void (await delivery.term('not a job'))
     }
-    const beat = setInterval(() => delivery.working(), this.#beatSeconds * 1000)
     metrics.begin()
     const { traceId } = readTraceparent(job.traceparent)
     const jobLog = log.child({ job: job.job, tenant: job.tenant, attempt: delivery.attempt, trace: traceId })
-    try {
-      metrics.end(await this.#attempt(job, delivery, jobLog))
-    } finally {
-      clearInterval(beat)
-    }
+    metrics.end(await this.#attempt(job, delivery, jobLog))
   }
 
   get #beatSeconds(): number {
@@ -168,7 +160,7 @@ class QueueWorker {
     const { retrySeconds = 1 } = this.#settings
     const delaySeconds = Math.min(retrySeconds * 2 ** (delivery.attempt - 1), LONGEST_RETRY_SECONDS)
     log.warn({ err: error, delaySeconds }, 'job failed, to be tried again')
-    await delivery.nak(delaySeconds)
+    await delivery.nak(delaySeconds * 1000)
     return 'retried'
   }
 

@@ -24,6 +24,20 @@ export function natsUsersOf(components: readonly Component[]): NatsUser[] {
   })
 }
 
+/** What a NATS server reads of `users`; the password of each is what `passwordOf` says. */
+export function authorizationOf(users: readonly NatsUser[], passwordOf: (user: string) => string) {
+  return {
+    users: users.map(({ name, permissions }) => ({ user: name, password: passwordOf(name), permissions })),
+  }
+}
+
+/** The users of a cluster, in the format of NATS, which reads each password from its environment. */
+export function natsUsersFile(users: readonly NatsUser[]): string {
+  const variableOf = (user: string) => `$${user.toUpperCase().replaceAll('-', '_')}_NATS_PASSWORD`
+  const text = JSON.stringify({ authorization: authorizationOf(users, variableOf) }, null, 2)
+  return `${text.slice(2, -2).replaceAll(/"(\$[A-Z_]+_NATS_PASSWORD)"/g, '$1')}\n`
+}
+
 function permissionsOf(
   component: Component,
   nats: NatsUse,

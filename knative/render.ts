@@ -1,6 +1,6 @@
 /**
- * Writes `knative/manifests/*.yaml` and the table of variables from the catalog and the list of parts; with `--check` it
- * writes nothing and fails where a committed file differs.
+ * Writes `knative/manifests/*.yaml`, the users of NATS and the table of variables from the catalog and the list of parts;
+ * with `--check` it writes nothing and fails where a committed file differs.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
@@ -16,6 +16,7 @@ import {
   triggersOf,
   type Deployable,
 } from './manifests.ts'
+import { natsUsersFile, natsUsersOf } from './nats-users.ts'
 import { networkPoliciesOf } from './network/policies.ts'
 import { partsOf } from './parts.ts'
 import { variablesTable } from './variables.ts'
@@ -44,6 +45,8 @@ function toYaml(objects: readonly object[]): string {
   return HEADER + documents.map((text) => `---\n${text}`).join('')
 }
 
+/** Included by the configuration of NATS. */
+const NATS_USERS = join(import.meta.dirname, 'nats-users.conf')
 /** Where the table of variables stands, between these two lines. */
 const README = join(import.meta.dirname, 'README.md')
 const [BEGIN, END] = ['<!-- variables: written by `npm run generate` -->', '<!-- end of variables -->']
@@ -62,6 +65,7 @@ async function renderAll(): Promise<[path: string, text: string][]> {
   const manifests = Object.entries(renderManifests(catalog, components))
   return [
     ...manifests.map(([name, text]): [string, string] => [join(FOLDER, name), text]),
+    [NATS_USERS, HEADER + natsUsersFile(natsUsersOf(components))],
     [README, await renderReadme()],
   ]
 }

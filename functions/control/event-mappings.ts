@@ -6,7 +6,6 @@ import { z } from 'zod'
 import { formatPath, parsePath } from '../../shared/agentese/path.ts'
 import type { Call } from '../../shared/contract/call.ts'
 import { defineOperation, route, subscription } from '../../shared/contract/define-operation.ts'
-import { findAspect } from '../../shared/contract/find-aspect.ts'
 import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
 import { isReserved } from '../../shared/events/tenant-event.ts'
 import { Failure } from '../../shared/failures.ts'
@@ -123,9 +122,9 @@ export const eventMappings = defineOperation({
 
 async function create(
   wanted: z.infer<typeof NewMapping>,
-  call: Pick<Call, 'db' | 'identity' | 'catalog'>,
+  call: Pick<Call, 'db' | 'identity' | 'findAspect'>,
 ): Promise<z.infer<typeof MappingAnswer>> {
-  const { db, identity, catalog } = call
+  const { db, identity, findAspect } = call
   if (identity.scopes !== undefined) {
     throw new Failure(
       'SCOPE_MISSING',
@@ -136,7 +135,7 @@ async function create(
     )
   }
   const path = formatPath(parsePath(wanted.path))
-  const found = findAspect(await catalog(), path)
+  const found = await findAspect(path)
   if (found === undefined) {
     throw new Failure('NODE_NOT_REGISTERED', `Cannot map to "${path}": no node serves it`, {
       suggestion: 'GET /v1/agentese/discover lists every path',

@@ -145,7 +145,7 @@ async function invokePath(
   { input, archetype, dryRun }: Invoking,
   call: Given<'catalog' | 'functions', 'caller'>,
 ): Promise<Invoked> {
-  const { definition } = findPath(path, await call.catalog())
+  const { definition } = await findPath(path, call)
   const { idempotencyKey } = call
   const request = { function: definition.name, path, input, idempotencyKey, archetype, dryRun }
   const { status, body, repeated } = await call.dispatch(request, call)

@@ -1,5 +1,5 @@
 /** Starts the stream hub: `node gateway/stream-hub/main.ts`. SIGTERM ends all streams, which clients resume elsewhere. */
-import { inboxPrefixOf, openNats } from '../../shared/nats/connect.ts'
+import { openNatsLink } from '../../shared/nats/link.ts'
 import { catalog } from '../../functions/catalog.ts'
 import { readEnvironment } from '../../shared/config.ts'
 import { createVerifier } from '../../shared/identity/tokens.ts'
@@ -9,7 +9,6 @@ import { createCallerReader } from './callers.ts'
 import { streamHub } from './component.ts'
 import { createFunctions } from './functions.ts'
 import { createHub } from './hub.ts'
-import { createNatsLink } from './nats-link.ts'
 import { createTokenLogs } from './token-logs.ts'
 
 const environment = readEnvironment(streamHub)
@@ -20,14 +19,13 @@ const verify = createVerifier({
   issuer: environment.PLATFORM_ISSUER,
   audience: environment.PLATFORM_AUDIENCE,
 })
-const inboxPrefix = inboxPrefixOf(streamHub.name)
-const nats = openNats(environment.NATS_URL, streamHub.name, { inboxPrefix })
+const link = openNatsLink(environment.NATS_URL, streamHub.name)
 const hub = createHub({
   catalog,
   functions,
-  logs: createTokenLogs(nats, log),
+  logs: createTokenLogs(link, log),
   readCaller: createCallerReader(verify, functions),
-  link: createNatsLink(nats, inboxPrefix),
+  link,
   log,
 })
 

@@ -6,7 +6,8 @@
  * open (2 ms) and delivers in about as much. When NATS was away, every log is opened again from its start, because
  * the stream lives in memory and may be another one now; readers skip what they have seen.
  */
-import { consumerOpts, Events, type JetStreamSubscription, type JsMsg, type NatsConnection } from 'nats'
+import { consumerOpts, type JetStreamSubscription, type JsMsg } from 'nats'
+import type { NatsLink } from '../../shared/nats/link.ts'
 import { fromNats, isEventMessage } from '../../shared/nats/event-message.ts'
 import { tokensSubject } from '../../shared/nats/subjects.ts'
 import type { KgentsEvent } from '../../shared/events/event.ts'
@@ -33,25 +34,7 @@ const STREAM = 'TOKENS'
 /** Between attempts to open a log while NATS is there: the stream may not exist yet. */
 const RETRY_MS = 500
 
-/** @param opening the connection, which may be long in coming: until then it is as if NATS were away */
-export function createTokenLogs(opening: Promise<NatsConnection>, log: Log): TokenLogs {
-  const reopen = new Set<() => void>()
-  let nc: NatsConnection | undefined
-
-  async function watch(): Promise<void> {
-    const opened = await opening
-    const arrive = () => {
-      nc = opened
-      for (const each of reopen) each()
-    }
-    arrive()
-    for await (const { type } of opened.status()) {
-      if (type === Events.Disconnect) nc = undefined
-      if (type === Events.Reconnect) arrive()
-    }
-  }
-  void watch()
-
+export function createTokenLogs(link: NatsLink, log: Log): TokenLogs {
   function read(tenant: string, job: string, reader: LogReader): () => void {
     const subject = tokensSubject(tenant, job)
     let stopped = false
@@ -72,9 +55,9 @@ export function createTokenLogs(opening: Promise<NatsConnection>, log: Log): Tok
       subscription?.unsubscribe()
       subscription = undefined
       const origin = ++turn
-      if (nc === undefined || stopped) return
+      if (link.nc === undefined || stopped) return
       try {
-        const opened = await nc.jetstream().subscribe(
+        const opened = await link.jetstream().subscribe(
           subject,
           options((message) => deliver(message, origin)),
         )
@@ -91,30 +74,29 @@ export function createTokenLogs(opening: Promise<NatsConnection>, log: Log): Tok
       reader.onReopened()
       void open()
     }
-    reopen.add(again)
+    const unwatch = link.watch((nc) => nc !== undefined && again())
     void open()
     return () => {
       stopped = true
       clearTimeout(retry)
-      reopen.delete(again)
+      unwatch()
       subscription?.unsubscribe()
     }
   }
 
   return {
     get connected() {
-      return nc !== undefined
+      return link.nc !== undefined
     },
     read,
     async isClosed(tenant, job) {
-      if (nc === undefined) return false
       try {
-        const jsm = await nc.jetstreamManager({ checkAPI: false })
+        const manager = await link.manager()
         return isEventMessage(
-          await jsm.streams.getMessage(STREAM, { last_by_subj: tokensSubject(tenant, job) }),
+          await manager.streams.getMessage(STREAM, { last_by_subj: tokensSubject(tenant, job) }),
         )
       } catch {
-        return false // no such message, no such stream, or no answer: the log says nothing
+        return false // no such message, no such stream, or no NATS: the log says nothing
       }
     },
   }

@@ -1,5 +1,5 @@
 /** What is done with one message of a subscription's consumer: delivered, put off, given up, or passed over. */
-import type { JsMsg } from 'nats'
+import type { Delivery } from '../../shared/nats/delivery.ts'
 import { z } from 'zod'
 import { fromNats } from '../../shared/nats/event-message.ts'
 import type { KgentsEvent } from '../../shared/events/event.ts'
@@ -39,35 +39,35 @@ const Redelivery = z.object({
   event: z.looseObject({ id: z.string(), type: z.string() }),
 })
 
-export async function attempt(sink: Sink, message: JsMsg, options: AttemptOptions): Promise<void> {
+export async function attempt(sink: Sink, delivery: Delivery, options: AttemptOptions): Promise<void> {
   const { metrics, log } = options
-  const event = read(sink, message, log)
+  const event = read(sink, delivery, log)
   if (event === undefined || sink.gone) {
     metrics.ended('skipped')
-    return message.ack()
+    return void (await delivery.ack())
   }
   const outcome = await timed(() => options.deliver(sink.metadata, event, sink.signal), metrics)
   if (outcome.how === 'delivered') {
-    message.ack()
+    await delivery.ack()
     sink.health.succeeded()
     return metrics.ended('delivered')
   }
   // Cut off by our own end: another sender tries again at once.
-  if (sink.signal.aborted) return message.nak()
-  if (outcome.how === 'gone') return giveUpSink(sink, message, outcome.error, options)
-  await putOff(sink, message, event, outcome, options)
+  if (sink.signal.aborted) return void (await delivery.nak())
+  if (outcome.how === 'gone') return giveUpSink(sink, delivery, outcome.error, options)
+  await putOff(sink, delivery, event, outcome, options)
 }
 
 /** The event to deliver; undefined where the subscription is not told of it. */
-function read({ metadata }: Sink, message: JsMsg, log: Log): KgentsEvent | undefined {
+function read({ metadata }: Sink, delivery: Delivery, log: Log): KgentsEvent | undefined {
   try {
-    const event = fromNats(message)
+    const event = fromNats(delivery)
     if (event.type !== REDELIVER) return sees(metadata, event) ? event : undefined
     if (event.tenantid !== metadata.tenant) return undefined
     const { subscription, event: again } = Redelivery.parse(event.data)
     return subscription === metadata.subscription ? (again as unknown as KgentsEvent) : undefined
   } catch (error) {
-    log.warn({ err: error, subject: message.subject }, 'a message could not be read')
+    log.warn({ err: error, subject: delivery.subject }, 'a message could not be read')
     return undefined
   }
 }
@@ -85,7 +85,7 @@ async function timed(work: () => Promise<Outcome>, metrics: WebhookMetrics): Pro
 
 async function giveUpSink(
   sink: Sink,
-  message: JsMsg,
+  delivery: Delivery,
   error: DeliveryError,
   { report, metrics }: AttemptOptions,
 ) {
@@ -94,22 +94,22 @@ async function giveUpSink(
   await report(metadata, 'disabled', { subscription: metadata.subscription, at, error })
   sink.gone = true
   metrics.ended('gone')
-  message.term('the sink is gone')
+  await delivery.term('the sink is gone')
 }
 
 async function putOff(
   sink: Sink,
-  message: JsMsg,
+  delivery: Delivery,
   event: KgentsEvent,
   { error, retryAfterSeconds }: Extract<Outcome, { how: 'failed' }>,
   { report, schedule, metrics }: AttemptOptions,
 ): Promise<void> {
-  const attempts = message.info.deliveryCount
+  const attempts = delivery.attempt
   sink.health.failed(error, event, attempts)
   const delay = retryDelay(attempts, schedule, retryAfterSeconds)
   if (delay !== undefined) {
     metrics.ended('failed')
-    return message.nak(delay)
+    return void (await delivery.nak(delay))
   }
   const { metadata } = sink
   const { signature: _signature, ...letter } = event
@@ -122,5 +122,5 @@ async function putOff(
   }
   await report(metadata, 'dead', data)
   metrics.ended('dead')
-  message.term('given up')
+  await delivery.term('given up')
 }

@@ -1,5 +1,5 @@
 /** Starts the sender of webhooks: `node gateway/webhooks/main.ts`. SIGTERM gives back what is not delivered yet. */
-import { inboxPrefixOf, openNats } from '../../shared/nats/connect.ts'
+import { openNatsLink } from '../../shared/nats/link.ts'
 import { readEnvironment } from '../../shared/config.ts'
 import { openStatusServer } from '../../shared/http/status.ts'
 import { createLog } from '../../shared/telemetry/log.ts'
@@ -13,7 +13,7 @@ const environment = readEnvironment(webhooks)
 const log = createLog(webhooks.name, environment.LOG_LEVEL)
 const registry = createRegistry()
 const sender = createSender({
-  nats: openNats(environment.NATS_URL, webhooks.name, { inboxPrefix: inboxPrefixOf(webhooks.name) }),
+  link: openNatsLink(environment.NATS_URL, webhooks.name),
   key: environment.WEBHOOK_SIGNING_KEY,
   deliver: createDeliver({
     key: environment.WEBHOOK_SIGNING_KEY,

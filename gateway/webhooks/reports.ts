@@ -3,7 +3,7 @@
  * before, or takes events again; that it is gone; that an event is given up. Not each delivery: that would be an event for
  * each event.
  */
-import type { JetStreamClient } from 'nats'
+import type { NatsLink } from '../../shared/nats/link.ts'
 import { toNats } from '../../shared/nats/event-message.ts'
 import { eventSubject } from '../../shared/nats/subjects.ts'
 import { createEvent, deriveReportKey, type KgentsEvent } from '../../shared/events/event.ts'
@@ -25,7 +25,7 @@ export type PublishReport = (
   data: SinkReport | DeadLetter,
 ) => Promise<void>
 
-export function createReports(js: () => JetStreamClient, key: string): PublishReport {
+export function createReports(link: NatsLink, key: string): PublishReport {
   return async ({ tenant, subscription }, what, data) => {
     const type = REPORTS[what]
     const event = createEvent(
@@ -33,7 +33,7 @@ export function createReports(js: () => JetStreamClient, key: string): PublishRe
       deriveReportKey(key, tenant, subscription),
     )
     const { headers, payload } = toNats(event)
-    await js().publish(eventSubject(tenant, type), payload, { headers })
+    await link.jetstream().publish(eventSubject(tenant, type), payload, { headers })
   }
 }
 

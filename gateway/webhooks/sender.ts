@@ -1,25 +1,27 @@
 /**
- * The sender: one pair of lanes for each subscription that has consumers. Which there are is read from JetStream, when the
- * relay hints that it has changed something, when NATS was away, and now and then.
+ * The sender: one consumer loop for each consumer of a subscription. Which there are is read from JetStream, when the relay
+ * hints that it has changed something, when NATS was unavailable, and now and then.
  */
-import { setTimeout as pause } from 'node:timers/promises'
-import { Events, type ConsumerInfo, type JetStreamManager, type NatsConnection } from 'nats'
+import type { ConsumerInfo, JetStreamManager } from 'nats'
 import { SINK_PREFIX, SinkMetadata, SINKS_CHANGED } from '../../shared/events/webhook.ts'
+import { consume } from '../../shared/nats/consume.ts'
+import { pause } from '../../shared/pause.ts'
+import type { NatsLink } from '../../shared/nats/link.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 import { attempt, type Sink } from './attempt.ts'
 import type { Deliver } from './deliver.ts'
-import { openLane, type Lane } from './lane.ts'
 import type { WebhookMetrics } from './metrics.ts'
 import { createHealth, createReports } from './reports.ts'
 
 const STREAMS = ['AGENTESE', 'EVENTS'] as const
-const LOOK_MILLISECONDS = 30_000
+const LOOK_INTERVAL_MS = 30_000
 /** After trouble with NATS. */
-const AGAIN_MILLISECONDS = 1000
+const RETRY_MS = 1000
+/** Attempts of one loop at once: each has its own few, so a sink that hangs holds up nobody else. */
+const CONCURRENCY = 4
 
 export interface SenderOptions {
-  /** The connection, which may be long in coming. */
-  nats: Promise<NatsConnection>
+  link: NatsLink
   /** Key that the secrets of subscriptions, and of reports, are derived from. */
   key: string
   deliver: Deliver
@@ -36,115 +38,122 @@ export interface Sender {
   close(graceMs: number): Promise<void>
 }
 
+interface Loop {
+  /** Takes no more; resolves when what is under way is done. */
+  close(): Promise<void>
+}
+
 interface OpenSink {
   sink: Sink
-  lanes: Map<string, Lane>
+  /** By the name of the stream. */
+  loops: Map<string, Loop>
   stop: AbortController
 }
 
-export function createSender({ nats, key, deliver, schedule, metrics, log }: SenderOptions): Sender {
+export function createSender({ link, key, deliver, schedule, metrics, log }: SenderOptions): Sender {
   const open = new Map<string, OpenSink>()
   const closing = new AbortController()
-  let connected = false
-  let connection: NatsConnection | undefined
+  const report = createReports(link, key)
   let hinted = Promise.withResolvers<void>()
+  link.subscribe(SINKS_CHANGED, () => hinted.resolve())
+  link.watch(() => hinted.resolve())
 
-  async function run(nc: NatsConnection): Promise<void> {
-    connected = true
-    connection = nc
-    void watch(nc)
-    nc.subscribe(SINKS_CHANGED, { callback: () => hinted.resolve() })
-    const manager = await nc.jetstreamManager({ checkAPI: false })
-    const report = createReports(() => nc.jetstream(), key)
-
-    async function look(): Promise<void> {
-      const found = await readSinks(manager, log)
-      for (const [id, { metadata, streams }] of found) {
-        const known = open.get(id) ?? openSink(metadata)
-        open.set(id, known)
-        // What is told of a sink that is gone is told of the one that it is from now on.
-        if (known.sink.metadata.revision !== metadata.revision)
-          Object.assign(known.sink, { metadata, gone: false })
-        for (const stream of STREAMS) arrange(known, stream, streams.has(stream), nc)
-      }
-      for (const [id, { lanes, stop, sink }] of open) {
-        if (found.has(id)) continue
-        open.delete(id)
-        stop.abort()
-        sink.health.close()
-        for (const lane of lanes.values()) void lane.close()
-      }
+  async function look(): Promise<void> {
+    const found = await readSinks(await link.manager(), log)
+    for (const [id, { metadata, streams }] of found) {
+      const known = open.get(id) ?? openSink(metadata)
+      open.set(id, known)
+      // What is reported of a sink that is gone is reported of the one that it is from now on.
+      if (known.sink.metadata.revision !== metadata.revision)
+        Object.assign(known.sink, { metadata, gone: false })
+      for (const stream of STREAMS) arrange(known, stream, streams.has(stream))
     }
-
-    function openSink(metadata: SinkMetadata): OpenSink {
-      const stop = new AbortController()
-      const { subscription } = metadata
-      const health = createHealth((what, data) => report(sink.metadata, what, { subscription, ...data }))
-      const sink: Sink = { metadata, health, signal: stop.signal, gone: false }
-      return { sink, lanes: new Map(), stop }
+    for (const [id, { loops, stop, sink }] of open) {
+      if (found.has(id)) continue
+      open.delete(id)
+      stop.abort()
+      sink.health.close()
+      for (const loop of loops.values()) void loop.close()
     }
+  }
 
-    function arrange({ sink, lanes }: OpenSink, stream: string, wanted: boolean, nc: NatsConnection): void {
-      const lane = lanes.get(stream)
-      if (!wanted && lane !== undefined) {
-        lanes.delete(stream)
-        void lane.close()
-      }
-      if (!wanted || lane !== undefined) return
-      const consumer = `${SINK_PREFIX}${sink.metadata.subscription}`
-      const options = { deliver, report, schedule, metrics, log }
-      const handle = (message: Parameters<typeof attempt>[1]) => attempt(sink, message, options)
-      lanes.set(stream, openLane({ js: nc.jetstream(), stream, consumer, handle, log }))
+  function openSink(metadata: SinkMetadata): OpenSink {
+    const stop = new AbortController()
+    const { subscription } = metadata
+    const health = createHealth((what, data) => report(sink.metadata, what, { subscription, ...data }))
+    const sink: Sink = { metadata, health, signal: stop.signal, gone: false }
+    return { sink, loops: new Map(), stop }
+  }
+
+  function arrange({ sink, loops }: OpenSink, stream: string, isWanted: boolean): void {
+    const loop = loops.get(stream)
+    if (isWanted === (loop !== undefined)) return
+    if (isWanted) loops.set(stream, openLoop(sink, stream))
+    else {
+      loops.delete(stream)
+      void loop?.close()
     }
+  }
 
-    while (!closing.signal.aborted) {
-      let again = LOOK_MILLISECONDS
+  function openLoop(sink: Sink, stream: string): Loop {
+    const ending = new AbortController()
+    const consumer = `${SINK_PREFIX}${sink.metadata.subscription}`
+    const done = consume({
+      link,
+      stream,
+      consumer,
+      concurrency: CONCURRENCY,
+      stop: ending.signal,
+      handle: (delivery) => attempt(sink, delivery, { deliver, report, schedule, metrics, log }),
+      report(state, error) {
+        // Interrupted where the consumer is gone: then this loop is closed when the list is read again.
+        if (state === 'fails and is tried again') log.error({ err: error, consumer }, 'unhandled error')
+        else log.debug({ err: error, consumer, stream }, `a consumer loop: ${state}`)
+      },
+    })
+    return {
+      close() {
+        ending.abort()
+        return done
+      },
+    }
+  }
+
+  async function run(): Promise<void> {
+    while ((await link.ready(closing.signal)) !== undefined && !closing.signal.aborted) {
+      let interval = LOOK_INTERVAL_MS
       hinted = Promise.withResolvers<void>()
       try {
         await look()
       } catch (error) {
         log.debug({ err: error }, 'the list of consumers could not be read')
-        again = AGAIN_MILLISECONDS
+        interval = RETRY_MS
       }
       const timer = new AbortController()
-      const slept = pause(again, undefined, { signal: AbortSignal.any([timer.signal, closing.signal]) })
-      await Promise.race([slept.catch(() => {}), hinted.promise])
+      await Promise.race([pause(interval, AbortSignal.any([timer.signal, closing.signal])), hinted.promise])
       timer.abort()
     }
   }
 
-  async function watch(nc: NatsConnection): Promise<void> {
-    for await (const { type } of nc.status()) {
-      if (type === Events.Disconnect) connected = false
-      if (type === Events.Reconnect) {
-        connected = true
-        for (const { lanes } of open.values()) for (const lane of lanes.values()) lane.askAgain()
-        hinted.resolve()
-      }
-    }
-  }
-
-  const running = nats.then((nc) => (closing.signal.aborted ? undefined : run(nc)))
-  running.catch((error: unknown) => log.error({ err: error }, 'the sender ended by a bug'))
+  run().catch((error: unknown) => log.error({ err: error }, 'unhandled error: the sender has ended'))
   return {
     get connected() {
-      return connected
+      return link.nc !== undefined
     },
     get sinks() {
       return open.size
     },
     async close(graceMs) {
       closing.abort()
-      const lanes = [...open.values()].flatMap(({ lanes }) => [...lanes.values()])
-      const closed = Promise.all(lanes.map((lane) => lane.close()))
+      const loops = [...open.values()].flatMap(({ loops }) => [...loops.values()])
+      const closed = Promise.all(loops.map((loop) => loop.close()))
       const late = setTimeout(() => {
         for (const { stop } of open.values()) stop.abort()
       }, graceMs)
       await closed
       clearTimeout(late)
       for (const { sink } of open.values()) sink.health.close()
-      if (connection === undefined || connection.isClosed()) return
-      await (connected ? connection.drain() : connection.close())
+      await link.close()
     },
   }
 }

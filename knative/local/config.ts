@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { LogSettings, Port } from '../../shared/config.ts'
 
-const LocalConfig = LogSettings.extend({
+export const LocalConfig = LogSettings.extend({
   /** Where the gateway listens; 0 is any port that is free. */
   PORT: Port.default(8000),
   HOST: z.string().default('127.0.0.1'),

@@ -12,7 +12,8 @@ import type { Log } from '../../shared/telemetry/log.ts'
 import { readJob, writeInferenceFailed } from './inference-failed.ts'
 import type { Metrics } from './metrics.ts'
 import { NotStored } from './outbox.ts'
-import { isUnstorable, type Outgoing, type StreamLink } from './stream-link.ts'
+import type { Outgoing } from '../../shared/nats/publisher.ts'
+import { isUnstorable, type StreamLink } from './stream-link.ts'
 import type { JobRow } from './waiting.ts'
 
 export interface Admission {
@@ -34,8 +35,7 @@ export function createRoom(link: StreamLink, cap: number): Room {
   return {
     take(work) {
       const turn = last.then(async () => {
-        const manager = await link.nc.jetstreamManager({ checkAPI: false })
-        const info = await manager.streams.info('INFERENCE').catch((error: unknown) => {
+        const info = await inferenceInfo(link).catch((error: unknown) => {
           link.doubt()
           throw new NotStored('INFERENCE does not answer', { cause: error })
         })
@@ -45,6 +45,10 @@ export function createRoom(link: StreamLink, cap: number): Room {
       return turn
     },
   }
+}
+
+async function inferenceInfo(link: StreamLink) {
+  return (await link.nats.manager()).streams.info('INFERENCE')
 }
 
 export interface AdmissionOptions {

@@ -5,16 +5,16 @@
  * the advisories are kept in a work queue of their own: no relay needs to be up when a job dies, and each
  * advisory stays until the job's failure is stored and the job is out of the way.
  */
-import { RetentionPolicy, StorageType, type JsMsg, type NatsConnection, type StoredMsg } from 'nats'
+import { RetentionPolicy, StorageType, type NatsConnection, type StoredMsg } from 'nats'
 import { z } from 'zod'
 import { ensureConsumer, ensureStream } from '../../shared/nats/ensure-streams.ts'
 import { STREAMS, WORKERS_CONSUMER } from '../../shared/nats/streams.ts'
 import { orUndefined } from '../../shared/nats/or-undefined.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
-import { consumeForEver } from './consume.ts'
+import type { Delivery } from '../../shared/nats/delivery.ts'
 import { readJob, writeInferenceFailed } from './inference-failed.ts'
 import type { Metrics } from './metrics.ts'
-import { createStateLog } from './state-log.ts'
+import { createStateLog } from '../../shared/telemetry/state-log.ts'
 import type { StreamLink } from './stream-link.ts'
 
 const STREAM = 'DEAD_LETTERS'
@@ -45,12 +45,12 @@ export interface DeadLetterOptions {
 }
 
 /** Ends dead jobs until `stop` aborts. */
-export async function buryDeadJobs({ link, log, metrics, stop }: DeadLetterOptions): Promise<void> {
-  const report = createStateLog(log, 'burying of dead jobs')
+export async function deadLetterJobs({ link, log, metrics, stop }: DeadLetterOptions): Promise<void> {
+  const report = createStateLog(log, 'dead-lettering of jobs')
 
-  async function handle(message: JsMsg): Promise<void> {
+  async function handle(message: Delivery): Promise<void> {
     const advisory = Advisory.parse(message.json())
-    const manager = await link.nc.jetstreamManager({ checkAPI: false })
+    const manager = await link.nats.manager()
     // Absent where the job was acknowledged after all, or dead-lettered before.
     const stored = await orUndefined(manager.streams.getMessage('INFERENCE', { seq: advisory.stream_seq }))
     if (stored !== undefined) {
@@ -59,8 +59,7 @@ export async function buryDeadJobs({ link, log, metrics, stop }: DeadLetterOptio
       metrics.add('relay_dead_letters_total')
       log.error({ subject: stored.subject, deliveries: advisory.deliveries }, 'A job is given up')
     }
-    message.ack()
-    report('works')
+    await message.ack()
   }
 
   async function publishFailure(stored: StoredMsg, deliveries: number): Promise<void> {
@@ -73,5 +72,12 @@ export async function buryDeadJobs({ link, log, metrics, stop }: DeadLetterOptio
     if (error !== undefined) throw error
   }
 
-  await consumeForEver({ link, stream: STREAM, consumer: CONSUMER, concurrency: 4, stop, handle, report })
+  await link.consume({
+    stream: STREAM,
+    consumer: CONSUMER,
+    concurrency: 4,
+    stop,
+    handle,
+    report,
+  })
 }

@@ -5,15 +5,14 @@
  * unread. It is acknowledged when the Broker took it. What the Broker may take later is delivered again, later and
  * later; what it refuses for good ends with a log line. Knative promises no order, and none is kept here.
  */
-import type { JsMsg } from 'nats'
 import { Agent, request } from 'undici'
 import { isEventMessage } from '../../shared/nats/event-message.ts'
 import { BROKER_CONSUMER } from '../../shared/nats/streams.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
-import { consumeForEver } from './consume.ts'
+import type { Delivery } from '../../shared/nats/delivery.ts'
 import type { Metrics } from './metrics.ts'
-import { backoff } from './pause.ts'
-import { createStateLog } from './state-log.ts'
+import { backoff } from '../../shared/pause.ts'
+import { createStateLog } from '../../shared/telemetry/state-log.ts'
 import type { StreamLink } from './stream-link.ts'
 
 /** Well below the consumer's wait for an acknowledgement. */
@@ -38,34 +37,33 @@ export async function forwardEvents(options: ForwardOptions): Promise<void> {
   const agent = new Agent({ connections: concurrency * 2, pipelining: 1 })
   const reportBroker = createStateLog(log, `Broker ${new URL(brokerUrl).host}`)
 
-  async function handle(message: JsMsg): Promise<void> {
+  async function handle(message: Delivery): Promise<void> {
     if (!isEventMessage(message)) return refuse(message, 'it is not an event')
     const answer = await post(agent, brokerUrl, message)
     if (typeof answer === 'number' && answer >= 200 && answer < 300) {
-      message.ack()
+      await message.ack()
       metrics.add('relay_forwarded_total')
       return reportBroker('takes events')
     }
     if (typeof answer === 'number' && answer < 500 && !RETRIED.has(answer)) {
       return refuse(message, `the Broker answered ${answer}`)
     }
-    message.nak(backoff(message.info.deliveryCount - 1, RETRY_FIRST_MILLISECONDS, RETRY_MOST_MILLISECONDS))
+    await message.nak(backoff(message.attempt - 1, RETRY_FIRST_MILLISECONDS, RETRY_MOST_MILLISECONDS))
     metrics.add('relay_forward_retries_total')
     reportBroker('does not take events', typeof answer === 'number' ? new Error(`HTTP ${answer}`) : answer)
   }
 
-  function refuse(message: JsMsg, reason: string): void {
+  async function refuse(message: Delivery, reason: string): Promise<void> {
     log.error(
-      { subject: message.subject, seq: message.seq, reason },
+      { subject: message.subject, seq: message.sequence, reason },
       'An event cannot be forwarded and is dropped',
     )
     metrics.add('relay_forward_rejected_total')
-    message.term(reason)
+    await message.term(reason)
   }
 
-  const consume = (stream: string) =>
-    consumeForEver({
-      link,
+  const forward = (stream: string) =>
+    link.consume({
       stream,
       consumer: BROKER_CONSUMER,
       concurrency,
@@ -73,12 +71,12 @@ export async function forwardEvents(options: ForwardOptions): Promise<void> {
       handle,
       report: createStateLog(log, `forwarding of ${stream}`),
     })
-  await Promise.all([consume('AGENTESE'), consume('EVENTS')])
+  await Promise.all([forward('AGENTESE'), forward('EVENTS')])
   await agent.close()
 }
 
 /** The status of the Broker's answer, or the error where there was none. */
-async function post(agent: Agent, url: string, message: JsMsg): Promise<number | Error> {
+async function post(agent: Agent, url: string, message: Delivery): Promise<number | Error> {
   try {
     const { statusCode, body } = await request(url, {
       method: 'POST',
@@ -96,7 +94,7 @@ async function post(agent: Agent, url: string, message: JsMsg): Promise<number |
 }
 
 /** The event's attributes, and the trace once more where HTTP tools look for it. */
-function httpHeaders(message: JsMsg): Record<string, string> {
+function httpHeaders(message: Delivery): Record<string, string> {
   const headers: Record<string, string> = {}
   for (const [name, [value]] of message.headers ?? []) {
     const lower = name.toLowerCase()

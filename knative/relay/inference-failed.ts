@@ -3,7 +3,7 @@ import { toNats } from '../../shared/nats/event-message.ts'
 import { eventSubject } from '../../shared/nats/subjects.ts'
 import { createEvent } from '../../shared/events/event.ts'
 import { JobMessage, type InferenceFailure } from '../../shared/inference/messages.ts'
-import type { Outgoing } from './stream-link.ts'
+import type { Outgoing } from '../../shared/nats/publisher.ts'
 
 const TYPE = 'io.kgents.inference.failed'
 

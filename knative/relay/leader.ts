@@ -6,8 +6,8 @@
  * A relay that hangs loses its session after a silence of fifteen seconds, and another takes over.
  */
 import postgres, { type Sql } from 'postgres'
-import { backoff, pause, within } from './pause.ts'
-import type { ReportState } from './state-log.ts'
+import { backoff, pause, within } from '../../shared/pause.ts'
+import type { ReportState } from '../../shared/telemetry/state-log.ts'
 
 /** Any number, as long as all relays use the same; advisory locks are separate for each database. */
 const LOCK = 7_021_882

@@ -10,7 +10,8 @@ import { streamOf } from '../../shared/nats/subjects.ts'
 import type { KgentsEvent } from '../../shared/events/event.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 import type { Metrics } from './metrics.ts'
-import { isUnstorable, type Outgoing, type StreamLink } from './stream-link.ts'
+import type { Outgoing } from '../../shared/nats/publisher.ts'
+import { isUnstorable, type StreamLink } from './stream-link.ts'
 import { BEGINNING, type Cursor, type OutboxRow } from './waiting.ts'
 
 /** Marks are written when so many wait, or the first of them so long. */

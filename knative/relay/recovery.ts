@@ -71,6 +71,6 @@ export function createRecovery(sql: Sql, link: StreamLink, outbox: Outbox, log: 
 }
 
 async function isQueued(link: StreamLink, subject: string): Promise<boolean> {
-  const manager = await link.nc.jetstreamManager({ checkAPI: false })
+  const manager = await link.nats.manager()
   return (await orUndefined(manager.streams.getMessage('INFERENCE', { last_by_subj: subject }))) !== undefined
 }

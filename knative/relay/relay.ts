@@ -4,18 +4,18 @@
  * It keeps nothing of its own. Whatever is away, it keeps trying; whatever it had begun when it died, it or
  * another relay does again from the rows and messages that are not marked.
  */
-import { inboxPrefixOf, openNats } from '../../shared/nats/connect.ts'
+import { openNatsLink } from '../../shared/nats/link.ts'
 import { ensureStreams } from '../../shared/nats/ensure-streams.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 import { createRoom } from './admission.ts'
 import { relay, type RelayConfig } from './component.ts'
-import { buryDeadJobs, ensureDeadLetters } from './dead-letter.ts'
+import { deadLetterJobs, ensureDeadLetters } from './dead-letter.ts'
 import { forwardEvents } from './forward.ts'
 import { lead } from './leader.ts'
 import type { Metrics } from './metrics.ts'
-import { pause } from './pause.ts'
+import { pause } from '../../shared/pause.ts'
 import { serveDatabase } from './serve-database.ts'
-import { createStateLog, type ReportState } from './state-log.ts'
+import { createStateLog, type ReportState } from '../../shared/telemetry/state-log.ts'
 import { createStreamLink, type StreamLink } from './stream-link.ts'
 
 const LOOK_AFTER_STREAMS_MILLISECONDS = 10_000
@@ -35,8 +35,7 @@ export async function runRelay(
   const databases = config.RELAY_DATABASE_URLS.map((url) => ({ url, database: nameOf(url) }))
   for (const { database } of databases) reached[database] = false
   reached['nats'] = false
-  const link = await openLink(config, log, metrics, stop, reached)
-  if (link === undefined) return
+  const link = openLink(config, log, metrics, reached)
   const room = createRoom(link, config.JOBS_IN_FLIGHT)
   const drained = databases.map(({ url, database }) => {
     const options = { url, database, link, room, log, metrics }
@@ -50,7 +49,7 @@ export async function runRelay(
   await Promise.all([
     ...drained,
     lookAfterStreams(link, log, stop),
-    buryDeadJobs({ link, log, metrics, stop }),
+    deadLetterJobs({ link, log, metrics, stop }),
     forwardEvents({
       link,
       brokerUrl: config.BROKER_URL,
@@ -60,40 +59,30 @@ export async function runRelay(
       stop,
     }),
   ])
-  await (link.connected ? link.nc.drain() : link.nc.close())
+  await link.nats.close()
 }
 
-/** Undefined where the relay is stopped before NATS was reached. */
-async function openLink(
+function openLink(
   config: RelayConfig,
   log: Log,
   metrics: Metrics,
-  stop: AbortSignal,
   reached: Record<string, boolean>,
-): Promise<StreamLink | undefined> {
-  metrics.set('relay_nats_connected', 0)
-  const opening = openNats(config.NATS_URL, relay.name, { inboxPrefix: inboxPrefixOf(relay.name) })
-  const stopped = new Promise<undefined>((resolve) => {
-    if (stop.aborted) resolve(undefined)
-    stop.addEventListener('abort', () => resolve(undefined), { once: true })
-  })
-  const nc = await Promise.race([opening, stopped])
-  if (nc === undefined) return undefined
+): StreamLink {
+  const nats = openNatsLink(config.NATS_URL, relay.name)
   const reportNats = createStateLog(log, 'NATS')
-  return createStreamLink(nc, {
-    async ensure(nc) {
-      await ensureDeadLetters(nc, config.STREAM_REPLICAS)
-      return ensureStreams(nc, {
-        replicas: config.STREAM_REPLICAS,
-        ackWaitSeconds: config.ACK_WAIT_SECONDS,
-        brokerSubjects: config.BROKER_SUBJECTS,
-      })
-    },
-    report(state) {
-      reached['nats'] = state === 'connected'
-      metrics.set('relay_nats_connected', state === 'connected' ? 1 : 0)
-      reportNats(state)
-    },
+  metrics.set('relay_nats_connected', 0)
+  nats.watch((nc) => {
+    reached['nats'] = nc !== undefined
+    metrics.set('relay_nats_connected', nc === undefined ? 0 : 1)
+    reportNats(nc === undefined ? 'unavailable' : 'connected')
+  })
+  return createStreamLink(nats, async (nc) => {
+    await ensureDeadLetters(nc, config.STREAM_REPLICAS)
+    return ensureStreams(nc, {
+      replicas: config.STREAM_REPLICAS,
+      ackWaitSeconds: config.ACK_WAIT_SECONDS,
+      brokerSubjects: config.BROKER_SUBJECTS,
+    })
   })
 }
 
@@ -102,7 +91,7 @@ async function lookAfterStreams(link: StreamLink, log: Log, stop: AbortSignal): 
   const report = createStateLog(log, 'streams')
   while (!stop.aborted) {
     try {
-      if (link.connected) await link.ready()
+      if (link.connected) await link.streams()
       report('exist')
     } catch (error) {
       if (link.connected) report('cannot be looked after', error)

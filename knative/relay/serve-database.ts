@@ -13,10 +13,10 @@ import { openHousekeeping } from './housekeeping.ts'
 import type { Session } from './leader.ts'
 import type { Metrics } from './metrics.ts'
 import { createOutbox, NotStored } from './outbox.ts'
-import { backoff, pause, within } from './pause.ts'
+import { backoff, pause, within } from '../../shared/pause.ts'
 import { createRecovery } from './recovery.ts'
 import { createSinks } from './sinks.ts'
-import { createStateLog } from './state-log.ts'
+import { createStateLog } from '../../shared/telemetry/state-log.ts'
 import type { StreamLink } from './stream-link.ts'
 import { readWaiting, type Waiting } from './waiting.ts'
 import { createWake, type Found } from './wake.ts'
@@ -61,7 +61,7 @@ export async function serveDatabase(session: Session, options: ServeOptions): Pr
 
   /** What has to agree with the streams; often enough, and at once where a stream may be another one than before. */
   async function lookAfterStreams(): Promise<void> {
-    const states = await link.ready()
+    const states = await link.streams()
     if (states === checked && performance.now() < nextCheck) return
     const recovered = await recovery.check(states)
     await expiry.check()
@@ -97,7 +97,7 @@ export async function serveDatabase(session: Session, options: ServeOptions): Pr
     await outbox.mark('all')
     // A session that says nothing for long is ended by the server.
     await sql`select 1`
-    await link.waitConnected(1000, ended)
+    await link.nats.ready(AbortSignal.any([ended, AbortSignal.timeout(1000)]))
   }
 
   const housekeeping = openHousekeeping({ url, database, metrics, onNotify: wake.hint })

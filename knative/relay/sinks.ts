@@ -31,7 +31,7 @@ import {
 } from '../../shared/events/webhook.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 import type { Metrics } from './metrics.ts'
-import { createStateLog } from './state-log.ts'
+import { createStateLog } from '../../shared/telemetry/state-log.ts'
 import type { StreamLink } from './stream-link.ts'
 
 const EVERY_MILLISECONDS = 60_000
@@ -89,12 +89,12 @@ export function createSinks({ sql, link, log, metrics }: SinksOptions): Sinks {
   async function reconcile(rows: readonly SubscriptionRow[], database: string): Promise<void> {
     running = true
     try {
-      const manager = await link.nc.jetstreamManager({ checkAPI: false })
+      const manager = await link.nats.manager()
       let changed = 0
       for (const stream of STREAMS)
         changed += await agree(manager, stream, wanted(rows, stream, database), log)
       metrics.set('relay_webhook_subscriptions', rows.length)
-      if (changed > 0) link.nc.publish(SINKS_CHANGED)
+      if (changed > 0) link.nats.nc?.publish(SINKS_CHANGED)
       report('agree')
     } catch (error) {
       next = performance.now() + AGAIN_MILLISECONDS

@@ -1,39 +1,29 @@
 /**
  * The relay's link to JetStream: sees to it that the streams exist, and publishes with every acknowledgement awaited.
  *
- * NATS may go away and may come back without its streams (those in memory always do), so they are looked after
- * with the first use, with every reconnect, when a publish finds none, and now and then.
+ * NATS may come back without its streams (those in memory always do), so they are looked after with the first use, with
+ * every reconnect, when a publish finds none, and now and then.
  */
-import { ErrorCode, Events, NatsError, type JetStreamClient, type NatsConnection } from 'nats'
+import { ErrorCode, NatsError, type NatsConnection } from 'nats'
+import { consume, type ConsumeOptions } from '../../shared/nats/consume.ts'
 import type { StreamState } from '../../shared/nats/ensure-streams.ts'
-import { pause } from './pause.ts'
-import { createPublisher, type Outgoing, type Outcome } from './publisher.ts'
-
-export type { Outgoing }
+import type { NatsLink } from '../../shared/nats/link.ts'
+import { createPublisher, type PublishAll } from '../../shared/nats/publisher.ts'
 
 export interface StreamLink {
-  readonly nc: NatsConnection
-  readonly js: JetStreamClient
+  readonly nats: NatsLink
   readonly connected: boolean
-  /** Resolves with the streams once they are known to exist. */
-  ready(): Promise<readonly StreamState[]>
-  /** Makes the next `ready` look again. */
+  /** Resolves with the streams once they are known to exist; rejects where NATS is unavailable. */
+  streams(): Promise<readonly StreamState[]>
+  /** Makes the next `streams` look again. */
   doubt(): void
-  /** Sends all at once and waits for all; one outcome for each message, undefined where it is stored. */
-  publishAll(messages: readonly Outgoing[]): Promise<Outcome[]>
-  /** Calls back when the connection was lost and is there again; returns how to stop that. */
-  onReconnect(callback: () => void): () => void
-  /** Resolves when NATS is reached, after the time, or when `stop` aborts. */
-  waitConnected(milliseconds: number, stop: AbortSignal): Promise<void>
+  publishAll: PublishAll
+  /** Works through a consumer on one of the streams; where it does not answer, they are looked at again. */
+  consume(options: Omit<ConsumeOptions, 'link' | 'prepare'>): Promise<void>
 }
 
-export interface StreamLinkOptions {
-  /** Creates what must exist. */
-  ensure: (nc: NatsConnection) => Promise<readonly StreamState[]>
-  report: (state: 'connected' | 'away') => void
-  /** How long an acknowledgement may take. */
-  timeoutMilliseconds?: number
-}
+/** How long an acknowledgement may take. */
+const ACKNOWLEDGEMENT_MS = 3000
 
 const TOO_LARGE: string = ErrorCode.MaxPayloadExceeded
 const NO_STREAM: string = ErrorCode.NoResponders
@@ -43,85 +33,55 @@ export function isUnstorable(error: Error): boolean {
   return error instanceof NatsError && error.code === TOO_LARGE
 }
 
-function disconnected(): NatsError {
-  return NatsError.errorForCode(ErrorCode.Disconnect)
-}
-
-export function createStreamLink(nc: NatsConnection, options: StreamLinkOptions): StreamLink {
-  const { ensure, report, timeoutMilliseconds = 3000 } = options
-  const js = nc.jetstream({ timeout: timeoutMilliseconds })
-  const publisher = createPublisher(nc, '_INBOX_relay', timeoutMilliseconds)
-  const reconnected = new Set<() => void>()
-  /** Ends every wait for an answer: what was asked of a lost connection is never answered. */
-  const lost = new Set<() => void>()
-  let connected = true
+/** @param ensure creates what must exist */
+export function createStreamLink(
+  nats: NatsLink,
+  ensure: (nc: NatsConnection) => Promise<readonly StreamState[]>,
+): StreamLink {
+  const publish = createPublisher(nats, ACKNOWLEDGEMENT_MS)
   let ensured: Promise<readonly StreamState[]> | undefined
-  report('connected')
+  nats.watch(() => (ensured = undefined))
 
-  async function watch(): Promise<void> {
-    for await (const status of nc.status()) {
-      if (status.type === Events.Disconnect) {
-        connected = false
-        report('away')
-        for (const giveUp of lost) giveUp()
-        publisher.giveUp()
-      } else if (status.type === Events.Reconnect) {
-        connected = true
-        ensured = undefined
-        report('connected')
-        for (const callback of reconnected) callback()
-      }
-    }
-  }
-  void watch()
-
-  /** Rejects when the connection is lost before `work` is done. */
-  function whileConnected<T>(work: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const giveUp = () => reject(disconnected())
-      lost.add(giveUp)
-      void work.then(resolve, reject).finally(() => lost.delete(giveUp))
-    })
-  }
-
+  /** Rejects when the connection is lost: what was asked of it is never answered. */
   function ensureOnce(): Promise<readonly StreamState[]> {
-    const attempt = whileConnected(ensure(nc))
-    attempt.catch(() => {
-      if (ensured === attempt) ensured = undefined
+    const { promise, resolve, reject } = Promise.withResolvers<readonly StreamState[]>()
+    const unavailable = () => reject(NatsError.errorForCode(ErrorCode.Disconnect))
+    const unwatch = nats.watch(unavailable)
+    if (nats.nc === undefined) unavailable()
+    else ensure(nats.nc).then(resolve, reject)
+    promise.finally(unwatch).catch(() => {
+      if (ensured === promise) ensured = undefined
     })
-    return attempt
+    return promise
   }
+
+  const streams = () => (ensured ??= ensureOnce())
 
   return {
-    nc,
-    js,
+    nats,
     get connected() {
-      return connected && !nc.isClosed()
+      return nats.nc !== undefined
     },
-    ready() {
-      if (!this.connected) return Promise.reject(disconnected())
-      ensured ??= ensureOnce()
-      return ensured
-    },
+    streams,
     doubt() {
       ensured = undefined
     },
     async publishAll(messages) {
-      const outcomes = this.connected
-        ? await publisher.publishAll(messages)
-        : messages.map(() => disconnected())
-      if (outcomes.some((outcome) => outcome instanceof NatsError && outcome.code === NO_STREAM)) {
+      const outcomes = await publish(messages)
+      if (outcomes.some((outcome) => outcome instanceof NatsError && outcome.code === NO_STREAM))
         ensured = undefined
-      }
       return outcomes
     },
-    onReconnect(callback) {
-      reconnected.add(callback)
-      return () => reconnected.delete(callback)
-    },
-    async waitConnected(milliseconds, stop) {
-      const end = performance.now() + milliseconds
-      while (!this.connected && !stop.aborted && performance.now() < end) await pause(50, stop)
+    consume({ report, ...options }) {
+      return consume({
+        ...options,
+        link: nats,
+        prepare: streams,
+        report(state, error) {
+          if (state === 'interrupted') ensured = undefined
+          report(state, error)
+        },
+      })
     },
   }
 }

@@ -9,7 +9,7 @@ import { identifierFault } from './path.ts'
 import { quote } from './quote.ts'
 
 /** Each kind of effect with the verb of the scope that it takes. */
-const KINDS = {
+export const KINDS = {
   /** Looks at the resource: safe, may be cached. */
   reads: 'read',
   /** Makes or changes it. */

@@ -5,7 +5,7 @@
 import { withTenant, type Database } from '../database/database.ts'
 import { Failure } from '../failures.ts'
 import type { Log } from '../telemetry/log.ts'
-import { writeRecords, type Mark, type OutboxRow } from './record.ts'
+import type { Mark, OutboxRow } from './record.ts'
 
 export interface Recorder {
   /** Takes a mark and its event; never throws and never waits. */
@@ -90,21 +90,18 @@ async function writeBatch(database: Database, batch: Entry[], log: Log): Promise
 }
 
 /**
- * Writes the rows of many tenants in one transaction, since a commit per tenant would cost as much as all else that a
- * look costs. Each tenant's rows are written in that tenant's context; row-level security refuses any others.
+ * Writes the rows of many tenants in one statement, since a commit per tenant would cost as much as all else that a read
+ * costs. Each tenant's rows are written in that tenant's context; row-level security refuses any others.
  */
 async function writeTogether(database: Database, groups: [tenant: string, rows: Entry[]][]): Promise<void> {
   const [first] = groups
   if (first === undefined) return
-  await withTenant(database, first[0], 'write', async (db) => {
-    for (const [tenant, rows] of groups) {
-      if (tenant !== first[0]) db.send(db`select set_tenant_context(${tenant})`)
-      writeRecords(db, {
-        marks: rows.map(({ mark }) => mark),
-        events: rows.map(({ event }) => event),
-        charges: [],
-        changes: [],
-      })
-    }
-  })
+  const batch = groups.map(([tenant, rows]) => ({
+    tenant,
+    marks: rows.map(({ mark }) => mark),
+    events: rows.map(({ event }) => event),
+  }))
+  await withTenant(database, first[0], 'write', async (db) =>
+    db.send(db`select record_calls(${db.json(batch as never)})`),
+  )
 }

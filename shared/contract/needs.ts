@@ -24,7 +24,7 @@ export const NEEDS = {
   /** To end jobs. */
   jobs: { gives: ['endJob'], secrets: ['DATABASE_URL', 'EVENT_SIGNING_KEY'], reaches: ['postgres'] },
   /** To know what other functions there are. */
-  catalog: { gives: ['catalog', 'hasNode'], secrets: [], reaches: [] },
+  catalog: { gives: ['catalog', 'nodesOf', 'findAspect', 'hasNode'], secrets: [], reaches: [] },
   /** To call other functions in the name of a caller. */
   functions: { gives: ['dispatch'], secrets: ['DISPATCH_SIGNING_KEY'], reaches: ['functions'] },
   /** To issue platform tokens. */

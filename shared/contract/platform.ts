@@ -5,10 +5,15 @@ import type { Identity } from '../identity/identity.ts'
 import type { SecretBox } from '../identity/secret-box.ts'
 import type { TraceContext } from '../telemetry/trace.ts'
 import type { FunctionFacts } from './facts.ts'
+import type { FoundAspect } from './find-aspect.ts'
 
 export interface Platform {
   /** All functions, for discovery and dispatch; loaded when somebody first asks. */
   catalog(): Promise<readonly FunctionFacts[]>
+  /** Those of the catalog whose nodes are in `context`; loads no other. */
+  nodesOf(context: string): Promise<readonly FunctionFacts[]>
+  /** What serves `path`, as `findAspect` says it; loads no other node. */
+  findAspect(path: string): Promise<FoundAspect | undefined>
   /** Whether there is a node of that very name; told without loading any. */
   hasNode(context: string, holon: string): boolean
   publicKeys: JSONWebKeySet

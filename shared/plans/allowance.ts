@@ -7,7 +7,7 @@ import { Failure } from '../failures.ts'
 import type { Subscriber, Tier } from './tiers.ts'
 
 /** Tokens, in and out, per month; null is without limit. */
-const TOKENS_PER_MONTH: Record<Tier, number | null> = {
+export const TOKENS_PER_MONTH: Record<Tier, number | null> = {
   free: 10_000,
   starter: 100_000,
   pro: 500_000,

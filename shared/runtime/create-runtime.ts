@@ -1,7 +1,7 @@
 /** Builds what a function process needs, from its configuration. Nothing connects before it is used. */
 import { randomBytes } from 'node:crypto'
 import type { JWK } from 'jose'
-import { loadCatalog, type Loaders } from '../contract/catalog.ts'
+import { loadAspect, loadCatalog, loadContext, type Loaders } from '../contract/catalog.ts'
 import { nameOfNode } from '../contract/facts.ts'
 import type { FunctionDefinition } from '../contract/function.ts'
 import { secretsFor } from '../contract/needs.ts'
@@ -113,6 +113,8 @@ function createPlatform(config: FunctionConfig, loaders: Loaders, runtime: Runti
   const catalog = once(() => loadCatalog(loaders))
   return {
     catalog,
+    nodesOf: (context) => loadContext(loaders, context),
+    findAspect: (path) => loadAspect(loaders, path),
     hasNode: (context, holon) => Object.hasOwn(loaders, nameOfNode(`${context}.${holon}`)),
     publicKeys: config.PLATFORM_JWKS,
     issueToken: async (identity) => ({

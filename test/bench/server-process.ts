@@ -22,7 +22,8 @@ export interface MeasuredServer {
   stop(): Promise<void>
 }
 
-const PRELOAD = new URL('servers/preload.js', import.meta.url).href
+// Required, because a process that starts from a snapshot imports nothing before it.
+const PRELOAD = ['--require', fileURLToPath(new URL('servers/preload.js', import.meta.url))]
 const START_MS = 30_000
 const POLL_MS = 2
 
@@ -34,7 +35,7 @@ export function serverFile(name: string): string {
 /** Starts `program` and waits until it has answered `request` with 200. */
 export async function startServer(program: Program, request: HttpRequest): Promise<MeasuredServer> {
   const port = await findFreePort()
-  const child = run({ ...program, args: ['--import', PRELOAD, ...program.args] }, port)
+  const child = run({ ...program, args: [...PRELOAD, ...program.args] }, port)
   await waitForAnswer(child, port, request)
   const ask = async (what: 'usage' | 'flush'): Promise<number> => {
     const answer = once(child, 'message')

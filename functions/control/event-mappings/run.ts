@@ -3,7 +3,6 @@
  * because each attempt has the same Idempotency-Key.
  */
 import type { Call, Given } from '../../../shared/contract/call.ts'
-import { findAspect } from '../../../shared/contract/find-aspect.ts'
 import { asFailure, type Db } from '../../../shared/database/database.ts'
 import { Failure, failureFrom } from '../../../shared/failures.ts'
 import { currentIdentity } from '../../../shared/identity/current-identity.ts'
@@ -68,10 +67,10 @@ async function attempt(mapping: Mapping, event: MappedEvent, call: Running): Pro
 async function dispatch(
   { id, path, input, archetype }: Mapping,
   event: MappedEvent,
-  { catalog, dispatch, trace, signal }: Pick<Call, 'signal' | 'trace' | 'catalog' | 'dispatch'>,
+  { findAspect, dispatch, trace, signal }: Pick<Call, 'findAspect' | 'dispatch' | 'trace' | 'signal'>,
   identity: Identity,
 ): Promise<Outcome> {
-  const found = findAspect(await catalog(), path)
+  const found = await findAspect(path)
   if (found === undefined)
     throw new Failure('NODE_NOT_REGISTERED', `Cannot find "${path}": no node serves it`)
   const request = {

@@ -68,8 +68,9 @@ export async function planComposition(
       `Cannot compose: ${inputs.length} inputs were given for ${expression.stages.length} stages`,
     )
   }
-  const catalog = await call.catalog()
-  const found = expression.stages.map((path, at) => atStage(at, path, () => findPath(path, catalog)))
+  const found: FoundAspect[] = []
+  for (const [at, path] of expression.stages.entries())
+    found.push(await atStage(at, path, () => findPath(path, call)))
   checkFit(expression.stages, found)
   await checkStages(expression.stages, found, archetype, call)
   const stages = found.map((each, at) => stageOf(expression.stages[at] ?? '', each, inputs[at] ?? {}))
@@ -137,13 +138,13 @@ async function checkStages(
   const capabilities = aspects.every((aspect) => hasAffordance(observer, aspect))
     ? []
     : await call.transact('read', ({ db }) => capabilitiesOf(db, identity, () => aspects))
-  found.forEach((each, at) => {
+  for (const [at, each] of found.entries()) {
     const path = paths[at] ?? ''
-    atStage(at, path, () => {
+    await atStage(at, path, () => {
       checkAccess(path, each, { ...observer, capabilities }, identity)
       checkMayBeKept(path, each)
     })
-  })
+  }
 }
 
 /** What may stand for the result before, as long as nobody knows it: no words, or no members. */
@@ -172,9 +173,9 @@ function effectsOf({ endpoint }: FoundAspect, stage: Stage | undefined, at: numb
   return fitting === undefined ? { effects } : { effects, charges: cost?.(fitting.data) ?? {} }
 }
 
-function atStage<T>(at: number, path: string, work: () => T): T {
+async function atStage<T>(at: number, path: string, work: () => T | Promise<T>): Promise<T> {
   try {
-    return work()
+    return await work()
   } catch (error) {
     if (!(error instanceof Failure)) throw error
     throw new Failure(error.code, `Stage ${at + 1}, ${path}: ${error.message}`, {

@@ -105,12 +105,12 @@ export const discoveryRoutes = {
 async function discover(
   context: Context | undefined,
   includeSchemas: boolean,
-  { catalog }: Pick<Call, 'catalog'>,
+  { catalog, nodesOf }: Pick<Call, 'catalog' | 'nodesOf'>,
 ) {
-  const paths = (await catalog())
+  const nodes = context === undefined ? await catalog() : await nodesOf(context)
+  const paths = nodes
     .flatMap(({ endpoints }) => endpoints)
     .flatMap((endpoint) => contractOf(endpoint, includeSchemas) ?? [])
-    .filter(({ path }) => context === undefined || path.startsWith(`${context}.`))
     .sort((a, b) => (a.path < b.path ? -1 : 1))
   return { paths, total: paths.length }
 }
@@ -149,7 +149,7 @@ async function resolve(text: string, call: Resolving) {
   const expand = await expanderFor(written, call)
   const path = expand(written)
   const { context, holon, aspect } = parsePath(path)
-  const { definition, endpoint } = findPath(path, await call.catalog())
+  const { definition, endpoint } = await findPath(path, call)
   const { affordances } = await affordancesOf(`${context}.${holon}`, undefined, call)
   return {
     path,

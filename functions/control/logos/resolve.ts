@@ -1,8 +1,8 @@
 /** From what a caller writes to what serves it. */
 import { expandAlias, type Aliases } from '../../../shared/agentese/alias.ts'
 import { isContext, parsePath, similarPaths } from '../../../shared/agentese/path.ts'
-import type { Given } from '../../../shared/contract/call.ts'
-import { aspectsOf, findAspect, type FoundAspect } from '../../../shared/contract/find-aspect.ts'
+import type { Call, Given } from '../../../shared/contract/call.ts'
+import { aspectsOf, type FoundAspect } from '../../../shared/contract/find-aspect.ts'
 import type { FunctionFacts } from '../../../shared/contract/facts.ts'
 import { Failure } from '../../../shared/failures.ts'
 import { aliasesOf } from './aliases.ts'
@@ -12,12 +12,15 @@ import { aliasesOf } from './aliases.ts'
  *
  * @throws Failure NODE_NOT_REGISTERED with the paths that look like it
  */
-export function findPath(path: string, catalog: readonly FunctionFacts[]): FoundAspect {
-  const found = findAspect(catalog, path)
+export async function findPath(
+  path: string,
+  { findAspect, catalog }: Pick<Call, 'findAspect' | 'catalog'>,
+): Promise<FoundAspect> {
+  const found = await findAspect(path)
   if (found !== undefined) return found
   throw new Failure('NODE_NOT_REGISTERED', `Cannot find "${path}": no node serves it`, {
     suggestion: 'GET /v1/agentese/discover lists every path',
-    available: similarPaths(path, knownPaths(catalog, path)),
+    available: similarPaths(path, knownPaths(await catalog(), path)),
   })
 }
 

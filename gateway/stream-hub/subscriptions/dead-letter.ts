@@ -2,7 +2,7 @@
  * Tells the system bus of an event that its subscriber never acknowledged. The hub holds no key, so this event is not
  * signed: functions do not take it. The event in it is the original with its own signature.
  */
-import type { NatsConnection } from 'nats'
+import type { JetStreamClient } from 'nats'
 import { v5 as uuidv5 } from 'uuid'
 import { toNats } from '../../../shared/nats/event-message.ts'
 import { eventSubject } from '../../../shared/nats/subjects.ts'
@@ -13,7 +13,7 @@ const TYPE = 'io.kgents.subscription.dead'
 
 /** Resolves when the event is stored. Its id follows from what it is about, so that it is stored once however often it is tried. */
 export async function buryEvent(
-  nc: NatsConnection,
+  js: JetStreamClient,
   { path, sequence, event }: ToldEvent,
   subscription: string,
   deliveries: number,
@@ -30,5 +30,5 @@ export async function buryEvent(
     ...(event.traceparent === undefined ? {} : { traceparent: event.traceparent }),
     data: { subscription, deliveries, sequence, event },
   } satisfies KgentsEvent)
-  await nc.jetstream().publish(eventSubject(event.tenantid, TYPE), payload, { headers })
+  await js.publish(eventSubject(event.tenantid, TYPE), payload, { headers })
 }

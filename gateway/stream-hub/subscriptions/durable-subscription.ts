@@ -6,15 +6,16 @@
  * JetStream itself sets no limit of deliveries: it would let go of an event before anybody has told of it. So an event
  * leaves its subscription when it is acknowledged by the client, or by the hub behind a stored dead letter.
  */
-import type { Msg } from 'nats'
 import { Failure } from '../../../shared/failures.ts'
 import type { Log } from '../../../shared/telemetry/log.ts'
-import type { NatsLink } from '../nats-link.ts'
+import type { NatsLink } from '../../../shared/nats/link.ts'
 import type { ClientStream } from './client-stream.ts'
 import { buryEvent } from './dead-letter.ts'
 import { consumerName, type DurableConsumers, type Owner } from './durable-consumers.ts'
 import type { SubscriptionMetrics } from './metrics.ts'
-import { pull, readDelivery } from './pull.ts'
+import type { Delivery } from '../../../shared/nats/delivery.ts'
+import { pull } from '../../../shared/nats/pull.ts'
+import { MAX_PULL_BYTES } from './replay.ts'
 import { readTold, textOfDelivery, type ToldEvent } from './told-event.ts'
 import type { Wanted } from './wanted.ts'
 
@@ -43,8 +44,8 @@ export async function deliver(options: DurableOptions): Promise<Failure | undefi
     await link.ready(signal)
     try {
       const end = await pullOnce(options)
-      if (end === 'gone' && (await consumers.find(owner, id)) === undefined) return ended(id)
-      if (end === 'gone') await pause()
+      if (end === 'absent' && (await consumers.find(owner, id)) === undefined) return ended(id)
+      if (end === 'absent') await pause()
     } catch (error) {
       log.debug({ err: error }, 'a subscription could not be read yet')
       await pause()
@@ -64,33 +65,25 @@ function ended(id: string): Failure {
   })
 }
 
-async function pullOnce(options: DurableOptions) {
+function pullOnce(options: DurableOptions) {
   const { id, owner, link, signal } = options
-  const { nc } = link
-  if (nc === undefined) return 'stopped'
-  const again = new AbortController()
-  const off = link.onArrive(() => again.abort()) // what was asked of one server is not answered by the next
   const request = {
+    stream: 'AGENTESE',
     consumer: consumerName(owner.tenant, id),
-    inbox: link.newInbox(),
     batch: BATCH,
+    maxBytes: MAX_PULL_BYTES,
     expiresMs: EXPIRES_MS,
   }
-  return pull(
-    nc,
-    request,
-    (message) => handle(message, options),
-    AbortSignal.any([signal, again.signal]),
-  ).finally(off)
+  return pull(link, request, (delivery) => handle(delivery, options), signal)
 }
 
-function handle(message: Msg, options: DurableOptions): void {
+function handle(delivery: Delivery, options: DurableOptions): void {
   const { owner, wanted, stream, log, metrics, signal } = options
   if (signal.aborted) return // it is delivered again when the wait for its acknowledgement has passed
-  const { attempt, sequence, token } = readDelivery(message)
-  const told = readTold(message, sequence, owner.tenant, log)
-  if (told === undefined || !wanted.has(told)) return void message.respond()
-  if (attempt > MAX_DELIVERIES) return void bury(message, told, options)
+  const { attempt, token } = delivery
+  const told = readTold(delivery, owner.tenant, log)
+  if (told === undefined || !wanted.has(told)) return void delivery.ack()
+  if (attempt > MAX_DELIVERIES) return void bury(delivery, told, options)
   if (attempt > 1) metrics.redelivered()
   metrics.delivered(told, attempt === 1)
   stream.send(textOfDelivery(told, { ack: token, attempt }))
@@ -98,14 +91,13 @@ function handle(message: Msg, options: DurableOptions): void {
 
 /** Lets go of the event when the bus has it; where that fails, it is delivered to a hub once more. */
 async function bury(
-  message: Msg,
+  delivery: Delivery,
   told: ToldEvent,
   { id, link, log, metrics }: DurableOptions,
 ): Promise<void> {
   try {
-    if (link.nc === undefined) return
-    await buryEvent(link.nc, told, id, MAX_DELIVERIES)
-    message.respond()
+    await buryEvent(link.jetstream(), told, id, MAX_DELIVERIES)
+    await delivery.ack()
     metrics.dead()
     log.warn({ sequence: told.sequence, subscription: id }, 'an event was never acknowledged')
   } catch (error) {

@@ -10,7 +10,7 @@ import { consumerOpts, type JetStreamSubscription, type JsMsg } from 'nats'
 import { agenteseSubject } from '../../../shared/nats/subjects.ts'
 import { Failure } from '../../../shared/failures.ts'
 import type { Log } from '../../../shared/telemetry/log.ts'
-import type { NatsLink } from '../nats-link.ts'
+import type { NatsLink } from '../../../shared/nats/link.ts'
 import { readTold, type ToldEvent } from './told-event.ts'
 
 export interface FeedReader {
@@ -86,7 +86,7 @@ class Feed {
     this.#tenant = tenant
     this.#link = link
     this.#log = log
-    this.#stopListening = link.onArrive(() => this.#reopen())
+    this.#stopListening = link.watch((nc) => nc !== undefined && this.#reopen())
   }
 
   /** Opens the feed for its first reader; the others wait for the same. */
@@ -103,16 +103,15 @@ class Feed {
   }
 
   async #open(): Promise<void> {
-    const { nc } = this.#link
-    if (nc === undefined) throw natsAway()
+    if (this.#link.nc === undefined) throw natsAway()
     const turn = ++this.#turn
     this.#subscription?.unsubscribe()
     this.#subscription = undefined
-    const manager = await nc.jetstreamManager({ checkAPI: false })
+    const manager = await this.#link.manager()
     const { created, state } = await manager.streams.info(STREAM)
     if (turn === this.#turn || this.#created === undefined) this.#place(created, state.last_seq)
     if (turn !== this.#turn) return
-    const subscription = await nc.jetstream().subscribe(
+    const subscription = await this.#link.jetstream().subscribe(
       agenteseSubject(this.#tenant, '>'),
       optionsFrom(this.position + 1, (message) => {
         if (turn === this.#turn) this.#tell(message)
@@ -143,7 +142,8 @@ class Feed {
 
   #tell(message: JsMsg): void {
     this.position = message.seq
-    const told = readTold(message, message.seq, this.#tenant, this.#log)
+    const { subject, headers, data, seq: sequence } = message
+    const told = readTold({ subject, headers, data, sequence }, this.#tenant, this.#log)
     if (told !== undefined) for (const reader of this.readers) reader.onEvent(told)
   }
 }

@@ -3,7 +3,7 @@
  * asks for them, at its pace; then it joins what happens now, without a gap and without a repetition.
  */
 import type { Log } from '../../../shared/telemetry/log.ts'
-import type { NatsLink } from '../nats-link.ts'
+import type { NatsLink } from '../../../shared/nats/link.ts'
 import type { ClientStream } from './client-stream.ts'
 import type { Joined } from './event-feeds.ts'
 import type { SubscriptionMetrics } from './metrics.ts'
@@ -78,11 +78,8 @@ export class LiveSubscription {
 
   async #replay(origin: Origin): Promise<boolean> {
     const { tenant, wanted, stream, link, log, signal } = this.#options
-    const { nc } = link
-    if (nc === undefined) return false
     return replay({
-      nc,
-      inbox: link.newInbox(),
+      link,
       tenant,
       log,
       subjects: wanted.subjects,

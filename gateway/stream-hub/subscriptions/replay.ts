@@ -3,15 +3,15 @@ import { randomUUID } from 'node:crypto'
 import { AckPolicy, DeliverPolicy, type ConsumerConfig, type NatsConnection } from 'nats'
 import type { Log } from '../../../shared/telemetry/log.ts'
 import { addConsumer } from './add-consumer.ts'
-import { pull, readDelivery } from './pull.ts'
+import type { NatsLink } from '../../../shared/nats/link.ts'
+import { pull } from '../../../shared/nats/pull.ts'
 import { readTold, type ToldEvent } from './told-event.ts'
 
 /** From a sequence number, or from what was stored at a time (RFC 3339). */
 export type Origin = { sequence: number } | { time: string }
 
 export interface ReplayOptions {
-  nc: NatsConnection
-  inbox: string
+  link: NatsLink
   tenant: string
   log: Log
   /** Which do not overlap. */
@@ -25,13 +25,17 @@ export interface ReplayOptions {
 
 const STREAM = 'AGENTESE'
 const BATCH = 100
+/** Of messages that are asked for at once: twice the largest. */
+export const MAX_PULL_BYTES = 2 * 1024 * 1024
 /** A client may take its time with a batch; then the consumer is made anew. */
 const FORGOTTEN_AFTER_NS = 30e9
 
 /** Tells all events that are stored; whether it came to their end. It did not where NATS went away, or `signal` aborted. */
 export async function replay(options: ReplayOptions): Promise<boolean> {
-  const { nc, inbox, tenant, log, subjects, origin, signal, onEvent, room } = options
-  const manager = await nc.jetstreamManager({ checkAPI: false })
+  const { link, tenant, log, subjects, origin, signal, onEvent, room } = options
+  const nc = await link.ready(signal)
+  if (nc === undefined) return false
+  const manager = await link.manager()
   const name = `replay-${randomUUID()}`
   const pending = await addConsumer(nc, name, subjects, {
     ack_policy: AckPolicy.None,
@@ -44,10 +48,10 @@ export async function replay(options: ReplayOptions): Promise<boolean> {
     let end = pending === 0 ? 'empty' : 'served'
     while (end === 'served') {
       end = await pull(
-        nc,
-        { consumer: name, inbox, batch: BATCH },
-        (message) => {
-          const told = readTold(message, readDelivery(message).sequence, tenant, log)
+        link,
+        { stream: STREAM, consumer: name, batch: BATCH, maxBytes: MAX_PULL_BYTES },
+        (delivery) => {
+          const told = readTold(delivery, tenant, log)
           if (told !== undefined && !signal.aborted) onEvent(told)
         },
         signal,

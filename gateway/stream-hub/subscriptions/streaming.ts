@@ -4,7 +4,7 @@ import { SUBSCRIPTION_PATH } from '../../../shared/events/subscription-stream.ts
 import type { SubscriptionTerms } from '../../../shared/events/subscription.ts'
 import type { Log } from '../../../shared/telemetry/log.ts'
 import type { Client } from '../client.ts'
-import type { NatsLink } from '../nats-link.ts'
+import type { NatsLink } from '../../../shared/nats/link.ts'
 import { ClientStream, messageOf } from './client-stream.ts'
 import { watchCredential } from './credential-watch.ts'
 import type { DurableConsumers } from './durable-consumers.ts'

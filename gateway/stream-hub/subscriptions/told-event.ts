@@ -30,11 +30,11 @@ const TYPE_PREFIX = 'io.kgents.agentese.'
  * nobody should have written is passed over: it must not end a stream.
  */
 export function readTold(
-  message: EventCarrier & { subject: string },
-  sequence: number,
+  message: EventCarrier & { subject: string; sequence: number },
   tenant: string,
   log: Log,
 ): ToldEvent | undefined {
+  const { sequence } = message
   const prefix = agenteseSubject(tenant, '')
   if (!message.subject.startsWith(prefix)) return undefined
   try {

@@ -6,7 +6,7 @@ import { createHmac, randomUUID } from 'node:crypto'
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import type { NatsUser } from '../../nats-users.ts'
+import { authorizationOf, type NatsUser } from '../../nats-users.ts'
 import { findOnPath, readVersion } from './programs.ts'
 import { NotReady, startServer, type ServerProcess } from './server-process.ts'
 import { Unavailable } from './unavailable.ts'
@@ -115,13 +115,7 @@ function configOf(
     // Texts to embed come by the dozen, and go as vectors: more than the megabyte that is the default.
     max_payload: 8 * 1024 * 1024,
     jetstream: { store_dir: join(folder, 'store'), max_memory_store: 256 * 1024 * 1024 },
-    authorization: {
-      users: users.map(({ name, permissions }) => ({
-        user: name,
-        password: natsPassword(key, name),
-        permissions,
-      })),
-    },
+    authorization: authorizationOf(users, (user) => natsPassword(key, user)),
   }
   return `${JSON.stringify(config, null, 2)}\n`
 }

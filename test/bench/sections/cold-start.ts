@@ -99,8 +99,8 @@ function toFindings(results: Record<string, number[]>, rounds: number): Findings
   const overRuntime = over(OURS, RUNTIME)
   return {
     method:
-      `From spawning the process to its first 200, ${rounds} rounds in turn. Ours is what is deployed: the bundle of all ` +
-      'functions with its compile cache filled; the references start as their users start them, and Hono in our way as well.',
+      `From spawning the process to its first 200, ${rounds} rounds in turn. Ours is what is deployed: the snapshot of all ` +
+      'functions; the references start as their users start them, and Hono in our way as well.',
     table: {
       columns: ['process', 'median ms', 'fastest ms', 'p90 ms', 'of bare Hono'],
       rows: Object.entries(results).map(([name, times]) => [

@@ -14,7 +14,7 @@ import type { RoutedFunction } from '../../../gateway/kong/routes.ts'
 import { createCallerReader } from '../../../gateway/stream-hub/callers.ts'
 import { createFunctions } from '../../../gateway/stream-hub/functions.ts'
 import { createHub, type Hub } from '../../../gateway/stream-hub/hub.ts'
-import { createNatsLink } from '../../../gateway/stream-hub/nats-link.ts'
+import { openNatsLink } from '../../../shared/nats/link.ts'
 import { createTokenLogs } from '../../../gateway/stream-hub/token-logs.ts'
 import { createResolver } from '../../../gateway/upstream/addresses.ts'
 import { createEvent } from '../../../shared/events/event.ts'
@@ -100,22 +100,21 @@ export class HubWorld {
   /** Starts a hub; several share nothing but NATS. */
   async openHub(heartbeatMs = 15_000): Promise<RunningHub> {
     const log = createLog('hub', 'silent')
-    const nats = openNats(this.#hubUrl, 'hub', { inboxPrefix: inboxPrefixOf('stream-hub') })
+    const link = openNatsLink(this.#hubUrl, 'stream-hub')
     const functions = createFunctions(createResolver({ CLUSTER_INGRESS: this.#ingress }))
     const verify = createVerifier({
       keys: publicKeys,
       issuer: 'https://issuer.test',
       audience: 'https://api.test',
     })
-    const logs = createTokenLogs(nats, log)
+    const logs = createTokenLogs(link, log)
     const readCaller = createCallerReader(verify, functions)
-    const link = createNatsLink(nats, inboxPrefixOf('stream-hub'))
     const hub = createHub({ catalog, functions, logs, readCaller, link, log, heartbeatMs })
     const address = await listen(hub.server)
     this.#closers.push(async () => {
       await hub.drain()
       await functions.close()
-      await (await nats).close()
+      await link.close()
     })
     return { url: `http://${address}`, hub, logs }
   }

@@ -18,7 +18,7 @@ import { loaders } from '../../../functions/loaders.ts'
 import { createCallerReader } from '../../../gateway/stream-hub/callers.ts'
 import { createFunctions } from '../../../gateway/stream-hub/functions.ts'
 import { createHub, type Hub, type HubOptions } from '../../../gateway/stream-hub/hub.ts'
-import { createNatsLink } from '../../../gateway/stream-hub/nats-link.ts'
+import { openNatsLink } from '../../../shared/nats/link.ts'
 import { createTokenLogs } from '../../../gateway/stream-hub/token-logs.ts'
 import { createResolver } from '../../../gateway/upstream/addresses.ts'
 import { createEvent } from '../../../shared/events/event.ts'
@@ -131,13 +131,13 @@ export class SubscriptionWorld {
   /** Starts a hub; several share nothing but NATS. Answers its address. */
   async openHub(times: HubOptions['subscriptionTimes'] = {}): Promise<string> {
     const log = createLog('hub', 'silent')
-    const nats = openNats(this.#hubUrl, 'hub', { inboxPrefix: inboxPrefixOf('stream-hub') })
+    const link = openNatsLink(this.#hubUrl, 'stream-hub')
     const functions = createFunctions(createResolver({ CLUSTER_INGRESS: this.#ingress }))
     const hub = createHub({
       catalog,
       functions,
-      logs: createTokenLogs(nats, log),
-      link: createNatsLink(nats, inboxPrefixOf('stream-hub')),
+      logs: createTokenLogs(link, log),
+      link,
       readCaller: createCallerReader((token) => this.#verify(token), functions),
       log,
       subscriptionTimes: times,
@@ -147,7 +147,7 @@ export class SubscriptionWorld {
     this.#closers.unshift(async () => {
       await this.drain(`http://${address}`)
       await functions.close()
-      await (await nats).close()
+      await link.close()
     })
     return `http://${address}`
   }

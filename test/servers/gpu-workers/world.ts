@@ -10,7 +10,7 @@ import { ensureStreams } from '../../../shared/nats/ensure-streams.ts'
 import { fromNats, isEventMessage, toNats } from '../../../shared/nats/event-message.ts'
 import { eventSubject, inferenceSubject, tokensSubject } from '../../../shared/nats/subjects.ts'
 import type { Engine } from '../../../gpu-workers/engines/engine.ts'
-import { watchLink } from '../../../gpu-workers/link.ts'
+import { openNatsLink } from '../../../shared/nats/link.ts'
 import { createMetrics, type Metrics } from '../../../gpu-workers/metrics.ts'
 import { openWorker, type Worker, type WorkerSettings } from '../../../gpu-workers/worker.ts'
 import { findFreePorts } from '../../../knative/local/servers/ports.ts'
@@ -130,12 +130,11 @@ class WorkerWorld implements World {
   }
 
   async openWorker(engine: Engine, settings: Partial<WorkerSettings> = {}) {
-    const prefix = inboxPrefixOf('gpu-worker')
-    const nc = await openNats(this.nats.urlOf('gpu-worker'), 'worker', { inboxPrefix: prefix })
+    const link = openNatsLink(this.nats.urlOf('gpu-worker'), 'gpu-worker')
     const metrics = createMetrics()
     const log = createLog('test', process.env['LOG_LEVEL'] ?? 'silent')
     const worker = openWorker(
-      { link: watchLink(nc, prefix), engine, log, metrics },
+      { link, engine, log, metrics },
       {
         ackWaitSeconds: ACK_WAIT_SECONDS,
         drainSeconds: 0,
@@ -145,7 +144,7 @@ class WorkerWorld implements World {
       },
     )
     let closed: Promise<void> | undefined
-    const close = () => (closed ??= worker.close().then(() => nc.close()))
+    const close = () => (closed ??= worker.close().then(() => link.close()))
     this.#closers.push(close)
     return { metrics, close }
   }

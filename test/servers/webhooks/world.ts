@@ -7,7 +7,7 @@ import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'nod
 import type { AddressInfo } from 'node:net'
 import { Webhook, WebhookVerificationError } from 'standardwebhooks'
 import { inject, test as base } from 'vitest'
-import { openNats } from '../../../shared/nats/connect.ts'
+import { openNatsLink } from '../../../shared/nats/link.ts'
 import { catalog } from '../../../functions/catalog.ts'
 import { loaders } from '../../../functions/loaders.ts'
 import { createDeliver } from '../../../gateway/webhooks/deliver.ts'
@@ -114,7 +114,7 @@ class Webhooks {
     const log = createLog('webhooks', process.env['WEBHOOK_TEST_LOG'] ?? 'silent')
     const privateAllowed = this.#sinks.map(({ url }) => new URL(url).origin)
     const sender = createSender({
-      nats: openNats(this.world.nats.urlOf('webhooks'), 'webhooks', { inboxPrefix: '_INBOX_webhooks' }),
+      link: openNatsLink(this.world.nats.urlOf('webhooks'), 'webhooks'),
       key: WEBHOOK_KEY,
       deliver: createDeliver({ key: WEBHOOK_KEY, timeoutSeconds, privateAllowed }),
       schedule,

@@ -4,7 +4,7 @@ import { capabilitiesOf } from '../../../../shared/agentese/capabilities.ts'
 import { formatPath, parsePath } from '../../../../shared/agentese/path.ts'
 import type { Call } from '../../../../shared/contract/call.ts'
 import { aspect } from '../../../../shared/contract/define-node.ts'
-import { aspectsOf, findAspect } from '../../../../shared/contract/find-aspect.ts'
+import { aspectsOf } from '../../../../shared/contract/find-aspect.ts'
 import { AnyObject } from '../../../../shared/contract/json-object.ts'
 import { whatIsWrong } from '../../../../shared/contract/what-is-wrong.ts'
 import { oneAtATime } from '../../../../shared/database/one-at-a-time.ts'
@@ -84,18 +84,17 @@ interface Deferred {
 
 async function deferCall(
   { path: text, at, delay = 0, kwargs }: Deferred,
-  call: Pick<Call, 'db' | 'identity' | 'observer' | 'catalog'>,
+  call: Pick<Call, 'db' | 'identity' | 'observer' | 'catalog' | 'findAspect'>,
 ) {
   const { db, identity, observer } = call
   const path = formatPath(parsePath(text))
-  const catalog = await call.catalog()
-  const found = findAspect(catalog, path)
+  const found = await call.findAspect(path)
   if (found === undefined) {
     throw new Failure('NODE_NOT_REGISTERED', `Cannot defer "${path}": no node serves it`, {
       suggestion: 'GET /v1/agentese/discover lists every path',
     })
   }
-  const capabilities = await capabilitiesOf(db, identity, () => aspectsOf(catalog))
+  const capabilities = await capabilitiesOf(db, identity, async () => aspectsOf(await call.catalog()))
   checkAccess(path, found, { ...observer, capabilities }, identity)
   checkMayBeKept(path, found)
   checkInput(path, found.endpoint.input, kwargs)

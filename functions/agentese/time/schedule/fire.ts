@@ -2,7 +2,6 @@
 import { z } from 'zod'
 import type { Call, Given } from '../../../../shared/contract/call.ts'
 import { subscription } from '../../../../shared/contract/define-operation.ts'
-import { findAspect } from '../../../../shared/contract/find-aspect.ts'
 import { Failure, failureFrom } from '../../../../shared/failures.ts'
 import { currentIdentity } from '../../../../shared/identity/current-identity.ts'
 import { load, type ScheduleRow } from './rows.ts'
@@ -54,7 +53,7 @@ async function fire(id: string, call: Calling): Promise<void> {
 async function callAs({ id, user_id, path, input, archetype, scopes }: ScheduleRow, call: Calling) {
   const current = await call.transact('read', ({ db }) => currentIdentity(db, user_id))
   const identity = scopes === null ? current : { ...current, scopes }
-  const found = findAspect(await call.catalog(), path)
+  const found = await call.findAspect(path)
   if (found === undefined)
     throw new Failure('NODE_NOT_REGISTERED', `Cannot call "${path}": no node serves it any more`)
   const { trace, signal } = call

@@ -2,7 +2,7 @@
  * One log line when the state of a thing changes, and none while it stays: a database that is away for an hour
  * is two lines, not thousands.
  */
-import type { Log } from '../../shared/telemetry/log.ts'
+import type { Log } from './log.ts'
 
 /** Tells the state of one thing; `error` is why it is not well. */
 export type ReportState = (state: string, error?: unknown) => void

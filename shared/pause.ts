@@ -1,4 +1,4 @@
-/** Waiting: that ends early when the relay stops, that gives up, and how long before trying again. */
+/** Waiting: that ends early when it is stopped, that gives up, and how long before trying again. */
 import { setTimeout as delay } from 'node:timers/promises'
 
 /** Resolves after the time or when `stop` aborts, whichever comes first. */
