@@ -175,7 +175,7 @@ describe('when everything that works on a composition is killed', () => {
     expect(last?.event, JSON.stringify(last)).toBe('complete')
     expect(last?.data.result).toMatchObject({ success: true, failed_at: -1 })
     expect(await marks()).toEqual(stages)
-    const [pool] = await sql`select remaining from entropy_pools where tenant_id = ${tenant.tenant}`
+    const [pool] = await sql`select remaining::float8 from entropy_pools where tenant_id = ${tenant.tenant}`
     expect(pool).toEqual({ remaining: 99 })
   })
 })
