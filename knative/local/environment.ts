@@ -4,6 +4,7 @@ import { eventSubject } from '../../shared/nats/subjects.ts'
 import { catalog } from '../../functions/catalog.ts'
 import type { Component } from '../../shared/contract/component.ts'
 import type { FunctionFacts } from '../../shared/contract/facts.ts'
+import { secretsFor } from '../../shared/contract/needs.ts'
 import { hostOf } from '../../shared/http/host-of.ts'
 import { FunctionConfig } from '../../shared/runtime/config.ts'
 import type { LocalConfig } from './config.ts'
@@ -44,22 +45,30 @@ export function componentEnvironment(
     NATS_URL: facts.infrastructure.nats.urlOf(name),
     ...(open ? { HOST: facts.config.HOST } : {}),
   }
-  return present(variables.map((variable) => [variable.name, values[variable.name]]))
+  return present([
+    ...variables.map((variable) => [variable.name, values[variable.name]] as const),
+    ['NODE_COMPILE_CACHE', compileCacheOf(facts)],
+  ])
 }
 
-/** The environment of one function: the settings of all, and of the secrets only those in its contract. */
+/** The environment of one function: the settings of all, and of the secrets only those that it needs. */
 export function functionEnvironment(
-  { name, secrets }: FunctionFacts,
+  { name, needs }: FunctionFacts,
   facts: PlatformFacts,
 ): Record<string, string> {
   const settings = settingsOf(facts)
   const values = secretsOf(facts)
   return present([
     ...Object.keys(FunctionConfig.shape).map((each) => [each, settings[each]] as const),
-    ...['UPSTASH_REDIS_REST_TOKEN', ...secrets].map((each) => [each, values[each]] as const),
+    ...secretsFor(needs).map((each) => [each, values[each]] as const),
     ['FUNCTION', name],
-    ['NODE_COMPILE_CACHE', join(facts.config.KGENTS_STATE, 'compile-cache')],
+    ['NODE_COMPILE_CACHE', compileCacheOf(facts)],
   ])
+}
+
+/** Where Node keeps what it has compiled, for the next process that loads the same modules. */
+function compileCacheOf({ config }: PlatformFacts): string {
+  return config.NODE_COMPILE_CACHE ?? join(config.KGENTS_STATE, 'compile-cache')
 }
 
 function settingsOf({ config, secrets, infrastructure, ports }: PlatformFacts): Values {

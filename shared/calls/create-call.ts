@@ -1,8 +1,9 @@
 /** Makes what a handler is given, and collects what it asks to be written with its transaction. */
 import { addTo } from '../amount.ts'
 import type { Observer } from '../agentese/observer.ts'
-import type { Accepted, Call, Inference } from '../contract/call.ts'
+import type { Accepted, Call, EveryCall, Inference } from '../contract/call.ts'
 import type { FunctionDefinition } from '../contract/function.ts'
+import { NEEDS, type Gives, type Need } from '../contract/needs.ts'
 import type { Platform } from '../contract/platform.ts'
 import { withTenant, type Db } from '../database/database.ts'
 import type { ChangeData } from '../events/agentese-events.ts'
@@ -39,6 +40,8 @@ export interface CallParts {
   id: string
   runtime: Runtime
   function: FunctionDefinition
+  /** What the contract of the handler declares. */
+  needs: readonly Need[]
   /** The path that was called, where it is an aspect. */
   path?: string | undefined
   identity: Identity | undefined
@@ -59,17 +62,28 @@ export interface CallParts {
 }
 
 export function createCall(parts: CallParts): Call {
-  return new HandlerCall(parts)
+  return new HandlerCall(parts) as unknown as Call // reason: what needs give is defined by their table
 }
 
 /** A class, since an object literal with accessors is fifty times as dear to make (6 us, measured). */
-class HandlerCall implements Call {
+class HandlerCall implements EveryCall {
   readonly asked: string | undefined
   readonly idempotencyKey: string | undefined
   readonly log: Log
   readonly trace: TraceContext
-  readonly platform: Platform
   readonly #parts: CallParts
+
+  static {
+    for (const need of Object.keys(NEEDS) as Need[]) {
+      for (const member of NEEDS[need].gives) {
+        Object.defineProperty(HandlerCall.prototype, member, {
+          get(this: HandlerCall) {
+            return give(member, need, this.#parts)
+          },
+        })
+      }
+    }
+  }
 
   constructor(parts: CallParts) {
     this.#parts = parts
@@ -77,91 +91,137 @@ class HandlerCall implements Call {
     this.idempotencyKey = parts.idempotencyKey
     this.log = parts.runtime.log
     this.trace = parts.trace
-    this.platform = parts.runtime.platform
   }
 
   get identity(): Identity {
-    return present(this.#parts.identity, 'no caller')
+    return callerOf(this.#parts)
   }
 
   get observer(): Observer {
-    return present(this.#parts.observer, 'no observer')
-  }
-
-  get db(): Db {
-    return present(this.#parts.db, 'no transaction')
+    return present(this.#parts.observer, 'observer', this.#parts, 'nobody observes')
   }
 
   get holon(): string {
-    return present(this.#parts.path, 'no path').split('.')[1] ?? ''
+    return present(this.#parts.path, 'holon', this.#parts, 'it is no aspect').split('.')[1] ?? ''
   }
 
   get signal(): AbortSignal {
     return this.#parts.deadline.signal
   }
 
-  // As members of their own, so that a handler may take them out of the call.
-  readonly emit: Call['emit'] = (type, data, { closes } = {}) => {
-    this.#writing().events.push(toOutbox(this.#event({ type, data }), closes))
-  }
+  // As a member of its own, so that a handler may take it out of the call.
+  readonly repeats = () => this.#parts.repeats?.()
+}
 
-  readonly passOn: Call['passOn'] = (given) => {
-    if (isReserved(given.type))
-      throw new Failure('EVENT_SYNTAX', `Cannot pass on "${given.type}": it is ours`)
-    const event = this.#event({ ...given, source: tenantSource(given.source) })
-    this.#writing().events.push(toOutbox(event))
-    return event.id
-  }
+type Member = Gives<Need>
 
-  readonly changed: Call['changed'] = (target, state) => {
-    const { changes, events } = this.#writing()
-    const { id, path = '' } = this.#parts
-    const at = new Date().toISOString()
-    const { tenant, user } = this.identity
-    changes.push({
-      id: newId(),
-      tenant_id: tenant,
-      target,
-      state,
-      path,
-      user_id: user,
-      invocation_id: id,
-      at,
-    })
-    const data: ChangeData = { target, path, state, at, user }
-    events.push(toOutbox(this.#event({ type: CHANGED, subject: `${target}.state`, data })))
-  }
+/** Members that belong to one call; all others are the process's. As functions, so that a handler may take them out. */
+const OF_CALL: { [M in Exclude<Member, keyof Platform>]: (parts: CallParts) => Call[M] } = {
+  db: (parts) => present(parts.db, 'db', parts, NO_TRANSACTION),
 
-  readonly infer: Call['infer'] = (inference, as) => present(this.#parts.infer, 'no model')(inference, as)
+  transact(parts) {
+    if (parts.db !== undefined) throw withheld('transact', parts, 'its transaction is open already')
+    return <T>(mode: 'read' | 'write', work: (call: Call) => Promise<T>) => transactApart(parts, mode, work)
+  },
 
-  readonly repeats: Call['repeats'] = () => this.#parts.repeats?.()
+  charge(parts) {
+    const { charges } = writing('charge', parts)
+    return (resource, amount) => {
+      addTo(charges, { [resource]: amount })
+    }
+  },
 
-  readonly charge: Call['charge'] = (resource, amount) => {
-    const { charges } = this.#writing()
-    addTo(charges, { [resource]: amount })
-  }
+  emit(parts) {
+    const { events } = writing('emit', parts)
+    return (type, data, { closes } = {}) => {
+      events.push(toOutbox(eventOf(parts, { type, data }), closes))
+    }
+  },
 
-  readonly transact: Call['transact'] = (mode, work) => transactApart(this.#parts, mode, work)
+  passOn(parts) {
+    const { events } = writing('passOn', parts)
+    return (given) => {
+      if (isReserved(given.type))
+        throw new Failure('EVENT_SYNTAX', `Cannot pass on "${given.type}": it is ours`)
+      const event = eventOf(parts, { ...given, source: tenantSource(given.source) })
+      events.push(toOutbox(event))
+      return event.id
+    }
+  },
 
-  #writing(): Pending {
-    return present(this.#parts.mayWrite ? this.#parts.pending : undefined, 'no events and no charges')
-  }
+  changed(parts) {
+    const pending = writing('changed', parts)
+    return (target, state) => recordChange(parts, pending, target, state)
+  },
 
-  #event(event: Omit<NewEvent, 'source' | 'tenant'> & { source?: string }) {
-    const { runtime, function: definition } = this.#parts
-    const source = `/functions/${definition.name}`
-    const traceparent = formatTraceparent(this.trace)
-    return createEvent({ source, tenant: this.identity.tenant, traceparent, ...event }, runtime.eventKey)
-  }
+  infer: (parts) => present(parts.infer, 'infer', parts, 'nothing may be left behind'),
+
+  endJob(parts) {
+    writing('endJob', parts)
+    const db = present(parts.db, 'endJob', parts, NO_TRANSACTION)
+    return (end) => parts.runtime.endJob(end, { db, signal: parts.deadline.signal })
+  },
+}
+
+const NO_TRANSACTION = 'it has no transaction'
+
+/**
+ * What a handler asks its call for.
+ *
+ * @throws Failure INTERNAL where its contract does not give it that: a bug
+ */
+function give(member: Member, need: Need, parts: CallParts): unknown {
+  if (!parts.needs.includes(need))
+    throw withheld(member, parts, `its contract does not declare the need "${need}"`)
+  const ofCall = OF_CALL as Partial<Record<Member, (parts: CallParts) => unknown>>
+  return ofCall[member]?.(parts) ?? parts.runtime.platform[member as keyof Platform]
+}
+
+function writing(member: Member, parts: CallParts): Pending {
+  return present(parts.mayWrite ? parts.pending : undefined, member, parts, 'it may not change anything')
+}
+
+function recordChange(
+  parts: CallParts,
+  { changes, events }: Pending,
+  target: string,
+  state: Record<string, unknown> | null,
+): void {
+  const { id, path = '' } = parts
+  const { tenant, user } = callerOf(parts)
+  const at = new Date().toISOString()
+  changes.push({
+    id: newId(),
+    tenant_id: tenant,
+    target,
+    state,
+    path,
+    user_id: user,
+    invocation_id: id,
+    at,
+  })
+  const data: ChangeData = { target, path, state, at, user }
+  events.push(toOutbox(eventOf(parts, { type: CHANGED, subject: `${target}.state`, data })))
+}
+
+function eventOf(parts: CallParts, event: Omit<NewEvent, 'source' | 'tenant'> & { source?: string }) {
+  const source = `/functions/${parts.function.name}`
+  const traceparent = formatTraceparent(parts.trace)
+  const { tenant } = callerOf(parts)
+  return createEvent({ source, tenant, traceparent, ...event }, parts.runtime.eventKey)
+}
+
+function callerOf(parts: CallParts): Identity {
+  return present(parts.identity, 'identity', parts, 'nobody need be known to call it')
 }
 
 /** Commits what `work` leaves behind with its own transaction. */
-async function transactApart<T>(
+export async function transactApart<T>(
   parts: CallParts,
   mode: 'read' | 'write',
   work: (call: Call) => Promise<T>,
 ): Promise<T> {
-  const { tenant } = present(parts.identity, 'no caller')
+  const { tenant } = callerOf(parts)
   return withTenant(parts.runtime.database, tenant, mode, async (db) => {
     const pending = nothingPending()
     const mayWrite = mode === 'write'
@@ -173,8 +233,11 @@ async function transactApart<T>(
   })
 }
 
-/** A handler that reaches for what its contract does not give it is a bug, and says so. */
-function present<T>(value: T | undefined, what: string): T {
-  if (value === undefined) throw new Failure('INTERNAL', `The contract of this endpoint gives it ${what}`)
+function present<T>(value: T | undefined, member: keyof Call, parts: CallParts, why: string): T {
+  if (value === undefined) throw withheld(member, parts, why)
   return value
+}
+
+function withheld(member: keyof Call, { path, function: { name } }: CallParts, why: string): Failure {
+  return new Failure('INTERNAL', `Cannot give "${member}" to ${path ?? name}: ${why}`)
 }

@@ -73,6 +73,7 @@ async function run(
   }
   const call = createCall({
     ...asker,
+    needs: endpoint.needs,
     id: job.id,
     observer: { user: identity.user, archetype, capabilities: [] } as Observer,
     db,

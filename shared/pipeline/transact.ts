@@ -3,7 +3,7 @@
  * to a repetition commit together or not at all.
  */
 import type { AcceptedJob, EnvelopeMeta } from '../contract/answers.ts'
-import { Accepted } from '../contract/call.ts'
+import { Accepted, type Call } from '../contract/call.ts'
 import { withTenant, type Db } from '../database/database.ts'
 import { Failure, Refusal } from '../failures.ts'
 import { prepareJob, writeJobs, type Asker } from '../jobs/queue-job.ts'
@@ -29,10 +29,10 @@ function answer(invocation: Invocation): Promise<Answer> {
 }
 
 /** The first answer and its repetitions both come by here, after all has been written. */
-function reveal({ request, runtime }: Invocation, kept: Answer): Answer {
-  const { endpoint } = request
+function reveal(invocation: Invocation, kept: Answer): Answer {
+  const { endpoint } = invocation.request
   if (endpoint.reveal === undefined) return kept
-  return { ...kept, body: endpoint.reveal(kept.body, runtime.platform) }
+  return { ...kept, body: endpoint.reveal(kept.body, callOf(invocation, undefined, undefined)) }
 }
 
 /**
@@ -148,17 +148,24 @@ function successMarks(invocation: Invocation, pending: Pending): Mark[] {
   return [mark]
 }
 
-/** Without `pending` the handler may neither emit nor charge nor ask a model. */
 async function handle(
   invocation: Invocation,
   db: Db | undefined,
   pending: Pending | undefined,
 ): Promise<unknown> {
+  const call = callOf(invocation, db, pending)
+  await checkConsent(invocation, call)
+  return invocation.request.endpoint.handle(invocation.input, call)
+}
+
+/** Without `pending` nothing can be emitted or charged, and no model asked. */
+function callOf(invocation: Invocation, db: Db | undefined, pending: Pending | undefined): Call {
   const { request, runtime, identity, observer } = invocation
-  const call = createCall({
+  return createCall({
     id: invocation.id,
     runtime,
     function: request.function,
+    needs: request.endpoint.needs,
     path: request.path,
     identity,
     observer,
@@ -174,8 +181,6 @@ async function handle(
       ? {}
       : { infer: (inference, as) => prepareJob(inference, as, askerOf(invocation), pending) }),
   })
-  await checkConsent(invocation, call)
-  return request.endpoint.handle(invocation.input, call)
 }
 
 function askerOf(invocation: Invocation): Asker {
@@ -240,9 +245,7 @@ function raiseAlert({ request, runtime }: Invocation): void {
 }
 
 function recordAside(invocation: Invocation, what: Pick<Happening, 'outcome'> & { code?: string }): void {
-  const { recorder, eventKey } = invocation.runtime
-  const { mark, event } = markOf(happeningOf(invocation, { ...what, charges: {} }), eventKey)
-  recorder.record(mark, event)
+  invocation.runtime.recorder.record(happeningOf(invocation, { ...what, charges: {} }))
 }
 
 function happeningOf(
@@ -262,6 +265,7 @@ function happeningOf(
     traceId: request.trace.traceId,
     traceparent: formatTraceparent(request.trace),
     startedAt,
+    endedAt: Date.now(),
     ...what,
   }
 }
