@@ -11,15 +11,19 @@ import { buildSnapshot } from './bundle/snapshot.ts'
 const ENTRY = fileURLToPath(new URL('../functions/serve.ts', import.meta.url))
 const START = fileURLToPath(new URL('bundle/start.sh', import.meta.url))
 
-/**
- * Writes the bundle into `folder`, and a snapshot of it; `start.sh` starts from either.
- *
- * @returns the arguments with which this Node starts the functions
- */
-export async function bundleFunctions(folder: string): Promise<string[]> {
+/** What this Node is started with to serve functions. */
+export interface FunctionProgram {
+  args: string[]
+  env: Record<string, string>
+}
+
+/** Writes the bundle into `folder`, and a snapshot of it; `start.sh` there starts from either. */
+export async function bundleFunctions(folder: string): Promise<FunctionProgram> {
   await writeFiles(folder)
   await copyFile(START, join(folder, 'start.sh'))
-  return ['--snapshot-blob', await buildSnapshot(folder)]
+  // As in start.sh: in small pages, reading the snapshot takes 4,500 page faults.
+  const env = { GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1' }
+  return { args: ['--snapshot-blob', await buildSnapshot(folder)], env }
 }
 
 async function writeFiles(folder: string): Promise<void> {
@@ -51,5 +55,5 @@ async function writeFiles(folder: string): Promise<void> {
 if (import.meta.main) {
   const [folder] = process.argv.slice(2)
   if (folder === undefined) throw new TypeError('Usage: node knative/bundle.ts FOLDER')
-  process.stdout.write(`${(await bundleFunctions(folder)).join(' ')}\n`)
+  process.stdout.write(`${(await bundleFunctions(folder)).args.join(' ')}\n`)
 }

@@ -13,6 +13,8 @@ export const LocalConfig = LogSettings.extend({
     .string()
     .default(fileURLToPath(new URL('../../.kgents', import.meta.url)))
     .transform((path) => resolve(path)),
+  /** Folder of compiled modules, which processes share; in the state folder unless it is set. */
+  NODE_COMPILE_CACHE: z.string().optional(),
   /** Knative's times, multiplied by this: 1 keeps an idle function for about a minute, 0.25 for a quarter of it. */
   KNATIVE_TIME_SCALE: z.coerce.number().positive().max(1).default(0.25),
   /** Workers, and how long one may be silent before its job goes to another. */

@@ -45,7 +45,10 @@ export function componentEnvironment(
     NATS_URL: facts.infrastructure.nats.urlOf(name),
     ...(open ? { HOST: facts.config.HOST } : {}),
   }
-  return present(variables.map((variable) => [variable.name, values[variable.name]]))
+  return present([
+    ...variables.map((variable) => [variable.name, values[variable.name]] as const),
+    ['NODE_COMPILE_CACHE', compileCacheOf(facts)],
+  ])
 }
 
 /** The environment of one function: the settings of all, and of the secrets only those that it needs. */
@@ -59,8 +62,13 @@ export function functionEnvironment(
     ...Object.keys(FunctionConfig.shape).map((each) => [each, settings[each]] as const),
     ...secretsFor(needs).map((each) => [each, values[each]] as const),
     ['FUNCTION', name],
-    ['NODE_COMPILE_CACHE', join(facts.config.KGENTS_STATE, 'compile-cache')],
+    ['NODE_COMPILE_CACHE', compileCacheOf(facts)],
   ])
+}
+
+/** Where Node keeps what it has compiled, for the next process that loads the same modules. */
+function compileCacheOf({ config }: PlatformFacts): string {
+  return config.NODE_COMPILE_CACHE ?? join(config.KGENTS_STATE, 'compile-cache')
 }
 
 function settingsOf({ config, secrets, infrastructure, ports }: PlatformFacts): Values {

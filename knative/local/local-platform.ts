@@ -75,21 +75,21 @@ export class LocalPlatform {
     const infrastructure = this.#infrastructure
     if (infrastructure === undefined) throw new TypeError('The servers come first')
     const facts = { config, secrets, infrastructure, ports }
-    const start = await bundleFunctions(join(config.KGENTS_STATE, 'build'))
+    const { args, env } = await bundleFunctions(join(config.KGENTS_STATE, 'build'))
     if (this.isStopping) return
     this.#knative = await startKnative({
       services: servicesOf(catalog),
       triggers: triggersOf(catalog),
       pingSources: pingSourcesOf(catalog),
       broker: brokerOf(),
-      command: [process.execPath, ...start],
+      command: [process.execPath, ...args],
       stateFolder: config.KGENTS_STATE,
       timeScale: config.KNATIVE_TIME_SCALE,
       port: ports.ingress,
       log: createLog('knative', config.LOG_LEVEL === 'info' ? 'warn' : config.LOG_LEVEL),
       environmentOf: (name) => {
         const definition = catalog.find((each) => each.name === name)
-        return definition === undefined ? {} : functionEnvironment(definition, facts)
+        return definition === undefined ? {} : { ...env, ...functionEnvironment(definition, facts) }
       },
       onScale: (name, from, to, reason) => print(`${time()}  ${name}: ${from} -> ${to} (${reason})`),
     })

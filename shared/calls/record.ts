@@ -168,6 +168,7 @@ export interface Happening {
   traceId: string
   traceparent: string
   startedAt: number
+  endedAt: number
 }
 
 const EVENT_OF = { success: 'invoked', failure: 'failed', refusal: 'refused' } as const
@@ -175,6 +176,7 @@ const EVENT_OF = { success: 'invoked', failure: 'failed', refusal: 'refused' } a
 /** The mark of an invocation, and the event that tells of it. */
 export function markOf(happening: Happening, eventKey: string): { mark: Mark; event: OutboxRow } {
   const { aspect, outcome, code, charges, job } = happening
+  const at = new Date(happening.endedAt).toISOString()
   const mark: Mark = {
     id: happening.id,
     tenant_id: happening.tenant,
@@ -189,8 +191,8 @@ export function markOf(happening: Happening, eventKey: string): { mark: Mark; ev
     charges,
     job_id: job ?? null,
     trace_id: happening.traceId,
-    duration_ms: Date.now() - happening.startedAt,
-    at: new Date().toISOString(),
+    duration_ms: happening.endedAt - happening.startedAt,
+    at,
   }
   const data: InvocationData = {
     mark: mark.id,
@@ -211,6 +213,7 @@ export function markOf(happening: Happening, eventKey: string): { mark: Mark; ev
       tenant: happening.tenant,
       subject: aspect.path,
       traceparent: happening.traceparent,
+      time: at,
       data,
     },
     eventKey,

@@ -149,6 +149,7 @@ function happeningOf(
     traceId: readTraceparent(call.traceparent).traceId,
     traceparent: call.traceparent,
     startedAt: call.startedAt,
+    endedAt: Date.now(),
   }
 }
 

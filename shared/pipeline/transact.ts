@@ -246,9 +246,7 @@ function raiseAlert({ request, runtime }: Invocation): void {
 }
 
 function recordAside(invocation: Invocation, what: Pick<Happening, 'outcome'> & { code?: string }): void {
-  const { recorder, eventKey } = invocation.runtime
-  const { mark, event } = markOf(happeningOf(invocation, { ...what, charges: {} }), eventKey)
-  recorder.record(mark, event)
+  invocation.runtime.recorder.record(happeningOf(invocation, { ...what, charges: {} }))
 }
 
 function happeningOf(
@@ -268,6 +266,7 @@ function happeningOf(
     traceId: request.trace.traceId,
     traceparent: formatTraceparent(request.trace),
     startedAt,
+    endedAt: Date.now(),
     ...what,
   }
 }

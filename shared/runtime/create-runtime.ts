@@ -40,7 +40,7 @@ export async function openRuntime(config: FunctionConfig, loaders: Loaders): Pro
     connections: config.DATABASE_CONNECTIONS,
     prepare: config.DATABASE_PREPARE === 'on',
   })
-  const recorder = createRecorder(database, log)
+  const recorder = createRecorder(database, log, eventKeys[0] ?? '')
   const runtime: Runtime = {
     functions,
     database,

@@ -38,6 +38,8 @@ export interface Caller {
 }
 
 interface World {
+  /** The platform that all files share, unless a file has one of its own to break. */
+  platform: { url: string; state: string }
   url: string
   state: string
   acme: Caller
@@ -59,8 +61,9 @@ interface DevFile {
 type Processes = Record<string, { pid: number; port?: number }>
 
 export const test = base.extend<World>({
-  url: async ({}, use) => use(inject('platform').url),
-  state: async ({}, use) => use(inject('platform').state),
+  platform: [async ({}, use) => use(inject('platform')), { scope: 'file' }],
+  url: async ({ platform }, use) => use(platform.url),
+  state: async ({ platform }, use) => use(platform.state),
   acme: async ({ url, state }, use) => use(devCaller(url, state, 'acme')),
   globex: async ({ url, state }, use) => use(devCaller(url, state, 'globex')),
   sql: async ({ state }, use) => {

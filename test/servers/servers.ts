@@ -79,6 +79,7 @@ export async function startTestRedisRest(state: string, redisUrl: string): Promi
       LOG_LEVEL: 'warn',
       REDIS_URL: redisUrl,
       UPSTASH_REDIS_REST_TOKEN: restToken,
+      NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
     },
     logFile: join(state, 'logs', 'redis-rest.log'),
     folder: join(state, 'redis-rest'),

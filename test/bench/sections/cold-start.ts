@@ -75,9 +75,12 @@ async function startsOf(
   fixture: Fixture,
 ): Promise<Record<string, Start>> {
   const bundleFunctions = await bundlerOf(root)
-  const args = [await bundleFunctions(folder)].flat()
+  const { args, env } = await bundleFunctions(folder)
   const cache = { NODE_COMPILE_CACHE: join(folder, 'cache') }
-  const program = (name: string): Program => ({ args, env: { ...fixture.env, ...cache, FUNCTION: name } })
+  const program = (name: string): Program => ({
+    args,
+    env: { ...fixture.env, ...env, ...cache, FUNCTION: name },
+  })
   const read = (path: string): HttpRequest => ({ method: 'GET', path, headers: {} })
   const call = { ...read('/v1/agentese/discover?context=void'), headers: await fixture.clientHeaders() }
   return {

@@ -136,7 +136,7 @@ describe('the pipeline', () => {
     for (let times = 0; times < 5; times++) await tenant.calls('POST', '/v1/agentese/void/entropy/manifest')
     const held = recorded.mock.calls
     recorded.mockRestore()
-    for (const [mark, event] of held) runtime.recorder.record(mark, event)
+    for (const [happening] of held) runtime.recorder.record(happening)
     await runtime.recorder.flush()
     const marks = await owner<{ xmin: string }[]>`select xmin::text from marks where tenant_id = ${tenant.id}`
     expect(marks).toHaveLength(5)

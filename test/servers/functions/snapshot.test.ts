@@ -39,7 +39,7 @@ const test = base.extend<{ folder: string; snapshot: readonly string[]; start: S
     { scope: 'file' },
   ],
   snapshot: [
-    async ({ folder }, use) => use([process.execPath, ...(await bundleFunctions(folder))]),
+    async ({ folder }, use) => use([process.execPath, ...(await bundleFunctions(folder)).args]),
     { scope: 'file' },
   ],
   start: async ({}, use) => {

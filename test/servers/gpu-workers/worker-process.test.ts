@@ -34,8 +34,9 @@ afterEach(async () => {
 
 /** Starts `main.ts`; returns at once. */
 function start(env: Record<string, string>): WorkerProcess {
+  const { PATH, NODE_COMPILE_CACHE } = process.env
   const child = spawn(process.execPath, [MAIN], {
-    env: { PATH: process.env['PATH'], ACK_WAIT_SECONDS: String(ACK_WAIT_SECONDS), PORT: '0', ...env },
+    env: { PATH, NODE_COMPILE_CACHE, ACK_WAIT_SECONDS: String(ACK_WAIT_SECONDS), PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const exited = exitOf(child)

@@ -125,6 +125,7 @@ describe('what is described is what is sent', () => {
         traceId: '',
         traceparent: '',
         startedAt: 0,
+        endedAt: 0,
       },
       KEY,
     )
