@@ -47,18 +47,16 @@ const Grant = z.strictObject({
 export const subscribe = defineOperation({
   name: 'subscribe',
   summary: 'Grants subscriptions to AGENTESE events',
-  needs: ['postgres', 'redis'],
-  secrets: ['DATABASE_URL'],
   routes: {
     open: route({
       route: `GET ${SUBSCRIPTION_PATH}`,
       summary: 'Follow what happens on paths: with "Accept: text/event-stream" as a stream of events',
       permission: 'agentese:read',
       scopes: SUBSCRIPTION_SCOPES,
+      needs: ['catalog'],
       input: SubscribeInput,
       output: Grant,
       examples: [{ summary: 'All that happens to entropy', input: { pattern: 'void.entropy.*' } }],
-      transaction: false,
       streams: true,
       handle: grant,
     }),
@@ -67,12 +65,12 @@ export const subscribe = defineOperation({
 
 async function grant(
   input: SubscribeInput,
-  { identity, observer, platform }: Call,
+  { identity, observer, catalog }: Pick<Call, 'identity' | 'observer' | 'catalog'>,
 ): Promise<z.infer<typeof Grant>> {
   checkId(input)
   checkOrigin(input)
   const patterns = readPatterns(input)
-  const paths = visiblePaths(patterns, observer.archetype, createVisibility(await platform.catalog()))
+  const paths = visiblePaths(patterns, observer.archetype, createVisibility(await catalog()))
   const aspects = readAspects(input.aspects)
   const subscription: SubscriptionTerms = {
     id: input.subscription ?? newId(),

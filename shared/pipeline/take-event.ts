@@ -2,10 +2,12 @@
 import { deadlineOf } from '../calls/deadline.ts'
 import { withTenant, type Db } from '../database/database.ts'
 import type { FunctionDefinition, Trigger } from '../contract/function.ts'
+import type { Need } from '../contract/needs.ts'
 import { isSenderReport, verifyEvent, type KgentsEvent } from '../events/event.ts'
 import { Failure } from '../failures.ts'
 import { readTraceparent } from '../telemetry/trace.ts'
-import { createCall, nothingPending, type CallParts } from '../calls/create-call.ts'
+import { nothingPending, type CallParts } from '../calls/call-parts.ts'
+import { createCall } from '../calls/create-call.ts'
 import { settledCharges, writeRecords } from '../calls/record.ts'
 import type { Runtime } from '../calls/runtime.ts'
 
@@ -46,7 +48,7 @@ async function deliver(
   const consumer = `${definition.name}/${trigger.name}`
   if (trigger.transaction === false) {
     await waitAndNote(event, consumer, runtime, () =>
-      trigger.handle(data.data, createCall(partsOf(event, definition, runtime, signal))),
+      trigger.handle(data.data, createCall(partsOf(event, definition, trigger.needs, runtime, signal))),
     )
     return
   }
@@ -54,7 +56,12 @@ async function deliver(
   await withTenant(runtime.database, tenant, 'write', async (db) => {
     if (!(await firstDelivery(db, tenant, consumer, event.id))) return
     const pending = nothingPending()
-    const parts = { ...partsOf(event, definition, runtime, signal), db, pending, mayWrite: true }
+    const parts = {
+      ...partsOf(event, definition, trigger.needs, runtime, signal),
+      db,
+      pending,
+      mayWrite: true,
+    }
     await trigger.handle(data.data, createCall(parts))
     const charges = settledCharges(tenant, event.id, trigger.name, pending.charges)
     const { events, changes } = pending
@@ -84,6 +91,7 @@ async function waitAndNote(
 export function partsOf(
   event: Pick<KgentsEvent, 'id' | 'tenantid' | 'traceparent'>,
   definition: FunctionDefinition,
+  needs: readonly Need[],
   runtime: Runtime,
   signal: AbortSignal,
 ): CallParts {
@@ -91,6 +99,7 @@ export function partsOf(
     id: event.id,
     runtime,
     function: definition,
+    needs,
     identity: { tenant: event.tenantid, tier: 'free', user: NOBODY, roles: [], permissions: [] },
     observer: { user: NOBODY, archetype: 'system', capabilities: [] },
     db: undefined,

@@ -61,6 +61,7 @@ export const queryRoute = route({
   summary: 'What there is: nodes and aspects that fit a pattern, such as ?world.* or ?self.memory.?',
   permission: 'agentese:read',
   scopes: ['path:read'],
+  needs: ['postgres', 'catalog'],
   input: QueryInput,
   output: QueryResult,
   examples: [{ summary: 'Every manifest', input: { pattern: '?*.*.manifest' } }],
@@ -80,16 +81,19 @@ export const queryRoute = route({
   },
 })
 
-function checkTenant(tenant: string | undefined, { identity }: Call): void {
+function checkTenant(tenant: string | undefined, { identity }: Pick<Call, 'identity'>): void {
   if (tenant === undefined || tenant === identity.tenant) return
   throw new Failure('TENANT_MISMATCH', 'Cannot query that tenant: your credential belongs to another', {
     suggestion: 'Leave tenant_filter out: it is your own tenant in any case',
   })
 }
 
-async function viewerAs(archetype: string | undefined, { identity, db, platform }: Call): Promise<Viewer> {
+async function viewerAs(
+  archetype: string | undefined,
+  { identity, db, catalog }: Pick<Call, 'db' | 'identity' | 'catalog'>,
+): Promise<Viewer> {
   const observer = observerFor(identity.user, identity.roles, archetype)
-  const capabilities = await capabilitiesOf(db, identity, async () => aspectsOf(await platform.catalog()))
+  const capabilities = await capabilitiesOf(db, identity, async () => aspectsOf(await catalog()))
   return { ...observer, capabilities }
 }
 
@@ -104,10 +108,15 @@ interface Group {
  * One page of matches, sorted by path, and how many there are. Of a tenant's own holons, of which there may be many,
  * only as many are read as the page can need.
  */
-async function findMatches(query: Query, bounds: Bounds, viewer: Viewer | undefined, call: Call) {
+async function findMatches(
+  query: Query,
+  bounds: Bounds,
+  viewer: Viewer | undefined,
+  call: Pick<Call, 'db' | 'catalog'>,
+) {
   const needed = bounds.offset + bounds.limit
   const groups: (Group & { context: string })[] = []
-  for (const definition of await call.platform.catalog()) {
+  for (const definition of await call.catalog()) {
     const { node } = definition
     if (node === undefined) continue
     const [context = '', holon = ''] = node.split('.')

@@ -12,7 +12,7 @@ function triggerWith(filters: EventFilter[]): Trigger {
     targetBurstCapacity: 0,
   }
   const triggers = [{ name: 'all', attributes: {} }]
-  const [trigger] = triggersOf([{ name: 'hello', needs: [], secrets: [], scale, triggers }])
+  const [trigger] = triggersOf([{ name: 'hello', needs: [], scale, triggers }])
   if (trigger === undefined) throw new TypeError('no trigger')
   return { ...trigger, spec: { ...trigger.spec, filters } }
 }

@@ -48,7 +48,7 @@ export const bytag = aspect({
 
 async function listPage(
   bounds: Parameters<typeof listMemories>[1],
-  call: Call,
+  call: Pick<Call, 'db' | 'identity'>,
 ): Promise<z.infer<typeof Listed>> {
   const { page, next_cursor } = await listMemories(call, bounds)
   return { memories: page.map(viewOf), next_cursor }
