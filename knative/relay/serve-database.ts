@@ -60,7 +60,7 @@ export async function serveDatabase(session: Session, options: ServeOptions): Pr
   }
 
   /** What has to agree with the streams; often enough, and at once where a stream may be another one than before. */
-  async function lookAfterStreams(): Promise<void> {
+  async function checkStreams(): Promise<void> {
     const states = await link.streams()
     if (states === checked && performance.now() < nextCheck) return
     const recovered = await recovery.check(states)
@@ -71,14 +71,17 @@ export async function serveDatabase(session: Session, options: ServeOptions): Pr
   }
 
   async function passOn(): Promise<Found> {
-    await lookAfterStreams()
+    await checkStreams()
     const { events, jobs, outlook } = await read()
     const [, admitted] = await allOrThrow([outbox.publish(events), admission.admit(jobs)])
     return { moved: events.length + admitted > 0, outlook, full: admission.full }
   }
 
   async function cycle(): Promise<void> {
-    if (!link.connected) return waitForNats()
+    if (!link.connected) {
+      await outbox.mark('all')
+      return waitForNats(session, link)
+    }
     try {
       const found = await passOn()
       reportStoring('works')
@@ -93,13 +96,6 @@ export async function serveDatabase(session: Session, options: ServeOptions): Pr
     }
   }
 
-  async function waitForNats(): Promise<void> {
-    await outbox.mark('all')
-    // A session that says nothing for long is ended by the server.
-    await sql`select 1`
-    await link.nats.ready(AbortSignal.any([ended, AbortSignal.timeout(1000)]))
-  }
-
   const housekeeping = openHousekeeping({ url, database, metrics, onNotify: wake.hint })
   metrics.set('relay_leading', 1, { database })
   try {
@@ -108,6 +104,12 @@ export async function serveDatabase(session: Session, options: ServeOptions): Pr
   } finally {
     await housekeeping.close()
   }
+}
+
+async function waitForNats({ sql, ended }: Session, link: StreamLink): Promise<void> {
+  // A session without statements is ended by the server.
+  await sql`select 1`
+  await link.nats.ready(AbortSignal.any([ended, AbortSignal.timeout(1000)]))
 }
 
 /** Waits for both, so that nothing runs on when one of them fails. */
