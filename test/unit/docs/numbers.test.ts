@@ -29,7 +29,12 @@ const NUMBERS: readonly [source: string, constant: string, page: string, says: (
       (ms) => `after ${ms} ms at the latest`,
     ],
     ['shared/nats/streams.ts', 'JOB_ATTEMPTS', 'knative/README.md', (count) => `A job has ${count} attempts`],
-    ['gateway/stream-hub/wish.ts', 'MAX_WAIT_SECONDS', 'functions/README.md', (s) => `(${s} s at most)`],
+    [
+      'gateway/stream-hub/preference.ts',
+      'MAX_WAIT_SECONDS',
+      'functions/README.md',
+      (s) => `(${s} s at most)`,
+    ],
   ]
 
 test.for(NUMBERS)('%s: %s', ([source, constant, page, says]) => {
