@@ -1,6 +1,6 @@
 /**
  * The process of one function, or of several: `FUNCTION=void-entropy node functions/serve.ts`. While a start-up snapshot is
- * built it loads all functions and serves none: a process that starts from the snapshot goes on from there.
+ * built it serves none: a process that starts from the snapshot goes on from there.
  */
 import { flushCompileCache } from 'node:module'
 import { startupSnapshot } from 'node:v8'

@@ -6,7 +6,8 @@
  * one machine is what is deployed on a cluster.
  */
 import { stringify } from 'yaml'
-import type { FunctionFacts, Need, Scale, SubscriptionFacts } from '../shared/contract/facts.ts'
+import type { FunctionFacts, Scale, SubscriptionFacts } from '../shared/contract/facts.ts'
+import { secretsFor } from '../shared/contract/needs.ts'
 import type {
   Broker,
   ConfigMap,
@@ -27,7 +28,7 @@ import {
 } from './target.ts'
 
 /** What the manifests need of a function. */
-export type Deployable = Pick<FunctionFacts, 'name' | 'needs' | 'secrets' | 'scale'> & {
+export type Deployable = Pick<FunctionFacts, 'name' | 'needs' | 'scale'> & {
   subscriptions: readonly Pick<SubscriptionFacts, 'name' | 'attributes'>[]
   /** Present where it wants to be woken every minute. */
   tick?: unknown
@@ -46,20 +47,6 @@ const TICKS_PATH = '/ticks'
  * the NATS broker crashes on a retry without policy and delay.
  */
 const DELIVERY = { retry: 8, backoffPolicy: 'exponential', backoffDelay: 'PT1S' } as const
-
-/** Secrets that come with what a function needs to reach. */
-const SECRETS_OF_NEED: Record<Need, readonly string[]> = {
-  postgres: ['DATABASE_URL'],
-  redis: ['UPSTASH_REDIS_REST_TOKEN'],
-  functions: [],
-  outside: [],
-  'nats-monitoring': [],
-}
-
-/** The secrets that a function gets: those in its contract, and those that its needs take. */
-export function secretsOf({ needs, secrets }: Pick<Deployable, 'needs' | 'secrets'>): string[] {
-  return [...new Set([...secrets, ...needs.flatMap((need) => SECRETS_OF_NEED[need])])]
-}
 
 /** The Services of `catalog`, one per function. */
 export function servicesOf(catalog: readonly Deployable[], target = DEFAULT_TARGET): KnativeService[] {
@@ -108,15 +95,12 @@ function toAnnotations(scale: Scale): Record<string, string> {
 }
 
 /** No probe is set: Knative's own TCP probe, polled every 50 ms while a pod starts, is the fastest there is. */
-function toContainer(definition: Deployable, { images }: Target): Container {
+function toContainer({ name, needs }: Deployable, { images }: Target): Container {
   return {
     name: 'function',
     image: images.functions,
     ports: [{ containerPort: 8080 }],
-    env: [
-      { name: 'FUNCTION', value: definition.name },
-      ...secretsOf(definition).map((name) => secretVariable(name)),
-    ],
+    env: [{ name: 'FUNCTION', value: name }, ...secretsFor(needs).map((secret) => secretVariable(secret))],
     envFrom: SHARED_SETTINGS,
     // A whole core at most: starting Node is bound by CPU, and that is what a cold start waits for.
     resources: { requests: { cpu: '100m', memory: '128Mi' }, limits: { cpu: '1', memory: '512Mi' } },

@@ -1,8 +1,9 @@
 /** The table of all variables that functions and parts read, for people who deploy them. */
 import type { Component } from '../shared/contract/component.ts'
+import { secretsFor } from '../shared/contract/needs.ts'
 import { variablesOf, type Variable } from '../shared/contract/variables.ts'
 import { FunctionConfig } from '../shared/runtime/config.ts'
-import { secretsOf, type Deployable } from './manifests.ts'
+import type { Deployable } from './manifests.ts'
 import { secretKeyOf } from './parts.ts'
 
 /** One variable of one reader. */
@@ -28,7 +29,7 @@ export function variablesTable(catalog: readonly Deployable[], components: reado
 function functionReadings(catalog: readonly Deployable[]): Reading[] {
   return variablesOf(FunctionConfig).flatMap((variable): Reading[] => {
     const { name } = variable
-    const holders = catalog.filter((definition) => secretsOf(definition).includes(name))
+    const holders = catalog.filter(({ needs }) => secretsFor(needs).includes(name))
     if (holders.length === 0) return [{ ...variable, reader: 'functions' }]
     if (holders.length > MAX_NAMED_FUNCTIONS) return [{ ...variable, reader: 'functions', secretKey: name }]
     return holders.map((holder) => ({ ...variable, reader: `\`${holder.name}\``, secretKey: name }))

@@ -105,7 +105,10 @@ const MOST_PENDING = 1000
  *
  * @throws Failure QUOTA_EXCEEDED where too many of the caller's wait already
  */
-export async function openSemaphore(wanted: NewSemaphore, call: Call): Promise<{ id: string }> {
+export async function openSemaphore(
+  wanted: NewSemaphore,
+  call: Pick<Call, 'db' | 'identity' | 'emit' | 'changed'>,
+): Promise<{ id: string }> {
   await oneAtATime('semaphores', call)
   const { db, identity } = call
   const [pending] = await db<{ count: number }[]>`
@@ -123,7 +126,10 @@ export async function openSemaphore(wanted: NewSemaphore, call: Call): Promise<{
 }
 
 /** Tries ids until one is free: there are four thousand million of them for each tenant. */
-async function insert(wanted: NewSemaphore, { db, identity }: Call): Promise<string> {
+async function insert(
+  wanted: NewSemaphore,
+  { db, identity }: Pick<Call, 'db' | 'identity'>,
+): Promise<string> {
   const { reason, prompt, options, severity, deadline = null, escalation = null, about } = wanted
   for (;;) {
     const id = `sem-${randomBytes(4).toString('hex')}`
@@ -141,7 +147,11 @@ async function insert(wanted: NewSemaphore, { db, identity }: Call): Promise<str
  *
  * @throws Failure NOT_FOUND where there is none
  */
-export async function findSemaphore(id: string, { db }: Call, user?: string): Promise<SemaphoreRow> {
+export async function findSemaphore(
+  id: string,
+  { db }: Pick<Call, 'db'>,
+  user?: string,
+): Promise<SemaphoreRow> {
   const [row] = await db<SemaphoreRow[]>`
     select id, user_id, reason, prompt, options, severity, deadline, escalation, about, ${statusNow(db)} as status,
       human_input, ended_by, opened_at, ended_at
@@ -154,7 +164,10 @@ export async function findSemaphore(id: string, { db }: Call, user?: string): Pr
 }
 
 /** Semaphores, newest first. */
-export async function listSemaphores(wanted: Wanted, { db }: Call): Promise<z.infer<typeof Page>> {
+export async function listSemaphores(
+  wanted: Wanted,
+  { db }: Pick<Call, 'db'>,
+): Promise<z.infer<typeof Page>> {
   const { user = null, status = null, severity = null, limit, cursor = null } = wanted
   const rows = await db<SemaphoreRow[]>`
     select id, reason, severity, prompt, deadline, opened_at, ${statusNow(db)} as status
@@ -173,7 +186,10 @@ export async function listSemaphores(wanted: Wanted, { db }: Call): Promise<z.in
 }
 
 /** How many semaphores there are in each status, of the tenant or of `user` alone. */
-export async function countSemaphores({ db }: Call, user?: string): Promise<Record<Status, number>> {
+export async function countSemaphores(
+  { db }: Pick<Call, 'db'>,
+  user?: string,
+): Promise<Record<Status, number>> {
   const rows = await db<{ status: Status; n: number }[]>`
     select ${statusNow(db)} as status, count(*)::int as n from semaphores
     where ${user ?? null}::uuid is null or user_id = ${user ?? null}::uuid group by 1`
@@ -192,7 +208,11 @@ export type Ending =
  *
  * @throws Failure NOT_FOUND, STATE_CONFLICT where it is not pending, TYPE_MISMATCH where the answer is none of its options
  */
-export async function endSemaphore(id: string, ending: Ending, call: Call): Promise<void> {
+export async function endSemaphore(
+  id: string,
+  ending: Ending,
+  call: Pick<Call, 'db' | 'identity' | 'emit' | 'changed'>,
+): Promise<void> {
   await oneAtATime('semaphores', call)
   await voidExpired(call)
   const { status, options, deadline } = await findSemaphore(id, call)
@@ -228,7 +248,7 @@ const MOST_VOIDED = 1000
  *
  * @returns their ids
  */
-export async function voidExpired(call: Call): Promise<string[]> {
+export async function voidExpired(call: Pick<Call, 'db' | 'emit'>): Promise<string[]> {
   const { db, emit } = call
   const rows = await db<{ id: string }[]>`
     update semaphores set status = 'voided', ended_at = deadline
@@ -244,7 +264,7 @@ export async function voidExpired(call: Call): Promise<string[]> {
 const MOST_RECORDED = 100
 
 /** Records what waits from now on. Only with the tenant's semaphores locked is that sure to be all. */
-export async function recordWaiting({ db, changed }: Call): Promise<void> {
+export async function recordWaiting({ db, changed }: Pick<Call, 'db' | 'changed'>): Promise<void> {
   const rows = await db<(Pick<SemaphoreRow, 'id' | 'reason' | 'severity'> & { waiting: number })[]>`
     select id, reason, severity, (count(*) over ())::int as waiting from semaphores
     where ${isPending(db)} order by opened_at desc, id desc limit ${MOST_RECORDED}`

@@ -35,8 +35,6 @@ const NewMapping = z.strictObject({
 export const eventMappings = defineOperation({
   name: 'event-mappings',
   summary: "Invokes paths when events of a tenant's own systems come in",
-  needs: ['postgres', 'redis', 'functions'],
-  secrets: ['DATABASE_URL', 'EVENT_SIGNING_KEY', 'DISPATCH_SIGNING_KEY'],
   scale: { timeoutSeconds: 60 },
   routes: {
     create: route({
@@ -44,6 +42,7 @@ export const eventMappings = defineOperation({
       summary: 'Invoke a path whenever an event of a type comes in',
       permission: 'events:write',
       scopes: ['event_mapping:write'],
+      needs: ['postgres', 'catalog'],
       input: NewMapping,
       output: MappingAnswer,
       examples: [
@@ -67,6 +66,7 @@ export const eventMappings = defineOperation({
       summary: 'Your mappings, newest first',
       permission: 'agentese:read',
       scopes: ['event_mapping:read'],
+      needs: ['postgres'],
       input: z.strictObject({
         limit: z.coerce.number().int().min(1).max(100).default(20),
         cursor: z.uuid().optional(),
@@ -80,6 +80,7 @@ export const eventMappings = defineOperation({
       summary: 'One mapping, with its last run and its last failures',
       permission: 'agentese:read',
       scopes: ['event_mapping:read'],
+      needs: ['postgres'],
       input: MappingId,
       output: MappingAnswer,
       handle: async ({ id }, call) => ({ mapping: present(await findMapping(id, call), id) }),
@@ -90,6 +91,7 @@ export const eventMappings = defineOperation({
       summary: 'Remove a mapping; what it has begun goes on',
       permission: 'events:write',
       scopes: ['event_mapping:delete'],
+      needs: ['postgres'],
       input: MappingId,
       output: MappingAnswer,
       writes: true,
@@ -104,6 +106,7 @@ export const eventMappings = defineOperation({
     subscription({
       name: 'matched',
       attributes: { type: MAPPING_MATCHED },
+      needs: ['postgres', 'catalog', 'functions'],
       data: z.object({ mappings: z.array(z.uuid()), event: MappedEvent }),
       // It waits for the function that serves the path.
       transaction: false,
@@ -119,9 +122,9 @@ export const eventMappings = defineOperation({
 
 async function create(
   wanted: z.infer<typeof NewMapping>,
-  call: Call,
+  call: Pick<Call, 'db' | 'identity' | 'findAspect'>,
 ): Promise<z.infer<typeof MappingAnswer>> {
-  const { db, identity, platform } = call
+  const { db, identity, findAspect } = call
   if (identity.scopes !== undefined) {
     throw new Failure(
       'SCOPE_MISSING',
@@ -132,7 +135,7 @@ async function create(
     )
   }
   const path = formatPath(parsePath(wanted.path))
-  const found = await platform.findAspect(path)
+  const found = await findAspect(path)
   if (found === undefined) {
     throw new Failure('NODE_NOT_REGISTERED', `Cannot map to "${path}": no node serves it`, {
       suggestion: 'GET /v1/agentese/discover lists every path',

@@ -27,14 +27,13 @@ const Taken = z.strictObject({
 export const eventsIn = defineOperation({
   name: 'events-in',
   summary: "Takes events from a tenant's own systems",
-  needs: ['postgres', 'redis'],
-  secrets: ['DATABASE_URL', 'EVENT_SIGNING_KEY'],
   routes: {
     take: route({
       route: 'POST /v1/events',
       summary: 'Send CloudEvents: one, binary or structured, or a batch of up to 100',
       permission: 'events:write',
       scopes: ['event:emit'],
+      needs: ['postgres', 'events'],
       body: 'cloudevents',
       input: z.strictObject({ events: z.array(z.unknown()).max(MAX_BATCH) }),
       output: Taken,
@@ -62,7 +61,10 @@ export const eventsIn = defineOperation({
   },
 })
 
-async function take(sent: unknown[], call: Call): Promise<z.infer<typeof Taken>> {
+async function take(
+  sent: unknown[],
+  call: Pick<Call, 'db' | 'identity' | 'emit' | 'passOn'>,
+): Promise<z.infer<typeof Taken>> {
   const { events, rejected } = await readAll(sent, call.identity.tenant)
   checkSome(events, rejected)
   const fresh = await withoutKnown(events, call)
@@ -106,7 +108,10 @@ function checkSome(events: readonly TenantEvent[], rejected: readonly z.infer<ty
  * Those that were not taken before: source and id together are what an event is known by. In one statement and in order,
  * so that two batches with the same events wait for each other and never in a circle.
  */
-async function withoutKnown(events: readonly TenantEvent[], { db, identity }: Call): Promise<TenantEvent[]> {
+async function withoutKnown(
+  events: readonly TenantEvent[],
+  { db, identity }: Pick<Call, 'db' | 'identity'>,
+): Promise<TenantEvent[]> {
   const { tenant } = identity
   const byKey = new Map<string, TenantEvent>()
   for (const event of events) {

@@ -21,20 +21,18 @@ const DetailedHealth = Health.extend({ components: z.record(z.string(), Componen
 export const health = defineOperation({
   name: 'health',
   summary: 'Tells how the platform and its dependencies are',
-  needs: ['postgres', 'redis', 'nats-monitoring'],
-  secrets: ['DATABASE_URL'],
   routes: {
     brief: route({
       route: 'GET /health',
       summary: 'Whether the platform can serve, in one word per part',
       auth: 'none',
+      needs: ['health'],
       input: NoInput,
       output: Health,
-      transaction: false,
       status: statusOf,
       statuses: [200, 503],
-      async handle(_input, { platform }) {
-        const components = await platform.probe()
+      async handle(_input, { probe }) {
+        const components = await probe()
         const words = Object.entries(components).map(([name, { status }]) => [name, status] as const)
         return { ...summary(components), components: Object.fromEntries(words) }
       },
@@ -44,13 +42,13 @@ export const health = defineOperation({
       route: 'GET /health/saas',
       summary: 'Each dependency with its state and latency',
       auth: 'none',
+      needs: ['health'],
       input: NoInput,
       output: DetailedHealth,
-      transaction: false,
       status: statusOf,
       statuses: [200, 503],
-      async handle(_input, { platform }) {
-        const components = await platform.probe()
+      async handle(_input, { probe }) {
+        const components = await probe()
         return { ...summary(components), components }
       },
     }),
@@ -59,11 +57,11 @@ export const health = defineOperation({
       route: 'GET /metrics',
       summary: 'Platform-wide metrics in the Prometheus text format',
       auth: 'none',
+      needs: ['health'],
       input: NoInput,
       output: z.string(),
-      transaction: false,
       format: 'text',
-      handle: (_input, { platform }) => platform.metrics(),
+      handle: (_input, { metrics }) => metrics(),
     }),
   },
 })

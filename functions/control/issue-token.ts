@@ -11,13 +11,12 @@ const Scope = z
 export const issueToken = defineOperation({
   name: 'issue-token',
   summary: 'Exchanges an API key for a short-lived token',
-  needs: ['postgres', 'redis'],
-  secrets: ['DATABASE_URL', 'PLATFORM_SIGNING_KEY'],
   routes: {
     issue: route({
       route: 'POST /v1/auth/token',
       summary: 'Exchange an API key for a token',
       auth: 'api-key',
+      needs: ['tokens'],
       input: z.strictObject({
         grant_type: z.literal('api_key').optional(),
         /** Scopes to narrow the token to, separated by spaces: `memory:read entity:*`. */
@@ -32,10 +31,9 @@ export const issueToken = defineOperation({
         token_type: z.literal('Bearer'),
         expires_in: z.int(),
       }),
-      transaction: false,
-      async handle({ scope }, { identity, platform }) {
+      async handle({ scope }, { identity, issueToken }) {
         const narrowed = scope === undefined ? identity : { ...identity, scopes: scope.split(' ') }
-        const { token, expiresInSeconds } = await platform.issueToken(narrowed)
+        const { token, expiresInSeconds } = await issueToken(narrowed)
         return { access_token: token, token_type: 'Bearer' as const, expires_in: expiresInSeconds }
       },
     }),

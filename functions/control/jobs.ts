@@ -52,14 +52,13 @@ interface JobRow {
 export const jobs = defineOperation({
   name: 'jobs',
   summary: 'Shows, lists and cancels jobs',
-  needs: ['postgres', 'redis'],
-  secrets: ['DATABASE_URL', 'EVENT_SIGNING_KEY'],
   routes: {
     get: route({
       route: 'GET /v1/jobs/:id',
       summary: 'One job, with its result when it is there; the result only for who asked',
       permission: 'jobs:read',
       scopes: ['job:read'],
+      needs: ['postgres'],
       input: JobId.extend({
         /** Fails where the caller may not follow the job; the stream hub asks so before it tells anything. */
         follow: z.stringbool().default(false),
@@ -77,6 +76,7 @@ export const jobs = defineOperation({
       summary: 'Jobs, newest first',
       permission: 'jobs:read',
       scopes: ['job:read'],
+      needs: ['postgres'],
       input: z.strictObject({
         status: z.enum(STATUSES).optional(),
         limit: z.coerce.number().int().min(1).max(100).default(20),
@@ -102,6 +102,7 @@ export const jobs = defineOperation({
       summary: 'Cancel a job that has not ended; what it reserved is refunded',
       permission: 'jobs:cancel',
       scopes: ['job:write'],
+      needs: ['postgres', 'jobs'],
       input: JobId,
       output: JobAnswer,
       writes: true,
@@ -112,6 +113,7 @@ export const jobs = defineOperation({
     subscription({
       name: 'started',
       attributes: { type: 'io.kgents.inference.started' },
+      needs: ['postgres'],
       data: z.looseObject({ job: z.uuid() }),
       async handle({ job }, { db }) {
         await db`update jobs set status = 'running', started_at = now() where id = ${job} and status = 'queued'`
@@ -130,7 +132,7 @@ function seesAll({ permissions }: Identity): boolean {
  *
  * @throws Failure NOT_FOUND
  */
-async function find(id: string, { db, identity }: Call): Promise<JobRow> {
+async function find(id: string, { db, identity }: Pick<Call, 'db' | 'identity'>): Promise<JobRow> {
   const [row] = await db<JobRow[]>`
     select id, user_id, status, path, created_at, started_at, finished_at, error, tokens, charges,
       case when user_id = ${identity.user} then result end as result
@@ -139,21 +141,24 @@ async function find(id: string, { db, identity }: Call): Promise<JobRow> {
   throw new Failure('NOT_FOUND', `Cannot find job "${id}"`, { suggestion: 'GET /v1/jobs lists your jobs' })
 }
 
-function isOwn({ user_id }: JobRow, { identity }: Call): boolean {
+function isOwn({ user_id }: JobRow, { identity }: Pick<Call, 'identity'>): boolean {
   return user_id === identity.user
 }
 
 /** @throws Failure AFFORDANCE_DENIED for a job of somebody else */
-function checkOwn(row: JobRow, call: Call): void {
+function checkOwn(row: JobRow, call: Pick<Call, 'identity'>): void {
   if (isOwn(row, call)) return
   throw new Failure('AFFORDANCE_DENIED', `Cannot follow job "${row.id}": it is another person's`, {
     suggestion: 'GET the job for its status and costs',
   })
 }
 
-async function cancel(id: string, call: Call): Promise<z.infer<typeof JobAnswer>> {
+async function cancel(
+  id: string,
+  call: Pick<Call, 'db' | 'identity' | 'endJob'>,
+): Promise<z.infer<typeof JobAnswer>> {
   await find(id, call)
-  const status = await call.platform.endJob({ job: id, how: 'cancelled' }, call)
+  const status = await call.endJob({ job: id, how: 'cancelled' })
   if (status === 'cancelled') {
     await cancelStage(id, call)
     return present(await find(id, call), call)
@@ -165,14 +170,14 @@ async function cancel(id: string, call: Call): Promise<z.infer<typeof JobAnswer>
 }
 
 /** Where a composition is cancelled, so is the job that its present stage is. */
-async function cancelStage(id: string, call: Call): Promise<void> {
+async function cancelStage(id: string, call: Pick<Call, 'db' | 'endJob'>): Promise<void> {
   const [stage] = await call.db<{ stage_job: string | null }[]>`
     select stage_job from compositions where id = ${id}`
   const job = stage?.stage_job ?? undefined
-  if (job !== undefined) await call.platform.endJob({ job, how: 'cancelled' }, call)
+  if (job !== undefined) await call.endJob({ job, how: 'cancelled' })
 }
 
-function present(row: JobRow, call: Call): z.infer<typeof JobAnswer> {
+function present(row: JobRow, call: Pick<Call, 'identity'>): z.infer<typeof JobAnswer> {
   const self = `/v1/jobs/${row.id}`
   return { job: describe(row), links: { self, ...(isOwn(row, call) ? { stream: `${self}/stream` } : {}) } }
 }

@@ -11,10 +11,10 @@ export const jsonWebKeys = defineOperation({
       route: 'GET /.well-known/jwks.json',
       summary: 'The JSON Web Key Set',
       auth: 'none',
+      needs: ['public-keys'],
       input: NoInput,
       output: z.strictObject({ keys: z.array(z.record(z.string(), z.unknown())) }),
-      transaction: false,
-      handle: (_input, { platform }) => ({ keys: platform.publicKeys.keys.map((key) => ({ ...key })) }),
+      handle: (_input, { publicKeys }) => ({ keys: publicKeys.keys.map((key) => ({ ...key })) }),
     }),
   },
 })

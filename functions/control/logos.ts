@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { parseExpression } from '../../shared/agentese/expression.ts'
 import { Envelope, Rehearsal } from '../../shared/contract/answers.ts'
-import { Accepted, type Call } from '../../shared/contract/call.ts'
+import { Accepted, type Given } from '../../shared/contract/call.ts'
 import { defineOperation, route } from '../../shared/contract/define-operation.ts'
 import { AnyObject } from '../../shared/contract/json-object.ts'
 import { failureFrom } from '../../shared/failures.ts'
@@ -46,8 +46,6 @@ const ComposeInput = z
 export const logos = defineOperation({
   name: 'logos',
   summary: 'Resolves AGENTESE paths and invokes them',
-  needs: ['redis', 'postgres', 'functions'],
-  secrets: ['DATABASE_URL', 'DISPATCH_SIGNING_KEY', 'EVENT_SIGNING_KEY'],
   routes: {
     ...discoveryRoutes,
     ...aliasRoutes,
@@ -57,6 +55,7 @@ export const logos = defineOperation({
       route: 'POST /v1/agentese/invoke',
       summary: 'Invoke a path or an expression as an observer',
       scopes: [],
+      needs: ['postgres', 'catalog', 'functions', 'events'],
       input: z.strictObject({
         path: z.string().max(MAX_EXPRESSION),
         input: AnyObject.default({}),
@@ -81,6 +80,7 @@ export const logos = defineOperation({
       route: 'POST /v1/agentese/compose',
       summary: 'Run paths one after the other: a >> b, or context.holon.pipe(aspect, aspect)',
       scopes: [],
+      needs: ['postgres', 'catalog', 'functions', 'events'],
       input: ComposeInput,
       output: z.union([CompositionResult, CompositionRehearsal]),
       examples: [
@@ -104,6 +104,7 @@ export const logos = defineOperation({
       route: 'POST /v1/agentese/:context/:holon/:aspect',
       summary: 'Invoke a path by its URL',
       scopes: [],
+      needs: ['catalog', 'functions'],
       input: z.looseObject({ context: z.string(), holon: z.string(), aspect: z.string() }),
       output: Envelope,
       transaction: false,
@@ -126,9 +127,11 @@ interface Invoking {
   dryRun: boolean
 }
 
+type Resolving = Given<'postgres' | 'catalog' | 'functions' | 'events', 'caller'>
+
 type Invoked = Envelope | Rehearsal | CompositionResult | z.infer<typeof CompositionRehearsal> | Accepted
 
-async function invoke(text: string, how: Invoking, call: Call): Promise<Invoked> {
+async function invoke(text: string, how: Invoking, call: Resolving): Promise<Invoked> {
   const expression = parseExpression(text, await expanderFor(text, call))
   const [only] = expression.stages
   if (expression.kind === 'path' && only !== undefined) return invokePath(only, how, call)
@@ -140,12 +143,12 @@ async function invoke(text: string, how: Invoking, call: Call): Promise<Invoked>
 async function invokePath(
   path: string,
   { input, archetype, dryRun }: Invoking,
-  call: Call,
+  call: Given<'catalog' | 'functions', 'caller'>,
 ): Promise<Invoked> {
-  const { definition } = await findPath(path, call.platform)
+  const { definition } = await findPath(path, call)
   const { idempotencyKey } = call
   const request = { function: definition.name, path, input, idempotencyKey, archetype, dryRun }
-  const { status, body, repeated } = await call.platform.dispatch(request, call)
+  const { status, body, repeated } = await call.dispatch(request, call)
   if (status >= 400) throw failureFrom(body)
   if (repeated === true) call.repeats()
   if (status === 202) {
@@ -155,7 +158,7 @@ async function invokePath(
   return body as Envelope
 }
 
-async function run(plan: Plan, input: unknown, dryRun: boolean, call: Call): Promise<Invoked> {
+async function run(plan: Plan, input: unknown, dryRun: boolean, call: Resolving): Promise<Invoked> {
   if (dryRun) return rehearsalOf(plan)
   if (plan.asynchronous) return beginComposition(plan, input, call)
   return runComposition(plan, input, call)

@@ -31,8 +31,8 @@ const page = once(async (catalog) => {
 /** What every document has in common. */
 const PUBLIC = {
   auth: 'none',
+  needs: ['catalog'],
   input: NoInput,
-  transaction: false,
   maxAgeSeconds: 5 * MINUTE_SECONDS,
 } as const
 
@@ -45,7 +45,7 @@ export const reference = defineOperation({
       route: 'GET /openapi.json',
       summary: 'All routes, as OpenAPI 3.1',
       output: Document,
-      handle: async (_input, { platform }) => openApi(await platform.catalog()),
+      handle: async (_input, { catalog }) => openApi(await catalog()),
     }),
 
     asyncApi: route({
@@ -53,7 +53,7 @@ export const reference = defineOperation({
       route: 'GET /asyncapi.json',
       summary: 'All events and streams, as AsyncAPI 3.0',
       output: Document,
-      handle: async (_input, { platform }) => asyncApi(await platform.catalog()),
+      handle: async (_input, { catalog }) => asyncApi(await catalog()),
     }),
 
     docs: route({
@@ -62,7 +62,7 @@ export const reference = defineOperation({
       summary: 'The reference, to read and search in a browser',
       output: z.string(),
       format: 'html',
-      handle: async (_input, { platform }) => page(await platform.catalog()),
+      handle: async (_input, { catalog }) => page(await catalog()),
     }),
   },
 })

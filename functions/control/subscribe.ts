@@ -47,29 +47,30 @@ const Grant = z.strictObject({
 export const subscribe = defineOperation({
   name: 'subscribe',
   summary: 'Grants subscriptions to AGENTESE events',
-  needs: ['postgres', 'redis'],
-  secrets: ['DATABASE_URL'],
   routes: {
     open: route({
       route: `GET ${SUBSCRIPTION_PATH}`,
       summary: 'Follow what happens on paths: with "Accept: text/event-stream" as a stream of events',
       permission: 'agentese:read',
       scopes: SUBSCRIPTION_SCOPES,
+      needs: ['catalog'],
       input: Wish,
       output: Grant,
       examples: [{ summary: 'All that happens to entropy', input: { pattern: 'void.entropy.*' } }],
-      transaction: false,
       streams: true,
       handle: grant,
     }),
   },
 })
 
-async function grant(wish: Wish, { identity, observer, platform }: Call): Promise<z.infer<typeof Grant>> {
+async function grant(
+  wish: Wish,
+  { identity, observer, catalog }: Pick<Call, 'identity' | 'observer' | 'catalog'>,
+): Promise<z.infer<typeof Grant>> {
   checkId(wish)
   checkOrigin(wish)
   const patterns = readPatterns(wish)
-  const paths = visiblePaths(patterns, observer.archetype, createVisibility(await platform.catalog()))
+  const paths = visiblePaths(patterns, observer.archetype, createVisibility(await catalog()))
   const aspects = readAspects(wish.aspects)
   const subscription: SubscriptionTerms = {
     id: wish.subscription ?? newId(),

@@ -6,7 +6,6 @@
  */
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
-import type { Platform } from '../../shared/contract/platform.ts'
 import { defineOperation, route, subscription } from '../../shared/contract/define-operation.ts'
 import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
 import {
@@ -38,7 +37,7 @@ type SubscriptionAnswer = z.infer<typeof SubscriptionAnswer>
 /** The only answers with the secret in them, which is written down nowhere. */
 const SECRET = {
   output: SubscriptionAnswer.extend({ secret: z.string() }),
-  reveal: ({ subscription }: SubscriptionAnswer, { webhookSecret }: Platform) => ({
+  reveal: ({ subscription }: SubscriptionAnswer, { webhookSecret }: Pick<Call, 'webhookSecret'>) => ({
     subscription,
     secret: webhookSecret(subscription.id, subscription.rotation),
   }),
@@ -48,14 +47,13 @@ const Sent = z.strictObject({ event: z.uuid() })
 export const subscriptions = defineOperation({
   name: 'subscriptions',
   summary: 'Sends events to webhooks',
-  needs: ['postgres', 'redis'],
-  secrets: ['DATABASE_URL', 'EVENT_SIGNING_KEY', 'WEBHOOK_SIGNING_KEY'],
   routes: {
     create: route({
       route: 'POST /v1/subscriptions',
       summary: 'Send events to an address; the secret that signs them is shown here and never again',
       permission: 'subscriptions:write',
       scopes: ['subscription:write'],
+      needs: ['postgres', 'events', 'destinations', 'webhook-secrets'],
       input: NewSubscription,
       ...SECRET,
       examples: [
@@ -80,6 +78,7 @@ export const subscriptions = defineOperation({
       summary: 'All subscriptions of your tenant, newest first',
       permission: 'subscriptions:write',
       scopes: ['subscription:read'],
+      needs: ['postgres'],
       input: Page,
       output: z.strictObject({ subscriptions: z.array(Subscription), next_cursor: z.uuid().nullable() }),
       handle: (page, call) => list(page, call),
@@ -90,6 +89,7 @@ export const subscriptions = defineOperation({
       summary: 'One subscription, and how its deliveries go',
       permission: 'subscriptions:write',
       scopes: ['subscription:read'],
+      needs: ['postgres'],
       input: SubscriptionId,
       output: SubscriptionAnswer,
       handle: async ({ id }, call) => ({ subscription: describe(await find(id, call)) }),
@@ -100,6 +100,7 @@ export const subscriptions = defineOperation({
       summary: 'End a subscription; what waits to be delivered is dropped',
       permission: 'subscriptions:write',
       scopes: ['subscription:delete'],
+      needs: ['postgres', 'events'],
       input: SubscriptionId,
       output: SubscriptionAnswer,
       writes: true,
@@ -116,6 +117,7 @@ export const subscriptions = defineOperation({
       summary: 'Make a new secret; deliveries are signed with the old one as well for a day',
       permission: 'subscriptions:write',
       scopes: ['subscription:write'],
+      needs: ['postgres', 'events', 'webhook-secrets'],
       input: SubscriptionId,
       ...SECRET,
       writes: true,
@@ -127,6 +129,7 @@ export const subscriptions = defineOperation({
       summary: 'Send an event that says that it is a test',
       permission: 'subscriptions:write',
       scopes: ['subscription:write'],
+      needs: ['postgres', 'events'],
       input: SubscriptionId,
       output: Sent,
       writes: true,
@@ -143,6 +146,7 @@ export const subscriptions = defineOperation({
       summary: 'Events that no attempt could deliver, newest first',
       permission: 'subscriptions:write',
       scopes: ['subscription:read'],
+      needs: ['postgres'],
       input: Page.extend({ id: z.uuid() }),
       output: z.strictObject({ dead: z.array(z.unknown()), next_cursor: z.uuid().nullable() }),
       handle: (page, call) => listDead(page, call),
@@ -153,6 +157,7 @@ export const subscriptions = defineOperation({
       summary: 'Send such an event again, with as many attempts as a new one',
       permission: 'subscriptions:write',
       scopes: ['subscription:write'],
+      needs: ['postgres', 'events'],
       input: z.strictObject({ id: z.uuid(), event: z.uuid() }),
       output: Sent,
       writes: true,
@@ -168,32 +173,39 @@ export const subscriptions = defineOperation({
     subscription({
       name: 'failed',
       attributes: { type: REPORTS.failed },
+      needs: ['postgres'],
       data: SinkReport,
       handle: (report, call) => noteFailure(report, call),
     }),
     subscription({
       name: 'recovered',
       attributes: { type: REPORTS.recovered },
+      needs: ['postgres'],
       data: SinkReport,
       handle: (report, call) => noteRecovery(report, call),
     }),
     subscription({
       name: 'disabled',
       attributes: { type: REPORTS.disabled },
+      needs: ['postgres', 'events'],
       data: SinkReport,
       handle: ({ subscription: id, error }, call) => disable(id, error?.message ?? 'The sink is gone', call),
     }),
     subscription({
       name: 'dead',
       attributes: { type: REPORTS.dead },
+      needs: ['postgres', 'events'],
       data: DeadLetter,
       handle: (letter, call) => buryEvent(letter, call),
     }),
   ],
 })
 
-async function create(wanted: NewSubscription, call: Call): Promise<SubscriptionAnswer> {
-  const { db, identity, observer, platform } = call
+async function create(
+  wanted: NewSubscription,
+  call: Pick<Call, 'db' | 'identity' | 'observer' | 'emit' | 'privateOrigins'>,
+): Promise<SubscriptionAnswer> {
+  const { db, identity, observer, privateOrigins } = call
   if (identity.scopes !== undefined) {
     throw new Failure(
       'SCOPE_MISSING',
@@ -203,7 +215,6 @@ async function create(wanted: NewSubscription, call: Call): Promise<Subscription
       },
     )
   }
-  const { privateOrigins } = platform
   readDestination(wanted.sink, { allow: privateOrigins, privateAllowed: privateOrigins })
   await oneAtATime('webhook subscriptions', call)
   const [counted] = await db<{ count: number }[]>`select count(*)::int as count from webhook_subscriptions`
@@ -227,7 +238,7 @@ async function create(wanted: NewSubscription, call: Call): Promise<Subscription
   return { subscription: describe(present(row, id)) }
 }
 
-async function rotate(id: string, call: Call): Promise<SubscriptionAnswer> {
+async function rotate(id: string, call: Pick<Call, 'db' | 'emit'>): Promise<SubscriptionAnswer> {
   await call.db`update webhook_subscriptions set rotation = rotation + 1, rotated_at = now() where id = ${id}`
   const row = await find(id, call)
   call.emit(SUBSCRIPTION_CHANGES.rotated, { subscription: id })
@@ -241,7 +252,7 @@ function checkActive({ id, status }: SubscriptionRow): void {
   })
 }
 
-function testEvent(id: string, { identity }: Call) {
+function testEvent(id: string, { identity }: Pick<Call, 'identity'>) {
   return {
     specversion: '1.0',
     id: newId(),
@@ -256,7 +267,7 @@ function testEvent(id: string, { identity }: Call) {
 }
 
 /** By way of the outbox and the sender, as every event. */
-function send(subscription: string, event: { id: string }, call: Call): z.infer<typeof Sent> {
+function send(subscription: string, event: { id: string }, call: Pick<Call, 'emit'>): z.infer<typeof Sent> {
   call.emit(REDELIVER, { subscription, event })
   return { event: event.id }
 }

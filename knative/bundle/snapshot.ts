@@ -1,4 +1,7 @@
-/** V8's start-up snapshot of a process that has loaded all functions: what starts from it neither reads nor runs their files. */
+/**
+ * V8's start-up snapshot of a process that has run what functions share and compiled the functions: what starts from it reads
+ * none of their files, and runs no other function than its own.
+ */
 import { execFile } from 'node:child_process'
 import { statSync } from 'node:fs'
 import { join } from 'node:path'

@@ -4,6 +4,7 @@ import { eventSubject } from '../../shared/nats/subjects.ts'
 import { catalog } from '../../functions/catalog.ts'
 import type { Component } from '../../shared/contract/component.ts'
 import type { FunctionFacts } from '../../shared/contract/facts.ts'
+import { secretsFor } from '../../shared/contract/needs.ts'
 import { hostOf } from '../../shared/http/host-of.ts'
 import { FunctionConfig } from '../../shared/runtime/config.ts'
 import type { LocalConfig } from './config.ts'
@@ -50,16 +51,16 @@ export function componentEnvironment(
   ])
 }
 
-/** The environment of one function: the settings of all, and of the secrets only those in its contract. */
+/** The environment of one function: the settings of all, and of the secrets only those that it needs. */
 export function functionEnvironment(
-  { name, secrets }: FunctionFacts,
+  { name, needs }: FunctionFacts,
   facts: PlatformFacts,
 ): Record<string, string> {
   const settings = settingsOf(facts)
   const values = secretsOf(facts)
   return present([
     ...Object.keys(FunctionConfig.shape).map((each) => [each, settings[each]] as const),
-    ...['UPSTASH_REDIS_REST_TOKEN', ...secrets].map((each) => [each, values[each]] as const),
+    ...secretsFor(needs).map((each) => [each, values[each]] as const),
     ['FUNCTION', name],
     ['NODE_COMPILE_CACHE', compileCacheOf(facts)],
   ])

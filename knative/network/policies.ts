@@ -3,7 +3,8 @@
  * Policies add up, so what one deployment reaches besides (a database elsewhere, say) is one more policy.
  */
 import type { Component, Reach } from '../../shared/contract/component.ts'
-import type { FunctionFacts, Need } from '../../shared/contract/facts.ts'
+import type { FunctionFacts } from '../../shared/contract/facts.ts'
+import { dependenciesOf, type Dependency } from '../../shared/contract/needs.ts'
 import type { NetworkPolicy, Peer, Port, Selector } from '../part-objects.ts'
 import { DEFAULT_TARGET, FUNCTION_LABEL, PART_LABEL, PART_OF, type Target } from '../target.ts'
 import { CALLERS_OF_FUNCTIONS, OBSERVABILITY, PLACES, type Place } from './places.ts'
@@ -48,19 +49,20 @@ function functionPolicies(
   components: readonly Component[],
   target: Target,
 ): NetworkPolicy[] {
-  if (needs.length === 0) return []
+  const dependencies = dependenciesOf(needs)
+  if (dependencies.length === 0) return []
   const spec: Spec = {
     podSelector: { matchLabels: { [FUNCTION_LABEL]: name } },
     policyTypes: ['Egress'],
-    egress: needs.flatMap((need) => placesOfNeed(need, components)).map(egressTo),
+    egress: dependencies.flatMap((each) => placesOf(each, components)).map(egressTo),
   }
   return [policy(`function-${name}`, spec, target)]
 }
 
-/** A need is met by the parts that serve it; what no part serves is elsewhere. */
-function placesOfNeed(need: Need, components: readonly Component[]): Place[] {
-  const serving = components.filter(({ serves }) => serves === need)
-  return serving.length > 0 ? serving.map(placeOf) : [PLACES[need]]
+/** The parts that serve it; what no part serves is elsewhere. */
+function placesOf(dependency: Dependency, components: readonly Component[]): Place[] {
+  const serving = components.filter(({ serves }) => serves === dependency)
+  return serving.length > 0 ? serving.map(placeOf) : [PLACES[dependency]]
 }
 
 function partPolicy(
@@ -89,7 +91,7 @@ function ingressOf(
 ): NonNullable<Spec['ingress']> {
   const { ports } = placeOf(component)
   const { serves, health, open } = component
-  const functions = catalog.filter(({ needs }) => needs.some((need) => need === serves))
+  const functions = catalog.filter(({ needs }) => dependenciesOf(needs).some((each) => each === serves))
   const routing = hasRoutes(component) ? components.filter(({ reaches }) => reaches.includes('parts')) : []
   const callers = [
     ...anyOf(

@@ -1,7 +1,8 @@
 /** What one function process is built from, made once when it starts and handed to every step. */
 import type { FunctionDefinition } from '../contract/function.ts'
+import type { JobEnd, JobStatus } from '../contract/job-end.ts'
 import type { Platform } from '../contract/platform.ts'
-import type { Database } from '../database/database.ts'
+import type { Database, Db } from '../database/database.ts'
 import type { AuthenticateApiKey } from '../identity/api-keys.ts'
 import type { VerifyToken } from '../identity/tokens.ts'
 import type { RateLimiter } from '../limits/rate-limiter.ts'
@@ -27,5 +28,7 @@ export interface Runtime {
   /** Why no model can be asked, where none can. */
   inferenceUnavailable: string | undefined
   platform: Platform
+  /** Ends a job in a transaction of its tenant. */
+  endJob(end: JobEnd, call: { db: Db; signal: AbortSignal }): Promise<JobStatus | undefined>
   log: Log
 }

@@ -97,11 +97,12 @@ function affordancesOf(node: string, verbs: () => Verb[]): AnyAspect {
     archetypes: 'all',
     summary: 'The verbs that this observer has here',
     effects: [],
+    needs: ['catalog'],
     input: NoInput,
     output: Affordances,
     examples: [{ summary: 'What can I do here?', input: {} }],
-    async handle(_input, { observer, identity, db, platform }) {
-      const capabilities = await capabilitiesOf(db, identity, async () => aspectsOf(await platform.catalog()))
+    async handle(_input, { observer, identity, db, catalog }) {
+      const capabilities = await capabilitiesOf(db, identity, async () => aspectsOf(await catalog()))
       const looking = { archetype: observer.archetype, capabilities }
       const allowed = verbs().filter(([verb, { archetypes }]) =>
         hasAffordance(looking, { node, verb, archetypes }),

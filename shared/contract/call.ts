@@ -1,4 +1,9 @@
-/** What a handler is given, and what it may answer besides its output. No HTTP, no connection, no environment. */
+/**
+ * What a handler is given, and what it may answer besides its output. No HTTP, no connection, no environment.
+ *
+ * `Call` is all that there is; a handler is given the part of it that its contract declares, `Given`. A helper names what
+ * it uses: `Pick<Call, 'db' | 'identity'>`, or `Given<'postgres', 'caller'>` to make transactions of its own.
+ */
 import type { Observer } from '../agentese/observer.ts'
 import type { Db } from '../database/database.ts'
 import type { TenantEvent } from '../events/tenant-event.ts'
@@ -6,16 +11,35 @@ import type { Identity } from '../identity/identity.ts'
 import type { ChatRequest, EmbedRequest, TokenUsage } from '../inference/messages.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { TraceContext } from '../telemetry/trace.ts'
+import type { JobEnd, JobStatus } from './job-end.ts'
+import type { Gives, Need } from './needs.ts'
 import type { Platform } from './platform.ts'
 
-export interface Call {
+/** What every handler is given. */
+export interface EveryCall {
   /** Who calls; the tenant in it is the only one that this call can see. */
   identity: Identity
   observer: Observer
   /** The holon of the path that was called: `house` of `world.house.manifest`. */
   holon: string
+  /** Tells the caller that what it is answered was answered before, under the same key for repeating. */
+  repeats(): void
+  /** What the caller asked to look as, and its key for repeating; to be passed on. */
+  asked: string | undefined
+  idempotencyKey: string | undefined
+  /** Aborted when the caller is gone or the deadline has passed. */
+  signal: AbortSignal
+  log: Log
+  trace: TraceContext
+}
+
+export interface Call extends EveryCall, Platform {
   /** The tenant's rows, in one transaction that commits when the handler returns. Read-only where nothing may change. */
   db: Db
+  /** A transaction of its own, for work that must not hold one while it waits; commits when `work` returns. */
+  transact: Transact<Need>
+  /** Books what this call used up, in units of the resource; negative gives back. */
+  charge(resource: string, amount: number): void
   /**
    * Tells the world that something happened; leaves with the transaction, or not at all. With `closes`, the event is
    * also the last thing that followers of that job see.
@@ -31,21 +55,29 @@ export interface Call {
    * this node whose job it is to be, with an input of its own.
    */
   infer(inference: Inference, options?: { as: string; input: unknown }): Accepted
-  /** Books what this call used up, in units of the resource; negative gives back. */
-  charge(resource: string, amount: number): void
-  /** Tells the caller that what it is answered was answered before, under the same key for repeating. */
-  repeats(): void
-  /** A transaction of its own, for work that must not hold one while it waits; commits when `work` returns. */
-  transact<T>(mode: 'read' | 'write', work: (call: Call) => Promise<T>): Promise<T>
-  /** What the caller asked to look as, and its key for repeating; to be passed on. */
-  asked: string | undefined
-  idempotencyKey: string | undefined
-  /** Aborted when the caller is gone or the deadline has passed. */
-  signal: AbortSignal
-  log: Log
-  trace: TraceContext
-  /** What the process offers to the few operations that are about the platform itself. */
-  platform: Platform
+  /** Ends a job in this transaction; answers the status that it then has, undefined where there is no such job. */
+  endJob(end: JobEnd): Promise<JobStatus | undefined>
+}
+
+/** How a handler is called: by whom, in a transaction that is open already, and whether it may change anything. */
+export type How = 'caller' | 'transaction' | 'writes'
+
+type Withheld<H extends How> =
+  | ('caller' extends H ? never : 'identity')
+  | ('transaction' extends H ? 'transact' : 'db' | 'endJob')
+  | ('writes' extends H ? never : 'charge' | 'emit' | 'passOn' | 'changed' | 'endJob')
+
+/** What a handler with these needs is given. */
+export type Given<N extends Need = never, H extends How = How> = Pick<
+  Call,
+  Exclude<keyof EveryCall | Gives<N>, Withheld<H> | 'transact'>
+> &
+  ('transact' extends Exclude<Gives<N>, Withheld<H>> ? { transact: Transact<N> } : unknown)
+
+/** Gives `work` what a handler with these needs is given in a transaction. */
+export interface Transact<N extends Need> {
+  <T>(mode: 'read', work: (call: Given<N, 'caller' | 'transaction'>) => Promise<T>): Promise<T>
+  <T>(mode: 'write', work: (call: Given<N>) => Promise<T>): Promise<T>
 }
 
 /** What a handler asks of a model: an answer to messages, or the vectors of texts. */

@@ -7,7 +7,8 @@
  */
 import type { z } from 'zod'
 import type { StreamName } from '../nats/streams.ts'
-import type { EndpointFacts, Need } from './facts.ts'
+import type { EndpointFacts } from './facts.ts'
+import type { Dependency } from './needs.ts'
 import { toEndpointFacts, type RouteFacts } from './route.ts'
 import { variablesOf, type Variable } from './variables.ts'
 
@@ -84,7 +85,7 @@ interface Contract<Env extends z.ZodType> {
   health?: Health
   scale: ComponentScale
   /** What functions need that is this part. */
-  serves?: Need
+  serves?: Dependency
   /** The image of the repository that has it; absent is that of the parts. */
   image?: 'parts' | 'worker' | ForeignImage
   /** Whether it is there for callers from everywhere. */
@@ -109,7 +110,7 @@ export interface Component<Env extends z.ZodType = z.ZodType> {
   port: number
   health: Health
   scale: ComponentScale
-  serves?: Need
+  serves?: Dependency
   image: 'parts' | 'worker' | ForeignImage
   open: boolean
 }

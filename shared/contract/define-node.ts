@@ -4,12 +4,13 @@ import { CATEGORIES } from '../agentese/category.ts'
 import { checkEffects, isForced, scopesOf } from '../agentese/effects.ts'
 import { parsePath } from '../agentese/path.ts'
 import { Completion, InferenceFailure } from '../inference/messages.ts'
-import { permissionOf, type AnyAspect, type NodeContract } from './aspect.ts'
+import { CATEGORY_NEEDS, permissionOf, type AnyAspect, type NodeContract } from './aspect.ts'
 import { baseAspects } from './base-aspects.ts'
-import { subscription } from './define-operation.ts'
+import { needsOf, subscription } from './define-operation.ts'
 import { readExample } from './examples.ts'
 import { type Authentication, DEFAULT_SCALE, nameOfNode } from './facts.ts'
 import type { Endpoint, FunctionDefinition, Subscription } from './function.ts'
+import { distinctNeeds } from './needs.ts'
 
 export { aspect, NoInput } from './aspect.ts'
 
@@ -23,19 +24,20 @@ export { aspect, NoInput } from './aspect.ts'
 export function defineNode(node: string, contract: NodeContract): FunctionDefinition {
   const name = nameOfNode(node)
   const aspects = { ...baseAspects(node, contract), ...contract.aspects }
+  const endpoints = Object.entries(aspects).map(([verb, each]) => toEndpoint(node, verb, each))
+  const subscriptions = [
+    ...(endpoints.some(({ complete }) => complete !== undefined) ? resultsFor(name) : []),
+    ...(contract.subscriptions ?? []),
+  ]
   return {
     name,
     summary: contract.summary,
-    needs: contract.needs ?? ['postgres', 'redis'],
-    secrets: ['DATABASE_URL', 'EVENT_SIGNING_KEY', ...(contract.secrets ?? [])],
+    needs: needsOf(endpoints, subscriptions, contract.tick),
     scale: { ...DEFAULT_SCALE, ...contract.scale },
     node,
     ...(contract.holons === undefined ? {} : { holons: contract.holons }),
-    endpoints: Object.entries(aspects).map(([verb, each]) => toEndpoint(node, verb, each)),
-    subscriptions: [
-      ...(Object.values(aspects).some(({ complete }) => complete !== undefined) ? resultsFor(name) : []),
-      ...(contract.subscriptions ?? []),
-    ],
+    endpoints,
+    subscriptions,
     ...(contract.tick === undefined ? {} : { tick: contract.tick }),
   }
 }
@@ -54,6 +56,10 @@ function toEndpoint(node: string, verb: string, contract: AnyAspect): Endpoint {
     auth: authenticationOf(contract),
     ...(permission === undefined ? {} : { permission }),
     scopes: scopesOf(contract.effects),
+    needs: distinctNeeds([
+      ...(contract.guests === true ? [] : CATEGORY_NEEDS[contract.category]),
+      ...(contract.needs ?? []),
+    ]),
     input: contract.input,
     output: contract.output,
     examples: contract.examples.map(readExample),
@@ -116,17 +122,19 @@ function resultsFor(name: string): Subscription[] {
     subscription({
       name: 'completed',
       attributes: { type: 'io.kgents.inference.completed', function: name },
+      needs: ['postgres', 'jobs'],
       data: Completion,
-      async handle(completion, call) {
-        await call.platform.endJob({ job: completion.job, how: 'completed', completion }, call)
+      async handle(completion, { endJob }) {
+        await endJob({ job: completion.job, how: 'completed', completion })
       },
     }),
     subscription({
       name: 'failed',
       attributes: { type: 'io.kgents.inference.failed', function: name },
+      needs: ['postgres', 'jobs'],
       data: InferenceFailure,
-      async handle({ job, reason }, call) {
-        await call.platform.endJob({ job, how: 'failed', reason }, call)
+      async handle({ job, reason }, { endJob }) {
+        await endJob({ job, how: 'failed', reason })
       },
     }),
   ]

@@ -1,46 +1,84 @@
 /** Declares a control operation: what the platform does for a tenant besides AGENTESE paths. */
 import type { z } from 'zod'
-import type { Accepted, Call } from './call.ts'
-import type { Platform } from './platform.ts'
-import { DEFAULT_SCALE, type Format, type Need, type Scale } from './facts.ts'
+import type { Accepted, Given, How } from './call.ts'
+import { DEFAULT_SCALE, type Authentication, type Format, type Scale } from './facts.ts'
 import type { Endpoint, FunctionDefinition, Subscription, Tick } from './function.ts'
+import { distinctNeeds, type Need } from './needs.ts'
 import { toEndpointFacts, type RouteFacts } from './route.ts'
 
-/** The contract of one route and its handler. */
-export interface Route<I, O> extends RouteFacts<I, O> {
+type HowOf<Auth extends Authentication, Writes extends boolean, Transaction extends boolean> =
+  | (Auth extends 'none' | 'optional' ? never : 'caller')
+  | (Auth extends 'none' | 'optional' ? never : Transaction extends false ? never : 'transaction')
+  | (Writes extends true ? 'writes' : never)
+
+/**
+ * The contract of one route and its handler. What the handler is given follows from its needs, whether it may change
+ * anything, and whether there is a transaction and a caller.
+ */
+export interface Route<
+  I,
+  O,
+  N extends Need = Need,
+  Auth extends Authentication = Authentication,
+  Writes extends boolean = boolean,
+  Transaction extends boolean = boolean,
+> extends RouteFacts<I, O> {
+  auth?: Auth
+  needs?: readonly N[]
+  writes?: Writes
+  transaction?: Transaction
   format?: Format
   /**
    * Makes the answer whole when it leaves: what the handler returns is written down for who repeats the request, and a
    * secret must not be. It is derived here, the same each time, from what is kept beside it.
    */
-  reveal?(kept: O, platform: Platform): O
-  handle(input: I, call: Call): Promise<O | Accepted> | O | Accepted
+  reveal?(kept: O, call: Given<N, 'caller'>): O
+  handle(input: I, call: Given<N, HowOf<Auth, Writes, Transaction>>): Promise<O | Accepted> | O | Accepted
 }
 
 export type AnyRoute = Route<never, unknown>
 
-/** Lets TypeScript infer input and output of one route from its schemas. */
-export function route<I, O>(contract: Route<I, O>): AnyRoute {
+/** Lets TypeScript infer from a contract what its handler is given. */
+export function route<
+  I,
+  O,
+  N extends Need = never,
+  Auth extends Authentication = 'required',
+  Writes extends boolean = false,
+  Transaction extends boolean = true,
+>(contract: Route<I, O, N, Auth, Writes, Transaction>): AnyRoute {
   // One table holds routes of many input types; the pipeline parses by `input` before it calls `handle`.
   return contract as unknown as AnyRoute
 }
 
 /** Takes events: those whose attributes all match. */
-export function subscription<D>(contract: {
+export function subscription<D, N extends Need = never, Transaction extends boolean = true>({
+  needs = [],
+  ...contract
+}: {
   name: string
   attributes: Record<string, string>
-  transaction?: boolean
+  needs?: readonly N[]
+  transaction?: Transaction
   data: z.ZodType<D>
-  handle(data: D, call: Call): Promise<void>
+  handle(data: D, call: Given<N, Transaction extends false ? 'caller' : How>): Promise<void>
 }): Subscription {
-  return contract
+  // The pipeline gives each handler all that its needs give.
+  return { ...contract, needs } as unknown as Subscription
+}
+
+/** Wakes the function every minute, for the tenants that `tenants` lists. */
+export function tick<N extends Need>(contract: {
+  tenants: string
+  needs: readonly N[]
+  handle(call: Given<N>): Promise<void>
+}): Tick {
+  return contract as unknown as Tick // reason: as above
 }
 
 export interface OperationContract {
   name: string
   summary: string
-  needs?: readonly Need[]
-  secrets?: readonly string[]
   scale?: Partial<Scale>
   routes: Record<string, AnyRoute>
   subscriptions?: readonly Subscription[]
@@ -53,16 +91,17 @@ export interface OperationContract {
  * @throws TypeError where a route takes a credential and does not say which scopes it needs
  */
 export function defineOperation(contract: OperationContract): FunctionDefinition {
+  const endpoints = Object.entries(contract.routes).map(([name, each]) =>
+    toEndpoint(`${contract.name}.${name}`, each),
+  )
+  const { subscriptions = [] } = contract
   return {
     name: contract.name,
     summary: contract.summary,
-    needs: contract.needs ?? [],
-    secrets: contract.secrets ?? [],
+    needs: needsOf(endpoints, subscriptions, contract.tick),
     scale: { ...DEFAULT_SCALE, ...contract.scale },
-    endpoints: Object.entries(contract.routes).map(([name, each]) =>
-      toEndpoint(`${contract.name}.${name}`, each),
-    ),
-    subscriptions: contract.subscriptions ?? [],
+    endpoints,
+    subscriptions,
     ...(contract.tick === undefined ? {} : { tick: contract.tick }),
   }
 }
@@ -74,4 +113,20 @@ function toEndpoint(name: string, contract: AnyRoute): Endpoint {
     ...(contract.reveal === undefined ? {} : { reveal: contract.reveal }),
     handle: contract.handle,
   }
+}
+
+/** What a function needs: what its handlers do, and what it takes to let callers, events and ticks in. */
+export function needsOf(
+  endpoints: readonly Endpoint[],
+  subscriptions: readonly Subscription[],
+  tick: Tick | undefined,
+): Need[] {
+  return distinctNeeds([
+    ...endpoints.flatMap(({ needs }) => needs),
+    ...(endpoints.some(({ auth }) => auth !== 'none') ? (['postgres', 'redis'] as const) : []),
+    // Calls of aspects are told of by events.
+    ...(endpoints.some(({ aspect }) => aspect !== undefined) ? (['events'] as const) : []),
+    ...subscriptions.flatMap(({ needs }) => ['postgres', 'events', ...needs] as const),
+    ...(tick === undefined ? [] : (['postgres', ...tick.needs] as const)),
+  ])
 }

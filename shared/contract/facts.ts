@@ -6,12 +6,7 @@ import type { z } from 'zod'
 import type { AspectCategory } from '../agentese/category.ts'
 import type { Db } from '../database/database.ts'
 import type { Permission } from '../identity/permissions.ts'
-
-/**
- * What a function must be able to reach; its network policy allows this and nothing else. `redis` is its REST front, and
- * `outside` the public Internet.
- */
-export type Need = 'postgres' | 'redis' | 'functions' | 'outside' | 'nats-monitoring'
+import type { Need } from './needs.ts'
 
 /** How a function scales; the names are Knative's. Absent means Knative's default. */
 export interface Scale {
@@ -50,6 +45,8 @@ export interface EndpointFacts<I = unknown, O = unknown> {
   permission?: Permission
   /** What a credential must cover that was narrowed. */
   scopes: readonly string[]
+  /** What the handler is given besides what every handler has. */
+  needs: readonly Need[]
   input: z.ZodType<I>
   output: z.ZodType<O>
   examples: readonly Example[]
@@ -110,15 +107,15 @@ export interface SubscriptionFacts {
   attributes: Record<string, string>
   /** Shape of the event's data; an event that does not fit is refused for good. */
   data: z.ZodType
+  needs: readonly Need[]
 }
 
 export interface FunctionFacts {
   /** The name of file, FUNCTION value, Knative Service and host. */
   name: string
   summary: string
+  /** What its handlers need, and answering for them; its secrets and its network policy follow from it. */
   needs: readonly Need[]
-  /** Environment variables with secrets that this function gets and others do not. */
-  secrets: readonly string[]
   scale: Scale
   /** `context.holon` of a node; `world.*` where it serves the tenant's own holons. */
   node?: string
@@ -133,6 +130,7 @@ export interface FunctionFacts {
 export interface TickFacts {
   /** A SQL function without arguments that answers the tenants for which there is something to do. */
   tenants: string
+  needs: readonly Need[]
 }
 
 /**

@@ -2,9 +2,9 @@
  * What a function is: data, and one handler for each thing that it does. `defineNode` and `defineOperation` both produce a
  * `FunctionDefinition`; what is known of it elsewhere is its facts.
  */
-import type { Accepted, Call, Completed, Failed } from './call.ts'
+import type { Accepted, Call, Completed, Failed, Given } from './call.ts'
 import type { EndpointFacts, Format, FunctionFacts, SubscriptionFacts, TickFacts } from './facts.ts'
-import type { Platform } from './platform.ts'
+import type { Need } from './needs.ts'
 
 /** One thing that a function answers, and how. `I` is the parsed input, `O` what the handler returns. */
 export interface Endpoint<I = unknown, O = unknown> extends EndpointFacts<I, O> {
@@ -12,7 +12,7 @@ export interface Endpoint<I = unknown, O = unknown> extends EndpointFacts<I, O> 
   /** Whose consent a call with a `forces` effect needs: the owner of what is forced. */
   owner?: (input: unknown, call: Call) => Promise<string>
   /** Set where an answer holds what must not be written down: adds it to what the handler has returned. */
-  reveal?(kept: O, platform: Platform): O
+  reveal?(kept: O, call: Call): O
   handle(input: I, call: Call): Promise<O | Accepted> | O | Accepted
   /** Goes on when the model has answered what `call.infer` asked; what it returns is the job's result. */
   complete?(completed: Completed<I>, call: Call): Promise<O> | O
@@ -33,7 +33,7 @@ export interface Subscription extends SubscriptionFacts {
 /** What a function does every minute; a minute that is missed or told twice does no harm. */
 export interface Tick extends TickFacts {
   /** Runs for each such tenant, in a transaction of its own. */
-  handle(call: Call): Promise<void>
+  handle(call: Given<Need>): Promise<void>
 }
 
 export interface FunctionDefinition extends FunctionFacts {

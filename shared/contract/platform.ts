@@ -1,13 +1,11 @@
-/** What a function process offers to operations that are about the platform itself: keys, dispatch, health. */
+/** What a function process offers to handlers that declare the need: keys, dispatch, requests to the outside, health. */
 import type { JSONWebKeySet } from 'jose'
-import type { Db } from '../database/database.ts'
 import type { FencedRequest, FencedResponse } from '../egress/fenced-request.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { SecretBox } from '../identity/secret-box.ts'
 import type { TraceContext } from '../telemetry/trace.ts'
 import type { FunctionFacts } from './facts.ts'
 import type { FoundAspect } from './find-aspect.ts'
-import type { JobEnd, JobStatus } from './job-end.ts'
 
 export interface Platform {
   /** All functions, for discovery and dispatch; loaded when somebody first asks. */
@@ -19,19 +17,17 @@ export interface Platform {
   /** Whether there is a node of that very name; told without loading any. */
   hasNode(context: string, holon: string): boolean
   publicKeys: JSONWebKeySet
-  /** Issues a platform token for `identity`. Only the function that holds the signing key can. */
+  /** Issues a platform token for `identity`. */
   issueToken(identity: Identity): Promise<{ token: string; expiresInSeconds: number }>
   /** Calls an aspect on the function that serves it, in the name of a caller; answers its body and status. */
   dispatch(request: DispatchRequest, dispatcher: Dispatcher): Promise<DispatchAnswer>
   /** Sends a request to an address that a tenant named, as far as the operator lets it. */
   requestOutside(request: Omit<FencedRequest, 'privateAllowed'>): Promise<FencedResponse>
-  /** Seals what tenants keep secret. Only functions that hold the key can. */
+  /** Seals what tenants keep secret. */
   secretBox: SecretBox
-  /** Ends a job in the transaction of a call; answers the status that it then has, undefined where there is no such job. */
-  endJob(end: JobEnd, call: { db: Db; signal: AbortSignal }): Promise<JobStatus | undefined>
   /** Whether there is a model that can be asked. */
   hasModel(): boolean
-  /** The secret that a webhook is signed with. Only the function that holds the key of webhooks can tell. */
+  /** The secret that a webhook is signed with. */
   webhookSecret(subscription: string, rotation: number): string
   /** Origins that requests of tenants may go to although they are private, as the operator says. */
   privateOrigins: readonly string[]

@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import type { Permission } from '../identity/permissions.ts'
 import { isScope } from '../identity/scopes.ts'
 import type { Authentication, EndpointFacts, Example, Format, Method } from './facts.ts'
+import type { Need } from './needs.ts'
 
 export interface RouteFacts<I, O> {
   /** Method and path, such as `GET /v1/jobs/:id`. */
@@ -15,12 +16,14 @@ export interface RouteFacts<I, O> {
    * takes a credential must say it: none, `[]`, is for one that does nothing but pass the call on to what checks it.
    */
   scopes?: readonly string[]
+  /** What the handler is given besides what every handler has. */
+  needs?: readonly Need[]
   input: z.ZodType<I>
   output: z.ZodType<O>
   examples?: readonly Example[]
   /** Whether state may change; absent is no. */
   writes?: boolean
-  /** Whether the handler gets a transaction; absent is yes. */
+  /** Whether the handler runs in a transaction; absent is yes, where it needs rows of a caller's tenant. */
   transaction?: boolean
   streams?: boolean
   format?: Format | 'events'
@@ -38,7 +41,8 @@ export interface RouteFacts<I, O> {
  */
 export function toEndpointFacts(name: string, contract: RouteFacts<unknown, unknown>): EndpointFacts {
   const [method, path] = contract.route.split(' ') as [Method, string]
-  const auth = contract.auth ?? 'required'
+  const { auth = 'required', needs = [], transaction = true } = contract
+  const hasTenant = auth === 'required' || auth === 'api-key'
   return {
     name,
     summary: contract.summary,
@@ -47,11 +51,12 @@ export function toEndpointFacts(name: string, contract: RouteFacts<unknown, unkn
     auth,
     ...(contract.permission === undefined ? {} : { permission: contract.permission }),
     scopes: scopesOf(name, auth, contract.scopes),
+    needs,
     input: contract.input,
     output: contract.output,
     examples: contract.examples ?? [],
     writes: contract.writes ?? false,
-    transaction: contract.transaction ?? true,
+    transaction: transaction && hasTenant && needs.includes('postgres'),
     streams: contract.streams ?? false,
     format: contract.format ?? 'json',
     ...(contract.body === undefined ? {} : { body: contract.body }),

@@ -20,7 +20,7 @@ export interface DatabaseOptions {
 /** How long a connection is used, so that a server that was added or moved gets its share. */
 const LIFETIME_MS = 3_600_000
 /** How long a transaction that has only read may stay open behind its answer, for its end to go out with what comes next. */
-const UNFINISHED_MS = 10
+const UNFINISHED_MS = 50
 
 export const CONNECTION_OPTIONS = {
   fetch_types: false,

@@ -2,7 +2,8 @@
 import { deadlineOf } from '../calls/deadline.ts'
 import { CATEGORIES } from '../agentese/category.ts'
 import type { Observer } from '../agentese/observer.ts'
-import { createCall, type Pending } from '../calls/create-call.ts'
+import type { Pending } from '../calls/call-parts.ts'
+import { createCall } from '../calls/create-call.ts'
 import { JobCall } from '../calls/job-call.ts'
 import type { FunctionDefinition } from '../contract/function.ts'
 import { Failure } from '../failures.ts'
@@ -73,6 +74,7 @@ async function run(
   }
   const call = createCall({
     ...asker,
+    needs: endpoint.needs,
     id: job.id,
     observer: { user: identity.user, archetype, capabilities: [] } as Observer,
     db,

@@ -2,10 +2,12 @@
 import { deadlineOf } from '../calls/deadline.ts'
 import { withTenant, type Db } from '../database/database.ts'
 import type { FunctionDefinition, Subscription } from '../contract/function.ts'
+import type { Need } from '../contract/needs.ts'
 import { isSenderReport, verifyEvent, type KgentsEvent } from '../events/event.ts'
 import { Failure } from '../failures.ts'
 import { readTraceparent } from '../telemetry/trace.ts'
-import { createCall, nothingPending, type CallParts } from '../calls/create-call.ts'
+import { nothingPending, type CallParts } from '../calls/call-parts.ts'
+import { createCall } from '../calls/create-call.ts'
 import { settledCharges, writeRecords } from '../calls/record.ts'
 import type { Runtime } from '../calls/runtime.ts'
 
@@ -46,7 +48,10 @@ async function deliver(
   const consumer = `${definition.name}/${subscription.name}`
   if (subscription.transaction === false) {
     await waitAndNote(event, consumer, runtime, () =>
-      subscription.handle(data.data, createCall(partsOf(event, definition, runtime, signal))),
+      subscription.handle(
+        data.data,
+        createCall(partsOf(event, definition, subscription.needs, runtime, signal)),
+      ),
     )
     return
   }
@@ -54,7 +59,12 @@ async function deliver(
   await withTenant(runtime.database, tenant, 'write', async (db) => {
     if (!(await firstDelivery(db, tenant, consumer, event.id))) return
     const pending = nothingPending()
-    const parts = { ...partsOf(event, definition, runtime, signal), db, pending, mayWrite: true }
+    const parts = {
+      ...partsOf(event, definition, subscription.needs, runtime, signal),
+      db,
+      pending,
+      mayWrite: true,
+    }
     await subscription.handle(data.data, createCall(parts))
     const charges = settledCharges(tenant, event.id, subscription.name, pending.charges)
     const { events, changes } = pending
@@ -84,6 +94,7 @@ async function waitAndNote(
 export function partsOf(
   event: Pick<KgentsEvent, 'id' | 'tenantid' | 'traceparent'>,
   definition: FunctionDefinition,
+  needs: readonly Need[],
   runtime: Runtime,
   signal: AbortSignal,
 ): CallParts {
@@ -91,6 +102,7 @@ export function partsOf(
     id: event.id,
     runtime,
     function: definition,
+    needs,
     identity: { tenant: event.tenantid, tier: 'free', user: NOBODY, roles: [], permissions: [] },
     observer: { user: NOBODY, archetype: 'system', capabilities: [] },
     db: undefined,

@@ -1,6 +1,6 @@
 /** Takes a minute's tick: runs what is due, tenant by tenant. */
 import { newId } from '../new-id.ts'
-import { createCall } from '../calls/create-call.ts'
+import { transactApart } from '../calls/create-call.ts'
 import type { Runtime } from '../calls/runtime.ts'
 import { partsOf } from './take-event.ts'
 
@@ -15,10 +15,10 @@ export async function takeTick(runtime: Runtime, signal: AbortSignal): Promise<v
     const { sql } = runtime.database
     const tenants = await sql<{ tenant: string }[]>`select tenant from ${sql(tick.tenants)}() as due (tenant)`
     for (const { tenant } of tenants) {
-      const parts = partsOf({ id: newId(), tenantid: tenant }, definition, runtime, signal)
-      await createCall(parts)
-        .transact('write', (call) => tick.handle(call))
-        .catch((error: unknown) => runtime.log.error({ err: error, tenant }, 'a tick failed'))
+      const parts = partsOf({ id: newId(), tenantid: tenant }, definition, tick.needs, runtime, signal)
+      await transactApart(parts, 'write', (call) => tick.handle(call)).catch((error: unknown) =>
+        runtime.log.error({ err: error, tenant }, 'a tick failed'),
+      )
     }
   }
 }

@@ -3,13 +3,14 @@
  * to a repetition commit together or not at all.
  */
 import type { AcceptedJob, EnvelopeMeta } from '../contract/answers.ts'
-import { Accepted } from '../contract/call.ts'
+import { Accepted, type Call } from '../contract/call.ts'
 import { withTenant, type Db } from '../database/database.ts'
 import { Failure, Refusal } from '../failures.ts'
 import { prepareJob, writeJobs, type Asker } from '../jobs/queue-job.ts'
 import { formatTraceparent } from '../telemetry/trace.ts'
 import { checkConsent } from './consent.ts'
-import { createCall, nothingPending, type Pending } from '../calls/create-call.ts'
+import { nothingPending, type Pending } from '../calls/call-parts.ts'
+import { createCall } from '../calls/create-call.ts'
 import { checkDeadline, within } from '../calls/deadline.ts'
 import { claimAnswer, claimUntilAnswered, giveUpClaim, keepAnswer } from './idempotency.ts'
 import { aspectOf, callerOf, type Answer, type Invocation } from './invocation.ts'
@@ -29,10 +30,10 @@ function answer(invocation: Invocation): Promise<Answer> {
 }
 
 /** The first answer and its repetitions both come by here, after all has been written. */
-function reveal({ request, runtime }: Invocation, kept: Answer): Answer {
-  const { endpoint } = request
+function reveal(invocation: Invocation, kept: Answer): Answer {
+  const { endpoint } = invocation.request
   if (endpoint.reveal === undefined) return kept
-  return { ...kept, body: endpoint.reveal(kept.body, runtime.platform) }
+  return { ...kept, body: endpoint.reveal(kept.body, callOf(invocation, undefined, undefined)) }
 }
 
 /**
@@ -148,17 +149,24 @@ function successMarks(invocation: Invocation, pending: Pending): Mark[] {
   return [mark]
 }
 
-/** Without `pending` the handler may neither emit nor charge nor ask a model. */
 async function handle(
   invocation: Invocation,
   db: Db | undefined,
   pending: Pending | undefined,
 ): Promise<unknown> {
+  const call = callOf(invocation, db, pending)
+  await checkConsent(invocation, call)
+  return invocation.request.endpoint.handle(invocation.input, call)
+}
+
+/** Without `pending` nothing can be emitted or charged, and no model asked. */
+function callOf(invocation: Invocation, db: Db | undefined, pending: Pending | undefined): Call {
   const { request, runtime, identity, observer } = invocation
-  const call = createCall({
+  return createCall({
     id: invocation.id,
     runtime,
     function: request.function,
+    needs: request.endpoint.needs,
     path: request.path,
     identity,
     observer,
@@ -174,8 +182,6 @@ async function handle(
       ? {}
       : { infer: (inference, as) => prepareJob(inference, as, askerOf(invocation), pending) }),
   })
-  await checkConsent(invocation, call)
-  return request.endpoint.handle(invocation.input, call)
 }
 
 function askerOf(invocation: Invocation): Asker {

@@ -22,7 +22,11 @@ export interface Entry {
 }
 
 /** Keeps an entry, in place of what its subject had before. It is found by words at once, by meaning when it is embedded. */
-export async function putEntry({ db, identity }: Call, { kind }: Corpus, entry: Entry): Promise<void> {
+export async function putEntry(
+  { db, identity }: Pick<Call, 'db' | 'identity'>,
+  { kind }: Corpus,
+  entry: Entry,
+): Promise<void> {
   const { owner, subject, text, tags = [] } = entry
   await db`
     insert into recall_entries (id, tenant_id, kind, owner, subject, text, tags)

@@ -27,7 +27,10 @@ const CHARACTERS_PER_TOKEN = 3
 const USUAL_TOKENS = 3200
 
 /** Makes sure that a job is under way where entries wait. Without a model, or without tokens, they wait on. */
-export async function keepIndexing(call: Call, corpus: Corpus): Promise<void> {
+export async function keepIndexing(
+  call: Pick<Call, 'db' | 'identity' | 'infer' | 'hasModel'>,
+  corpus: Corpus,
+): Promise<void> {
   const lock = lockOf(call, corpus, 'entries')
   // Sent together, one after the other: the second sees what was committed when the lock was there.
   const [, busy] = await Promise.all([
@@ -40,7 +43,10 @@ export async function keepIndexing(call: Call, corpus: Corpus): Promise<void> {
 }
 
 /** As `keepIndexing`, for a call that may only look: two at once may ask for the same vectors, which does no harm. */
-export async function keepIndexingFromLook(call: Call, corpus: Corpus): Promise<void> {
+export async function keepIndexingFromLook(
+  call: Pick<Call, 'db' | 'identity' | 'infer' | 'hasModel'>,
+  corpus: Corpus,
+): Promise<void> {
   if (await isUnderWay(call.db, corpus)) return
   const batch = await pickBatch(call.db, corpus)
   if (await canEmbed(call, batch)) infer(call, batch)
@@ -54,6 +60,7 @@ export function indexAspect(corpus: Corpus, archetypes: Archetypes): AnyAspect {
     summary: 'Embed what waits, so that it is found by meaning; the rest follows by itself',
     effects: ['writes:recall_index', 'calls:embedder', 'charges:tokens'],
     cost: () => ({ tokens: USUAL_TOKENS }),
+    needs: ['inference'],
     input: z.strictObject({
       /** The batch of a job that is under way; whoever calls leaves it out. */
       entries: z.array(z.uuid()).max(BATCH).optional(),
@@ -87,7 +94,7 @@ export function indexAspect(corpus: Corpus, archetypes: Archetypes): AnyAspect {
 
 /** Asks for the vectors of the next batch; undefined where nothing waits, or where there is no model or no token. */
 async function queueBatch(
-  call: Call,
+  call: Pick<Call, 'db' | 'identity' | 'infer' | 'hasModel'>,
   corpus: Corpus,
   { orFail = false }: { orFail?: boolean } = {},
 ): Promise<Accepted | undefined> {
@@ -120,17 +127,17 @@ function pickBatch(db: Db, { kind }: Corpus): Promise<Waiting[]> {
     order by id limit (select greatest(1, ${BATCH}::int >> (2 * tries)) from least)`
 }
 
-function infer(call: Call, batch: readonly Waiting[]): Accepted {
+function infer(call: Pick<Call, 'infer'>, batch: readonly Waiting[]): Accepted {
   const inference = { texts: batch.map(({ text }) => text), estimateTokens: estimateTokens(batch) }
   return call.infer(inference, { as: 'index', input: { entries: batch.map(({ id }) => id) } })
 }
 
 /** Whether the vectors of `texts` can be had: from a model, and for tokens that are left. */
 export async function canEmbed(
-  { db, identity, platform }: Call,
+  { db, identity, hasModel }: Pick<Call, 'db' | 'identity' | 'hasModel'>,
   texts: readonly { text: string }[],
 ): Promise<boolean> {
-  return texts.length > 0 && platform.hasModel() && hasTokens(db, identity, estimateTokens(texts))
+  return texts.length > 0 && hasModel() && hasTokens(db, identity, estimateTokens(texts))
 }
 
 /** Tokens to set aside for the vectors of `texts`. */
@@ -163,7 +170,11 @@ async function storeVectors(
  * Notes the model that vectors now come from. When it is another one than before, all older vectors are due again; once
  * a day at most, so that two workers with two models do not chase each other.
  */
-async function noteModel({ db, identity }: Call, { kind }: Corpus, model: string): Promise<void> {
+async function noteModel(
+  { db, identity }: Pick<Call, 'db' | 'identity'>,
+  { kind }: Corpus,
+  model: string,
+): Promise<void> {
   await db`
     insert into recall_models (tenant_id, kind, model) values (${identity.tenant}, ${kind}, ${model})
     on conflict (tenant_id, kind) do update set model = excluded.model, since = now(), fixed_until = default
@@ -195,6 +206,6 @@ async function countUnderWay(db: Db, { node }: Corpus): Promise<number> {
 }
 
 /** A number that stands for the tenant's entries of this kind, or for the job that embeds them, among all advisory locks. */
-function lockOf({ db, identity }: Call, { kind }: Corpus, what: 'entries' | 'job') {
+function lockOf({ db, identity }: Pick<Call, 'db' | 'identity'>, { kind }: Corpus, what: 'entries' | 'job') {
   return db`hashtextextended(${`recall/${identity.tenant}/${kind}`}, ${what === 'entries' ? 0 : 1})`
 }

@@ -4,6 +4,7 @@ import type { JWK } from 'jose'
 import { loadAspect, loadCatalog, loadContext, type Loaders } from '../contract/catalog.ts'
 import { nameOfNode } from '../contract/facts.ts'
 import type { FunctionDefinition } from '../contract/function.ts'
+import { secretsFor } from '../contract/needs.ts'
 import type { Platform } from '../contract/platform.ts'
 import { openDatabase } from '../database/database.ts'
 import { Failure } from '../failures.ts'
@@ -66,6 +67,7 @@ export async function openRuntime(config: FunctionConfig, loaders: Loaders): Pro
     webhookKeys: config.WEBHOOK_SIGNING_KEY === undefined ? [] : [config.WEBHOOK_SIGNING_KEY],
     inferenceUnavailable: config.INFERENCE_UNAVAILABLE,
     platform: undefined as unknown as Platform, // reason: set below; its operations need the runtime they belong to
+    endJob: (end, call) => endJob({ runtime, ...call }, end),
   }
   runtime.platform = createPlatform(config, loaders, runtime)
   return {
@@ -89,13 +91,16 @@ function pick(names: string, loaders: Loaders): Promise<FunctionDefinition[]> {
 /** Never connected to: functions without a database in their contract ask it nothing. */
 const NO_DATABASE = 'postgres://nobody@127.0.0.1:1/none'
 
-/** @throws TypeError that names every secret that a contract asks for and the environment lacks */
+/** Without Redis, each process limits by itself. */
+const DISPENSABLE = 'UPSTASH_REDIS_REST_TOKEN'
+
+/** @throws TypeError that names every secret that a function needs and the environment lacks */
 function checkSecrets(functions: readonly FunctionDefinition[], config: FunctionConfig): void {
-  const given = new Set(
-    Object.entries(config).flatMap(([name, value]) => (value === undefined ? [] : [name])),
-  )
-  const missing = functions.flatMap(({ name, secrets }) =>
-    secrets.filter((secret) => !given.has(secret)).map((secret) => `${secret} (for ${name})`),
+  const given = Object.entries(config).flatMap(([name, value]) => (value === undefined ? [] : [name]))
+  const missing = functions.flatMap(({ name, needs }) =>
+    secretsFor(needs)
+      .filter((secret) => secret !== DISPENSABLE && !given.includes(secret))
+      .map((secret) => `${secret} (for ${name})`),
   )
   if (missing.length > 0) throw new TypeError(`Cannot start: missing ${missing.join(', ')}`)
 }
@@ -123,7 +128,6 @@ function createPlatform(config: FunctionConfig, loaders: Loaders, runtime: Runti
       return fencedRequest({ ...request, privateAllowed: config.EGRESS_PRIVATE_ALLOWED })
     },
     secretBox: createSecretBox(config.TOOL_SECRET_KEY ?? []),
-    endJob: (end, { db, signal }) => endJob({ runtime, db, signal }, end),
     hasModel: () => runtime.inferenceUnavailable === undefined,
     webhookSecret(subscription, rotation) {
       if (config.WEBHOOK_SIGNING_KEY === undefined) {

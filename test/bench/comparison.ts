@@ -30,7 +30,8 @@ export function compare(measured: Measured): Comparison {
     reference: `${value(reference)} (${over})`,
     ratio: ratio(measuredRatio),
     wanted: `${'atMost' in wanted ? '<=' : '>='} ${wanted.of === 'ratio' ? ratio(bound) : `${bound} ${unit}`}`,
-    met: 'atMost' in wanted ? judged <= bound : judged >= bound,
+    // What failed or was too slow for any rate has no ratio, and meets nothing.
+    met: Number.isFinite(judged) && judged > 0 && ('atMost' in wanted ? judged <= bound : judged >= bound),
   }
 }
 

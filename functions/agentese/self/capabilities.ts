@@ -25,6 +25,7 @@ export const selfCapabilities = defineNode('self.capabilities', {
       archetypes: 'all',
       summary: 'What you have taken on, and how much you could',
       effects: ['reads:capabilities'],
+      needs: ['catalog'],
       input: NoInput,
       output: z.strictObject({
         type: z.literal('capabilities'),
@@ -34,7 +35,7 @@ export const selfCapabilities = defineNode('self.capabilities', {
       }),
       examples: [{ summary: 'What have I taken on?', input: {} }],
       async handle(_input, call) {
-        const verbs = aspectsOf(await call.platform.catalog())
+        const verbs = aspectsOf(await call.catalog())
         const held = await capabilitiesOf(call.db, call.identity, () => verbs)
         const available_count = withinReach(call, verbs).length
         return { type: 'capabilities' as const, archetype: call.observer.archetype, held, available_count }
@@ -46,13 +47,14 @@ export const selfCapabilities = defineNode('self.capabilities', {
       archetypes: 'all',
       summary: 'Every capability that you could take on, and whether you have',
       effects: ['reads:capabilities'],
+      needs: ['catalog'],
       input: NoInput,
       output: z.strictObject({
         capabilities: z.array(z.strictObject({ capability: Capability, held: z.boolean() })),
       }),
       examples: [{ summary: 'What could I take on?', input: {} }],
       async handle(_input, call) {
-        const verbs = aspectsOf(await call.platform.catalog())
+        const verbs = aspectsOf(await call.catalog())
         const held = await capabilitiesOf(call.db, call.identity, () => verbs)
         const all = [...new Set([...withinReach(call, verbs), ...held])].sort()
         return { capabilities: all.map((capability) => ({ capability, held: held.includes(capability) })) }
@@ -64,11 +66,12 @@ export const selfCapabilities = defineNode('self.capabilities', {
       archetypes: 'all',
       summary: 'Take a verb on, whatever you look as',
       effects: ['reads:capabilities', 'writes:capabilities'],
+      needs: ['catalog'],
       input: z.strictObject({ capability: Capability }),
       output: z.strictObject({ capability: Capability, status: z.enum(['acquired', 'held']) }),
       examples: [{ summary: 'Talk to K-gent also as a poet', input: { capability: 'self.soul.dialogue' } }],
       async handle({ capability }, call) {
-        const verbs = aspectsOf(await call.platform.catalog())
+        const verbs = aspectsOf(await call.catalog())
         checkReach(capability, withinReach(call, verbs))
         const { db, identity } = call
         await oneAtATime(`capabilities of ${identity.user}`, call)
@@ -86,6 +89,7 @@ export const selfCapabilities = defineNode('self.capabilities', {
       archetypes: 'all',
       summary: 'Put a verb down again',
       effects: ['deletes:capabilities'],
+      needs: ['catalog'],
       input: z.strictObject({ capability: Capability }),
       output: z.strictObject({ capability: Capability, status: z.literal('released') }),
       examples: [
@@ -101,19 +105,22 @@ export const selfCapabilities = defineNode('self.capabilities', {
         const released = await db`
           delete from capabilities where user_id = ${identity.user} and capability = ${capability} returning capability`
         if (released.length === 0) throw notHeld(capability)
-        await recordHeld(call, aspectsOf(await call.platform.catalog()))
+        await recordHeld(call, aspectsOf(await call.catalog()))
         return { capability, status: 'released' as const }
       },
     }),
   },
 })
 
-function withinReach({ identity }: Call, verbs: readonly Verb[]): string[] {
+function withinReach({ identity }: Pick<Call, 'identity'>, verbs: readonly Verb[]): string[] {
   return capabilitiesWithin(archetypesFor(identity.roles), verbs)
 }
 
 /** Records what the caller has from now on. */
-async function recordHeld({ db, identity, changed }: Call, verbs: readonly Verb[]): Promise<void> {
+async function recordHeld(
+  { db, identity, changed }: Pick<Call, 'db' | 'identity' | 'changed'>,
+  verbs: readonly Verb[],
+): Promise<void> {
   changed('self.capabilities', { capabilities: await capabilitiesOf(db, identity, () => verbs) })
 }
 

@@ -133,7 +133,10 @@ export const selfConsent = defineNode('self.consent', {
 })
 
 /** The caller's consents in force, by path. */
-function inForce({ limit, cursor }: { limit: number; cursor?: string | undefined }, { db, identity }: Call) {
+function inForce(
+  { limit, cursor }: { limit: number; cursor?: string | undefined },
+  { db, identity }: Pick<Call, 'db' | 'identity'>,
+) {
   return db<ConsentRow[]>`
     select path, granted_at, expires_at from consents
     where user_id = ${identity.user} and (expires_at is null or expires_at > now())
@@ -146,7 +149,7 @@ function inForce({ limit, cursor }: { limit: number; cursor?: string | undefined
  *
  * @throws Failure QUOTA_EXCEEDED where that is too much
  */
-async function recordConsents(call: Call): Promise<void> {
+async function recordConsents(call: Pick<Call, 'db' | 'identity' | 'changed'>): Promise<void> {
   const { db, identity, changed } = call
   await db`delete from consents where user_id = ${identity.user} and expires_at <= now()`
   const rows = await inForce({ limit: MOST + 1 }, call)

@@ -44,6 +44,7 @@ export const selfIdentity = defineNode('self.identity', {
       archetypes: 'all',
       summary: 'All that your credential says of you, and what follows from it',
       effects: ['reads:identity', 'reads:capabilities'],
+      needs: ['catalog'],
       input: NoInput,
       output: z.strictObject({
         user: z.uuid(),
@@ -60,8 +61,8 @@ export const selfIdentity = defineNode('self.identity', {
       }),
       examples: [{ summary: 'What may I do?', input: {} }],
       async handle(_input, call) {
-        const { identity, observer, db, platform } = call
-        const verbs = async () => aspectsOf(await platform.catalog())
+        const { identity, observer, db, catalog } = call
+        const verbs = async () => aspectsOf(await catalog())
         return {
           user: identity.user,
           tenant: identity.tenant,
@@ -80,7 +81,7 @@ export const selfIdentity = defineNode('self.identity', {
 })
 
 /** Null where the person is no longer there, though its credential still is good. */
-async function nameOf({ db, identity }: Call): Promise<string | null> {
+async function nameOf({ db, identity }: Pick<Call, 'db' | 'identity'>): Promise<string | null> {
   const [row] = await db<{ name: string }[]>`select name from users where id = ${identity.user}`
   return row?.name ?? null
 }

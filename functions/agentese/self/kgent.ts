@@ -92,6 +92,7 @@ export const selfKgent = defineNode('self.kgent', {
       summary: 'Say something, and be answered',
       effects: ['writes:session', 'reads:session', 'calls:llm', 'charges:tokens'],
       cost: () => ({ tokens: BUDGETS.dialogue.estimate }),
+      needs: ['inference'],
       input: z.strictObject({
         session: z.uuid(),
         message: z.string().trim().min(1).max(4000),
@@ -185,7 +186,7 @@ export const selfKgent = defineNode('self.kgent', {
 })
 
 /** The latest of a conversation, oldest first, as far as it fits. */
-async function remembered(session: string, call: Call) {
+async function remembered(session: string, call: Pick<Call, 'db'>) {
   const { page } = await readMessages(session, REMEMBERED_MESSAGES, null, call)
   let left = REMEMBERED_CHARACTERS
   const fitting = page.filter(({ content }) => (left -= content.length) >= 0)

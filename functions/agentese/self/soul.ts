@@ -70,6 +70,7 @@ export const selfSoul = defineNode('self.soul', {
       archetypes: 'all',
       summary: 'The mode and character of your K-gent',
       effects: ['reads:soul_state'],
+      needs: ['inference'],
       input: NoInput,
       output: z.strictObject({
         type: z.literal('soul'),
@@ -81,7 +82,7 @@ export const selfSoul = defineNode('self.soul', {
       examples: [{ summary: 'Who are you?', input: {} }],
       async handle(_input, call) {
         const mode = await modeOf(call)
-        const has_llm = call.platform.hasModel()
+        const has_llm = call.hasModel()
         return { type: 'soul' as const, mode, modes: [...MODES], has_llm, eigenvectors: EIGENVECTORS }
       },
     }),
@@ -139,6 +140,7 @@ export const selfSoul = defineNode('self.soul', {
       cost: ({ message = '', budget, input }) => ({
         tokens: input === undefined && remarkOf(message) !== undefined ? 0 : BUDGETS[budget].estimate,
       }),
+      needs: ['inference'],
       input: Dialogue,
       output: DialogueReply,
       examples: [
@@ -155,7 +157,7 @@ export const selfSoul = defineNode('self.soul', {
         const remark = input === undefined ? remarkOf(message) : undefined
         if (remark !== undefined) return answerRemark(remark, chosen, call)
         if (BUDGETS[budget].replyTokens === 0) return acknowledge(budget, chosen, call)
-        if (!call.platform.hasModel()) return ready(templateOf('fallback', chosen), chosen, budget)
+        if (!call.hasModel()) return ready(templateOf('fallback', chosen), chosen, budget)
         return ask(call, chosen, wordsAbout(message, input), BUDGETS[budget])
       },
       async complete(completed, call) {
@@ -207,11 +209,12 @@ function thinking(mode: Mode, about: Thinking) {
     summary,
     effects: ['calls:llm', 'charges:tokens'],
     cost: () => ({ tokens: estimate }),
+    needs: ['inference'],
     input: Thought,
     output: Reply,
     examples: [{ summary: 'For instance', input: { message: example } }],
     handle({ message, input }, call) {
-      if (!call.platform.hasModel()) return templateReply(templateOf('fallback', mode), mode)
+      if (!call.hasModel()) return templateReply(templateOf('fallback', mode), mode)
       const { replyTokens } = BUDGETS.dialogue
       return ask(call, mode, wordsAbout(message, input), { replyTokens, estimate })
     },
@@ -221,7 +224,7 @@ function thinking(mode: Mode, about: Thinking) {
 
 /** The person's words are a message to the persona; only our own make the persona. */
 function ask(
-  call: Call,
+  call: Pick<Call, 'infer'>,
   mode: Mode,
   words: string,
   { replyTokens, estimate }: { replyTokens: number; estimate: number },
@@ -250,7 +253,7 @@ function ready(response: string, mode: Mode, budget_tier: BudgetTier) {
   return { ...templateReply(response, mode), budget_tier }
 }
 
-async function answerRemark(remark: Remark, mode: Mode, call: Call) {
+async function answerRemark(remark: Remark, mode: Mode, call: Pick<Call, 'db' | 'identity' | 'observer'>) {
   if (remark.kind !== 'mode switch') return ready(templateOf(remark.kind, mode), mode, 'dormant')
   const capabilities = await capabilitiesOf(call.db, call.identity, () => [MODE])
   const { archetype } = call.observer
@@ -262,7 +265,7 @@ async function answerRemark(remark: Remark, mode: Mode, call: Call) {
 }
 
 /** A ready answer to something longer: that is all that a small budget buys. */
-async function acknowledge(budget: BudgetTier, mode: Mode, call: Call) {
+async function acknowledge(budget: BudgetTier, mode: Mode, call: Pick<Call, 'db' | 'identity' | 'charge'>) {
   const { estimate } = BUDGETS[budget]
   if (estimate > 0) await billAtOnce(estimate, call)
   return { ...ready(templateOf('whisper', mode), mode, budget), tokens_used: estimate }

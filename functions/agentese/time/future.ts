@@ -107,7 +107,7 @@ function hoursOf(horizon: string): number {
 }
 
 /** Use per complete bucket, oldest first, from the first use on; empty buckets count as none. */
-async function countUse(target: string, bucket: 'hour' | 'day', { db }: Call): Promise<number[]> {
+async function countUse(target: string, bucket: 'hour' | 'day', { db }: Pick<Call, 'db'>): Promise<number[]> {
   const size = bucket === 'hour' ? HOUR : 24 * HOUR
   const end = Math.floor(Date.now() / size) * size
   const start = new Date(end - MOST_BUCKETS * size)

@@ -74,7 +74,7 @@ export const timePast = defineNode('time.past', {
 async function stateAt(
   target: string,
   at: string,
-  { db, identity }: Call,
+  { db, identity }: Pick<Call, 'db' | 'identity'>,
 ): Promise<z.infer<typeof State> | null> {
   parseNode(target)
   const [change] = await db<{ state: z.infer<typeof State> | null }[]>`

@@ -4,14 +4,13 @@
  * in between.
  */
 import { defineNode } from '../../../shared/contract/define-node.ts'
+import { tick } from '../../../shared/contract/define-operation.ts'
 import { cancel, defer } from './schedule/defer.ts'
 import { announceDue, due } from './schedule/fire.ts'
 import { list, manifest, status } from './schedule/read.ts'
 
 export const timeSchedule = defineNode('time.schedule', {
   summary: 'Calls that are to be made later',
-  needs: ['postgres', 'redis', 'functions'],
-  secrets: ['DISPATCH_SIGNING_KEY'],
   aspects: {
     manifest,
     defer,
@@ -20,6 +19,6 @@ export const timeSchedule = defineNode('time.schedule', {
     list,
   },
 
-  tick: { tenants: 'tenants_with_due_schedules', handle: announceDue },
+  tick: tick({ tenants: 'tenants_with_due_schedules', needs: ['postgres', 'events'], handle: announceDue }),
   subscriptions: [due],
 })

@@ -189,7 +189,7 @@ interface Overview {
 
 /** Newest first, and the cursor of the next page. */
 async function readMarks(
-  { db, identity }: Call,
+  { db, identity }: Pick<Call, 'db' | 'identity'>,
   wanted: Wanted,
 ): Promise<{ page: MarkRow[]; next_cursor: string | null }> {
   const { topic, path, outcome, traceId, from, to, before, limit } = wanted

@@ -141,7 +141,7 @@ export const voidEntropy = defineNode('void.entropy', {
 })
 
 /** Marks a grant as poured; answers its amount. By amount it is the latest such sip that was not poured yet. */
-async function takeBack(what: Pour, { db }: Call): Promise<number> {
+async function takeBack(what: Pour, { db }: Pick<Call, 'db'>): Promise<number> {
   const { grant, amount }: Omit<Pour, 'input'> = sipOf(what) ?? {}
   const name = grant ?? amount
   const [row] = await db<GrantRow[]>`

@@ -109,7 +109,7 @@ function targetOf(target: string | undefined, input: unknown): string {
   return named.trim() === '' ? 'everything' : named
 }
 
-async function write(target: string, amount: number, { db, identity }: Call) {
+async function write(target: string, amount: number, { db, identity }: Pick<Call, 'db' | 'identity'>) {
   const [row] = await db<EntryRow[]>`
     insert into gratitude (id, tenant_id, user_id, target, amount)
     values (${newId()}, ${identity.tenant}, ${identity.user}, ${target}, ${amount})

@@ -159,6 +159,7 @@ export const worldAgent = defineNode('world.agent', {
       summary: 'Have an agent do something',
       effects: ['reads:agent', 'calls:llm', 'charges:tokens'],
       cost: ({ input }) => ({ tokens: estimateOf(textFor(input)) }),
+      needs: ['inference'],
       input: z.strictObject({
         agent: Which,
         /** What is asked of it: words, or the result of the stage before. */

@@ -11,8 +11,6 @@ import { list, manifest } from './tool/read.ts'
 
 export const worldTool = defineNode('world.tool', {
   summary: 'HTTP interfaces as tools with a contract',
-  needs: ['postgres', 'redis', 'outside'],
-  secrets: ['TOOL_SECRET_KEY'],
   aspects: {
     manifest,
     define,

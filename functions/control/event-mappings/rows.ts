@@ -52,14 +52,17 @@ export interface MappingRow {
   failures: RunRow[]
 }
 
-export async function findMapping(id: string, call: Call): Promise<MappingRow | undefined> {
+export async function findMapping(
+  id: string,
+  call: Pick<Call, 'db' | 'identity'>,
+): Promise<MappingRow | undefined> {
   const [row] = await select(call, { id, limit: 1 })
   return row
 }
 
 export async function listMappings(
   { limit, cursor }: { limit: number; cursor?: string | undefined },
-  call: Call,
+  call: Pick<Call, 'db' | 'identity'>,
 ) {
   const rows = await select(call, { before: cursor, limit: limit + 1 })
   const { page, next_cursor } = cutPage(rows, limit, ({ id }) => id)
@@ -75,7 +78,7 @@ interface Wanted {
   limit: number
 }
 
-function select({ db, identity }: Call, { id, before, limit }: Wanted) {
+function select({ db, identity }: Pick<Call, 'db' | 'identity'>, { id, before, limit }: Wanted) {
   return db<MappingRow[]>`
     select m.*, last.run as last_run, coalesce(failed.runs, '[]') as failures
     from event_mappings m

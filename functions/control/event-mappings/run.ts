@@ -2,7 +2,7 @@
  * One run: the path of a mapping, invoked for one event. However often the event is delivered, the path is invoked once,
  * because each attempt has the same Idempotency-Key.
  */
-import type { Call } from '../../../shared/contract/call.ts'
+import type { Call, Given } from '../../../shared/contract/call.ts'
 import { asFailure, type Db } from '../../../shared/database/database.ts'
 import { Failure, failureFrom } from '../../../shared/failures.ts'
 import { currentIdentity } from '../../../shared/identity/current-identity.ts'
@@ -31,8 +31,11 @@ interface Outcome {
   job?: string
 }
 
+/** What a run takes. */
+type Running = Given<'postgres' | 'catalog' | 'functions', 'caller'>
+
 /** @throws Failure where it may go well another time; what it came to is written down in any case */
-export async function runMapping(id: string, event: MappedEvent, call: Call): Promise<void> {
+export async function runMapping(id: string, event: MappedEvent, call: Running): Promise<void> {
   const mapping = await call.transact('read', ({ db }) => findDue(db, id, event.id))
   if (mapping === undefined) return
   const found = await attempt(mapping, event, call)
@@ -50,7 +53,7 @@ async function findDue(db: Db, id: string, event: string): Promise<Mapping | und
   return mapping
 }
 
-async function attempt(mapping: Mapping, event: MappedEvent, call: Call): Promise<Outcome | Failure> {
+async function attempt(mapping: Mapping, event: MappedEvent, call: Running): Promise<Outcome | Failure> {
   try {
     const identity = await call.transact('read', ({ db }) => currentIdentity(db, mapping.user_id))
     return await dispatch(mapping, event, call, identity)
@@ -64,10 +67,10 @@ async function attempt(mapping: Mapping, event: MappedEvent, call: Call): Promis
 async function dispatch(
   { id, path, input, archetype }: Mapping,
   event: MappedEvent,
-  { platform, trace, signal }: Call,
+  { findAspect, dispatch, trace, signal }: Pick<Call, 'findAspect' | 'dispatch' | 'trace' | 'signal'>,
   identity: Identity,
 ): Promise<Outcome> {
-  const found = await platform.findAspect(path)
+  const found = await findAspect(path)
   if (found === undefined)
     throw new Failure('NODE_NOT_REGISTERED', `Cannot find "${path}": no node serves it`)
   const request = {
@@ -78,7 +81,7 @@ async function dispatch(
     ...(archetype === null ? {} : { archetype }),
   }
   const limited = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)])
-  const { status, body } = await platform.dispatch(request, { identity, trace, signal: limited })
+  const { status, body } = await dispatch(request, { identity, trace, signal: limited })
   if (status >= 400) throw failureFrom(body)
   if (status !== 202) return { status: 'succeeded' }
   return { status: 'accepted', job: (body as { job: { id: string } }).job.id }

@@ -25,6 +25,7 @@ export const aliasRoutes = {
     summary: 'Your aliases and the standard ones',
     permission: 'agentese:read',
     scopes: ['alias:read'],
+    needs: ['postgres'],
     input: z.strictObject({}),
     output: z.strictObject({ aliases: z.array(Alias) }),
     async handle(_input, { db, identity }) {
@@ -39,17 +40,18 @@ export const aliasRoutes = {
     summary: 'Define an alias of your own, or change it',
     permission: 'agentese:invoke',
     scopes: ['alias:write'],
+    needs: ['postgres', 'catalog'],
     input: z.strictObject({ alias: z.string().max(64), target: z.string().max(200) }),
     output: Alias,
     examples: [{ summary: 'A short name for a memory', input: { alias: 'notes', target: 'self.memory' } }],
     writes: true,
     async handle({ alias, target }, call) {
-      const { db, identity, platform } = call
+      const { db, identity, catalog } = call
       await oneAtATime(`aliases of ${identity.user}`, call)
       const own = await aliasesOf(db, identity.user)
       checkAlias(alias, target, own)
       const { context, holon } = parseNode(target)
-      if (findNode(await platform.catalog(), context, holon) === undefined) {
+      if (findNode(await catalog(), context, holon) === undefined) {
         throw new Failure(
           'NODE_NOT_REGISTERED',
           `Cannot define alias "${alias}": there is no node "${target}"`,
@@ -80,6 +82,7 @@ export const aliasRoutes = {
     summary: 'Remove an alias of your own',
     permission: 'agentese:invoke',
     scopes: ['alias:delete'],
+    needs: ['postgres'],
     input: z.strictObject({ alias: z.string().max(64) }),
     output: Alias,
     writes: true,

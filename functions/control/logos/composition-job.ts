@@ -5,9 +5,8 @@
  */
 import { v5 as uuidv5 } from 'uuid'
 import { z } from 'zod'
-import { Accepted, type Call } from '../../../shared/contract/call.ts'
-import { subscription } from '../../../shared/contract/define-operation.ts'
-import type { Tick } from '../../../shared/contract/function.ts'
+import { Accepted, type Call, type Given } from '../../../shared/contract/call.ts'
+import { subscription, tick } from '../../../shared/contract/define-operation.ts'
 import { Failure, type FailureCode } from '../../../shared/failures.ts'
 import { periodOf } from '../../../shared/plans/allowance.ts'
 import { JobCall } from '../../../shared/calls/job-call.ts'
@@ -51,7 +50,11 @@ interface CompositionRow {
  *
  * @throws Failure IDEMPOTENCY_MISMATCH where the key stands for another composition
  */
-export async function beginComposition(plan: Plan, input: unknown, call: Call): Promise<Accepted> {
+export async function beginComposition(
+  plan: Plan,
+  input: unknown,
+  call: Given<'postgres' | 'events', 'caller'>,
+): Promise<Accepted> {
   const { identity, idempotencyKey, trace } = call
   const id =
     idempotencyKey === undefined
@@ -87,7 +90,7 @@ async function begunBefore(
   id: string,
   plan: Plan,
   { archetype }: JobCall,
-  { db, repeats }: Call,
+  { db, repeats }: Pick<Call, 'db' | 'repeats'>,
 ): Promise<Accepted> {
   const [job] = await db<{ status: string }[]>`
     select j.status from jobs j join compositions c on c.id = j.id
@@ -106,6 +109,7 @@ export const compositionSubscriptions = [
   subscription({
     name: 'continue',
     attributes: { type: CONTINUE },
+    needs: ['postgres', 'events', 'jobs', 'functions'],
     data: z.object({ composition: z.uuid() }),
     transaction: false,
     handle: ({ composition }, call) => continueComposition(composition, call),
@@ -113,22 +117,26 @@ export const compositionSubscriptions = [
   subscription({
     name: 'stage-ended',
     attributes: { type: 'io.kgents.composition.stage-ended' },
+    needs: ['postgres', 'events', 'jobs'],
     data: z.object({ composition: z.uuid(), job: z.uuid() }),
     handle: ({ composition, job }, call) => takeStageJob(composition, job, call),
   }),
 ]
 
 /** Gives the word again to compositions that wait for none: theirs was lost on its way. */
-export const compositionTick: Tick = {
+export const compositionTick = tick({
   tenants: 'tenants_with_stalled_compositions',
+  needs: ['postgres', 'events'],
   async handle({ db, emit }) {
     const stalled = await db<{ id: string }[]>`select id from stalled_compositions`
     for (const { id } of stalled) emit(CONTINUE, { composition: id })
   },
-}
+})
+
+type Continuing = Given<'postgres' | 'events' | 'jobs' | 'functions', 'caller'>
 
 /** Dispatches the stage that is next, unless its job is under way. */
-async function continueComposition(id: string, call: Call): Promise<void> {
+async function continueComposition(id: string, call: Continuing): Promise<void> {
   const state = await call.transact('read', (inner) => load(id, inner))
   if (state === undefined || state.status !== 'running') return
   const { position, stage_job: job } = state
@@ -144,8 +152,7 @@ async function continueComposition(id: string, call: Call): Promise<void> {
       idempotencyKey: `${id}:${position}`,
       parent: id,
     },
-    call.platform,
-    { identity, trace: readTraceparent(traceparent), signal: call.signal },
+    { identity, trace: readTraceparent(traceparent), signal: call.signal, dispatch: call.dispatch },
   )
   if (outcome.kind === 'job') {
     await call.transact('write', (inner) => followStage(id, position, outcome.job, inner))
@@ -166,11 +173,16 @@ async function continueComposition(id: string, call: Call): Promise<void> {
  * Notes the job that the stage at `position` is, so that its end is waited for. The job may have ended before anybody
  * could wait, and the composition may have been cancelled: then nobody wants the job any more.
  */
-async function followStage(id: string, position: number, job: string, call: Call): Promise<void> {
+async function followStage(
+  id: string,
+  position: number,
+  job: string,
+  call: Pick<Call, 'db' | 'emit' | 'endJob'>,
+): Promise<void> {
   const state = await load(id, call, 'lock')
   if (state === undefined || state.position !== position) return
   if (state.status !== 'running') {
-    await call.platform.endJob({ job, how: 'cancelled' }, call)
+    await call.endJob({ job, how: 'cancelled' })
     return
   }
   await call.db`update compositions set stage_job = ${job} where id = ${id}`
@@ -178,7 +190,11 @@ async function followStage(id: string, position: number, job: string, call: Call
 }
 
 /** Takes the end of the job that the present stage is; of any other job, it is no concern. */
-async function takeStageJob(id: string, job: string, call: Call): Promise<void> {
+async function takeStageJob(
+  id: string,
+  job: string,
+  call: Pick<Call, 'db' | 'emit' | 'endJob'>,
+): Promise<void> {
   const state = await load(id, call, 'lock')
   if (state?.stage_job !== job) return
   const { position, stages } = state
@@ -203,7 +219,12 @@ interface StageJobRow {
 }
 
 /** Notes the result of the stage at `position`, once, and goes on or ends. */
-async function advance(id: string, position: number, result: StageResult, call: Call): Promise<void> {
+async function advance(
+  id: string,
+  position: number,
+  result: StageResult,
+  call: Pick<Call, 'db' | 'emit' | 'endJob'>,
+): Promise<void> {
   const state = await load(id, call, 'lock')
   if (state === undefined || state.position !== position || state.status !== 'running') return
   const { db } = call
@@ -216,23 +237,24 @@ async function advance(id: string, position: number, result: StageResult, call: 
   else call.emit(CONTINUE, { composition: id })
 }
 
-async function end(state: CompositionRow, results: StageResult[], call: Call): Promise<void> {
+async function end(state: CompositionRow, results: StageResult[], call: Pick<Call, 'endJob'>): Promise<void> {
   const composed = resultOf(state.expression, results, undefined, Date.now() - state.created_at.getTime())
   const failed = composed.stages[composed.failed_at]
   if (failed?.error === undefined) {
-    await call.platform.endJob(
-      { job: state.id, how: 'composed', result: composed, charges: composed.charges },
-      call,
-    )
+    await call.endJob({ job: state.id, how: 'composed', result: composed, charges: composed.charges })
     return
   }
   const reason = `Stage ${composed.failed_at + 1}, ${failed.path}: ${failed.error.message}`
   const code = failed.error.code as FailureCode
-  await call.platform.endJob({ job: state.id, how: 'failed', reason, code, result: composed }, call)
+  await call.endJob({ job: state.id, how: 'failed', reason, code, result: composed })
 }
 
 /** A composition; locked, its job is so too, and nobody cancels it meanwhile. */
-async function load(id: string, { db }: Call, lock?: 'lock'): Promise<CompositionRow | undefined> {
+async function load(
+  id: string,
+  { db }: Pick<Call, 'db'>,
+  lock?: 'lock',
+): Promise<CompositionRow | undefined> {
   const [row] = await db<CompositionRow[]>`
     select c.*, j.status, j.call from compositions c join jobs j on j.id = c.id where c.id = ${id}
     ${lock === undefined ? db`` : db`for update`}`

@@ -8,7 +8,7 @@ import { composeEffects, scopesOf, type GivenEffects } from '../../../shared/age
 import { formatExpression, type Expression } from '../../../shared/agentese/expression.ts'
 import { observerFor } from '../../../shared/agentese/observer.ts'
 import { misfitOf } from '../../../shared/agentese/schema-fit.ts'
-import type { Call } from '../../../shared/contract/call.ts'
+import type { Given } from '../../../shared/contract/call.ts'
 import type { EndpointFacts } from '../../../shared/contract/facts.ts'
 import { inputSchemaOf, outputSchemaOf } from '../../../shared/contract/schemas.ts'
 import type { FoundAspect } from '../../../shared/contract/find-aspect.ts'
@@ -57,7 +57,10 @@ export interface Asked {
  * @throws Failure with `details.stage`, the first is 1: NODE_NOT_REGISTERED, TYPE_MISMATCH where a result does not
  *   fit or an input is a secret, AFFORDANCE_DENIED or SCOPE_MISSING where the caller may not
  */
-export async function planComposition(asked: Asked, call: Call): Promise<Plan> {
+export async function planComposition(
+  asked: Asked,
+  call: Given<'postgres' | 'catalog', 'caller'>,
+): Promise<Plan> {
   const { expression, inputs, mode, archetype } = asked
   if (inputs.length > Math.max(1, expression.stages.length)) {
     throw new Failure(
@@ -67,7 +70,7 @@ export async function planComposition(asked: Asked, call: Call): Promise<Plan> {
   }
   const found: FoundAspect[] = []
   for (const [at, path] of expression.stages.entries())
-    found.push(await atStage(at, path, () => findPath(path, call.platform)))
+    found.push(await atStage(at, path, () => findPath(path, call)))
   checkFit(expression.stages, found)
   await checkStages(expression.stages, found, archetype, call)
   const stages = found.map((each, at) => stageOf(expression.stages[at] ?? '', each, inputs[at] ?? {}))
@@ -127,7 +130,7 @@ async function checkStages(
   paths: readonly string[],
   found: readonly FoundAspect[],
   archetype: string | undefined,
-  call: Call,
+  call: Given<'postgres', 'caller'>,
 ): Promise<void> {
   const { identity } = call
   const observer = observerFor(identity.user, identity.roles, archetype)

@@ -2,7 +2,7 @@
 import { v5 as uuidv5 } from 'uuid'
 import { z } from 'zod'
 import type { Call } from '../../../shared/contract/call.ts'
-import type { DispatchAnswer, Dispatcher, Platform } from '../../../shared/contract/platform.ts'
+import type { DispatchAnswer, Dispatcher } from '../../../shared/contract/platform.ts'
 import { addTo, type Amounts } from '../../../shared/amount.ts'
 import { Failure, failureFrom } from '../../../shared/failures.ts'
 import type { CompositionMode, Plan, Stage } from './composition-plan.ts'
@@ -50,7 +50,11 @@ export interface StageCall {
 }
 
 /** Runs a plan to its end within this request. It is a repetition where each of its stages was one. */
-export async function runComposition(plan: Plan, input: unknown, call: Call): Promise<CompositionResult> {
+export async function runComposition(
+  plan: Plan,
+  input: unknown,
+  call: Dispatching & Pick<Call, 'idempotencyKey' | 'repeats'>,
+): Promise<CompositionResult> {
   const { idempotencyKey } = call
   const startedAt = performance.now()
   const results: StageResult[] = []
@@ -64,7 +68,6 @@ export async function runComposition(plan: Plan, input: unknown, call: Call): Pr
         previous: previousOf(results),
         idempotencyKey: idempotencyKey === undefined ? undefined : stageKey(idempotencyKey, at),
       },
-      call.platform,
       call,
     )
     if (outcome.kind === 'job')
@@ -86,23 +89,19 @@ function stageKey(key: string, at: number): string {
   return uuidv5(JSON.stringify([key, at]), STAGE_KEYS)
 }
 
+/** In whose name a stage is dispatched, and by what. */
+type Dispatching = Dispatcher & Pick<Call, 'dispatch'>
+
 /** Dispatches one stage. What the stage fails with is its outcome; that it could not be reached is, too. */
-export async function runStage(
-  call: StageCall,
-  platform: Platform,
-  dispatcher: Dispatcher,
-): Promise<StageOutcome> {
+export async function runStage(call: StageCall, by: Dispatching): Promise<StageOutcome> {
   const { stage, archetype, previous, idempotencyKey, parent } = call
   const startedAt = performance.now()
   const input =
     stage.takesInput && previous !== undefined
       ? { ...stage.arguments, input: previous.result }
       : stage.arguments
-  const answer = await platform
-    .dispatch(
-      { function: stage.function, path: stage.path, input, archetype, idempotencyKey, parent },
-      dispatcher,
-    )
+  const answer = await by
+    .dispatch({ function: stage.function, path: stage.path, input, archetype, idempotencyKey, parent }, by)
     .catch((error: unknown) => {
       if (error instanceof Failure) return error
       throw error

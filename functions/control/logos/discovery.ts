@@ -6,7 +6,7 @@ import { CATEGORIES } from '../../../shared/agentese/category.ts'
 import { scopesOf } from '../../../shared/agentese/effects.ts'
 import { observerFor } from '../../../shared/agentese/observer.ts'
 import { CONTEXTS, parseNode, parsePath, parseUrlForm, type Context } from '../../../shared/agentese/path.ts'
-import type { Call } from '../../../shared/contract/call.ts'
+import type { Call, Given } from '../../../shared/contract/call.ts'
 import { route } from '../../../shared/contract/define-operation.ts'
 import { aspectsOf, findNode } from '../../../shared/contract/find-aspect.ts'
 import type { EndpointFacts, FunctionFacts } from '../../../shared/contract/facts.ts'
@@ -41,9 +41,9 @@ export const discoveryRoutes = {
     route: 'GET /v1/agentese/discover',
     summary: 'Every path with its contract',
     auth: 'optional',
+    needs: ['catalog'],
     input: z.strictObject({ context: z.enum(CONTEXTS).optional(), include_schemas: IncludeSchemas }),
     output: Discovery,
-    transaction: false,
     handle: ({ context, include_schemas }, call) => discover(context, include_schemas, call),
   }),
 
@@ -51,9 +51,9 @@ export const discoveryRoutes = {
     route: 'GET /v1/agentese/discover/:context',
     summary: 'Every path of one context with its contract',
     auth: 'optional',
+    needs: ['catalog'],
     input: z.strictObject({ context: z.enum(CONTEXTS), include_schemas: IncludeSchemas }),
     output: Discovery,
-    transaction: false,
     handle: ({ context, include_schemas }, call) => discover(context, include_schemas, call),
   }),
 
@@ -62,6 +62,7 @@ export const discoveryRoutes = {
     summary: 'What serves a path, an aliased path or a link such as world.house:manifest, and how to call it',
     permission: 'agentese:read',
     scopes: ['path:read'],
+    needs: ['postgres', 'catalog'],
     input: z.strictObject({ path: z.string().max(2000) }),
     output: z.strictObject({
       path: z.string(),
@@ -83,6 +84,7 @@ export const discoveryRoutes = {
     summary: 'The verbs that an observer has on a node',
     permission: 'agentese:read',
     scopes: ['path:read'],
+    needs: ['postgres', 'catalog'],
     input: z.strictObject({ path: z.string().max(200), archetype: z.string().max(64).optional() }),
     output: z.strictObject({
       path: z.string(),
@@ -100,8 +102,12 @@ export const discoveryRoutes = {
   }),
 }
 
-async function discover(context: Context | undefined, includeSchemas: boolean, { platform }: Call) {
-  const nodes = context === undefined ? await platform.catalog() : await platform.nodesOf(context)
+async function discover(
+  context: Context | undefined,
+  includeSchemas: boolean,
+  { catalog, nodesOf }: Pick<Call, 'catalog' | 'nodesOf'>,
+) {
+  const nodes = context === undefined ? await catalog() : await nodesOf(context)
   const paths = nodes
     .flatMap(({ endpoints }) => endpoints)
     .flatMap((endpoint) => contractOf(endpoint, includeSchemas) ?? [])
@@ -135,12 +141,15 @@ function contractOf(endpoint: EndpointFacts, includeSchemas: boolean): PathContr
   }
 }
 
-async function resolve(text: string, call: Call) {
+/** What looking for a path takes: the catalog, and rows of the caller. */
+type Resolving = Given<'postgres' | 'catalog', 'caller'>
+
+async function resolve(text: string, call: Resolving) {
   const { path: written, parameters } = readResolvable(text)
   const expand = await expanderFor(written, call)
   const path = expand(written)
   const { context, holon, aspect } = parsePath(path)
-  const { definition, endpoint } = await findPath(path, call.platform)
+  const { definition, endpoint } = await findPath(path, call)
   const { affordances } = await affordancesOf(`${context}.${holon}`, undefined, call)
   return {
     path,
@@ -168,10 +177,10 @@ function readValue(text: string): unknown {
   return /^-?\d{1,15}(\.\d{1,15})?$/.test(text) ? Number(text) : text
 }
 
-async function affordancesOf(handle: string, archetype: string | undefined, call: Call) {
+async function affordancesOf(handle: string, archetype: string | undefined, call: Resolving) {
   const { identity, asked } = call
   const observer = observerFor(identity.user, identity.roles, archetype ?? asked)
-  const catalog = await call.platform.catalog()
+  const catalog = await call.catalog()
   const capabilities = await call.transact('read', ({ db }) =>
     capabilitiesOf(db, identity, () => aspectsOf(catalog)),
   )

@@ -61,6 +61,7 @@ export const queryRoute = route({
   summary: 'What there is: nodes and aspects that fit a pattern, such as ?world.* or ?self.memory.?',
   permission: 'agentese:read',
   scopes: ['path:read'],
+  needs: ['postgres', 'catalog'],
   input: QueryInput,
   output: QueryResult,
   examples: [{ summary: 'Every manifest', input: { pattern: '?*.*.manifest' } }],
@@ -78,16 +79,19 @@ export const queryRoute = route({
   },
 })
 
-function checkTenant(asked: string | undefined, { identity }: Call): void {
+function checkTenant(asked: string | undefined, { identity }: Pick<Call, 'identity'>): void {
   if (asked === undefined || asked === identity.tenant) return
   throw new Failure('TENANT_MISMATCH', 'Cannot query that tenant: your credential belongs to another', {
     suggestion: 'Leave tenant_filter out: it is your own tenant in any case',
   })
 }
 
-async function lookingAs(archetype: string | undefined, { identity, db, platform }: Call): Promise<Looking> {
+async function lookingAs(
+  archetype: string | undefined,
+  { identity, db, catalog }: Pick<Call, 'db' | 'identity' | 'catalog'>,
+): Promise<Looking> {
   const observer = observerFor(identity.user, identity.roles, archetype)
-  const capabilities = await capabilitiesOf(db, identity, async () => aspectsOf(await platform.catalog()))
+  const capabilities = await capabilitiesOf(db, identity, async () => aspectsOf(await catalog()))
   return { ...observer, capabilities }
 }
 
@@ -102,10 +106,15 @@ interface Group {
  * One page of matches, sorted by path, and how many there are. Of a tenant's own holons, of which there may be many,
  * only as many are read as the page can need.
  */
-async function findMatches(query: Query, bounds: Bounds, looking: Looking | undefined, call: Call) {
+async function findMatches(
+  query: Query,
+  bounds: Bounds,
+  looking: Looking | undefined,
+  call: Pick<Call, 'db' | 'catalog'>,
+) {
   const needed = bounds.offset + bounds.limit
   const groups: (Group & { context: string })[] = []
-  for (const definition of await call.platform.catalog()) {
+  for (const definition of await call.catalog()) {
     const { node } = definition
     if (node === undefined) continue
     const [context = '', holon = ''] = node.split('.')

@@ -1,7 +1,7 @@
 /** From what a caller writes to what serves it. */
 import { expandAlias, type Aliases } from '../../../shared/agentese/alias.ts'
 import { isContext, parsePath, similarPaths } from '../../../shared/agentese/path.ts'
-import type { Call } from '../../../shared/contract/call.ts'
+import type { Call, Given } from '../../../shared/contract/call.ts'
 import { aspectsOf, type FoundAspect } from '../../../shared/contract/find-aspect.ts'
 import type { FunctionFacts } from '../../../shared/contract/facts.ts'
 import { Failure } from '../../../shared/failures.ts'
@@ -12,12 +12,15 @@ import { aliasesOf } from './aliases.ts'
  *
  * @throws Failure NODE_NOT_REGISTERED with the paths that look like it
  */
-export async function findPath(path: string, platform: Call['platform']): Promise<FoundAspect> {
-  const found = await platform.findAspect(path)
+export async function findPath(
+  path: string,
+  { findAspect, catalog }: Pick<Call, 'findAspect' | 'catalog'>,
+): Promise<FoundAspect> {
+  const found = await findAspect(path)
   if (found !== undefined) return found
   throw new Failure('NODE_NOT_REGISTERED', `Cannot find "${path}": no node serves it`, {
     suggestion: 'GET /v1/agentese/discover lists every path',
-    available: similarPaths(path, knownPaths(await platform.catalog(), path)),
+    available: similarPaths(path, knownPaths(await catalog(), path)),
   })
 }
 
@@ -31,7 +34,10 @@ function knownPaths(catalog: readonly FunctionFacts[], path: string): string[] {
  * The expansion of aliases for this caller. The caller's own are looked up only where `text` starts with something
  * else than a context.
  */
-export async function expanderFor(text: string, call: Call): Promise<(text: string) => string> {
+export async function expanderFor(
+  text: string,
+  call: Given<'postgres', 'caller'>,
+): Promise<(text: string) => string> {
   const starts = text.split('>>').map((part) => part.trim().split('.', 1)[0] ?? '')
   const own: Aliases = starts.every((start) => isContext(start) || start === 'Id')
     ? {}

@@ -19,7 +19,7 @@ interface Page {
   cursor?: string | undefined
 }
 
-export async function listDead({ id, limit, cursor }: Page, call: Call) {
+export async function listDead({ id, limit, cursor }: Page, call: Pick<Call, 'db'>) {
   await find(id, call)
   const rows = await call.db<DeadRow[]>`
     select event_id, event, error, attempts, at from webhook_dead_letters
@@ -42,7 +42,11 @@ function describe({ event, error, attempts, at }: DeadRow) {
  *
  * @throws Failure NOT_FOUND
  */
-export async function takeDead(id: string, event: string, { db }: Call): Promise<DeadLetter['event']> {
+export async function takeDead(
+  id: string,
+  event: string,
+  { db }: Pick<Call, 'db'>,
+): Promise<DeadLetter['event']> {
   const [row] = await db<{ event: string }[]>`
     delete from webhook_dead_letters where subscription_id = ${id} and event_id = ${event} returning event`
   if (row !== undefined) return JSON.parse(row.event) as DeadLetter['event']

@@ -5,7 +5,7 @@ import { SUBSCRIPTION_CHANGES, type DeadLetter, type SinkReport } from '../../..
 /** Dead letters that are kept of a subscription; one that has so many is given up. */
 const MAX_DEAD = 1000
 
-export async function noteFailure(report: SinkReport, { db }: Call): Promise<void> {
+export async function noteFailure(report: SinkReport, { db }: Pick<Call, 'db'>): Promise<void> {
   const { subscription: id, at, error, event, attempt } = report
   await db`
     update webhook_subscriptions
@@ -13,14 +13,21 @@ export async function noteFailure(report: SinkReport, { db }: Call): Promise<voi
     where id = ${id} and reported_at < ${at}`
 }
 
-export async function noteRecovery({ subscription: id, at }: SinkReport, { db }: Call): Promise<void> {
+export async function noteRecovery(
+  { subscription: id, at }: SinkReport,
+  { db }: Pick<Call, 'db'>,
+): Promise<void> {
   await db`
     update webhook_subscriptions set delivery = 'delivering', reported_at = ${at}
     where id = ${id} and reported_at < ${at}`
 }
 
 /** Ends deliveries for good; the relay removes the consumers. */
-export async function disable(id: string, reason: string, { db, emit }: Call): Promise<void> {
+export async function disable(
+  id: string,
+  reason: string,
+  { db, emit }: Pick<Call, 'db' | 'emit'>,
+): Promise<void> {
   const rows = await db`
     update webhook_subscriptions set status = 'disabled', disabled_reason = ${reason}
     where id = ${id} and status = 'active' returning id`
@@ -29,7 +36,7 @@ export async function disable(id: string, reason: string, { db, emit }: Call): P
 
 export async function buryEvent(
   { subscription: id, event, error, attempts }: DeadLetter,
-  call: Call,
+  call: Pick<Call, 'db' | 'identity' | 'emit'>,
 ): Promise<void> {
   const { db, identity } = call
   // Nothing is written where the subscription is not there any more, or is not this tenant's.

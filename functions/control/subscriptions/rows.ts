@@ -51,12 +51,15 @@ export interface SubscriptionRow {
 }
 
 /** @throws Failure NOT_FOUND */
-export async function find(id: string, call: Call): Promise<SubscriptionRow> {
+export async function find(id: string, call: Pick<Call, 'db'>): Promise<SubscriptionRow> {
   const [row] = await select(call, { id, limit: 1 })
   return present(row, id)
 }
 
-export async function list({ limit, cursor }: { limit: number; cursor?: string | undefined }, call: Call) {
+export async function list(
+  { limit, cursor }: { limit: number; cursor?: string | undefined },
+  call: Pick<Call, 'db'>,
+) {
   const rows = await select(call, { before: cursor, limit: limit + 1 })
   const { page, next_cursor } = cutPage(rows, limit, ({ id }) => id)
   return {
@@ -71,7 +74,7 @@ interface Wanted {
   limit: number
 }
 
-function select({ db }: Call, { id, before, limit }: Wanted) {
+function select({ db }: Pick<Call, 'db'>, { id, before, limit }: Wanted) {
   return db<SubscriptionRow[]>`
     select s.*, (select count(*)::int from webhook_dead_letters d where d.subscription_id = s.id) as dead
     from webhook_subscriptions s

@@ -98,8 +98,8 @@ function record(db: ReservedSql, { tenant, amount, grant, seed }: Sip) {
     with granted as (
       insert into entropy_grants (id, tenant_id, amount, seed) values (${grant}, ${tenant}, ${amount}, ${seed})
     ), charged as (
-      insert into charges (id, tenant_id, reservation_id, kind, resource, amount, path)
-      values (${v7()}, ${tenant}, ${grant}, 'settled', 'entropy', ${amount}, 'void.entropy.sip')
+      insert into charges (tenant_id, reservation_id, kind, resource, amount, path)
+      values (${tenant}, ${grant}, 'settled', 'entropy', ${amount}, 'void.entropy.sip')
     )
     insert into outbox (id, tenant_id, subjects, event)
     values (${event.id}, ${tenant}, array[${`agentese.${tenant}.void.entropy.sip`}::text], ${JSON.stringify(event)})`

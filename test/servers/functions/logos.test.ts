@@ -52,6 +52,7 @@ const numbers = defineNode('world.numbers', {
       summary: 'Lets a model count',
       effects: ['calls:llm', 'charges:tokens'],
       cost: () => ({ tokens: 50 }),
+      needs: ['inference'],
       input: z.strictObject({ input: Number.optional() }),
       output: Number,
       examples: [],

@@ -48,6 +48,7 @@ const misbehaving = defineNode('world.test', {
       summary: 'Asks a model, come what may',
       effects: ['calls:llm'],
       cost: () => ({ tokens: 10 }),
+      needs: ['inference'],
       input: NoInput,
       output: Done,
       examples: [],

@@ -9,8 +9,8 @@ import { BASE_ASPECTS } from '../../../shared/agentese/affordances.ts'
 import { CATEGORIES } from '../../../shared/agentese/category.ts'
 import { KINDS, scopesOf } from '../../../shared/agentese/effects.ts'
 import type { Aspect } from '../../../shared/contract/aspect.ts'
-import type { Call } from '../../../shared/contract/call.ts'
-import type { Need } from '../../../shared/contract/facts.ts'
+import type { EveryCall } from '../../../shared/contract/call.ts'
+import { NEEDS } from '../../../shared/contract/needs.ts'
 import { listFailures } from '../../../shared/failures.ts'
 import { STREAMS } from '../../../shared/nats/streams.ts'
 import { TOKENS_PER_MONTH } from '../../../shared/plans/allowance.ts'
@@ -111,6 +111,7 @@ test('the contract has the members of an aspect', () => {
     archetypes: 0,
     summary: 0,
     effects: 0,
+    needs: 0,
     permission: 0,
     input: 0,
     output: 0,
@@ -127,32 +128,27 @@ test('the contract has the members of an aspect', () => {
   expect(column(FUNCTIONS, 'The contract of an aspect')).toEqual(Object.keys(members))
 })
 
-test('a handler has the members of a call', () => {
-  const members: Record<keyof Call, 0> = {
+test('a handler has the members of every call', () => {
+  const members: Record<keyof EveryCall, 0> = {
     identity: 0,
     observer: 0,
     holon: 0,
-    db: 0,
-    emit: 0,
-    passOn: 0,
-    changed: 0,
-    infer: 0,
-    charge: 0,
     repeats: 0,
-    transact: 0,
     asked: 0,
     idempotencyKey: 0,
     signal: 0,
     log: 0,
     trace: 0,
-    platform: 0,
   }
   expect(column(FUNCTIONS, 'What a handler has')).toEqual(Object.keys(members))
 })
 
-test('the needs are those that a contract can declare', () => {
-  const needs: Record<Need, 0> = { postgres: 0, redis: 0, functions: 0, 'nats-monitoring': 0, outside: 0 }
-  expect(column(FUNCTIONS, 'Needs')).toEqual(Object.keys(needs))
+test('the needs are those that a contract can declare, each with what follows from it', () => {
+  const listed = tableOf(FUNCTIONS, 'Needs').map(([need = '', , gives = '', secrets = '', reaches = '']) => [
+    spansOf(need)[0],
+    { gives: spansOf(gives), secrets: spansOf(secrets), reaches: spansOf(reaches) },
+  ])
+  expect(Object.fromEntries(listed)).toEqual(NEEDS)
 })
 
 test('the failures are those of the table in the code', () => {

@@ -12,7 +12,7 @@ function triggerWith(filters: EventFilter[]): Trigger {
     targetBurstCapacity: 0,
   }
   const subscriptions = [{ name: 'all', attributes: {} }]
-  const [trigger] = triggersOf([{ name: 'hello', needs: [], secrets: [], scale, subscriptions }])
+  const [trigger] = triggersOf([{ name: 'hello', needs: [], scale, subscriptions }])
   if (trigger === undefined) throw new TypeError('no trigger')
   return { ...trigger, spec: { ...trigger.spec, filters } }
 }

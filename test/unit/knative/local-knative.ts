@@ -87,7 +87,6 @@ async function start(setup: Setup & { stateFolder: string }): Promise<Running> {
   const definition: Deployable = {
     name: 'hello',
     needs: [],
-    secrets: [],
     scale: {
       containerConcurrency: 0,
       timeoutSeconds: 20,
@@ -138,7 +137,6 @@ function toTrigger(
     {
       name: 'hello',
       needs: [],
-      secrets: [],
       scale: {
         containerConcurrency: 0,
         timeoutSeconds: 20,

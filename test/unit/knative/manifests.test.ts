@@ -29,8 +29,7 @@ const triggers = triggersOf(catalog)
 
 const example = {
   name: 'void-entropy',
-  needs: ['postgres', 'redis'] as const,
-  secrets: ['DATABASE_URL', 'EVENT_SIGNING_KEY'],
+  needs: ['postgres', 'redis', 'jobs'] as const,
   scale: {
     containerConcurrency: 20,
     timeoutSeconds: 60,
@@ -58,7 +57,7 @@ test('servicesOf() puts scale into annotations of the template, as strings, and 
   expect(service?.spec.template.spec).toMatchObject({ containerConcurrency: 20, timeoutSeconds: 60 })
 })
 
-test('servicesOf() gives a function the shared settings, and only the secrets that it declares or needs', () => {
+test('servicesOf() gives a function the shared settings, and only the secrets that follow from its needs, each once', () => {
   const [container] = servicesOf([example])[0]?.spec.template.spec.containers ?? []
   const secret = (name: string) => ({
     name,
@@ -67,8 +66,8 @@ test('servicesOf() gives a function the shared settings, and only the secrets th
   expect(container?.env).toEqual([
     { name: 'FUNCTION', value: 'void-entropy' },
     secret('DATABASE_URL'),
-    secret('EVENT_SIGNING_KEY'),
     secret('UPSTASH_REDIS_REST_TOKEN'),
+    secret('EVENT_SIGNING_KEY'),
   ])
   expect(container?.envFrom).toEqual([{ configMapRef: { name: 'kgents-config' } }])
 })

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { catalog } from '../../../functions/catalog.ts'
+import { dependenciesOf } from '../../../shared/contract/needs.ts'
 import { components } from '../../../functions/components.ts'
 import { networkPoliciesOf } from '../../../knative/network/policies.ts'
 import { createNetwork, type End, type Pod } from './network.ts'
@@ -50,7 +51,7 @@ describe('networkPoliciesOf()', () => {
   test.for(catalog.map(({ name, needs }) => [name, needs] as const))(
     'the function %s reaches what its contract needs, and nothing else',
     ([name, needs]) => {
-      expect(reachedBy(functionPod(name))).toEqual(declared('need', needs))
+      expect(reachedBy(functionPod(name))).toEqual(declared('need', dependenciesOf(needs)))
     },
   )
 
@@ -81,7 +82,7 @@ describe('networkPoliciesOf()', () => {
         .filter((from) => lets(from, partPod(name), port))
         .flatMap(({ labels }) => Object.values(labels))
     expect(callersOf('stream-hub', 8080)).toEqual(['gateway'])
-    const needing = catalog.filter(({ needs }) => needs.includes('redis'))
+    const needing = catalog.filter(({ needs }) => dependenciesOf(needs).includes('redis'))
     expect(callersOf('redis-rest', 8080)).toEqual(needing.map(({ name }) => name))
     for (const name of ['relay', 'webhooks', 'gpu-worker']) expect(callersOf(name, 8080)).toEqual([])
     expect(lets({ address: 'public' }, partPod('gateway'), 8000)).toBe(true)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { catalog } from '../../../functions/catalog.ts'
 import { components } from '../../../functions/components.ts'
-import { secretsOf } from '../../../knative/manifests.ts'
+import { secretsFor } from '../../../shared/contract/needs.ts'
 import { variablesTable } from '../../../knative/variables.ts'
 import { variablesOf } from '../../../shared/contract/variables.ts'
 import { FunctionConfig } from '../../../shared/runtime/config.ts'
@@ -24,7 +24,7 @@ test('variablesTable() has each variable of functions and parts once, in the ord
 })
 
 test('variablesTable() says where a cluster keeps each secret that somebody gets, and calls nothing else one', () => {
-  const functionSecrets = catalog.flatMap(secretsOf)
+  const functionSecrets = secretsFor(catalog.flatMap(({ needs }) => needs))
   const secrets = new Set([...functionSecrets, ...components.flatMap((each) => each.secrets)])
   for (const [name = '', , place = ''] of rows)
     expect(place.startsWith('secret '), name).toBe(secrets.has(name.replaceAll('`', '')))

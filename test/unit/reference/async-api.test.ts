@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { catalog } from '../../../functions/catalog.ts'
 import { createAsyncApi } from '../../../functions/control/reference/async-api.ts'
 import { Transcript } from '../../../gateway/stream-hub/transcript.ts'
+import { secretsFor } from '../../../shared/contract/needs.ts'
 import { defineOperation, subscription } from '../../../shared/contract/define-operation.ts'
 import { EventAttributes } from '../../../shared/events/attributes.ts'
 import { createEvent } from '../../../shared/events/event.ts'
@@ -25,7 +26,7 @@ describe('createAsyncApi()', () => {
 
   test('tells no name of a secret', () => {
     const text = JSON.stringify(document)
-    for (const name of catalog.flatMap(({ secrets }) => secrets)) expect(text).not.toContain(name)
+    for (const name of secretsFor(catalog.flatMap(({ needs }) => needs))) expect(text).not.toContain(name)
   })
 
   test('describes each type of event that the platform makes, as a CloudEvent', () => {

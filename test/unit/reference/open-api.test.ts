@@ -5,6 +5,7 @@ import { components as parts } from '../../../functions/components.ts'
 import { createAsyncApi } from '../../../functions/control/reference/async-api.ts'
 import { createOpenApi } from '../../../functions/control/reference/open-api.ts'
 import { createKongConfig } from '../../../gateway/kong/kong.ts'
+import { secretsFor } from '../../../shared/contract/needs.ts'
 import { aspect, defineNode } from '../../../shared/contract/define-node.ts'
 import { defineOperation, route } from '../../../shared/contract/define-operation.ts'
 import type { Endpoint } from '../../../shared/contract/function.ts'
@@ -100,7 +101,7 @@ describe('createOpenApi()', () => {
 
   test('tells no secret: no name of one, and no value of the environment', () => {
     const text = JSON.stringify(document)
-    for (const name of catalog.flatMap(({ secrets }) => secrets)) expect(text).not.toContain(name)
+    for (const name of secretsFor(catalog.flatMap(({ needs }) => needs))) expect(text).not.toContain(name)
     expect(text).not.toMatch(/kg_[a-z0-9]|BEGIN|"d":/)
   })
 

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { catalog } from '../../../functions/catalog.ts'
 import { renderPage } from '../../../functions/control/reference/page.ts'
 import { rowsOf } from '../../../functions/control/reference/schema-rows.ts'
+import { secretsFor } from '../../../shared/contract/needs.ts'
 import { defineOperation, route } from '../../../shared/contract/define-operation.ts'
 import { PATH_EVENTS, SYSTEM_EVENTS } from '../../../shared/events/event-types.ts'
 import { listFailures } from '../../../shared/failures.ts'
@@ -69,7 +70,7 @@ describe('renderPage()', () => {
   })
 
   test('tells no name of a secret', () => {
-    for (const name of catalog.flatMap(({ secrets }) => secrets)) expect(page).not.toContain(name)
+    for (const name of secretsFor(catalog.flatMap(({ needs }) => needs))) expect(page).not.toContain(name)
   })
 
   test('takes what a contract says for text, on the page and in the shell', () => {

@@ -22,6 +22,7 @@ export const define = aspect({
   summary: 'Define the concept that the path names; with a name, define that as a kind of it',
   effects: ['writes:concept', 'calls:embedder', 'charges:tokens'],
   cost: () => ({ tokens: 50 }),
+  needs: ['catalog', 'inference'],
   input: z.strictObject({
     name: Name.optional(),
     definition: Text.max(LONGEST_DEFINITION),
@@ -73,8 +74,8 @@ export const define = aspect({
 })
 
 /** @throws Failure STATE_CONFLICT where the name is taken by the platform */
-function checkName(name: string, { platform }: Call): void {
-  const taken = findRoot(name) !== undefined || platform.hasNode('concept', name)
+function checkName(name: string, { hasNode }: Pick<Call, 'hasNode'>): void {
+  const taken = findRoot(name) !== undefined || hasNode('concept', name)
   if (!taken) return
   throw new Failure('STATE_CONFLICT', `Cannot define "concept.${name}": the platform has one of that name`, {
     suggestion: 'Choose another name',
@@ -82,7 +83,11 @@ function checkName(name: string, { platform }: Call): void {
 }
 
 /** @throws Failure PRECONDITION_FAILED that names the parents that are not there; LAW_VIOLATION where it is its own */
-async function parentsOf(name: string, names: readonly string[], { db }: Call): Promise<Concept[]> {
+async function parentsOf(
+  name: string,
+  names: readonly string[],
+  { db }: Pick<Call, 'db'>,
+): Promise<Concept[]> {
   checkNotItsOwn(name, names)
   const parents = await findConcepts(db, [...new Set(names)])
   const missing = names.filter((each) => !parents.some((parent) => parent.name === each))
@@ -95,7 +100,7 @@ async function parentsOf(name: string, names: readonly string[], { db }: Call): 
 }
 
 /** @throws Failure QUOTA_EXCEEDED where the tenant has all that it can have */
-async function checkRoom({ db }: Call): Promise<void> {
+async function checkRoom({ db }: Pick<Call, 'db'>): Promise<void> {
   const [row] = await db<{ count: number }[]>`select count(*)::int as count from concepts`
   if ((row?.count ?? 0) < MOST_CONCEPTS) return
   throw new Failure('QUOTA_EXCEEDED', `Cannot define one more concept: there are ${MOST_CONCEPTS}`, {

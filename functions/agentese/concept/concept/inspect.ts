@@ -92,7 +92,7 @@ export const validate = aspect({
 })
 
 /** Names of all that it comes from, nearest first. */
-async function ancestorsOf(of: Concept, { db }: Call): Promise<string[]> {
+async function ancestorsOf(of: Concept, { db }: Pick<Call, 'db'>): Promise<string[]> {
   const seen = new Set<string>()
   for (let level = of.extends; level.length > 0;) {
     const next = level.filter((each) => !seen.has(each))

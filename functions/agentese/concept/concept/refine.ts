@@ -23,6 +23,7 @@ export const refine = aspect({
   summary: 'Put the definition to the test, and keep what a model makes of it as the new one',
   effects: ['writes:concept', 'calls:llm', 'calls:embedder', 'charges:tokens'],
   cost: () => ({ tokens: REFINE_TOKENS }),
+  needs: ['inference'],
   input: z
     .strictObject({
       challenge: Text.max(2000).optional(),
@@ -85,7 +86,10 @@ export const refine = aspect({
 })
 
 /** @throws Failure STATE_CONFLICT for a root, and where it has become another version */
-async function refinable({ db, holon }: Call, version: number | undefined): Promise<Concept> {
+async function refinable(
+  { db, holon }: Pick<Call, 'db' | 'holon'>,
+  version: number | undefined,
+): Promise<Concept> {
   const found = await findConcept(db, holon, true)
   if (found.version === 0) {
     throw new Failure('STATE_CONFLICT', `Cannot refine "concept.${holon}": it is everybody's`, {

@@ -98,7 +98,7 @@ export async function childrenOf(db: Db, name: string, limit: number): Promise<s
 
 /** @throws Failure STATE_CONFLICT where there is one of that name; nothing that is there is ever defined anew */
 export async function insertConcept(
-  { db, identity }: Call,
+  { db, identity }: Pick<Call, 'db' | 'identity'>,
   concept: Omit<Concept, 'version' | 'created_by' | 'created_at' | 'updated_at'>,
 ): Promise<void> {
   const made = await db`
@@ -116,7 +116,7 @@ export async function insertConcept(
 
 /** Makes a concept findable by what it is called and what it means. */
 export async function putConceptEntry(
-  call: Call,
+  call: Pick<Call, 'db' | 'identity'>,
   { name, definition, examples }: Pick<Concept, 'name' | 'definition' | 'examples'>,
 ): Promise<void> {
   const text = [`${name.replaceAll('_', ' ')}: ${definition}`, ...examples].join('\n')

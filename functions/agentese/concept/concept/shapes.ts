@@ -36,7 +36,7 @@ export const ConceptView = z.strictObject({
   lineage: Lineage,
 })
 
-export async function lineageOf(of: Concept, { db }: Call): Promise<z.infer<typeof Lineage>> {
+export async function lineageOf(of: Concept, { db }: Pick<Call, 'db'>): Promise<z.infer<typeof Lineage>> {
   const { name, extends: parents, justification, affordances, constraints, domain, depth, created_by } = of
   return {
     handle: `concept.${name}`,
@@ -52,7 +52,7 @@ export async function lineageOf(of: Concept, { db }: Call): Promise<z.infer<type
   }
 }
 
-export async function viewOf(of: Concept, call: Call): Promise<z.infer<typeof ConceptView>> {
+export async function viewOf(of: Concept, call: Pick<Call, 'db'>): Promise<z.infer<typeof ConceptView>> {
   const { name, definition, domain, examples, related, version } = of
   const lineage = await lineageOf(of, call)
   return { handle: `concept.${name}`, name, definition, domain, examples, related, version, lineage }

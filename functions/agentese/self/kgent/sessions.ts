@@ -62,7 +62,11 @@ interface SessionRow {
  *
  * @throws Failure QUOTA_EXCEEDED where the plan has none left this month
  */
-export async function openSession(title: string | undefined, mode: Mode, call: Call): Promise<Session> {
+export async function openSession(
+  title: string | undefined,
+  mode: Mode,
+  call: Pick<Call, 'db' | 'identity'>,
+): Promise<Session> {
   const { db, identity } = call
   await checkQuota(call)
   const [row] = await db<SessionRow[]>`
@@ -74,7 +78,7 @@ export async function openSession(title: string | undefined, mode: Mode, call: C
   return describeSession(row)
 }
 
-async function checkQuota(call: Call): Promise<void> {
+async function checkQuota(call: Pick<Call, 'db' | 'identity'>): Promise<void> {
   const { db, identity } = call
   const limit = SESSIONS_PER_MONTH[identity.tier]
   if (limit === null) return
@@ -89,7 +93,10 @@ async function checkQuota(call: Call): Promise<void> {
 }
 
 /** @throws Failure NOT_FOUND for what is not this person's */
-export async function findSession(id: string, { db, identity }: Call): Promise<Session> {
+export async function findSession(
+  id: string,
+  { db, identity }: Pick<Call, 'db' | 'identity'>,
+): Promise<Session> {
   const [row] = await db<SessionRow[]>`
     select * from kgent_sessions where id = ${id} and user_id = ${identity.user}`
   if (row !== undefined) return describeSession(row)
@@ -99,7 +106,11 @@ export async function findSession(id: string, { db, identity }: Call): Promise<S
 }
 
 /** Newest first, and the cursor of the next page. */
-export async function listSessions(limit: number, cursor: string | null, { db, identity }: Call) {
+export async function listSessions(
+  limit: number,
+  cursor: string | null,
+  { db, identity }: Pick<Call, 'db' | 'identity'>,
+) {
   const rows = await db<SessionRow[]>`
     select * from kgent_sessions
     where user_id = ${identity.user} and (${cursor}::uuid is null or id < ${cursor})
@@ -107,14 +118,19 @@ export async function listSessions(limit: number, cursor: string | null, { db, i
   return cutPage(rows.map(describeSession), limit, ({ id }) => id)
 }
 
-export async function closeSession(id: string, call: Call): Promise<Session> {
+export async function closeSession(id: string, call: Pick<Call, 'db' | 'identity'>): Promise<Session> {
   await call.db`
     update kgent_sessions set status = 'closed' where id = ${id} and user_id = ${call.identity.user}`
   return findSession(id, call)
 }
 
 /** What was said, newest first, and the cursor of the next page. */
-export async function readMessages(session: string, limit: number, cursor: string | null, { db }: Call) {
+export async function readMessages(
+  session: string,
+  limit: number,
+  cursor: string | null,
+  { db }: Pick<Call, 'db'>,
+) {
   const rows = await db<(Omit<Message, 'created_at'> & { created_at: Date })[]>`
     select id, role, content, tokens_in, tokens_out, model, created_at from kgent_messages
     where session_id = ${session} and (${cursor}::uuid is null or id < ${cursor})
@@ -127,7 +143,7 @@ export async function readMessages(session: string, limit: number, cursor: strin
 export async function say(
   session: string,
   said: Pick<Message, 'role' | 'content'> & Partial<Pick<Message, 'tokens_in' | 'tokens_out' | 'model'>>,
-  { db, identity }: Call,
+  { db, identity }: Pick<Call, 'db' | 'identity'>,
 ): Promise<string> {
   const { role, content, tokens_in = 0, tokens_out = 0, model = null } = said
   const id = newId()

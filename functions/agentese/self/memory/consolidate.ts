@@ -44,6 +44,7 @@ export const consolidate = aspect({
   archetypes: KEEPERS,
   summary: 'Strengthen what was recalled, merge what says the same, demote what has faded',
   effects: ['writes:memory_crystals', 'deletes:memory_crystals'],
+  needs: ['inference'],
   input: NoInput,
   output: z.strictObject({
     dreaming_count: z.int().min(0),

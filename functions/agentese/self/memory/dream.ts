@@ -32,7 +32,7 @@ export interface Consolidation {
  *
  * @throws Failure STATE_CONFLICT while that is being done already
  */
-export async function dream(call: Call): Promise<Consolidation> {
+export async function dream(call: Pick<Call, 'db' | 'identity'>): Promise<Consolidation> {
   await beginDream(call)
   const since = await lastConsolidation(call)
   const strengthened_count = await strengthen(call, await recalledSince(call, since))
@@ -48,21 +48,21 @@ export async function dream(call: Call): Promise<Consolidation> {
 }
 
 /** When this person's memories were consolidated last; the beginning of time where they never were. */
-export async function lastConsolidation({ db, identity }: Call): Promise<Date> {
+export async function lastConsolidation({ db, identity }: Pick<Call, 'db' | 'identity'>): Promise<Date> {
   const [row] = await db<{ at: Date }[]>`
     select at from memory_consolidations where user_id = ${identity.user}`
   return row?.at ?? new Date(0)
 }
 
 /** Whether this person's memories are being consolidated now. */
-export async function isConsolidating(call: Call): Promise<boolean> {
+export async function isConsolidating(call: Pick<Call, 'db' | 'identity'>): Promise<boolean> {
   const [row] = await call.db<{ free: boolean }[]>`
     select pg_try_advisory_xact_lock_shared(${dreamLock(call)}) as free`
   return row?.free === false
 }
 
 /** @throws Failure STATE_CONFLICT while this person's memories are being consolidated already */
-async function beginDream(call: Call): Promise<void> {
+async function beginDream(call: Pick<Call, 'db' | 'identity'>): Promise<void> {
   const [row] = await call.db<{ free: boolean }[]>`
     select pg_try_advisory_xact_lock(${dreamLock(call)}) as free`
   if (row?.free === true) return
@@ -71,11 +71,14 @@ async function beginDream(call: Call): Promise<void> {
   })
 }
 
-function dreamLock({ db, identity }: Call) {
+function dreamLock({ db, identity }: Pick<Call, 'db' | 'identity'>) {
   return db`hashtextextended(${`dream/${identity.tenant}/${identity.user}`}, 0)`
 }
 
-async function recalledSince({ db, identity }: Call, since: Date): Promise<Recalled[]> {
+async function recalledSince(
+  { db, identity }: Pick<Call, 'db' | 'identity'>,
+  since: Date,
+): Promise<Recalled[]> {
   return db<Recalled[]>`
     select hit->>'id' as id, count(*)::int as times, to_json(max(finished_at))#>>'{}' as at
     from jobs, json_array_elements(result->'results') hit
@@ -84,14 +87,14 @@ async function recalledSince({ db, identity }: Call, since: Date): Promise<Recal
 }
 
 /** What sleeps dreams until the end; it cannot be read meanwhile. */
-async function fallAsleep({ db, identity }: Call): Promise<number> {
+async function fallAsleep({ db, identity }: Pick<Call, 'db' | 'identity'>): Promise<number> {
   const rows = await db`
     update memories set lifecycle = 'dreaming' where user_id = ${identity.user} and lifecycle = 'dormant'`
   return rows.count
 }
 
 /** Merges what says the same into the one that is cherished, else recalled most, else oldest. */
-async function merge(call: Call, since: Date): Promise<number> {
+async function merge(call: Pick<Call, 'db' | 'identity'>, since: Date): Promise<number> {
   const { db, identity } = call
   const embedded = await readEmbedded(db, MEMORIES, identity.user, since)
   const bySubject = new Map(embedded.map((each) => [each.subject, each]))
@@ -109,7 +112,7 @@ async function merge(call: Call, since: Date): Promise<number> {
 
 /** Gives one memory what the others had, and composts them. */
 async function mergeInto(
-  { db, identity }: Call,
+  { db, identity }: Pick<Call, 'db' | 'identity'>,
   keptId: string,
   goneIds: readonly string[],
 ): Promise<number> {
@@ -141,7 +144,7 @@ async function mergeInto(
 }
 
 /** Ends the dream: dreaming ones sleep on, with less detail where they have faded; drowsy ones fall asleep. */
-async function demote({ db, identity }: Call): Promise<number> {
+async function demote({ db, identity }: Pick<Call, 'db' | 'identity'>): Promise<number> {
   const [row] = await db<{ demoted: number }[]>`
     with woken as (
       update memories m set lifecycle = 'dormant',
@@ -158,7 +161,7 @@ async function demote({ db, identity }: Call): Promise<number> {
   return row?.demoted ?? 0
 }
 
-async function compost({ db, identity }: Call): Promise<number> {
+async function compost({ db, identity }: Pick<Call, 'db' | 'identity'>): Promise<number> {
   const rows = await db<{ id: string }[]>`
     delete from memories where user_id = ${identity.user} and lifecycle = 'composting'
       and forgotten_at < now() - make_interval(days => ${COMPOST_DAYS}) returning id`

@@ -24,6 +24,7 @@ export const engram = aspect({
   summary: 'Remember something; it is embedded in the background',
   effects: ['writes:memory_crystals', 'calls:embedder', 'charges:tokens'],
   cost: () => ({ tokens: 50 }),
+  needs: ['inference'],
   input: z
     .strictObject({
       content: z.string().trim().min(1).max(LONGEST_CONTENT).optional(),
@@ -74,7 +75,7 @@ function contentOf(content: string | undefined, input: unknown): string {
 }
 
 /** @throws Failure QUOTA_EXCEEDED where this person has no room for one more */
-async function checkRoom({ db, identity }: Call): Promise<void> {
+async function checkRoom({ db, identity }: Pick<Call, 'db' | 'identity'>): Promise<void> {
   const [row] = await db<{ count: number }[]>`
     select count(*)::int as count from memories where user_id = ${identity.user}`
   if ((row?.count ?? 0) < MOST_MEMORIES) return

@@ -51,7 +51,11 @@ export const restore = aspect({
   },
 })
 
-async function setForgotten({ db, identity }: Call, id: string, forgotten: boolean): Promise<void> {
+async function setForgotten(
+  { db, identity }: Pick<Call, 'db' | 'identity'>,
+  id: string,
+  forgotten: boolean,
+): Promise<void> {
   await db`
     update memories m set lifecycle = ${forgotten ? 'composting' : 'active'},
       forgotten_at = ${forgotten ? db`now()` : db`null`} where id = ${id}`

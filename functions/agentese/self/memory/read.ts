@@ -48,7 +48,7 @@ export const bytag = aspect({
 
 async function listPage(
   asked: Parameters<typeof listMemories>[1],
-  call: Call,
+  call: Pick<Call, 'db' | 'identity'>,
 ): Promise<z.infer<typeof Listed>> {
   const { page, next_cursor } = await listMemories(call, asked)
   return { memories: page.map(viewOf), next_cursor }

@@ -60,6 +60,7 @@ export const recall = aspect({
   summary: 'Find memories by what they say and mean, or one by its id',
   effects: ['reads:memory_crystals', 'calls:embedder', 'charges:tokens'],
   cost: () => ({ tokens: 50 }),
+  needs: ['inference'],
   input: RecallInput,
   output: Recalled,
   examples: [
@@ -96,7 +97,10 @@ function queryOf({ query, input }: { query?: string | undefined; input?: unknown
   return input === undefined ? '' : textOfResult(input).slice(0, LONGEST_QUERY).toWellFormed().trim()
 }
 
-async function recallById(id: string, call: Call): Promise<z.infer<typeof Recalled>> {
+async function recallById(
+  id: string,
+  call: Pick<Call, 'db' | 'identity'>,
+): Promise<z.infer<typeof Recalled>> {
   await findMemory(call, id)
   const results = await showHits([{ subject: id, similarity: 1, by: [] }], call)
   return { results, count: results.length, mode: 'id', waiting: 0 }
@@ -104,7 +108,7 @@ async function recallById(id: string, call: Call): Promise<z.infer<typeof Recall
 
 async function recallByText(
   input: RecallInput,
-  call: Call,
+  call: Pick<Call, 'db' | 'identity'>,
   waiting: number,
   meaning?: ModelVector,
 ): Promise<z.infer<typeof Recalled>> {
@@ -124,7 +128,7 @@ async function recallByText(
 
 async function showHits(
   hits: readonly { subject: string; similarity: number; by: ('words' | 'meaning')[] }[],
-  call: Call,
+  call: Pick<Call, 'db' | 'identity'>,
 ) {
   const rows = await readMemories(
     call,
@@ -144,7 +148,10 @@ async function showHits(
 }
 
 /** Asks what the query means; undefined where no model can be had, or where the plan has no tokens left. */
-async function askForMeaning(input: RecallInput, call: Call): Promise<Accepted | undefined> {
+async function askForMeaning(
+  input: RecallInput,
+  call: Pick<Call, 'db' | 'identity' | 'infer' | 'hasModel'>,
+): Promise<Accepted | undefined> {
   const text = queryOf(input)
   if (!(await canEmbed(call, [{ text }]))) return undefined
   return call.infer({ texts: [text], estimateTokens: estimateTokens([{ text }]) })

@@ -81,7 +81,11 @@ export function columns(db: Db) {
  *
  * @throws Failure NOT_FOUND where this person has no such memory
  */
-export async function findMemory({ db, identity }: Call, id: string, lock = false): Promise<MemoryRow> {
+export async function findMemory(
+  { db, identity }: Pick<Call, 'db' | 'identity'>,
+  id: string,
+  lock = false,
+): Promise<MemoryRow> {
   const [row] = await db<MemoryRow[]>`
     select ${columns(db)} from memories m where m.id = ${id} and m.user_id = ${identity.user}
     ${lock ? db`for update` : db``}`
@@ -100,7 +104,7 @@ export interface Page {
 
 /** Memories newest first; without a lifecycle, those that can be recalled. */
 export async function listMemories(
-  { db, identity }: Call,
+  { db, identity }: Pick<Call, 'db' | 'identity'>,
   { limit, cursor = '', tag, lifecycle }: Page,
 ): Promise<{ page: MemoryRow[]; next_cursor: string | null }> {
   const rows = await db<MemoryRow[]>`
@@ -118,7 +122,10 @@ export async function listMemories(
 }
 
 /** Memories by id, in the order of `ids`; those that cannot be read now are left out. */
-export async function readMemories({ db, identity }: Call, ids: readonly string[]): Promise<MemoryRow[]> {
+export async function readMemories(
+  { db, identity }: Pick<Call, 'db' | 'identity'>,
+  ids: readonly string[],
+): Promise<MemoryRow[]> {
   const rows = await db<MemoryRow[]>`
     select ${columns(db)} from memories m
     where m.user_id = ${identity.user} and m.lifecycle in ('active', 'dormant')
@@ -138,7 +145,10 @@ export interface Recalled {
 }
 
 /** Makes memories that were recalled active, more relevant and clearer again; answers how many. */
-export async function strengthen({ db, identity }: Call, recalled: readonly Recalled[]): Promise<number> {
+export async function strengthen(
+  { db, identity }: Pick<Call, 'db' | 'identity'>,
+  recalled: readonly Recalled[],
+): Promise<number> {
   if (recalled.length === 0) return 0
   const rows = await db`
     update memories m set lifecycle = 'active', access_count = m.access_count + r.times,

@@ -42,7 +42,10 @@ export function checkBudget(budget: BudgetTier, { tier }: Identity): void {
  *
  * @throws Failure QUOTA_EXCEEDED where the plan has too few left
  */
-export async function billAtOnce(tokens: number, { db, identity, charge }: Call): Promise<void> {
+export async function billAtOnce(
+  tokens: number,
+  { db, identity, charge }: Pick<Call, 'db' | 'identity' | 'charge'>,
+): Promise<void> {
   const period = periodOf(new Date())
   await reserveTokens(db, identity, tokens, period)
   await settleTokens(db, tokens, tokens, period)

@@ -64,6 +64,7 @@ export const governance = aspect({
   summary: 'Ask whether something may be done; what is dangerous or unclear goes to a person',
   effects: ['calls:llm', 'charges:tokens', 'writes:semaphore', 'emits:event', 'audits:governance'],
   cost: ({ budget }) => ({ tokens: estimateOf(budget) }),
+  needs: ['inference'],
   input: Question,
   output: Decision,
   examples: [
@@ -166,9 +167,9 @@ function wishOf({ action, context, input }: Question): Wish {
   }
 }
 
-function whyNobodyJudges(budget: BudgetTier, { platform }: Call): string | undefined {
+function whyNobodyJudges(budget: BudgetTier, { hasModel }: Pick<Call, 'hasModel'>): string | undefined {
   if (BUDGETS[budget].replyTokens === 0) return 'That budget asks no model'
-  return platform.hasModel() ? undefined : 'There is no model that could judge'
+  return hasModel() ? undefined : 'There is no model that could judge'
 }
 
 /** A verdict, how it came about, and why a person is asked where it is an escalation. */
@@ -178,7 +179,11 @@ interface Judgement {
   reason?: NewSemaphore['reason']
 }
 
-async function decide(wish: Wish, judgement: Judgement, call: Call) {
+async function decide(
+  wish: Wish,
+  judgement: Judgement,
+  call: Pick<Call, 'db' | 'identity' | 'trace' | 'emit' | 'changed'>,
+) {
   const { verdict, tokens_used = 0 } = judgement
   const { recommendation } = verdict
   const token_id = recommendation === 'escalate' ? await askPerson(wish, judgement, call) : null
@@ -188,7 +193,11 @@ async function decide(wish: Wish, judgement: Judgement, call: Call) {
 }
 
 /** @returns the id of the semaphore */
-async function askPerson({ action, context }: Wish, judgement: Judgement, call: Call): Promise<string> {
+async function askPerson(
+  { action, context }: Wish,
+  judgement: Judgement,
+  call: Pick<Call, 'db' | 'identity' | 'emit' | 'changed'>,
+): Promise<string> {
   const { verdict, reason = 'approval_needed' } = judgement
   const { id } = await openSemaphore(
     {
@@ -208,7 +217,7 @@ async function record(
   { action, context }: Wish,
   { recommendation, confidence, reasoning, principles, alternatives }: Verdict,
   { tokens_used, token_id }: { tokens_used: number; token_id: string | null },
-  { db, identity, trace }: Call,
+  { db, identity, trace }: Pick<Call, 'db' | 'identity' | 'trace'>,
 ): Promise<string> {
   const id = newId()
   await db`

@@ -35,7 +35,7 @@ interface Size {
 /** The caller's values by key: one, or those after `cursor`. */
 export async function readState(
   wanted: { key?: string | undefined; cursor?: string | undefined; limit: number },
-  { db, identity }: Call,
+  { db, identity }: Pick<Call, 'db' | 'identity'>,
 ) {
   const { key = null, cursor = null, limit } = wanted
   const rows = await db<StateRow[]>`
@@ -46,7 +46,7 @@ export async function readState(
   return rows.map(({ updated_at, ...entry }) => ({ ...entry, updated_at: updated_at.toISOString() }))
 }
 
-export async function sizeOfState({ db, identity }: Call): Promise<Size> {
+export async function sizeOfState({ db, identity }: Pick<Call, 'db' | 'identity'>): Promise<Size> {
   const [size] = await db<Size[]>`
     select count(*)::int as keys, coalesce(sum(octet_length(value::text)), 0)::int as bytes
     from states where user_id = ${identity.user}`
@@ -54,7 +54,7 @@ export async function sizeOfState({ db, identity }: Call): Promise<Size> {
 }
 
 /** @throws Failure QUOTA_EXCEEDED where the value, or all of them together, would be too large */
-export async function putValue(key: string, value: unknown, call: Call) {
+export async function putValue(key: string, value: unknown, call: Pick<Call, 'db' | 'identity'>) {
   const json = JSON.stringify(value)
   const bytes = Buffer.byteLength(json)
   if (bytes > VALUE_BYTES) throw tooMuch(key, `its value has ${bytes} of at most ${VALUE_BYTES} bytes`)
@@ -79,14 +79,14 @@ function tooMuch(key: string, why: string): Failure {
 }
 
 /** @returns whether there was such a key */
-export async function dropKey(key: string, call: Call): Promise<boolean> {
+export async function dropKey(key: string, call: Pick<Call, 'db' | 'identity'>): Promise<boolean> {
   const { db, identity } = call
   await oneAtATime(`state of ${identity.user}`, call)
   const dropped = await db`delete from states where user_id = ${identity.user} and key = ${key} returning key`
   return dropped.length > 0
 }
 
-export async function saveCheckpoint(label: string, call: Call) {
+export async function saveCheckpoint(label: string, call: Pick<Call, 'db' | 'identity'>) {
   const { db, identity } = call
   await oneAtATime(`state of ${identity.user}`, call)
   const [row] = await db<{ at: Date }[]>`
@@ -104,7 +104,7 @@ export async function saveCheckpoint(label: string, call: Call) {
 }
 
 /** The caller's checkpoints, newest first. */
-export async function listCheckpoints({ db, identity }: Call) {
+export async function listCheckpoints({ db, identity }: Pick<Call, 'db' | 'identity'>) {
   const rows = await db<CheckpointRow[]>`
     select id, label, (select count(*)::int from json_object_keys(state)) as keys, at
     from state_checkpoints where user_id = ${identity.user} order by at desc, id desc`
@@ -118,7 +118,7 @@ export async function listCheckpoints({ db, identity }: Call) {
  */
 export async function restoreCheckpoint(
   { label, index }: { label: string | undefined; index: number },
-  call: Call,
+  call: Pick<Call, 'db' | 'identity'>,
 ) {
   const { db, identity } = call
   await oneAtATime(`state of ${identity.user}`, call)

@@ -23,6 +23,7 @@ export const defer = aspect({
   archetypes: 'all',
   summary: 'Make a call later: at a moment, or after some seconds; it runs within a minute of it',
   effects: ['writes:schedule'],
+  needs: ['catalog'],
   input: z
     .strictObject({
       path: z.string().max(200),
@@ -81,16 +82,19 @@ interface Deferred {
   kwargs: Record<string, unknown>
 }
 
-async function deferCall({ path: text, at, delay = 0, kwargs }: Deferred, call: Call) {
-  const { db, identity, observer, platform } = call
+async function deferCall(
+  { path: text, at, delay = 0, kwargs }: Deferred,
+  call: Pick<Call, 'db' | 'identity' | 'observer' | 'catalog' | 'findAspect'>,
+) {
+  const { db, identity, observer } = call
   const path = formatPath(parsePath(text))
-  const found = await platform.findAspect(path)
+  const found = await call.findAspect(path)
   if (found === undefined) {
     throw new Failure('NODE_NOT_REGISTERED', `Cannot defer "${path}": no node serves it`, {
       suggestion: 'GET /v1/agentese/discover lists every path',
     })
   }
-  const capabilities = await capabilitiesOf(db, identity, async () => aspectsOf(await platform.catalog()))
+  const capabilities = await capabilitiesOf(db, identity, async () => aspectsOf(await call.catalog()))
   checkAccess(path, found, { ...observer, capabilities }, identity)
   checkMayBeKept(path, found)
   checkInput(path, found.endpoint.input, kwargs)
@@ -128,7 +132,7 @@ function checkInput(path: string, schema: z.ZodType, input: unknown): void {
 }
 
 /** @throws Failure QUOTA_EXCEEDED where as many calls of this person wait as may */
-async function checkPending(call: Call): Promise<void> {
+async function checkPending(call: Pick<Call, 'db' | 'identity'>): Promise<void> {
   const { db, identity } = call
   await oneAtATime(`schedules of ${identity.user}`, call)
   const [row] = await db<{ count: number }[]>`

@@ -1,6 +1,6 @@
 /** Making the calls that are due. */
 import { z } from 'zod'
-import type { Call } from '../../../../shared/contract/call.ts'
+import type { Call, Given } from '../../../../shared/contract/call.ts'
 import { subscription } from '../../../../shared/contract/define-operation.ts'
 import { Failure, failureFrom } from '../../../../shared/failures.ts'
 import { currentIdentity } from '../../../../shared/identity/current-identity.ts'
@@ -11,7 +11,7 @@ const DUE = 'io.kgents.schedule.due'
 const MOST_ATTEMPTS = 6
 
 /** Emits an event for each call that is due, and again for one whose maker died. */
-export async function announceDue({ db, emit }: Call): Promise<void> {
+export async function announceDue({ db, emit }: Pick<Call, 'db' | 'emit'>): Promise<void> {
   const rows = await db<{ id: string }[]>`
     update schedules set status = 'running', fired_at = now()
     where (status = 'pending' and due_at <= now())
@@ -23,13 +23,17 @@ export async function announceDue({ db, emit }: Call): Promise<void> {
 export const due = subscription({
   name: 'due',
   attributes: { type: DUE },
+  needs: ['postgres', 'catalog', 'functions'],
   data: z.object({ schedule: z.uuid() }),
   transaction: false,
   handle: ({ schedule }, call) => fire(schedule, call),
 })
 
+/** What making a call takes. */
+type Calling = Given<'postgres' | 'catalog' | 'functions', 'caller'>
+
 /** Makes the call, as its owner may make it now. The key makes a repetition answer what the first one did. */
-async function fire(id: string, call: Call): Promise<void> {
+async function fire(id: string, call: Calling): Promise<void> {
   const schedule = await call.transact('read', ({ db }) => load(db, id))
   if (schedule === undefined || schedule.status !== 'running') return
   const outcome = await callAs(schedule, call).catch((error: unknown) => {
@@ -46,10 +50,10 @@ async function fire(id: string, call: Call): Promise<void> {
   await call.transact('write', ({ db }) => finish(db, id, outcome))
 }
 
-async function callAs({ id, user_id, path, input, archetype, scopes }: ScheduleRow, call: Call) {
+async function callAs({ id, user_id, path, input, archetype, scopes }: ScheduleRow, call: Calling) {
   const current = await call.transact('read', ({ db }) => currentIdentity(db, user_id))
   const identity = scopes === null ? current : { ...current, scopes }
-  const found = await call.platform.findAspect(path)
+  const found = await call.findAspect(path)
   if (found === undefined)
     throw new Failure('NODE_NOT_REGISTERED', `Cannot call "${path}": no node serves it any more`)
   const { trace, signal } = call
@@ -60,7 +64,7 @@ async function callAs({ id, user_id, path, input, archetype, scopes }: ScheduleR
     archetype,
     idempotencyKey: `schedule:${id}`,
   }
-  const { status, body } = await call.platform.dispatch(request, { identity, trace, signal })
+  const { status, body } = await call.dispatch(request, { identity, trace, signal })
   if (status >= 400) return failureFrom(body)
   const { result, job } = body as { result?: unknown; job?: { id: string } }
   return { result: result ?? null, job: job?.id ?? null }

@@ -45,7 +45,10 @@ export async function load(db: Call['db'], id: string): Promise<ScheduleRow | un
 }
 
 /** @throws Failure NOT_FOUND for what is not the caller's own */
-export async function find(id: string, { db, identity }: Call): Promise<ScheduleRow> {
+export async function find(
+  id: string,
+  { db, identity }: Pick<Call, 'db' | 'identity'>,
+): Promise<ScheduleRow> {
   const [row] = await db<ScheduleRow[]>`
     select * from schedules where id = ${id} and user_id = ${identity.user}`
   if (row !== undefined) return row

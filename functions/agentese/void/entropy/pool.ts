@@ -32,7 +32,10 @@ export function drawSeed(): number {
  *
  * @throws Failure ENTROPY_EXHAUSTED where less than that is left
  */
-export async function drawEntropy(amount: number, { db, identity, charge }: Call): Promise<void> {
+export async function drawEntropy(
+  amount: number,
+  { db, identity, charge }: Pick<Call, 'db' | 'identity' | 'charge'>,
+): Promise<void> {
   const drawn = await db`
     insert into entropy_pools (tenant_id, remaining) values (${identity.tenant}, ${INITIAL} - ${amount}::numeric)
     on conflict (tenant_id) do update set remaining = entropy_pools.remaining - ${amount}::numeric
@@ -58,7 +61,7 @@ function exhausted(amount: number, { remaining }: Pool): Failure {
  */
 export async function regrow(
   amount: number,
-  { db, charge }: Call,
+  { db, charge }: Pick<Call, 'db' | 'charge'>,
 ): Promise<{ remaining: number; regrown: number }> {
   const [pool] = await db<{ remaining: number; regrown: number }[]>`
     update entropy_pools set remaining = remaining + trunc(least(${amount}::numeric, initial - remaining), 12)

@@ -23,6 +23,7 @@ export const define = aspect({
   archetypes: ['architect', 'developer', 'admin'],
   summary: 'Make the thing that the path names; with a name, make that as a part of it',
   effects: ['writes:entity'],
+  needs: ['catalog'],
   input: z.strictObject({
     name: Name.optional(),
     entity_type: Name.default('generic'),
@@ -55,8 +56,8 @@ export const define = aspect({
 })
 
 /** @throws Failure STATE_CONFLICT where the platform itself has a node of that name */
-function checkFree(name: string, { platform }: Call): void {
-  if (!platform.hasNode('world', name)) return
+function checkFree(name: string, { hasNode }: Pick<Call, 'hasNode'>): void {
+  if (!hasNode('world', name)) return
   throw new Failure('STATE_CONFLICT', `Cannot define "world.${name}": the platform has a node of that name`, {
     suggestion: 'Choose another name',
   })

@@ -69,7 +69,10 @@ async function notFound(db: Db, name: string): Promise<never> {
 }
 
 /** @throws Failure STATE_CONFLICT where there is one of that name */
-export async function insertEntity({ db, identity }: Call, entity: NewEntity): Promise<void> {
+export async function insertEntity(
+  { db, identity }: Pick<Call, 'db' | 'identity'>,
+  entity: NewEntity,
+): Promise<void> {
   const { name, parent, entity_type, description, state, metadata } = entity
   const made = await db`
     insert into entities (tenant_id, name, parent, entity_type, description, state, metadata, created_by)
@@ -116,7 +119,7 @@ export const MOST_KINDS = 64
  * @throws Failure NOT_FOUND where it would be tied to nothing, STATE_CONFLICT where its ties are of too many kinds
  */
 export async function tie(
-  { db, identity }: Call,
+  { db, identity }: Pick<Call, 'db' | 'identity'>,
   source: string,
   relations: Readonly<Record<string, readonly string[] | null>>,
 ): Promise<void> {

@@ -25,6 +25,7 @@ export const secret = aspect({
   effects: ['writes:tool_secret'],
   permission: 'tenant:admin',
   secret: true,
+  needs: ['secrets'],
   input: z
     .strictObject({
       name: SecretName,
@@ -50,12 +51,12 @@ export const secret = aspect({
       input: { name: 'WEATHER', value: 'put-your-key-here', origins: ['https://api.example.com'] },
     },
   ],
-  async handle({ name, value, origins }, { db, identity, platform }) {
+  async handle({ name, value, origins }, { db, identity, secretBox }) {
     if (value === null) {
       await db`delete from tool_secrets where name = ${name}`
       return { name, stored: false, origins: [] }
     }
-    const sealed = platform.secretBox.seal(identity.tenant, name, value)
+    const sealed = secretBox.seal(identity.tenant, name, value)
     await db`
       insert into tool_secrets (tenant_id, name, sealed, origins, updated_by)
       values (${identity.tenant}, ${name}, ${sealed}, ${db.json(origins)}, ${identity.user})

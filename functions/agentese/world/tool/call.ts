@@ -30,13 +30,13 @@ export interface ToolAnswer {
 export async function callTool(
   { tool, allow, secrets }: Prepared,
   given: Readonly<Record<string, unknown>>,
-  call: Call,
+  call: Pick<Call, 'identity' | 'idempotencyKey' | 'signal' | 'requestOutside'>,
 ): Promise<ToolAnswer> {
   const { url, body } = addressed(tool, checkArguments(tool, given))
   const redactor = createRedactor(secrets.values())
   const headers = { ...ownHeaders(tool, body, call), ...withSecrets(lowerCased(tool.headers), secrets) }
   try {
-    const response = await call.platform.requestOutside({
+    const response = await call.requestOutside({
       url,
       method: tool.method,
       headers,
@@ -80,7 +80,11 @@ function addressed(tool: ToolRow, given: Record<string, unknown>): { url: string
 }
 
 /** What every request says; a repetition of the caller's is one for the tool as well. */
-function ownHeaders({ name, method }: ToolRow, body: string | undefined, call: Call): Record<string, string> {
+function ownHeaders(
+  { name, method }: ToolRow,
+  body: string | undefined,
+  call: Pick<Call, 'identity' | 'idempotencyKey'>,
+): Record<string, string> {
   const { idempotencyKey: key, identity } = call
   const once = createHash('sha256')
     .update(JSON.stringify([identity.tenant, name, key]))

@@ -17,6 +17,7 @@ export const invoke = aspect({
   effects: ['reads:tool', 'calls:tool', 'charges:tool_calls'],
   cost: () => ({ tool_calls: 1 }),
   transaction: false,
+  needs: ['secrets', 'outside'],
   input: z.strictObject({
     tool: Name,
     arguments: jsonObject(LARGEST_ARGUMENTS).optional(),

@@ -52,7 +52,10 @@ export async function findTool(db: Db, name: string): Promise<ToolRow> {
  *
  * @throws Failure NOT_FOUND, or STATE_CONFLICT where a secret is missing or may not go there
  */
-export async function prepareTool(name: string, { db, identity, platform }: Call): Promise<Prepared> {
+export async function prepareTool(
+  name: string,
+  { db, identity, secretBox }: Pick<Call, 'db' | 'identity' | 'secretBox'>,
+): Promise<Prepared> {
   const tool = await findTool(db, name)
   const origins = await db<{ origin: string }[]>`select origin from tool_origins`
   const wanted = secretsIn(tool.headers)
@@ -63,7 +66,7 @@ export async function prepareTool(name: string, { db, identity, platform }: Call
   const secrets = wanted.map((secret): [string, string] => {
     const row = rows.find((each) => each.name === secret)
     if (row === undefined || !row.origins.includes(origin)) throw notSent(tool.name, secret, origin, row)
-    return [secret, platform.secretBox.open(identity.tenant, secret, row.sealed)]
+    return [secret, secretBox.open(identity.tenant, secret, row.sealed)]
   })
   return { tool, allow: origins.map((each) => each.origin), secrets: new Map(secrets) }
 }
