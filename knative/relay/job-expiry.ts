@@ -14,7 +14,7 @@ const BATCH = 100
 const LIFETIME_SECONDS = STREAMS.INFERENCE.maxAgeSeconds
 
 export interface JobExpiry {
-  /** Looks for such jobs now and then, and reports them to their function until it has seen to them. */
+  /** Looks for such jobs now and then; tells their function until it has seen to them. */
   check(): Promise<void>
 }
 

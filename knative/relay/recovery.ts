@@ -2,7 +2,7 @@
  * After NATS lost its streams, what had been published into them is published again: events as far back as the
  * outbox still has them (an hour), and every job that was neither finished nor is in `INFERENCE`.
  *
- * That a stream was lost is seen from its age: what was published before it was created was published into
+ * That a stream was lost is told from its age: what was published before it was created was published into
  * another. Consumers know the ids of what they have done, so too much is harmless and too little is not.
  */
 import type { Sql } from 'postgres'

@@ -3,7 +3,7 @@
  * agree with the rows. The rows are the truth.
  *
  * A consumer starts where its subscription began, so it does not matter when it is made; one that was lost with its stream
- * begins there again, and sinks know the ids of what they have. Looked at when an event says that a row has changed, when a
+ * begins there again, and sinks know the ids of what they have. Looked at when an event tells that a row has changed, when a
  * stream is another one than before, and now and then: people lose the right to have a subscription without an event.
  */
 import { createHash } from 'node:crypto'
@@ -49,7 +49,7 @@ type Stream = (typeof STREAMS)[number]
 const ALLOWED_ROLES = ROLES.filter((role) => permissionsOf([role]).includes('subscriptions:write'))
 
 export interface Sinks {
-  /** Called with the subjects of every event that is published; looks again where one is about a subscription. */
+  /** Told of every event that is published; looks again where one is about a subscription. */
   notice(subjects: readonly string[]): void
   /** Makes consumers agree with rows where they may not. Trouble with JetStream is for the next time. */
   check(states: readonly StreamState[]): Promise<void>
@@ -137,7 +137,7 @@ function isAboutSubscription(subject: string): boolean {
   return CHANGES.some((type) => subject.endsWith(`.${type}`))
 }
 
-/** Keeps the consumers of this database's tenants apart from those of others on the same NATS. */
+/** Tells the consumers of this database's tenants from those of others on the same NATS. */
 async function identify(sql: Sql): Promise<string> {
   const [row] = await sql<{ id: string }[]>`
     select (select system_identifier from pg_control_system()) || '.' || oid as id
@@ -230,7 +230,7 @@ function consumerOf(
   return [[name, { ...config, metadata: { ...facts, revision } }]]
 }
 
-/** The archetype of its maker: whoever may not have the one of before gets what its roles allow now. */
+/** As what its maker looks: whoever may not look as before any more is told what its roles allow now. */
 function archetypeOf({ archetype, roles }: SubscriptionRow): string {
   const allowed: readonly string[] = archetypesFor(roles)
   return allowed.includes(archetype) ? archetype : (allowed[0] ?? GUEST.archetype)

@@ -43,7 +43,7 @@ export function isEventMessage(message: EventCarrier): boolean {
 
 /**
  * Reads an event that `toNats` wrote. Attributes that kgents does not know are left out. Nothing is believed
- * yet: `verifyEvent` checks whether the event is what it claims.
+ * yet: `verifyEvent` tells whether the event is what it claims.
  *
  * @throws Failure EVENT_SYNTAX
  */

@@ -12,7 +12,7 @@ import type { ToldEvent } from './told-event.ts'
 const TYPE = 'io.kgents.subscription.dead'
 
 /** Resolves when the event is stored. Its id follows from what it is about, so that it is stored once however often it is tried. */
-export async function storeDeadLetter(
+export async function buryEvent(
   js: JetStreamClient,
   { path, sequence, event }: ToldEvent,
   subscription: string,

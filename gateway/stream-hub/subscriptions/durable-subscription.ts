@@ -10,7 +10,7 @@ import { Failure } from '../../../shared/failures.ts'
 import type { Log } from '../../../shared/telemetry/log.ts'
 import type { NatsLink } from '../../../shared/nats/link.ts'
 import type { ClientStream } from './client-stream.ts'
-import { storeDeadLetter } from './dead-letter.ts'
+import { buryEvent } from './dead-letter.ts'
 import { consumerName, type DurableConsumers, type Owner } from './durable-consumers.ts'
 import type { SubscriptionMetrics } from './metrics.ts'
 import type { Delivery } from '../../../shared/nats/delivery.ts'
@@ -83,20 +83,20 @@ function handle(delivery: Delivery, options: DurableOptions): void {
   const { attempt, token } = delivery
   const told = readTold(delivery, owner.tenant, log)
   if (told === undefined || !wanted.has(told)) return void delivery.ack()
-  if (attempt > MAX_DELIVERIES) return void deadLetter(delivery, told, options)
+  if (attempt > MAX_DELIVERIES) return void bury(delivery, told, options)
   if (attempt > 1) metrics.redelivered()
   metrics.delivered(told, attempt === 1)
   stream.send(textOfDelivery(told, { ack: token, attempt }))
 }
 
 /** Lets go of the event when the bus has it; where that fails, it is delivered to a hub once more. */
-async function deadLetter(
+async function bury(
   delivery: Delivery,
   told: ToldEvent,
   { id, link, log, metrics }: DurableOptions,
 ): Promise<void> {
   try {
-    await storeDeadLetter(link.jetstream(), told, id, MAX_DELIVERIES)
+    await buryEvent(link.jetstream(), told, id, MAX_DELIVERIES)
     await delivery.ack()
     metrics.dead()
     log.warn({ sequence: told.sequence, subscription: id }, 'an event was never acknowledged')

@@ -54,15 +54,15 @@ export function createEventFeeds(link: NatsLink, log: Log): EventFeeds {
         await feed.opened()
       } catch (cause) {
         leave()
-        throw natsUnavailable(cause)
+        throw natsAway(cause)
       }
       return { position: () => feed.position, leave }
     },
   }
 }
 
-export function natsUnavailable(cause?: unknown): Failure {
-  return new Failure('DEPENDENCY_UNAVAILABLE', 'Cannot follow events: the event streams are unavailable', {
+export function natsAway(cause?: unknown): Failure {
+  return new Failure('DEPENDENCY_UNAVAILABLE', 'Cannot follow events: the event streams are away', {
     retryAfterSeconds: 1,
     cause,
   })
@@ -103,7 +103,7 @@ class Feed {
   }
 
   async #open(): Promise<void> {
-    if (this.#link.nc === undefined) throw natsUnavailable()
+    if (this.#link.nc === undefined) throw natsAway()
     const turn = ++this.#turn
     this.#subscription?.unsubscribe()
     this.#subscription = undefined
