@@ -114,7 +114,7 @@ export async function serveDatabase(session: Session, options: ServeOptions): Pr
 }
 
 /** Waits for all, so that nothing runs on when one of them fails. */
-async function allOrThrow<const T extends readonly Promise<unknown>[]>(work: T) {
+async function allOrThrow<T extends unknown[]>(work: { [K in keyof T]: Promise<T[K]> }): Promise<T> {
   await Promise.allSettled(work)
-  return Promise.all(work)
+  return Promise.all(work) as Promise<T> // reason: a tuple of promises, of which the library says that it may be a list
 }
