@@ -45,7 +45,7 @@ export async function lead(
         await serve({ sql, lost: lost.signal, ended })
       }
     } catch (error) {
-      if (!stop.aborted) report('away', error)
+      if (!stop.aborted) report('unavailable', error)
     } finally {
       await sql.end({ timeout: 1 })
     }

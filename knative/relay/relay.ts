@@ -48,7 +48,7 @@ export async function runRelay(
   })
   await Promise.all([
     ...drained,
-    lookAfterStreams(link, log, stop),
+    keepStreams(link, log, stop),
     deadLetterJobs({ link, log, metrics, stop }),
     forwardEvents({
       link,
@@ -87,14 +87,14 @@ function openLink(
 }
 
 /** Workers and the hub need the streams too, whether or not the relay has anything to publish. */
-async function lookAfterStreams(link: StreamLink, log: Log, stop: AbortSignal): Promise<void> {
+async function keepStreams(link: StreamLink, log: Log, stop: AbortSignal): Promise<void> {
   const report = createStateLog(log, 'streams')
   while (!stop.aborted) {
     try {
       if (link.connected) await link.streams()
       report('exist')
     } catch (error) {
-      if (link.connected) report('cannot be looked after', error)
+      if (link.connected) report('cannot be checked', error)
     }
     await pause(CHECK_STREAMS_MS, stop)
     link.doubt()
