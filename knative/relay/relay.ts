@@ -18,7 +18,7 @@ import { serveDatabase } from './serve-database.ts'
 import { createStateLog, type ReportState } from '../../shared/telemetry/state-log.ts'
 import { createStreamLink, type StreamLink } from './stream-link.ts'
 
-const LOOK_AFTER_STREAMS_MS = 10_000
+const CHECK_STREAMS_MS = 10_000
 
 /**
  * Runs until `stop` aborts, then finishes what is in hand. Waits for NATS and every database as long as it takes.
@@ -96,7 +96,7 @@ async function lookAfterStreams(link: StreamLink, log: Log, stop: AbortSignal): 
     } catch (error) {
       if (link.connected) report('cannot be looked after', error)
     }
-    await pause(LOOK_AFTER_STREAMS_MS, stop)
+    await pause(CHECK_STREAMS_MS, stop)
     link.doubt()
   }
 }

@@ -22,7 +22,7 @@ const BUSY_READS = 4
 const IDLE_READS = 4
 /** After something was passed on: what that left to be written goes with the next read. */
 const FIRST_SLEEP_MS = 50
-const LONGEST_SLEEP_MS = 250
+const MAX_SLEEP_MS = 250
 /** What waits for an older transaction becomes readable without a NOTIFY, so it is looked for this often. */
 const HELD_NAP_MS = 20
 
@@ -91,8 +91,8 @@ export function createWake(sql: Sql, metrics: Metrics, ended: AbortSignal): Wake
   function sleepMs(full: boolean): number {
     if (inARow.idle === 0) return FIRST_SLEEP_MS
     // Longer and longer: most transactions are short.
-    if (!seenByAll) return Math.min(PACE_MS * 2 ** (inARow.idle - IDLE_READS), LONGEST_SLEEP_MS)
-    return full ? ROOM_INTERVAL_MS : LONGEST_SLEEP_MS
+    if (!seenByAll) return Math.min(PACE_MS * 2 ** (inARow.idle - IDLE_READS), MAX_SLEEP_MS)
+    return full ? ROOM_INTERVAL_MS : MAX_SLEEP_MS
   }
 
   async function announce(): Promise<void> {
