@@ -25,7 +25,7 @@ export const ANSWERS = {
   tooMany: new Failure('RATE_LIMITED', 'Cannot take the request: too many come from this address', {
     retryAfterSeconds: 1,
   }),
-  functionAway: new Failure('DEPENDENCY_UNAVAILABLE', 'Cannot reach the function behind this path', {
+  functionUnavailable: new Failure('DEPENDENCY_UNAVAILABLE', 'Cannot reach the function behind this path', {
     retryAfterSeconds: 1,
   }),
   functionSlow: new Failure('DEADLINE_EXCEEDED', 'Cannot wait longer for the function behind this path'),
@@ -39,7 +39,7 @@ export const ANSWER_BY_STATUS: Readonly<Record<number, Failure>> = {
   413: ANSWERS.bodyTooLarge,
   429: ANSWERS.tooMany,
   500: ANSWERS.internal,
-  502: ANSWERS.functionAway,
-  503: ANSWERS.functionAway,
+  502: ANSWERS.functionUnavailable,
+  503: ANSWERS.functionUnavailable,
   504: ANSWERS.functionSlow,
 }

@@ -161,7 +161,7 @@ function mayRepeat({ exchange, body }: Forwarding, error: Error): boolean {
 }
 
 function failureFor(error: Error): Failure {
-  return codeOf(error) === 'UND_ERR_HEADERS_TIMEOUT' ? ANSWERS.functionSlow : ANSWERS.functionAway
+  return codeOf(error) === 'UND_ERR_HEADERS_TIMEOUT' ? ANSWERS.functionSlow : ANSWERS.functionUnavailable
 }
 
 function codeOf(error: Error): string {

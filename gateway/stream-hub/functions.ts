@@ -54,7 +54,7 @@ export function createFunctions(resolve: Resolve): Functions {
       return { status: answer.statusCode, headers: withoutHopByHop(answer.headers), body: answer.body }
     } catch (cause) {
       signal?.throwIfAborted()
-      const { code, message } = ANSWERS.functionAway
+      const { code, message } = ANSWERS.functionUnavailable
       throw new Failure(code, message, { retryAfterSeconds: 1, cause })
     }
   }

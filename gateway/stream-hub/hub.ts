@@ -150,7 +150,7 @@ class StreamHub implements Hub {
     if (answer.status !== 200) return passOn(client, answer)
     const { job: row } = JobRow.parse(JSON.parse(await answer.body.text()))
     const caller = await readCaller(request.headers)
-    if (caller === undefined) throw ANSWERS.functionAway
+    if (caller === undefined) throw ANSWERS.functionUnavailable
     this.#watching.openStream(client, { tenant: caller.tenant, job, row }, {})
   }
 

@@ -12,7 +12,7 @@ import { orUndefined } from '../../../shared/nats/or-undefined.ts'
 import { Failure } from '../../../shared/failures.ts'
 import type { NatsLink } from '../../../shared/nats/link.ts'
 import { addConsumer } from './add-consumer.ts'
-import { natsAway } from './event-feeds.ts'
+import { natsUnavailable } from './event-feeds.ts'
 import { startOf, type Origin } from './replay.ts'
 
 export interface DurableTimes {
@@ -53,7 +53,7 @@ export function consumerName(tenant: string, id: string): string {
 
 export function createDurableConsumers(link: NatsLink, times: DurableTimes): DurableConsumers {
   function connection(): NatsConnection {
-    if (link.nc === undefined) throw natsAway()
+    if (link.nc === undefined) throw natsUnavailable()
     return link.nc
   }
   const manager = () => connection().jetstreamManager({ checkAPI: false })

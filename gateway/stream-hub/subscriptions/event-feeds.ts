@@ -54,14 +54,14 @@ export function createEventFeeds(link: NatsLink, log: Log): EventFeeds {
         await feed.opened()
       } catch (cause) {
         leave()
-        throw natsAway(cause)
+        throw natsUnavailable(cause)
       }
       return { position: () => feed.position, leave }
     },
   }
 }
 
-export function natsAway(cause?: unknown): Failure {
+export function natsUnavailable(cause?: unknown): Failure {
   return new Failure('DEPENDENCY_UNAVAILABLE', 'Cannot follow events: the event streams are unavailable', {
     retryAfterSeconds: 1,
     cause,
@@ -103,7 +103,7 @@ class Feed {
   }
 
   async #open(): Promise<void> {
-    if (this.#link.nc === undefined) throw natsAway()
+    if (this.#link.nc === undefined) throw natsUnavailable()
     const turn = ++this.#turn
     this.#subscription?.unsubscribe()
     this.#subscription = undefined

@@ -79,7 +79,7 @@ class HubSubscriptions implements Subscriptions {
     if (answer.status !== 200) return passOn(client, answer)
     const { subscription: requested } = SubscriptionGrant.parse(JSON.parse(await answer.body.text()))
     const caller = await readCaller(request.headers)
-    if (caller?.tenant !== requested.tenant) throw ANSWERS.functionAway
+    if (caller?.tenant !== requested.tenant) throw ANSWERS.functionUnavailable
     this.#streaming.checkRoom(requested.tenant)
     const origin = originOf(requested, readLastEventId(request.headers, target.query))
     const { terms, resumed } =
