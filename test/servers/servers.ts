@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { components } from '../../functions/components.ts'
+import postgres from 'postgres'
 import { startNats, type NatsServer } from '../../knative/local/servers/nats.ts'
 import { findFreePorts } from '../../knative/local/servers/ports.ts'
 import { startPostgres, type PostgresServer } from '../../knative/local/servers/postgres.ts'
@@ -116,11 +117,15 @@ export async function startServers(): Promise<Servers> {
   }
 }
 
+/** The migrated database as nobody has used it, which is copied faster than it is made. */
+const TEMPLATE = 'migrated'
+
 /** PostgreSQL with the schema in place, and its address for each role. */
-export async function startMigratedPostgres(state: string) {
-  const server = await startTestPostgres(state)
+export async function startMigratedPostgres(state: string, port?: number) {
+  const server = await startTestPostgres(state, port)
   const passwords = { kgents_app: makeSecret(), kgents_relay: makeSecret() }
   await migrate(server.url)
+  await createDatabase(Object.assign(new URL(server.url), { pathname: '/postgres' }).href, TEMPLATE, 'kgents')
   await allowLogin(server.url, 'kgents_app', passwords.kgents_app)
   await allowLogin(server.url, 'kgents_relay', passwords.kgents_relay)
   const urlOf = (user: keyof typeof passwords) => {
@@ -130,6 +135,13 @@ export async function startMigratedPostgres(state: string) {
     return url.href
   }
   return { ...server, urls: { owner: server.url, app: urlOf('kgents_app'), relay: urlOf('kgents_relay') } }
+}
+
+/** @param template the database that it begins as a copy of; nobody may be connected to that */
+export async function createDatabase(url: string, name: string, template = TEMPLATE): Promise<void> {
+  const sql = postgres(url, { max: 1, onnotice: () => {} })
+  await sql`create database ${sql(name)} template ${sql(template)}`
+  await sql.end()
 }
 
 async function probe(port: number): Promise<void> {
