@@ -2,7 +2,7 @@
  * The end of a job, however it comes: completed, failed or cancelled. Whoever comes first ends it; whoever comes later
  * finds it ended and changes nothing. With it go the charge, the mark and the events, in one transaction.
  */
-import { nothingPending } from '../calls/create-call.ts'
+import { nothingPending } from '../calls/call-parts.ts'
 import { JobCall } from '../calls/job-call.ts'
 import type { Runtime } from '../calls/runtime.ts'
 import type { JobEnd, JobStatus } from '../contract/job-end.ts'

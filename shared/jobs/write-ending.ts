@@ -1,5 +1,5 @@
 /** What is written about a job that has ended: its row, the charge, the mark and the events, in one transaction. */
-import type { Pending } from '../calls/create-call.ts'
+import type { Pending } from '../calls/call-parts.ts'
 import { JobCall } from '../calls/job-call.ts'
 import {
   chargeRow,

@@ -4,7 +4,8 @@
  */
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { createCall, nothingPending } from '../../../shared/calls/create-call.ts'
+import { nothingPending } from '../../../shared/calls/call-parts.ts'
+import { createCall } from '../../../shared/calls/create-call.ts'
 import { deadlineOf } from '../../../shared/calls/deadline.ts'
 import type { Runtime } from '../../../shared/calls/runtime.ts'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
