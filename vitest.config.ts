@@ -22,7 +22,7 @@ export default defineConfig({
     // Waits end with what they wait for, so patience costs nothing: any machine, slow or busy, is to pass.
     testTimeout: 300_000,
     hookTimeout: 300_000,
-    expect: { poll: { timeout: 60_000 } },
+    expect: { poll: { timeout: 120_000 } },
     sequence: { sequencer: LongestFirst },
     projects: [
       {

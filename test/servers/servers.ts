@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url'
 import { components } from '../../functions/components.ts'
 import postgres from 'postgres'
 import { startNats, type NatsServer } from '../../knative/local/servers/nats.ts'
-import { findFreePorts } from '../../knative/local/servers/ports.ts'
+import { findFreePort, findFreePorts } from '../../knative/local/servers/ports.ts'
 import { startPostgres, type PostgresServer } from '../../knative/local/servers/postgres.ts'
 import { startRedis, type RedisServer } from '../../knative/local/servers/redis.ts'
 import { NotReady, startServer, type ServerProcess } from '../../knative/local/servers/server-process.ts'
@@ -44,7 +44,7 @@ const fetching = { cache: cacheFolder(process.env), env: process.env }
 
 /** As the tests start every server: its port and its secrets are chosen here. */
 export async function startTestPostgres(state: string, port?: number): Promise<PostgresServer> {
-  return await startPostgres({ state, port: port ?? (await freePort()), password: 'a test password' })
+  return await startPostgres({ state, port: port ?? (await findFreePort()), password: 'a test password' })
 }
 
 /** A user for each part. */
@@ -58,7 +58,12 @@ export async function startTestNats(state: string): Promise<NatsServer> {
 }
 
 export async function startTestRedis(state: string, port?: number): Promise<RedisServer> {
-  return await startRedis({ state, port: port ?? (await freePort()), password: 'test-password', ...fetching })
+  return await startRedis({
+    state,
+    port: port ?? (await findFreePort()),
+    password: 'test-password',
+    ...fetching,
+  })
 }
 
 export interface RedisRestServer extends ServerProcess {
@@ -68,7 +73,7 @@ export interface RedisRestServer extends ServerProcess {
 
 /** The REST front as a process, as it runs in production. */
 export async function startTestRedisRest(state: string, redisUrl: string): Promise<RedisRestServer> {
-  const port = await freePort()
+  const port = await findFreePort()
   const restToken = makeSecret()
   const server = await startServer({
     name: 'REST front',
@@ -153,11 +158,6 @@ async function probe(port: number): Promise<void> {
   } finally {
     socket.destroy()
   }
-}
-
-async function freePort(): Promise<number> {
-  const [port = 0] = await findFreePorts(1)
-  return port
 }
 
 function makeSecret(): string {
