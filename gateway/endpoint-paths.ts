@@ -40,7 +40,7 @@ interface Located {
   path: string
 }
 
-/** Makes the look-up of the endpoint that serves a request: the most specific one wins. */
+/** Creates the lookup of the endpoint that serves a request: the most specific one wins. */
 export function createEndpointLookup<E extends Located>(endpoints: readonly E[]) {
   const rows = [...endpoints]
     .sort((a, b) => specificity(b.path) - specificity(a.path))

@@ -1,8 +1,8 @@
 /**
- * What a worker tells the function that asked: `io.kgents.inference.started`, then `.completed` or `.failed`,
+ * What a worker reports to the requesting function: `io.kgents.inference.started`, then `.completed` or `.failed`,
  * signed with the key that came with the job and good for that job alone.
  *
- * A result is published until JetStream has stored it, however long NATS is away: the work behind it is dear.
+ * A result is published until JetStream has stored it, however long NATS is unavailable: the work behind it is expensive.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ErrorCode, NatsError } from 'nats'
@@ -70,7 +70,7 @@ export async function storeEvent(
   }
 }
 
-/** Many vectors of many dimensions can be more than the megabyte that NATS takes unless told otherwise. */
+/** Many vectors of many dimensions can be more than the megabyte that NATS takes by default. */
 const TOO_LARGE: string = ErrorCode.MaxPayloadExceeded
 
 function isTooLarge(error: unknown): boolean {

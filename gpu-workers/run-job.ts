@@ -58,7 +58,7 @@ export interface JobReport {
   secondsToFirstToken: number
 }
 
-/** What the engine made, as the result tells it, and when the first of it was there. */
+/** What the engine generated, for the result, and when the first of it was there. */
 interface Answer extends Pick<Completion, 'text' | 'vectors' | 'tokens' | 'model'> {
   firstAt: number
 }
@@ -119,7 +119,7 @@ async function ask({ request }: JobMessage, tokenLog: TokenLog, options: JobOpti
   }
 }
 
-/** With what tells that the engine is at work. */
+/** With what reports that the engine is at work. */
 type Watched = JobOptions & { onProgress: () => void }
 
 async function embed({ texts }: EmbedRequest, { engine, stop, onProgress }: Watched): Promise<Answer> {
@@ -148,13 +148,13 @@ async function generate(
   throw new EngineFailure('Cannot finish the answer: the engine stopped in the middle', { retry: true })
 }
 
-/** Finds what no message told us: a cancellation that was missed, or a worker that took over. */
+/** Finds what no message reported: a cancellation that was missed, or a worker that took over. */
 async function check(tokenLog: TokenLog, stop: AbortController): Promise<void> {
   try {
     const state = await tokenLog.check()
     if (state !== 'open') stop.abort(new Stopped(state))
   } catch {
-    // NATS is away: the engine goes on, and the next check tells.
+    // NATS is unavailable: the engine goes on, and the next check finds out.
   }
 }
 

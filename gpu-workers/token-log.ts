@@ -2,7 +2,7 @@
  * The `TOKENS` log of one job, as its worker reads and writes it.
  *
  * Promises: the log of one attempt begins with `started` or `restart`, stored only if nobody wrote in between;
- * indices rise by one; what was written while NATS was away is written again when it is back, and if NATS lost
+ * indices rise by one; what was written while NATS was unavailable is written again when it is back, and if NATS lost
  * the log (it is kept in memory) the whole text is. A chunk costs one publish and no wait (measured: about 50 µs, so
  * even the fastest engines' tokens are sent one by one).
  */
@@ -29,7 +29,7 @@ export interface TokenLogOptions {
   canContinue: boolean
   /** Ends the wait for NATS, or for the stream. */
   signal: AbortSignal
-  /** Told once when there is something to wait for. */
+  /** Called once when there is something to wait for. */
   onWait: (error: NatsError) => void
 }
 
@@ -80,7 +80,7 @@ export class TokenLog {
         const log = await TokenLog.#tryOpen(link, options)
         if (log !== 'overtaken') return log
       } catch (error) {
-        // NATS is away, or has lost the stream and the relay has not made it anew: no fault of the job's.
+        // NATS is unavailable, or has lost the stream and the relay has not made it anew: no fault of the job's.
         if (!(error instanceof NatsError)) throw error
         if (isFirst) options.onWait(error)
         await sleep(500, undefined, { signal: options.signal })

@@ -72,7 +72,7 @@ class QueueWorker {
     this.#settings = settings
   }
 
-  /** Takes jobs, as many at once as the engine can run, until it is told to stop. */
+  /** Takes jobs, as many at once as the engine can run, until it is stopped. */
   work(): Promise<void> {
     const { link, engine, log } = this.#parts
     const report = createStateLog(log, 'the queue')
@@ -121,7 +121,7 @@ class QueueWorker {
     return this.#settings.ackWaitSeconds / 3
   }
 
-  /** Runs one attempt and tells JetStream what became of it; the answer is a word for the metrics. */
+  /** Runs one attempt and reports its outcome to JetStream; the answer is a word for the metrics. */
   async #attempt(job: JobMessage, delivery: Delivery, log: Log): Promise<string> {
     const { metrics } = this.#parts
     const stop = new AbortController()

@@ -1,12 +1,12 @@
 /**
- * From the catalog to the objects that Knative runs: one Service per function, one Trigger per subscription, and
+ * From the catalog to the objects that Knative runs: one Service per function, one Trigger per trigger, and
  * the Broker between them.
  *
  * Pure: the same catalog gives the same objects. The local stand-in takes these very objects, so what runs on
  * one machine is what is deployed on a cluster.
  */
 import { stringify } from 'yaml'
-import type { FunctionFacts, Scale, SubscriptionFacts } from '../shared/contract/facts.ts'
+import type { FunctionFacts, Scale, TriggerFacts } from '../shared/contract/facts.ts'
 import { secretsFor } from '../shared/contract/needs.ts'
 import type {
   Broker,
@@ -29,7 +29,7 @@ import {
 
 /** What the manifests need of a function. */
 export type Deployable = Pick<FunctionFacts, 'name' | 'needs' | 'scale'> & {
-  subscriptions: readonly Pick<SubscriptionFacts, 'name' | 'attributes'>[]
+  triggers: readonly Pick<TriggerFacts, 'name' | 'attributes'>[]
   /** Present where it wants to be woken every minute. */
   tick?: unknown
 }
@@ -115,17 +115,17 @@ export function triggersOf(catalog: readonly Deployable[], target = DEFAULT_TARG
 }
 
 function toTriggers(definition: Deployable, target: Target): Trigger[] {
-  return definition.subscriptions.map((subscription) => ({
+  return definition.triggers.map((trigger) => ({
     apiVersion: 'eventing.knative.dev/v1',
     kind: 'Trigger',
     metadata: {
-      name: `${definition.name}-${subscription.name}`,
+      name: `${definition.name}-${trigger.name}`,
       namespace: target.namespace,
       labels: PART_OF,
     },
     spec: {
       broker: BROKER_NAME,
-      filters: [{ exact: { ...subscription.attributes } }],
+      filters: [{ exact: { ...trigger.attributes } }],
       subscriber: {
         ref: { apiVersion: 'serving.knative.dev/v1', kind: 'Service', name: definition.name },
         uri: EVENTS_PATH,

@@ -2,7 +2,7 @@
  * Every failure a caller can see, in one table. The code is the contract: clients branch on it, the edges
  * read their own column, and tests check the documents against it. The message is for people and may change.
  *
- * A `Failure` is expected (bad input, a missing thing, a dependency away). A `Refusal` is a deliberate "no",
+ * A `Failure` is expected (bad input, a missing thing, a dependency unavailable). A `Refusal` is a deliberate "no",
  * answered 451, and does not count as an error. Anything else that is thrown is a bug: its message never
  * leaves the process.
  */
@@ -18,7 +18,7 @@ const CATEGORIES = {
   QUOTA_EXCEEDED: { status: 429, retry: true, title: 'A limit is reached' },
   REFUSED: { status: 451, retry: false, title: 'Refused' },
   INTERNAL: { status: 500, retry: true, title: 'Something went wrong on our side' },
-  UNAVAILABLE: { status: 503, retry: true, title: 'A part of the platform is away' },
+  UNAVAILABLE: { status: 503, retry: true, title: 'A part of the platform is unavailable' },
   TIMEOUT: { status: 504, retry: true, title: 'It took too long' },
 } as const satisfies Record<string, { status: number; retry: boolean; title: string }>
 

@@ -1,10 +1,10 @@
-/** RFC 9457 problem details: how a failure is told over HTTP, by functions and by everything in front of them. */
+/** RFC 9457 problem details: how a failure is returned over HTTP, by functions and by everything in front of them. */
 import { z } from 'zod'
 import { listFailures, type Category, type Failure } from './failures.ts'
 
 const failures = listFailures()
 
-/** The body of every answer that tells a failure. */
+/** The body of every answer that is a failure. */
 export const Problem = z.strictObject({
   type: z.string().describe('urn:kgents:failure: and the code'),
   title: z.string().describe('The category, for people'),
@@ -37,7 +37,7 @@ export function problemMembers(failure: Failure) {
   }
 }
 
-/** Headers of the answer that tells `failure`. */
+/** Headers of the answer that is `failure`. */
 export function problemHeaders({ facts: { retryAfterSeconds } }: Failure): Record<string, string> {
   return {
     'content-type': 'application/problem+json',

@@ -1,6 +1,6 @@
 /**
- * Semaphores: questions that only a person can answer. Whoever asks gets a token and goes on when it is resolved; all
- * of a tenant's wait in its purgatory. A pending one past its deadline is void, at every look, and for good with the
+ * Semaphores: questions that only a person can answer. The requester gets a token and goes on when it is resolved; all
+ * of a tenant's wait in its purgatory. A pending one past its deadline is void, in every answer, and for good with the
  * next change.
  */
 import { randomBytes } from 'node:crypto'
@@ -32,7 +32,7 @@ export const TokenId = z
 /** A token as callers name it: whatever it is, one that is not theirs is not found. */
 export const AnyTokenId = z.string().min(1).max(64).meta({ description: 'Such as sem-0a1b2c3d' })
 
-/** What a list tells of a semaphore. */
+/** The entry of a semaphore in a list. */
 const Summary = z.strictObject({
   token_id: TokenId,
   status: z.enum(STATUSES),
@@ -218,7 +218,7 @@ export async function endSemaphore(
   const { status, options, deadline } = await findSemaphore(id, call)
   if (status !== 'pending') {
     throw new Failure('STATE_CONFLICT', `Cannot end "${id}": it is ${status}`, {
-      suggestion: 'world.purgatory.inspect tells how it ended',
+      suggestion: 'world.purgatory.inspect shows how it ended',
       details: { status, deadline: deadline?.toISOString() ?? null },
     })
   }

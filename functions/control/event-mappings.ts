@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { formatPath, parsePath } from '../../shared/agentese/path.ts'
 import type { Call } from '../../shared/contract/call.ts'
-import { defineOperation, route, subscription } from '../../shared/contract/define-operation.ts'
+import { defineOperation, route, trigger } from '../../shared/contract/define-operation.ts'
 import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
 import { isReserved } from '../../shared/events/tenant-event.ts'
 import { Failure } from '../../shared/failures.ts'
@@ -102,8 +102,8 @@ export const eventMappings = defineOperation({
       },
     }),
   },
-  subscriptions: [
-    subscription({
+  triggers: [
+    trigger({
       name: 'matched',
       attributes: { type: MAPPING_MATCHED },
       needs: ['postgres', 'catalog', 'functions'],
@@ -152,7 +152,7 @@ async function create(
   const { type, source = null, archetype = null, description = null, input } = wanted
   const [row] = await db<MappingRow[]>`
     insert into event_mappings (id, tenant_id, user_id, type, source, path, input, archetype, description)
-    values (${newId()}, ${identity.tenant}, ${identity.user}, ${type}, ${source}, ${path}, ${db.json(input as never)}, ${archetype}, ${description})
+    values (${newId()}, ${identity.tenant}, ${identity.user}, ${type}, ${source}, ${path}, ${db.json(input)}, ${archetype}, ${description})
     returning *, null as last_run, '[]'::jsonb as failures`
   return { mapping: present(row, '') }
 }

@@ -137,7 +137,7 @@ function mappingsOf(db: Db) {
 function tooManyRuns(): Failure {
   return new Failure(
     'QUOTA_EXCEEDED',
-    `Cannot take these events: your mappings ask for more than ${MAX_RUNS} calls`,
+    `Cannot take these events: your mappings would make more than ${MAX_RUNS} calls`,
     {
       suggestion: 'Send fewer events at once, or map fewer of them',
       details: { limit: MAX_RUNS },

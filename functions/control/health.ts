@@ -1,4 +1,4 @@
-/** How the platform is: for load balancers, for people, and for Prometheus. Degraded is said to be degraded. */
+/** Health of the platform: for load balancers, for people, and for Prometheus. A degraded part is reported as degraded. */
 import { z } from 'zod'
 import type { ComponentHealth } from '../../shared/contract/platform.ts'
 import { NoInput } from '../../shared/contract/define-node.ts'
@@ -20,7 +20,7 @@ const DetailedHealth = Health.extend({ components: z.record(z.string(), Componen
 
 export const health = defineOperation({
   name: 'health',
-  summary: 'Tells how the platform and its dependencies are',
+  summary: 'Health of the platform and its dependencies',
   routes: {
     brief: route({
       route: 'GET /health',

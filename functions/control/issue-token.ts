@@ -24,7 +24,7 @@ export const issueToken = defineOperation({
       }),
       examples: [
         { summary: 'A token for all that you may do', input: {} },
-        { summary: 'A token that may only look at memories', input: { scope: 'memory_crystals:read' } },
+        { summary: 'A token that may only read memories', input: { scope: 'memory_crystals:read' } },
       ],
       output: z.strictObject({
         access_token: z.string(),

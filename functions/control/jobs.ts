@@ -1,13 +1,13 @@
 /**
  * Jobs: what became of work that a model does. Other tenants' jobs are not there.
  *
- * They are personal, as what is said to one's K-gent is: others of the tenant do not see them. An admin sees that they are
+ * They are personal, as messages to one's K-gent are: others of the tenant do not see them. An admin sees that they are
  * there, how they go and what they cost, and may cancel them; what came of them, at the end or on the way, is for the
- * person who asked.
+ * requester.
  */
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
-import { defineOperation, route, subscription } from '../../shared/contract/define-operation.ts'
+import { defineOperation, route, trigger } from '../../shared/contract/define-operation.ts'
 import { cutPage } from '../../shared/contract/pages.ts'
 import { Failure } from '../../shared/failures.ts'
 import type { Identity } from '../../shared/identity/identity.ts'
@@ -36,7 +36,7 @@ const JobId = z.strictObject({ id: z.uuid() })
 
 interface JobRow {
   id: string
-  /** Who asked. */
+  /** The requester. */
   user_id: string | null
   status: (typeof STATUSES)[number]
   path: string
@@ -55,12 +55,12 @@ export const jobs = defineOperation({
   routes: {
     get: route({
       route: 'GET /v1/jobs/:id',
-      summary: 'One job, with its result when it is there; the result only for who asked',
+      summary: 'One job, with its result once it has one; only the requester gets the result',
       permission: 'jobs:read',
       scopes: ['job:read'],
       needs: ['postgres'],
       input: JobId.extend({
-        /** Fails where the caller may not follow the job; the stream hub asks so before it tells anything. */
+        /** Fails where the caller may not follow the job; the stream hub checks so before it streams anything. */
         follow: z.stringbool().default(false),
       }),
       output: JobAnswer,
@@ -109,8 +109,8 @@ export const jobs = defineOperation({
       handle: ({ id }, call) => cancel(id, call),
     }),
   },
-  subscriptions: [
-    subscription({
+  triggers: [
+    trigger({
       name: 'started',
       attributes: { type: 'io.kgents.inference.started' },
       needs: ['postgres'],
@@ -122,7 +122,7 @@ export const jobs = defineOperation({
   ],
 })
 
-/** An admin of the tenant sees all of its jobs, though not what came of them. */
+/** An admin of the tenant sees all of its jobs, though not their results. */
 function seesAll({ permissions }: Identity): boolean {
   return permissions.includes('tenant:admin')
 }

@@ -11,7 +11,7 @@ import { AnyObject } from '../../shared/contract/json-object.ts'
 import { failureFrom } from '../../shared/failures.ts'
 import { aliasRoutes } from './logos/aliases.ts'
 import { CompositionResult, runComposition } from './logos/composition.ts'
-import { beginComposition, compositionSubscriptions, compositionTick } from './logos/composition-job.ts'
+import { beginComposition, compositionTriggers, compositionTick } from './logos/composition-job.ts'
 import { MODES, planComposition, type Plan } from './logos/composition-plan.ts'
 import { discoveryRoutes } from './logos/discovery.ts'
 import { queryRoute } from './logos/query.ts'
@@ -73,7 +73,11 @@ export const logos = defineOperation({
       transaction: false,
       streams: true,
       handle: ({ path, input, observer, dry_run }, call) =>
-        invoke(path, { input, archetype: observer?.archetype ?? call.asked, dryRun: dry_run }, call),
+        invoke(
+          path,
+          { input, archetype: observer?.archetype ?? call.requestedArchetype, dryRun: dry_run },
+          call,
+        ),
     }),
 
     compose: route({
@@ -85,7 +89,7 @@ export const logos = defineOperation({
       output: z.union([CompositionResult, CompositionRehearsal]),
       examples: [
         {
-          summary: 'Draw chance, and look at what is left',
+          summary: 'Draw entropy, then read what remains',
           input: { expression: 'void.entropy.sip >> void.entropy.manifest' },
         },
       ],
@@ -93,7 +97,7 @@ export const logos = defineOperation({
       streams: true,
       async handle({ expression, input = {}, inputs = [input], mode, observer, dry_run }, call) {
         const parsed = parseExpression(expression, await expanderFor(expression, call))
-        const archetype = observer?.archetype ?? call.asked
+        const archetype = observer?.archetype ?? call.requestedArchetype
         const plan = await planComposition({ expression: parsed, inputs, mode, archetype }, call)
         return run(plan, inputs[0] ?? {}, dry_run, call)
       },
@@ -112,12 +116,12 @@ export const logos = defineOperation({
       handle: ({ context, holon, aspect, ...input }, call) =>
         invokePath(
           `${context}.${holon}.${aspect}`,
-          { input, archetype: call.asked, dryRun: false },
+          { input, archetype: call.requestedArchetype, dryRun: false },
           call,
         ) as Promise<Envelope | Accepted>,
     }),
   },
-  subscriptions: compositionSubscriptions,
+  triggers: compositionTriggers,
   tick: compositionTick,
 })
 

@@ -1,6 +1,6 @@
 /**
  * The platform as documents: for programs (OpenAPI, AsyncAPI) and for people. All is made from the catalog, when somebody
- * first asks for it; what makes it is loaded then, and no other function's start waits for it.
+ * first requests it; what makes it is loaded then, and no other function's start waits for it.
  */
 import { z } from 'zod'
 import { NoInput } from '../../shared/contract/define-node.ts'
@@ -67,7 +67,7 @@ export const reference = defineOperation({
   },
 })
 
-/** Makes the document of a catalog once, however many ask for it. */
+/** Makes the document of a catalog once, however many request it. */
 function once<T>(make: (catalog: Catalog) => Promise<T>): (catalog: Catalog) => Promise<T> {
   const made = new WeakMap<Catalog, Promise<T>>()
   return (catalog) => {

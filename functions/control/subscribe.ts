@@ -1,6 +1,6 @@
 /**
  * Grants subscriptions to a tenant's AGENTESE events. It streams nothing itself: the stream hub makes this same call
- * with the client's credential, and a 200 is its permission to stream what the answer says.
+ * with the client's credential, and a 200 is its permission to stream what the answer lists.
  */
 import { z } from 'zod'
 import { parsePattern, type Pattern } from '../../shared/agentese/pattern.ts'
@@ -20,24 +20,24 @@ const MAX_AVAILABLE = 20
 /** The largest sequence number that a number holds exactly has 16 digits. */
 const SEQUENCE = /^\d{1,15}$/
 
-const Wish = z.strictObject({
+const SubscribeInput = z.strictObject({
   /** Up to 10, separated by commas. */
   pattern: z.string().max(2100).optional(),
   aspects: z.string().max(3300).optional(),
   types: z.string().max(100).optional(),
   delivery: z.enum(DELIVERIES).optional(),
-  /** Of an at-least-once subscription: goes on with it, or begins one under this id where `pattern` says of what. */
+  /** Of an at-least-once subscription: resumes it, or creates one under this id where there is a `pattern`. */
   subscription: z.uuid().toLowerCase().optional(),
   from: z.union([Instant, z.string().regex(SEQUENCE)]).optional(),
   buffer: z.coerce.number().int().min(1).max(10_000).default(1000),
   /** As the header `Last-Event-ID`, for clients that cannot send it. */
   last_event_id: z.string().regex(SEQUENCE).optional(),
 })
-type Wish = z.infer<typeof Wish>
+type SubscribeInput = z.infer<typeof SubscribeInput>
 
 const Grant = z.strictObject({
   subscription: SubscriptionTerms,
-  /** Paths of the catalog that can be told of now. */
+  /** Paths of the catalog whose events can be delivered now. */
   paths: z.array(z.string()),
   rule: z.string(),
   links: z.strictObject({ stream: z.string(), self: z.string().optional(), ack: z.string().optional() }),
@@ -54,7 +54,7 @@ export const subscribe = defineOperation({
       permission: 'agentese:read',
       scopes: SUBSCRIPTION_SCOPES,
       needs: ['catalog'],
-      input: Wish,
+      input: SubscribeInput,
       output: Grant,
       examples: [{ summary: 'All that happens to entropy', input: { pattern: 'void.entropy.*' } }],
       streams: true,
@@ -64,41 +64,41 @@ export const subscribe = defineOperation({
 })
 
 async function grant(
-  wish: Wish,
+  input: SubscribeInput,
   { identity, observer, catalog }: Pick<Call, 'identity' | 'observer' | 'catalog'>,
 ): Promise<z.infer<typeof Grant>> {
-  checkId(wish)
-  checkOrigin(wish)
-  const patterns = readPatterns(wish)
+  checkId(input)
+  checkOrigin(input)
+  const patterns = readPatterns(input)
   const paths = visiblePaths(patterns, observer.archetype, createVisibility(await catalog()))
-  const aspects = readAspects(wish.aspects)
+  const aspects = readAspects(input.aspects)
   const subscription: SubscriptionTerms = {
-    id: wish.subscription ?? newId(),
+    id: input.subscription ?? newId(),
     tenant: identity.tenant,
     user: identity.user,
     archetype: observer.archetype,
     patterns: patterns.map(({ text }) => text),
-    types: readTypes(wish.types),
-    delivery: deliveryOf(wish),
-    buffer: wish.buffer,
+    types: readTypes(input.types),
+    delivery: deliveryOf(input),
+    buffer: input.buffer,
     ...(aspects === undefined ? {} : { aspects }),
-    ...(wish.from === undefined ? {} : { from: wish.from }),
+    ...(input.from === undefined ? {} : { from: input.from }),
   }
   return {
     subscription,
     paths,
-    rule: `An event is told where "${observer.archetype}" has the verb of its path, checked for each event`,
+    rule: `An event is delivered where "${observer.archetype}" has the verb of its path, checked for each event`,
     links: linksOf(subscription),
     hint: 'GET links.stream with "Accept: text/event-stream" to follow the events',
   }
 }
 
-function deliveryOf({ delivery, subscription }: Wish): SubscriptionTerms['delivery'] {
+function deliveryOf({ delivery, subscription }: SubscribeInput): SubscriptionTerms['delivery'] {
   return delivery ?? (subscription === undefined ? 'at-most-once' : 'at-least-once')
 }
 
-function checkId(wish: Wish): void {
-  if (wish.subscription === undefined || deliveryOf(wish) === 'at-least-once') return
+function checkId(input: SubscribeInput): void {
+  if (input.subscription === undefined || deliveryOf(input) === 'at-least-once') return
   throw mismatch('subscription: only an at-least-once subscription has an id to go on with', {
     suggestion: 'Resume an at-most-once stream by Last-Event-ID',
   })
@@ -107,15 +107,15 @@ function checkId(wish: Wish): void {
 /** A clock may be ahead of ours by so much. */
 const AHEAD_MS = 60_000
 
-function checkOrigin({ from = '' }: Wish): void {
+function checkOrigin({ from = '' }: SubscribeInput): void {
   if (SEQUENCE.test(from) || !(Date.parse(from) > Date.now() + AHEAD_MS)) return
   throw mismatch(`from: "${from}" is yet to come`, {
-    suggestion: 'Without "from", what happens from now on is told',
+    suggestion: 'Without "from", events from now on are delivered',
   })
 }
 
 /** @throws Failure PATH_SYNTAX, or TYPE_MISMATCH where there are none or too many */
-function readPatterns({ pattern, subscription }: Wish): Pattern[] {
+function readPatterns({ pattern, subscription }: SubscribeInput): Pattern[] {
   const texts = pattern === undefined ? [] : listOf(pattern)
   if (texts.length > MAX_PATTERNS)
     throw mismatch(`pattern: there are ${texts.length} of at most ${MAX_PATTERNS}`)
@@ -125,7 +125,7 @@ function readPatterns({ pattern, subscription }: Wish): Pattern[] {
   return texts.map(parsePattern)
 }
 
-/** @throws Failure where a pattern fits nothing that could be told */
+/** @throws Failure where a pattern fits nothing that could be delivered */
 function visiblePaths(patterns: readonly Pattern[], archetype: string, visibility: Visibility): string[] {
   const visible = patterns.flatMap((pattern) => {
     const known = visibility.known(pattern)
@@ -151,7 +151,7 @@ function nothingToTell(
     })
   }
   return new Failure('AFFORDANCE_DENIED', `Cannot subscribe to "${pattern.text}" as "${archetype}"`, {
-    suggestion: 'Subscribe to one of the available paths, or look as another archetype',
+    suggestion: 'Subscribe to one of the available paths, or observe as another archetype',
     available: all.filter((path) => visibility.sees(archetype, path)).slice(0, MAX_AVAILABLE),
   })
 }

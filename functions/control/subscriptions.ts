@@ -2,11 +2,11 @@
  * Webhooks: a tenant's events, sent to an address of its choice. Here subscriptions are made, shown and ended, and what the
  * sender reports of them is written down; the relay makes a durable consumer of each, and the sender delivers.
  *
- * They belong to the tenant: whoever may make one sees them all, with the address, which may itself be a secret.
+ * They belong to the tenant: whoever may create one can read all, with the address, which may itself be a secret.
  */
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
-import { defineOperation, route, subscription } from '../../shared/contract/define-operation.ts'
+import { defineOperation, route, trigger } from '../../shared/contract/define-operation.ts'
 import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
 import {
   DeadLetter,
@@ -126,7 +126,7 @@ export const subscriptions = defineOperation({
 
     test: route({
       route: 'POST /v1/subscriptions/:id/test',
-      summary: 'Send an event that says that it is a test',
+      summary: 'Send a test event',
       permission: 'subscriptions:write',
       scopes: ['subscription:write'],
       needs: ['postgres', 'events'],
@@ -169,29 +169,29 @@ export const subscriptions = defineOperation({
       },
     }),
   },
-  subscriptions: [
-    subscription({
+  triggers: [
+    trigger({
       name: 'failed',
       attributes: { type: REPORTS.failed },
       needs: ['postgres'],
       data: SinkReport,
       handle: (report, call) => noteFailure(report, call),
     }),
-    subscription({
+    trigger({
       name: 'recovered',
       attributes: { type: REPORTS.recovered },
       needs: ['postgres'],
       data: SinkReport,
       handle: (report, call) => noteRecovery(report, call),
     }),
-    subscription({
+    trigger({
       name: 'disabled',
       attributes: { type: REPORTS.disabled },
       needs: ['postgres', 'events'],
       data: SinkReport,
       handle: ({ subscription: id, error }, call) => disable(id, error?.message ?? 'The sink is gone', call),
     }),
-    subscription({
+    trigger({
       name: 'dead',
       attributes: { type: REPORTS.dead },
       needs: ['postgres', 'events'],
@@ -209,7 +209,7 @@ async function create(
   if (identity.scopes !== undefined) {
     throw new Failure(
       'SCOPE_MISSING',
-      'Cannot subscribe with a narrowed token: a webhook tells of everything',
+      'Cannot subscribe with a narrowed token: a webhook delivers every event',
       {
         suggestion: 'Use your API key, or a token without scopes',
       },

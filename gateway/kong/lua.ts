@@ -77,7 +77,7 @@ end
 `
 
 /**
- * Writes that problem, with the members that only the request knows at its end. Only Kong's own text tells the three
+ * Writes that problem, with the members that only the request knows at its end. Only Kong's own text distinguishes the three
  * reasons of a 401 apart. The path keeps what needs no escaping.
  */
 export const PROBLEM_BODY_LUA = `local problems = {

@@ -1,4 +1,4 @@
-/** The plugins that kgents asks of Kong, all of them bundled with Kong OSS 3.9, and why each is set as it is. */
+/** The plugins that kgents needs of Kong, all of them bundled with Kong OSS 3.9, and why each is set as it is. */
 import { ANSWERS } from '../answers.ts'
 import {
   EVENT_STRIP_HEADERS_LUA,
@@ -74,7 +74,7 @@ export const GLOBAL_PLUGINS: readonly KongPlugin[] = [
   },
   removeHeaders(STRIPPED_HEADERS),
   {
-    // Everything but liveness is off by default. Per consumer says nothing here: there is one.
+    // Everything but liveness is off by default. Per-consumer metrics are useless here: there is one.
     name: 'prometheus',
     config: {
       per_consumer: false,

@@ -16,8 +16,6 @@ const rendered =
 if (!process.argv.includes('--check')) {
   writeFileSync(file, rendered)
 } else if (readFileSync(file, 'utf8') !== rendered) {
-  process.stderr.write(
-    'gateway/kong/kong.yaml is not what the catalog says: run node gateway/kong/render.ts\n',
-  )
+  process.stderr.write('gateway/kong/kong.yaml differs from the catalog: run node gateway/kong/render.ts\n')
   process.exitCode = 1
 }

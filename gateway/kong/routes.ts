@@ -30,7 +30,7 @@ export interface RoutedEndpoint {
 
 /** Kong cannot check an API key, so who sends one passes without a token and is checked by the function alone. */
 const API_KEY = { 'x-api-key': ['~*^kg_'] }
-/** Who asks for one of these waits, and waiting is the stream hub's work. */
+/** A request for one of these waits, and waiting is the stream hub's work. */
 const WAITS = { sse: { accept: ['~*text/event-stream'] }, wait: { prefer: ['~*wait=[0-9]'] } }
 
 const AGENTESE = '/v1/agentese/'
@@ -65,7 +65,7 @@ export function endpointRoutes(
     // Kong's names know no asterisk.
     name: `${endpoint.name.replace('*', '~')}${suffix}`,
     paths: [`~${pathPattern(endpoint.path)}`],
-    // What can be got can be asked for without its body; on the hub's routes there is nothing but the body.
+    // What answers GET answers HEAD; on the hub's routes there is nothing but the body.
     methods: endpoint.method === 'GET' && headers === undefined ? ['GET', 'HEAD'] : [endpoint.method],
     ...(headers === undefined ? {} : { headers }),
     regex_priority: specificity(endpoint.path),

@@ -1,5 +1,5 @@
 /**
- * The plugins of each route, in Kong's fixed order. What kong.yaml asks for and this gateway does not know stops the
+ * The plugins of each route, in Kong's fixed order. What kong.yaml needs and this gateway does not know stops the
  * start: a guard that is silently missing here would be found missing in production.
  */
 import { LRUCache } from 'lru-cache'

@@ -20,7 +20,7 @@ export interface Forwarding {
   target: string
   headers: string[]
   body: Body
-  /** Tells that the service did not answer; not called once an answer has begun. */
+  /** Reports that the service did not answer; not called once an answer has begun. */
   fail(failure: Failure, cause: Error): void
 }
 

@@ -29,7 +29,7 @@ export interface GatewayOptions {
 
 export interface Gateway {
   server: Server
-  /** Pods to go to past the ingress; none until somebody tells of them. */
+  /** Pods to go to past the ingress; none until they are reported. */
   pods: Pods
   renderMetrics(): Promise<string>
   /** Takes no new connections, lets requests in flight finish for `graceMs`, then ends what is left. */
@@ -37,7 +37,7 @@ export interface Gateway {
 }
 
 /** A route with all that a request on it needs, made once. */
-interface Lane extends Match {
+interface PreparedRoute extends Match {
   plugins: readonly Plugin[]
   strips: (name: string) => boolean
   count: CountAnswer
@@ -58,12 +58,12 @@ const OWN_HEADERS = new Set([
 const REMEMBERED_HEADERS = 1_000
 /**
  * Unread bodies up to this size are read and thrown away, as Kong does: a client that still sends when its connection
- * is closed never sees the answer. A larger one ends the connection.
+ * is closed never receives the answer. A larger one ends the connection.
  */
 const DISCARDED_BYTES = 16 * 1024 * 1024
 const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/
 
-/** @throws TypeError where `config` asks for what this gateway cannot do */
+/** @throws TypeError where `config` needs what this gateway cannot do */
 export function createGateway({ config, resolve, log }: GatewayOptions): Gateway {
   const metrics = createGatewayMetrics()
   const pods: Pods = createPods((origin) => upstreams.forget(origin))
@@ -71,7 +71,7 @@ export function createGateway({ config, resolve, log }: GatewayOptions): Gateway
   const matches = listMatches(config)
   const chains = createChains(config, matches)
   const findRoute = createRouter(
-    matches.map((match): Lane => {
+    matches.map((match): PreparedRoute => {
       const plugins = chains.get(match) ?? []
       const forward = match.service === undefined ? {} : { forward: upstreams.to(match.service) }
       return { ...match, ...forward, plugins, strips: createStrip(plugins), count: metrics.forMatch(match) }
@@ -83,18 +83,18 @@ export function createGateway({ config, resolve, log }: GatewayOptions): Gateway
     const started = performance.now()
     const { method = 'GET', url = '/', headers } = request
     const { path, query } = readTarget(url)
-    const lane = findRoute(method, path, headers)
+    const route = findRoute(method, path, headers)
     const exchange = createExchange(request, method)
     if (draining) exchange.answerHeaders['connection'] = 'close'
-    if (lane === undefined) return refuse(exchange, response, path, { failure: ANSWERS.routeUnknown })
+    if (route === undefined) return refuse(exchange, response, path, { failure: ANSWERS.routeUnknown })
     response.once('close', () =>
-      lane.count(response.headersSent ? response.statusCode : 499, performance.now() - started),
+      route.count(response.headersSent ? response.statusCode : 499, performance.now() - started),
     )
-    for (const plugin of lane.plugins) {
+    for (const plugin of route.plugins) {
       const answer = plugin.access?.(exchange)
       if (answer !== undefined) return refuse(exchange, response, path, answer)
     }
-    const { forward } = lane
+    const { forward } = route
     if (forward === undefined) return refuse(exchange, response, path, { failure: ANSWERS.routeUnknown })
     if (headers.expect !== undefined) response.writeContinue()
     collectBody(request, exchange.maxBodyBytes, (body) => {
@@ -103,10 +103,10 @@ export function createGateway({ config, resolve, log }: GatewayOptions): Gateway
         exchange,
         response,
         target: path + query,
-        headers: upstreamHeaders(exchange, lane.strips),
+        headers: upstreamHeaders(exchange, route.strips),
         body,
         fail(failure, cause) {
-          log.warn({ err: cause, service: lane.service?.name, path }, 'a request could not be passed on')
+          log.warn({ err: cause, service: route.service?.name, path }, 'a request could not be passed on')
           refuse(exchange, response, path, { failure })
         },
       })

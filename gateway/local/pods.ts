@@ -1,6 +1,6 @@
 /**
  * Pods that the gateway may go to directly. With Knative, the ingress learns from Endpoints when the activator has
- * left the path of a function; the stand-in for Knative tells the same by a feed, and wants to hear in return how
+ * left the path of a function; the stand-in for Knative reports the same by a feed, and expects in return how
  * busy its pods were made. Where there is no feed, everything goes to the cluster's ingress.
  */
 import { setTimeout } from 'node:timers/promises'
@@ -25,7 +25,7 @@ export interface Chosen {
 export interface Pods {
   /** Chooses a pod of the function at `host`; undefined where the ingress has to. */
   choose: (host: string) => Chosen | undefined
-  /** Takes what the feed says. */
+  /** Applies a message of the feed. */
   update(feed: Feed['functions']): void
   /** Requests in flight on average since the last call, by function. */
   takeConcurrency(): Record<string, number>
@@ -41,7 +41,7 @@ interface Fleet {
   since: number
 }
 
-/** @param onGone told of each pod that is no longer there */
+/** @param onGone called for each pod that is no longer there */
 export function createPods(onGone: (origin: string) => void, clock = () => performance.now()): Pods {
   const fleets = new Map<string, Fleet>()
   let reported = clock()
@@ -95,7 +95,7 @@ export function createPods(onGone: (origin: string) => void, clock = () => perfo
 
 const RETRY_MS = 1_000
 
-/** Keeps `pods` as the feed at `ingress` says, until `stop` aborts. While the feed is away there are no pods to go to. */
+/** Keeps `pods` as the feed at `ingress` lists them, until `stop` aborts. While the feed is unavailable there are none. */
 export async function followFeed(ingress: string, pods: Pods, log: Log, stop: AbortSignal): Promise<void> {
   while (!stop.aborted) {
     try {

@@ -40,8 +40,8 @@ export function listMatches(config: KongConfig): Match[] {
 }
 
 /**
- * Makes the look-up over `matches`. Which routes fit method and path is remembered, so that a busy path costs one
- * look into a map and a test of its headers.
+ * Creates the lookup over `matches`. Which routes fit method and path is remembered, so that a busy path costs one
+ * map lookup and a test of its headers.
  */
 export function createRouter<M extends Match>(matches: readonly M[]): FindRoute<M> {
   const candidates = matches

@@ -9,7 +9,7 @@ export class BadCommand extends Error {
   override readonly name = 'BadCommand'
 }
 
-/** They wait, change what the connection is, or answer when nobody asked: every request shares one connection. */
+/** They wait, change what the connection is, or answer without a request: every request shares one connection. */
 const NEEDS_OWN_CONNECTION = new Set(
   (
     'auth hello select quit reset client multi exec discard watch unwatch monitor sync psync shutdown ' +
@@ -18,7 +18,7 @@ const NEEDS_OWN_CONNECTION = new Set(
   ).split(' '),
 )
 
-/** Those that wait only when told to. */
+/** Those that wait only with an option. */
 const MAY_BLOCK = new Set(['xread', 'xreadgroup'])
 
 const Body = z.array(z.unknown()).nonempty()

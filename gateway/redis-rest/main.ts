@@ -1,4 +1,4 @@
-/** Starts the REST front of Redis. On SIGTERM it finishes what it was asked and ends. */
+/** Starts the REST front of Redis. On SIGTERM it finishes the requests under way and ends. */
 import { readEnvironment } from '../../shared/config.ts'
 import { createLog } from '../../shared/telemetry/log.ts'
 import { redisRest } from './component.ts'

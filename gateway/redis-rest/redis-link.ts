@@ -1,7 +1,7 @@
 /**
  * The one connection to Redis that all requests share, pipelined in the order in which they come.
  *
- * Promises: while Redis is away every command fails at once, instead of waiting in a queue for better times; when it
+ * Promises: while Redis is unavailable every command fails at once, instead of waiting in a queue; when it
  * is back it is found again within a second.
  */
 import { once } from 'node:events'
@@ -12,16 +12,16 @@ import type { Command } from './commands.ts'
 /** What Redis answers: bytes for strings, null for nothing, `Error` for a refused command. */
 export type Reply = Buffer | number | null | Error | Reply[]
 
-/** No answer can be had now: Redis is away, or fell silent. */
-export class RedisAway extends Error {
-  override readonly name = 'RedisAway'
+/** No answer can be had now: Redis is unavailable, or does not answer. */
+export class RedisUnavailable extends Error {
+  override readonly name = 'RedisUnavailable'
 }
 
 export interface RedisLink {
   /** Settles once it is known whether Redis is there. */
   readonly tried: Promise<unknown>
   readonly connected: boolean
-  /** Sends the commands together and returns their replies in order; throws `RedisAway` only. */
+  /** Sends the commands together and returns their replies in order; throws `RedisUnavailable` only. */
   send(commands: readonly Command[]): Promise<Reply[]>
   /** As `send`, but all or none of them happen; an `Error` when Redis took none. */
   sendAtomically(commands: readonly Command[]): Promise<Reply[] | Error>
@@ -65,13 +65,13 @@ export function openRedisLink(url: string, log: Log): RedisLink {
   }
 }
 
-/** A refusal by Redis is a reply like others; anything else means that it is away. */
+/** A refusal by Redis is a reply like others; anything else means that it is unavailable. */
 async function settle(answer: Promise<unknown>): Promise<Reply> {
   try {
     return (await answer) as Reply // reason: the library decodes replies into just these
   } catch (error) {
     if (isRefusal(error)) return error
-    throw new RedisAway('Redis is away', { cause: error })
+    throw new RedisUnavailable('Redis is unavailable', { cause: error })
   }
 }
 
@@ -81,13 +81,13 @@ function isRefusal(error: unknown): error is Error {
 }
 
 function logChanges(redis: Redis, log: Log): void {
-  let away: string | undefined
+  let reason: string | undefined
   redis.on('ready', () => {
-    if (away !== undefined) log.info('Redis is back')
-    away = undefined
+    if (reason !== undefined) log.info('Redis is back')
+    reason = undefined
   })
   redis.on('error', (error: Error) => {
-    if (away !== error.message) log.warn({ reason: error.message }, 'Redis is away')
-    away = error.message
+    if (reason !== error.message) log.warn({ reason: error.message }, 'Redis is unavailable')
+    reason = error.message
   })
 }

@@ -3,13 +3,13 @@
  * Redis is a service elsewhere or a process beside them.
  *
  * `POST /` takes a command, `POST /pipeline` several, `POST /multi-exec` several of which all or none happen. Answers
- * are `{result}` or `{error}`: 400 what Redis or we refuse, 401 without the token, 503 while Redis is away.
+ * are `{result}` or `{error}`: 400 what Redis or we refuse, 401 without the token, 503 while Redis is unavailable.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { answerStatus } from '../../shared/http/status.ts'
 import { BadCommand, readCommand, readCommands } from './commands.ts'
-import { RedisAway, type RedisLink, type Reply } from './redis-link.ts'
+import { RedisUnavailable, type RedisLink, type Reply } from './redis-link.ts'
 
 const BODY_LIMIT_BYTES = 8 * 1024 * 1024
 
@@ -82,7 +82,7 @@ function asText(bytes: Buffer): string {
   return bytes.toString('utf8')
 }
 
-/** Clients expect "OK" as it is, though they asked for base64; it cannot be the base64 of anything. */
+/** Clients expect "OK" as it is, though they requested base64; it cannot be the base64 of anything. */
 function asBase64(bytes: Buffer): string {
   return bytes.length === 2 && bytes.toString('latin1') === 'OK' ? 'OK' : bytes.toString('base64')
 }
@@ -114,7 +114,7 @@ function explain(error: unknown): Answer {
   if (error instanceof BadCommand) return [400, { error: `ERR ${error.message}` }]
   if (error instanceof TooLarge)
     return [413, { error: `ERR the body is larger than ${BODY_LIMIT_BYTES} bytes` }]
-  if (error instanceof RedisAway) return [503, { error: error.message }]
+  if (error instanceof RedisUnavailable) return [503, { error: error.message }]
   return [500, { error: 'internal error' }]
 }
 

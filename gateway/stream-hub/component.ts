@@ -52,7 +52,7 @@ export const streamHub = defineComponent({
     'subscribe.ack': {
       route: `POST ${SUBSCRIPTION_PATH}/:id/ack`,
       summary:
-        'Acknowledge events of an at-least-once subscription, each by its "ack"; others are told again',
+        'Acknowledge events of an at-least-once subscription, each by its "ack"; others are delivered again',
       permission: 'agentese:read',
       scopes: SUBSCRIPTION_SCOPES,
       input: SubscriptionId.extend(Acks.shape),

@@ -1,4 +1,4 @@
-/** How a job ended, from its closing event or from its row, and what a client is told of it. */
+/** How a job ended, from its closing event or from its row, and what a client receives of it. */
 import { z } from 'zod'
 import { Failure, failureFrom } from '../../shared/failures.ts'
 import { TokenUsage } from '../../shared/inference/messages.ts'
@@ -9,7 +9,7 @@ const JobError = z.object({ code: z.string(), message: z.string() })
 const Completed = z.object({
   status: z.literal('completed'),
   path: z.string(),
-  /** Absent where only the row is left to tell. */
+  /** Absent where only the row is left. */
   text: z.string().optional(),
   tokens: TokenUsage.optional(),
   /** Absent where it is nothing. */

@@ -12,7 +12,7 @@ const MAX_STALLED_MS = 30_000
 export const EVENT_STREAM_HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'no-cache, no-transform',
-  // nginx, and so Kong, collects an answer before it passes it on, unless told not to
+  // nginx, and so Kong, collects an answer before it passes it on, without this header
   'x-accel-buffering': 'no',
 }
 

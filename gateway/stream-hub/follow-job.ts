@@ -1,6 +1,6 @@
 /**
- * Follows one job to its end. The log tells first; where it cannot (NATS away, or its memory lost), the job's row
- * decides, which is asked when the log comes back, and at heartbeats while nothing is heard.
+ * Follows one job to its end. The log comes first; where it cannot be read (NATS unavailable, or its memory lost), the job's row
+ * decides, which is read when the log comes back, and at heartbeats while nothing arrives.
  */
 import type { TokenMessage } from '../../shared/inference/messages.ts'
 import { Ending, hasEnded, type JobRow } from './ending.ts'

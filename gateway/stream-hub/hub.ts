@@ -27,7 +27,7 @@ import type { NatsLink } from '../../shared/nats/link.ts'
 import { createSubscriptions, type SubscriptionTimes } from './subscriptions/subscriptions.ts'
 import type { TokenLogs } from './token-logs.ts'
 import { createWatching } from './watching.ts'
-import { readWish } from './wish.ts'
+import { readPreference } from './preference.ts'
 
 export interface HubOptions {
   catalog: readonly (RoutedFunction & VisibleFunction)[]
@@ -135,7 +135,7 @@ export function createHub(options: HubOptions): Hub {
     await answer(client, id)
   }
 
-  /** Any other request: the function answers, and where its answer is a job, the client gets what it wished. */
+  /** Any other request: the function answers, and where its answer is a job, the client gets what it preferred. */
   async function serveCall(client: Client, body: Body): Promise<void> {
     const { request, target, left } = client
     const method = request.method ?? 'GET'
@@ -150,15 +150,16 @@ export function createHub(options: HubOptions): Hub {
       answerBody(client, 202, answer.headers, text)
   }
 
-  /** Follows the job that `text` announces, as the client wished; false where the 202 is all it gets. */
+  /** Follows the job that `text` announces, as the client prefers; false where the 202 is all it gets. */
   async function watch(client: Client, text: string, headers: AnswerHeaders): Promise<boolean> {
-    const wish = readWish(client.request.headers)
+    const preference = readPreference(client.request.headers)
     const accepted = Accepted.safeParse(JSON.parse(text))
-    if (wish.kind === 'none' || !accepted.success) return false
+    if (preference.kind === 'none' || !accepted.success) return false
     const caller = await readCaller(client.request.headers)
     if (caller === undefined) return false
     const followed = { tenant: caller.tenant, job: accepted.data.job.id }
-    if (wish.kind === 'wait') return watching.answerInTime(client, followed, wish.seconds, headers)
+    if (preference.kind === 'wait')
+      return watching.answerInTime(client, followed, preference.seconds, headers)
     watching.openStream(client, followed, headers)
     return true
   }
@@ -167,7 +168,7 @@ export function createHub(options: HubOptions): Hub {
     const { response, target, left } = client
     if (left.aborted || response.headersSent) return void response.destroy()
     const known = error instanceof Failure ? error : ANSWERS.internal
-    if (known !== error) log.error({ err: error, path: target.path }, 'a request failed by a bug')
+    if (known !== error) log.error({ err: error, path: target.path }, 'unhandled error')
     else if (known.cause !== undefined) log.warn({ err: known.cause, path: target.path }, known.message)
     answerFailure(client, known)
   }
@@ -184,12 +185,12 @@ export function createHub(options: HubOptions): Hub {
   }
 }
 
-/** Who does not ask for a stream is answered by the function itself. */
+/** A request that prefers no stream is answered by the function itself. */
 function isSubscribe({ request, target }: Client): boolean {
   return (
     request.method === 'GET' &&
     target.path === SUBSCRIPTION_PATH &&
-    readWish(request.headers).kind === 'stream'
+    readPreference(request.headers).kind === 'stream'
   )
 }
 

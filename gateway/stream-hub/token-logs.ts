@@ -3,7 +3,7 @@
  * the log. The order matters more than indices: a worker that was thought dead may write late.
  *
  * Each reader has an ordered push consumer of its own. It leaves nothing behind on the server, costs one request to
- * open (2 ms) and delivers in about as much. When NATS was away, every log is opened again from its start, because
+ * open (2 ms) and delivers in about as much. When NATS was unavailable, every log is opened again from its start, because
  * the stream lives in memory and may be another one now; readers skip what they have seen.
  */
 import { consumerOpts, type JetStreamSubscription, type JsMsg } from 'nats'
@@ -24,9 +24,9 @@ export interface LogReader {
 
 export interface TokenLogs {
   readonly connected: boolean
-  /** Reads a log until the returned function is called. While NATS is away nothing comes. */
+  /** Reads a log until the returned function is called. While NATS is unavailable nothing comes. */
   read(tenant: string, job: string, reader: LogReader): () => void
-  /** Whether the closing event stands in the log; false where NATS cannot tell. */
+  /** Whether the closing event stands in the log; false where NATS cannot answer. */
   isClosed(tenant: string, job: string): Promise<boolean>
 }
 

@@ -1,5 +1,5 @@
 /**
- * What one client has been told of one job, and what comes next. Holds the rules of the log: messages of an attempt
+ * What has been delivered to one client of one job, and what comes next. Holds the rules of the log: messages of an attempt
  * that was overtaken are void, repeated ones count once, and a restart voids all text before it.
  */
 import type { TokenMessage } from '../../shared/inference/messages.ts'
@@ -9,7 +9,7 @@ import { failureOf, type Ending } from './ending.ts'
 /** One server-sent event. */
 export interface StreamEvent {
   event: 'started' | 'restart' | 'chunk' | 'complete' | 'error'
-  /** With which the client resumes; the last event has none, so that it is told again. */
+  /** With which the client resumes; the last event has none, so that it is delivered again. */
   id?: number
   data: Record<string, unknown>
 }
@@ -27,8 +27,8 @@ export class Transcript {
     this.#seen = lastEventId
   }
 
-  /** The event that tells `message`; undefined where the client knows it, or where it no longer counts. */
-  tell(message: TokenMessage): StreamEvent | undefined {
+  /** The event for `message`; undefined where the client knows it, or where it no longer counts. */
+  eventFor(message: TokenMessage): StreamEvent | undefined {
     const { index, attempt, kind } = message
     if (attempt < this.#attempt || index < this.#next) return undefined
     this.#attempt = attempt

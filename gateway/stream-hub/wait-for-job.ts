@@ -1,4 +1,4 @@
-/** Stays on the line until a job has ended, at most for the time that the client wished. */
+/** Waits until a job has ended, at most for the time that the client prefers. */
 import type { Ending } from './ending.ts'
 import { followJob, type Following } from './follow-job.ts'
 

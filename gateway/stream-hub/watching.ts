@@ -1,4 +1,4 @@
-/** Clients that are told of a job: by a stream, or by one answer when it has ended. */
+/** Clients that follow a job: by a stream, or by one answer when it has ended. */
 import type { Log } from '../../shared/telemetry/log.ts'
 import { readTraceparent } from '../../shared/telemetry/trace.ts'
 import { answerFailure, answerJson, type AnswerHeaders, type Client } from './client.ts'
@@ -10,7 +10,7 @@ import type { HubMetrics } from './metrics.ts'
 import type { TokenLogs } from './token-logs.ts'
 import { Transcript } from './transcript.ts'
 import { waitForJob } from './wait-for-job.ts'
-import { readLastEventId } from './wish.ts'
+import { readLastEventId } from './preference.ts'
 
 export interface WatchingOptions {
   functions: Functions
@@ -29,7 +29,7 @@ export interface Followed {
 }
 
 export interface Watching {
-  /** Tells the client of everything, from where it left off. */
+  /** Delivers everything to the client, from where it left off. */
   openStream(client: Client, followed: Followed, headers: AnswerHeaders): void
   /** Answers with the result if it is there in time; false where it is not, and nothing is answered. */
   answerInTime(client: Client, followed: Followed, seconds: number, headers: AnswerHeaders): Promise<boolean>
@@ -51,7 +51,7 @@ export function createWatching({ functions, logs, log, metrics, heartbeatMs }: W
     const stop = followJob({
       ...followingOf(client, followed),
       onMessage(message) {
-        const event = transcript.tell(message)
+        const event = transcript.eventFor(message)
         if (event === undefined) return
         metrics.delivered()
         stream.send(event)

@@ -1,6 +1,6 @@
 /**
  * Where to connect for a cluster host name. With cluster DNS the name itself is the address; on one machine all
- * names are answered at one place, which tells them apart by the Host header.
+ * names are answered at one place, which distinguishes them by the Host header.
  */
 import type { z } from 'zod'
 import type { AddressSettings } from '../../shared/config.ts'

@@ -14,7 +14,7 @@ import type { Deliver, Outcome } from './deliver.ts'
 import type { WebhookMetrics } from './metrics.ts'
 import type { Health, PublishReport } from './reports.ts'
 import { retryDelay } from './schedule.ts'
-import { sees } from './sees.ts'
+import { isSubscribed } from './is-subscribed.ts'
 
 export interface AttemptOptions {
   deliver: Deliver
@@ -58,14 +58,14 @@ export async function attempt(sink: Sink, delivery: Delivery, options: AttemptOp
   await putOff(sink, delivery, event, outcome, options)
 }
 
-/** The event to deliver; undefined where the subscription is not told of it. */
+/** The event to deliver; undefined where the subscription does not receive it. */
 function read({ metadata }: Sink, delivery: Delivery, log: Log): KgentsEvent | undefined {
   try {
     const event = fromNats(delivery)
-    if (event.type !== REDELIVER) return sees(metadata, event) ? event : undefined
+    if (event.type !== REDELIVER) return isSubscribed(metadata, event) ? event : undefined
     if (event.tenantid !== metadata.tenant) return undefined
     const { subscription, event: again } = Redelivery.parse(event.data)
-    return subscription === metadata.subscription ? (again as unknown as KgentsEvent) : undefined
+    return subscription === metadata.subscription ? (again as unknown as KgentsEvent) : undefined // reason: the platform signed it
   } catch (error) {
     log.warn({ err: error, subject: delivery.subject }, 'a message could not be read')
     return undefined

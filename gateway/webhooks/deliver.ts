@@ -1,6 +1,6 @@
 /**
  * One attempt to deliver one event to one sink: a CloudEvent in structured mode, signed as Standard Webhooks sign, so that
- * the signature covers every attribute. The sink tells a repetition by `webhook-id`, which is the event's id.
+ * the signature covers every attribute. The sink recognizes a repetition by `webhook-id`, which is the event's id.
  */
 import type { KgentsEvent } from '../../shared/events/event.ts'
 import {

@@ -1,5 +1,5 @@
 /**
- * Tells the function `subscriptions` what becomes of deliveries, by signed events: that a sink fails, in another way than
+ * Reports the outcomes of deliveries to the function `subscriptions`, by signed events: that a sink fails, in another way than
  * before, or takes events again; that it is gone; that an event is given up. Not each delivery: that would be an event for
  * each event.
  */
@@ -15,7 +15,7 @@ import {
   type SinkReport,
 } from '../../shared/events/webhook.ts'
 
-/** A sink that changes its mind more often than this is told of as it is then. */
+/** A sink that changes more often than this is reported as it is then. */
 const QUIET_MILLISECONDS = 10_000
 
 /** Publishes a report; rejects where JetStream has not stored it. */
@@ -37,7 +37,7 @@ export function createReports(link: NatsLink, key: string): PublishReport {
   }
 }
 
-/** How the deliveries of one sink go, told when that changes. */
+/** Health of the deliveries of one sink, reported when it changes. */
 export interface Health {
   succeeded(): void
   failed(error: DeliveryError, event: KgentsEvent, attempt: number): void
@@ -45,27 +45,27 @@ export interface Health {
 }
 
 /**
- * Nothing is known at first, so the first outcome is told.
+ * Nothing is known at first, so the first outcome is reported.
  *
- * @param report tells one change; one that could not be told is told with the next outcome
+ * @param report sends one change; one that could not be sent is sent with the next outcome
  */
 export function createHealth(
   report: (what: 'failed' | 'recovered', data: Omit<SinkReport, 'subscription'>) => Promise<void>,
   quietMilliseconds = QUIET_MILLISECONDS,
 ): Health {
-  let told: string | undefined
+  let reported: string | undefined
   let toldAt = -Infinity
   let latest: { state: string; send: () => Promise<void> } | undefined
   let timer: NodeJS.Timeout | undefined
 
   function flush(): void {
     timer = undefined
-    if (latest === undefined || latest.state === told) return
+    if (latest === undefined || latest.state === reported) return
     const { state, send } = latest
-    told = state
+    reported = state
     toldAt = performance.now()
     send().catch(() => {
-      if (told === state) told = undefined
+      if (reported === state) reported = undefined
     })
   }
 

@@ -1,10 +1,10 @@
 /**
  * What a worker needs from whatever runs the model. Everything about queues, tenants and retries stays outside:
- * an engine turns one request into text, or texts into vectors, counts tokens, and stops when it is told to.
+ * an engine turns one request into text, or texts into vectors, counts tokens, and stops on request.
  */
 import type { ChatRequest, TokenUsage } from '../../shared/inference/messages.ts'
 
-/** What an earlier attempt has already said; the engine goes on right after it. */
+/** What an earlier attempt has already generated; the engine goes on right after it. */
 export interface Prefix {
   text: string
   /** Completion tokens that `text` took; they count towards the request's `maxTokens`. */
@@ -48,7 +48,7 @@ export interface Embeddings {
 export interface EmbedOptions {
   /** Stops the engine soon; `embed` then throws the signal's reason. */
   signal: AbortSignal
-  /** Told now and then that the engine is at work, by those that know. */
+  /** Called now and then while the engine works, by engines that know. */
   onProgress?: () => void
 }
 
@@ -56,12 +56,12 @@ export interface Engine {
   /** The kind of engine, such as `llama-cpp`. */
   readonly name: string
   readonly model: string
-  /** Requests that it runs at the same time; callers never ask for more. */
+  /** Requests that it runs at the same time; callers never start more. */
   readonly concurrency: number
   /** Whether an answer that broke off can be continued without a seam. */
   readonly canContinue: boolean
   generate(request: ChatRequest, options: GenerateOptions): AsyncIterable<EngineOutput>
-  /** Fails for good where the engine has no embedding model, and says how it gets one. */
+  /** Fails for good where the engine has no embedding model, with how to configure one. */
   embed(texts: readonly string[], options: EmbedOptions): Promise<Embeddings>
   close(): Promise<void>
 }

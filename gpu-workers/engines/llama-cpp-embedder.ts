@@ -5,7 +5,7 @@
 import type { Llama, LlamaEmbeddingContext, LlamaModel, Token } from 'node-llama-cpp'
 import { EngineFailure, type Embeddings, type EmbedOptions } from './engine.ts'
 
-/** A piece is never longer, whatever the model can read: one vector cannot tell much more, and memory grows by the square. */
+/** A piece is never longer, whatever the model can read: one vector cannot hold much more, and memory grows by the square. */
 const LONGEST_PIECE_TOKENS = 2048
 /** Of the context: the marks at the beginning and at the end, and one that the library keeps free. */
 const RESERVED_TOKENS = 3
@@ -18,7 +18,7 @@ export interface Embedder {
 export async function openEmbedder(llama: Llama, modelPath: string, threads: number): Promise<Embedder> {
   const model = await llama.loadModel({ modelPath })
   const contextSize = Math.min(LONGEST_PIECE_TOKENS, model.trainContextSize ?? Infinity)
-  // Every piece must fit in one batch: its tokens look at each other in both directions.
+  // Every piece must fit in one batch: its tokens attend to each other in both directions.
   const context = await model.createEmbeddingContext({ contextSize, batchSize: contextSize, threads })
   const embedder = new LlamaCppEmbedder(model, context, contextSize - RESERVED_TOKENS)
   await embedder.embed(['Hi'], { signal: AbortSignal.timeout(60_000) })

@@ -77,7 +77,7 @@ export async function openLlamaCpp(settings: LlamaCppSettings): Promise<Engine> 
   return engine
 }
 
-/** Tokens that the repeat penalty looks back on. */
+/** Tokens that the repeat penalty covers. */
 const PENALTY_TOKENS = 64
 
 class LlamaCpp implements Engine {
@@ -155,7 +155,7 @@ class LlamaCpp implements Engine {
     yield { kind: 'end', reason, usage: { prompt: promptTokens, completion: tokens } }
   }
 
-  /** The library reports by callback; `stop` at the end tells that the model came to an end by itself. */
+  /** The library reports by callback; `stop` at the end reports that the model came to an end by itself. */
   async *#respond(
     sequence: LlamaContextSequence,
     request: ChatRequest,
@@ -196,11 +196,11 @@ class LlamaCpp implements Engine {
 
   #penaltyAfter(prefix: string) {
     if (this.#repeatPenalty === 1) return false
-    const said = prefix === '' ? [] : this.#model.tokenize(prefix)
+    const before = prefix === '' ? [] : this.#model.tokenize(prefix)
     return {
       penalty: this.#repeatPenalty,
       lastTokens: PENALTY_TOKENS,
-      punishTokensFilter: (tokens: typeof said) => [...said, ...tokens].slice(-PENALTY_TOKENS),
+      punishTokensFilter: (tokens: typeof before) => [...before, ...tokens].slice(-PENALTY_TOKENS),
     }
   }
 

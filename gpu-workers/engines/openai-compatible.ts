@@ -2,7 +2,7 @@
  * Any server that speaks the OpenAI protocol, for chat completions and embeddings: vLLM, Ollama, llama.cpp's server,
  * OpenRouter.
  *
- * Several servers are tried in their order. Until the first token arrives a server that is away, overloaded or
+ * Several servers are tried in their order. Until the first token arrives a server that is unavailable, overloaded or
  * broken is passed over for the next; from then on the answer is that server's, and if it breaks off the
  * attempt fails and the worker decides what to do. Vectors come in one piece.
  */
@@ -85,7 +85,7 @@ class OpenAiCompatible implements Engine {
   }
 
   async *generate(request: ChatRequest, options: GenerateOptions): AsyncGenerator<EngineOutput> {
-    yield* this.#askInTurn((server) => this.#complete(server, request, options), options.signal)
+    yield* this.#tryInTurn((server) => this.#complete(server, request, options), options.signal)
   }
 
   async embed(texts: readonly string[], { signal }: EmbedOptions): Promise<Embeddings> {
@@ -96,18 +96,18 @@ class OpenAiCompatible implements Engine {
         { retry: false },
       )
     }
-    const answers = this.#askInTurn((server) => this.#embed(server, model, texts, signal), signal)
+    const answers = this.#tryInTurn((server) => this.#embed(server, model, texts, signal), signal)
     for await (const answer of answers) return answer
     throw brokenOff()
   }
 
   /** What the first server gives that gives anything. */
-  async *#askInTurn<T>(ask: (server: Server) => AsyncGenerator<T>, signal: AbortSignal): AsyncGenerator<T> {
+  async *#tryInTurn<T>(use: (server: Server) => AsyncGenerator<T>, signal: AbortSignal): AsyncGenerator<T> {
     let failure: unknown
     for (const server of this.#servers) {
       let begun = false
       try {
-        for await (const output of ask(server)) {
+        for await (const output of use(server)) {
           begun = true
           yield output
         }
@@ -119,7 +119,7 @@ class OpenAiCompatible implements Engine {
       }
     }
     if (failure instanceof EngineFailure) throw failure
-    throw new EngineFailure('Cannot finish the answer: the model server is away', {
+    throw new EngineFailure('Cannot finish the answer: the model server is unavailable', {
       retry: true,
       cause: failure,
     })
@@ -171,7 +171,7 @@ class OpenAiCompatible implements Engine {
   async close(): Promise<void> {}
 }
 
-/** Where the prefix has used up all tokens, one more is asked for, and dropped, because the usage is needed. */
+/** Where the prefix has used up all tokens, one more is requested, and dropped, because the usage is needed. */
 function bodyOf(model: string, request: ChatRequest, prefix: Prefix | undefined) {
   const continued = prefix !== undefined && prefix.text !== ''
   return {
@@ -266,7 +266,7 @@ function brokenOff(cause?: unknown): EngineFailure {
   return new EngineFailure('Cannot finish the answer: the model server broke it off', { retry: true, cause })
 }
 
-/** These statuses tell that the request itself is wrong; any other one may be better elsewhere or later. */
+/** These statuses mean that the request itself is wrong; any other one may be better elsewhere or later. */
 const WRONG_REQUEST = new Set([400, 413, 422])
 
 function refusalOf(status: number): EngineFailure {

@@ -6,7 +6,7 @@ import type { DevFile } from './tenants.ts'
 export interface Announcement {
   dev: DevFile
   inference: Inference
-  /** Where the gateway tells its metrics. */
+  /** Where the gateway exposes its metrics. */
   statusPort: number
   state: string
 }

@@ -43,6 +43,10 @@ export const LocalConfig = LogSettings.extend({
   MODEL_PATH: z.string().optional(),
   EMBEDDING_MODEL_PATH: z.string().optional(),
 })
+
+/** What other programs on this machine, such as pip, are started with. */
+export const inherited: NodeJS.ProcessEnv = process.env
+
 export type LocalConfig = Readonly<z.infer<typeof LocalConfig>>
 
 /** Values that may hold a password are not repeated to whoever reads the message. */

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url'
 import { endWithUs } from './end-with-us.ts'
 import { isListening } from './listening.ts'
 import { openLog, tailOfLog } from './log-file.ts'
+import { inherited } from './config.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const RESTART_MS = { first: 100, most: 5000 }
@@ -49,7 +50,7 @@ export function startDeployment(options: DeploymentOptions): Deployment {
   let failures = 0
   let attempts = 0
   let isReady = false
-  ready.promise.catch(() => {}) // whoever waits for it is told; nobody else need be
+  ready.promise.catch(() => {}) // whoever waits for it gets the error; nobody else needs it
 
   const runOnce = async (): Promise<{ reason: string; tail: string }> => {
     const log = openLogOf(options)
@@ -116,7 +117,7 @@ function openLogOf({ name, state }: DeploymentOptions): { descriptor: number; ta
 function spawnProgram({ program, env }: DeploymentOptions, log: number): ChildProcess {
   const child = spawn(process.execPath, [join(ROOT, program)], {
     cwd: ROOT,
-    env: { PATH: process.env['PATH'], ...env },
+    env: { PATH: inherited['PATH'], ...env },
     stdio: ['ignore', log, log],
     detached: true, // the terminal's Ctrl-C goes to the platform alone, which stops its parts in order
   })

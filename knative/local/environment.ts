@@ -134,9 +134,7 @@ function engineSettings(inference: Inference, config: LocalConfig): Values {
 
 /** On one machine all Triggers are known, and nothing is sent to the Broker that none of them wants. */
 function subjectsOfTriggers(): string[] {
-  const types = catalog.flatMap(({ subscriptions }) =>
-    subscriptions.map(({ attributes }) => attributes['type'] ?? '>'),
-  )
+  const types = catalog.flatMap(({ triggers }) => triggers.map(({ attributes }) => attributes['type'] ?? '>'))
   return [...new Set(types)].map((type) => eventSubject('*', type))
 }
 

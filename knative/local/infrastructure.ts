@@ -4,7 +4,7 @@
  */
 import type { Component } from '../../shared/contract/component.ts'
 import { allowLogin, migrate } from '../../shared/database/migrate.ts'
-import type { LocalConfig } from './config.ts'
+import { inherited, type LocalConfig } from './config.ts'
 import { natsUsersOf } from '../nats-users.ts'
 import { ensureLogin, loginUrl } from './database-logins.ts'
 import { keepRunning, type RunningServer } from './keep-running.ts'
@@ -29,7 +29,7 @@ export interface Infrastructure {
   servers: Pick<RunningServer<ServerProcess>, 'stop'>[]
 }
 
-/** Who is told when a server starts or ends. */
+/** Called when a server starts or ends. */
 export interface Watcher {
   onStart(server: ServerProcess): void
   onExit(server: ServerProcess, reason: string): void
@@ -51,8 +51,8 @@ export async function startInfrastructure(
   const servers: Pick<RunningServer<ServerProcess>, 'stop'>[] = []
   const [postgresPort = 0, natsPort = 0, natsMonitor = 0, redisPort = 0] = await findFreePorts(4)
   const state = config.KGENTS_STATE
-  const env = process.env
-  const fetching = { env, cache: cacheFolder(env), tell: (text: string) => progress.note(text) }
+  const env = inherited
+  const fetching = { env, cache: cacheFolder(env), report: (text: string) => progress.note(text) }
   const { postgres, redis: redisPassword } = secrets.passwords
   const keep = async <T extends ServerProcess>(name: string, start: () => Promise<T>): Promise<T> => {
     const running = await progress.step(name, () =>
@@ -78,7 +78,7 @@ export async function startInfrastructure(
     inferenceOf(config, {
       chat: () => progress.step('Model', () => findDefaultModel(fetching)),
       embedding: () => progress.step('Embedding model', () => findDefaultEmbeddingModel(fetching)),
-      note: fetching.tell,
+      note: fetching.report,
     }),
   ])
   const logins = await progress.step('Schema', () => prepareDatabase(database, secrets, config))
@@ -102,7 +102,7 @@ async function redisOf(
   return { url: url ?? (await start()).url }
 }
 
-/** How models are found that the environment does not name, and who is told where that fails. */
+/** How models are found that the environment does not name, and who is notified where that fails. */
 interface Models {
   chat: () => ReturnType<typeof findDefaultModel>
   embedding: () => ReturnType<typeof findDefaultEmbeddingModel>

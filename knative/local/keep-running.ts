@@ -12,7 +12,7 @@ export interface KeepRunningOptions<T extends ServerProcess> {
   start(): Promise<T>
   /** Seconds from an end to the next start. */
   pauseSeconds: number
-  /** Told of every start, the first included. */
+  /** Called for every start, the first included. */
   onStart(server: T): void
   onExit(server: T, reason: string): void
 }

@@ -46,7 +46,7 @@ async function main(): Promise<void> {
   try {
     await platform.start()
   } catch (error) {
-    if (!platform.isStopping) tell(error)
+    if (!platform.isStopping) printError(error)
     await platform.stop(1)
   }
 }
@@ -56,7 +56,7 @@ function wantsHelp(): boolean {
     return parseArgs({ options: { help: { type: 'boolean', short: 'h' } } }).values.help === true
   } catch (error) {
     const [reason] = error instanceof Error ? error.message.split('. ') : []
-    tell(`Cannot start: ${reason}; "npm start -- --help" tells what there is`)
+    printError(`Cannot start: ${reason}; see "npm start -- --help"`)
     return process.exit(UNKNOWN_OPTION)
   }
 }
@@ -68,13 +68,13 @@ async function claim(config: LocalConfig): Promise<LocalConfig> {
   return { ...config, PORT: await claimPort(config.PORT, config.HOST) }
 }
 
-function tell(error: unknown): void {
+function printError(error: unknown): void {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
 }
 
 try {
   await main()
 } catch (error) {
-  tell(error)
+  printError(error)
   process.exitCode = 1
 }

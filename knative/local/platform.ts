@@ -22,7 +22,7 @@ export interface KnativeOptions {
   triggers: readonly Trigger[]
   pingSources: readonly PingSource[]
   broker: Broker
-  /** Program and arguments of every pod; its environment tells it what to serve. */
+  /** Program and arguments of every pod; its environment has what to serve. */
   command: readonly [string, ...string[]]
   /** Logs, journal and dead letters are kept here. */
   stateFolder: string
@@ -107,7 +107,8 @@ function hostsOf(
   for (const { metadata } of services) {
     const revision = serving.revisions.get(metadata.name)
     if (revision === undefined) continue
-    for (const name of namesOf(metadata.name, metadata.namespace)) hosts.set(name, revision.serve)
+    for (const name of namesOf(metadata.name, metadata.namespace))
+      hosts.set(name, (request, response) => revision.serve(request, response))
   }
   return hosts
 }

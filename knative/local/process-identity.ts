@@ -1,9 +1,10 @@
 /**
- * Whether a process that was written down in a file still runs. Its number alone does not tell: after a crash or a
+ * Whether a process that was written down in a file still runs. Its number alone is not enough: after a crash or a
  * restart of the machine anything may have that number. The moment of its start does, whatever title it gives itself.
  */
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { inherited } from './config.ts'
 
 /** Number and start of a process as one line; undefined when there is none, or one that has ended and waits to be collected. */
 export function identifyProcess(pid: number): string | undefined {
@@ -31,7 +32,7 @@ function startOnLinux(pid: number): string | undefined {
 function startElsewhere(pid: number): string | undefined {
   const text = execFileSync('ps', ['-p', String(pid), '-o', 'stat=,lstart='], {
     encoding: 'utf8',
-    env: { PATH: process.env['PATH'], LC_ALL: 'C' },
+    env: { PATH: inherited['PATH'], LC_ALL: 'C' },
   })
   const [state = 'Z', ...start] = text.trim().split(/\s+/)
   return state.startsWith('Z') ? undefined : start.join(' ')

@@ -1,4 +1,4 @@
-/** Tells a person what is going on while the platform starts: one line when a step begins to take long, one when it is done. */
+/** Progress while the platform starts: one line when a step begins to take long, one when it is done. */
 
 export interface Progress {
   /** Runs one step and prints how long it took. */

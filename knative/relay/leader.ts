@@ -13,9 +13,9 @@ import type { ReportState } from '../../shared/telemetry/state-log.ts'
 const LOCK = 7_021_882
 
 const SILENCE_SECONDS = 15
-const STANDBY_MILLISECONDS = 1000
-const RETRY_FIRST_MILLISECONDS = 100
-const RETRY_MOST_MILLISECONDS = 2000
+const STANDBY_MS = 1000
+const RETRY_FIRST_MS = 100
+const RETRY_MOST_MS = 2000
 
 /** The session of the relay that leads. */
 export interface Session {
@@ -45,12 +45,12 @@ export async function lead(
         await serve({ sql, lost: lost.signal, ended })
       }
     } catch (error) {
-      if (!stop.aborted) report('away', error)
+      if (!stop.aborted) report('unavailable', error)
     } finally {
       await sql.end({ timeout: 1 })
     }
     failures = performance.now() - began > 10_000 ? 0 : failures + 1
-    await pause(backoff(failures, RETRY_FIRST_MILLISECONDS, RETRY_MOST_MILLISECONDS), stop)
+    await pause(backoff(failures, RETRY_FIRST_MS, RETRY_MOST_MS), stop)
   }
 }
 
@@ -79,7 +79,7 @@ async function waitForLock(sql: Sql, report: ReportState, ended: AbortSignal): P
     const [row] = await within(SILENCE_SECONDS, asked)
     if (row?.locked === true) return true
     report('standing by')
-    await pause(STANDBY_MILLISECONDS, ended)
+    await pause(STANDBY_MS, ended)
   }
   return false
 }

@@ -2,7 +2,7 @@
  * After NATS lost its streams, what had been published into them is published again: events as far back as the
  * outbox still has them (an hour), and every job that was neither finished nor is in `INFERENCE`.
  *
- * That a stream was lost is told from its age: what was published before it was created was published into
+ * A lost stream is detected by its age: what was published before it was created was published into
  * another. Consumers know the ids of what they have done, so too much is harmless and too little is not.
  */
 import type { Sql } from 'postgres'
@@ -16,7 +16,7 @@ import { NotStored, type Outbox } from './outbox.ts'
 import type { StreamLink } from './stream-link.ts'
 
 /** How far the clocks of PostgreSQL and NATS may be apart. */
-const CLOCK_SKEW_MILLISECONDS = 1000
+const CLOCK_SKEW_MS = 1000
 
 const BATCH = 5000
 
@@ -60,7 +60,7 @@ export function createRecovery(sql: Sql, link: StreamLink, outbox: Outbox, log: 
       let recovered = true
       for (const { name, createdAt } of states) {
         if (name === 'TOKENS' || known.get(name) === createdAt.getTime()) continue
-        const before = new Date(createdAt.getTime() + CLOCK_SKEW_MILLISECONDS)
+        const before = new Date(createdAt.getTime() + CLOCK_SKEW_MS)
         const done = await (name === 'INFERENCE' ? repeatJobs(before) : repeatEvents(before))
         if (done) known.set(name, createdAt.getTime())
         recovered &&= done

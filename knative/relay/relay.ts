@@ -1,7 +1,7 @@
 /**
  * The relay: outbox to JetStream, jobs to `INFERENCE`, events to the Broker, dead jobs to their function.
  *
- * It keeps nothing of its own. Whatever is away, it keeps trying; whatever it had begun when it died, it or
+ * It keeps nothing of its own. Whatever is unavailable, it keeps trying; whatever it had begun when it died, it or
  * another relay does again from the rows and messages that are not marked.
  */
 import { openNatsLink } from '../../shared/nats/link.ts'
@@ -18,7 +18,7 @@ import { serveDatabase } from './serve-database.ts'
 import { createStateLog, type ReportState } from '../../shared/telemetry/state-log.ts'
 import { createStreamLink, type StreamLink } from './stream-link.ts'
 
-const LOOK_AFTER_STREAMS_MILLISECONDS = 10_000
+const LOOK_AFTER_STREAMS_MS = 10_000
 
 /**
  * Runs until `stop` aborts, then finishes what is in hand. Waits for NATS and every database as long as it takes.
@@ -96,12 +96,12 @@ async function lookAfterStreams(link: StreamLink, log: Log, stop: AbortSignal): 
     } catch (error) {
       if (link.connected) report('cannot be looked after', error)
     }
-    await pause(LOOK_AFTER_STREAMS_MILLISECONDS, stop)
+    await pause(LOOK_AFTER_STREAMS_MS, stop)
     link.doubt()
   }
 }
 
-/** Host and database name: enough to tell databases apart, and no password. */
+/** Host and database name: enough to distinguish databases, and no password. */
 function nameOf(url: string): string {
   const { host, pathname } = new URL(url)
   return `${host}${pathname}`

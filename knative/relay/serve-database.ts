@@ -48,30 +48,33 @@ export async function serveDatabase(session: Session, options: ServeOptions): Pr
   const expiry = createJobExpiry(sql, link, log)
   const reportStoring = createStateLog(log, `publishing from ${database}`)
   let failures = 0
-  let checked: readonly StreamState[] | undefined
+  let checked: Promise<readonly StreamState[]> | undefined
   let nextCheck = 0
 
   /** What is to be written goes with the read: the driver sends it all together, and it runs in this order. */
   async function read(): Promise<Waiting> {
     const limits = { events: MAX_EVENTS, jobs: admission.ask() }
-    const written = [wake.announce(), outbox.mark(wake.asleep ? 'all' : 'due')]
-    const [waiting] = await allOrThrow([readWaiting(sql, outbox.cursor, limits), Promise.all(written)])
+    const [, , waiting] = await allOrThrow([
+      wake.announce(),
+      outbox.mark(wake.asleep ? 'all' : 'due'),
+      readWaiting(sql, outbox.cursor, limits),
+    ])
     return waiting
   }
 
   /** What has to agree with the streams; often enough, and at once where a stream may be another one than before. */
-  async function lookAfterStreams(): Promise<void> {
-    const states = await link.streams()
-    if (states === checked && performance.now() < nextCheck) return
+  async function lookAfterStreams(streams: Promise<readonly StreamState[]>): Promise<void> {
+    const states = await streams
     const recovered = await recovery.check(states)
     await expiry.check()
     await sinks.check(states)
-    checked = recovered ? states : undefined
+    checked = recovered ? streams : undefined
     nextCheck = performance.now() + CHECK_INTERVAL_MS
   }
 
   async function passOn(): Promise<Found> {
-    await lookAfterStreams()
+    const streams = link.streams()
+    if (streams !== checked || performance.now() >= nextCheck) await lookAfterStreams(streams)
     const { events, jobs, outlook } = await read()
     const [, admitted] = await allOrThrow([outbox.publish(events), admission.admit(jobs)])
     return { moved: events.length + admitted > 0, outlook, full: admission.full }
@@ -110,8 +113,8 @@ export async function serveDatabase(session: Session, options: ServeOptions): Pr
   }
 }
 
-/** Waits for both, so that nothing runs on when one of them fails. */
-async function allOrThrow<A, B>(work: [Promise<A>, Promise<B>]): Promise<[A, B]> {
+/** Waits for all, so that nothing runs on when one of them fails. */
+async function allOrThrow<const T extends readonly Promise<unknown>[]>(work: T) {
   await Promise.allSettled(work)
   return Promise.all(work)
 }

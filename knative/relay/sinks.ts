@@ -3,7 +3,7 @@
  * agree with the rows. The rows are the truth.
  *
  * A consumer starts where its subscription began, so it does not matter when it is made; one that was lost with its stream
- * begins there again, and sinks know the ids of what they have. Looked at when an event tells that a row has changed, when a
+ * begins there again, and sinks know the ids of what they have. Read when an event reports that a row has changed, when a
  * stream is another one than before, and now and then: people lose the right to have a subscription without an event.
  */
 import { createHash } from 'node:crypto'
@@ -34,11 +34,11 @@ import type { Metrics } from './metrics.ts'
 import { createStateLog } from '../../shared/telemetry/state-log.ts'
 import type { StreamLink } from './stream-link.ts'
 
-const EVERY_MILLISECONDS = 60_000
+const EVERY_MS = 60_000
 /** After trouble with JetStream. */
-const AGAIN_MILLISECONDS = 2000
+const AGAIN_MS = 2000
 /** Longer than a delivery may take. */
-const ACK_WAIT_MILLISECONDS = 60_000
+const ACK_WAIT_MS = 60_000
 /** Events of one subscription that may be under way or wait for their next attempt. */
 const MAX_PENDING = 1000
 
@@ -49,7 +49,7 @@ type Stream = (typeof STREAMS)[number]
 const ALLOWED_ROLES = ROLES.filter((role) => permissionsOf([role]).includes('subscriptions:write'))
 
 export interface Sinks {
-  /** Told of every event that is published; looks again where one is about a subscription. */
+  /** Called for every event that is published; reads again where one is about a subscription. */
   notice(subjects: readonly string[]): void
   /** Makes consumers agree with rows where they may not. Trouble with JetStream is for the next time. */
   check(states: readonly StreamState[]): Promise<void>
@@ -97,7 +97,7 @@ export function createSinks({ sql, link, log, metrics }: SinksOptions): Sinks {
       if (changed > 0) link.nats.nc?.publish(SINKS_CHANGED)
       report('agree')
     } catch (error) {
-      next = performance.now() + AGAIN_MILLISECONDS
+      next = performance.now() + AGAIN_MS
       if (link.connected) report('cannot be looked after', error)
     } finally {
       running = false
@@ -117,7 +117,7 @@ export function createSinks({ sql, link, log, metrics }: SinksOptions): Sinks {
       const known = states.map(({ name, createdAt }) => `${name} ${createdAt.getTime()}`).join()
       if (running || (performance.now() < next && known === streams)) return
       // Before the rows are read: what changes meanwhile is looked at again.
-      next = performance.now() + EVERY_MILLISECONDS
+      next = performance.now() + EVERY_MS
       streams = known
       database ??= await identify(sql)
       void reconcile(await readRows(sql), database)
@@ -137,7 +137,7 @@ function isAboutSubscription(subject: string): boolean {
   return CHANGES.some((type) => subject.endsWith(`.${type}`))
 }
 
-/** Tells the consumers of this database's tenants from those of others on the same NATS. */
+/** Distinguishes the consumers of this database's tenants from those of others on the same NATS. */
 async function identify(sql: Sql): Promise<string> {
   const [row] = await sql<{ id: string }[]>`
     select (select system_identifier from pg_control_system()) || '.' || oid as id
@@ -210,7 +210,7 @@ function consumerOf(
     deliver_policy: DeliverPolicy.StartTime,
     opt_start_time: row.created_at.toISOString(),
     filter_subjects: subjects,
-    ack_wait: nanos(ACK_WAIT_MILLISECONDS),
+    ack_wait: nanos(ACK_WAIT_MS),
     max_ack_pending: MAX_PENDING,
   }
   const facts: Omit<Record<keyof SinkMetadata, string>, 'revision'> & { database: string } = {
@@ -230,7 +230,7 @@ function consumerOf(
   return [[name, { ...config, metadata: { ...facts, revision } }]]
 }
 
-/** As what its maker looks: whoever may not look as before any more is told what its roles allow now. */
+/** The archetype of its maker: where its roles no longer allow it, what they allow now. */
 function archetypeOf({ archetype, roles }: SubscriptionRow): string {
   const allowed: readonly string[] = archetypesFor(roles)
   return allowed.includes(archetype) ? archetype : (allowed[0] ?? GUEST.archetype)

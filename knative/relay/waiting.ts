@@ -64,12 +64,12 @@ export async function readWaiting(sql: Sql, cursor: Cursor, limits: Limits): Pro
     ) jobs
     union all
     select null, null, null, null, null, null, null, case
+      -- The age of an id is its distance from the next one: none has been given out that is not seen to have ended.
+      when age(oldest::xid) = 0 then 'quiet'
       when (select true from outbox where published_at is null and xid >= oldest order by xid, seq limit 1)
         or (select true from jobs where admitted_at is null and status = 'queued' and xid >= oldest
           order by xid, seq limit 1)
         then 'held'
-      -- The age of an id is its distance from the next one: none has been given out that is not seen to have ended.
-      when age(oldest::xid) = 0 then 'quiet'
       else 'writing' end
     from pg_snapshot_xmin(pg_current_snapshot()) as oldest`
   return {

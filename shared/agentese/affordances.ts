@@ -15,7 +15,7 @@ export interface Verb {
 }
 
 /** The observer, as far as it decides which verbs it has. */
-export interface Looking {
+export interface Viewer {
   archetype: string
   /** Verbs that the observer has besides those of its archetype: `define`, or `world.*.define` on one node only. */
   capabilities: readonly string[]
@@ -23,7 +23,7 @@ export interface Looking {
 
 /** Whether an observer has a verb: by its archetype, or by a capability that names the verb. */
 export function hasAffordance(
-  { archetype, capabilities }: Looking,
+  { archetype, capabilities }: Viewer,
   { node, verb, archetypes }: Verb,
 ): boolean {
   return (

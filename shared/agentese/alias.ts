@@ -44,7 +44,7 @@ export function checkAlias(name: string, target: string, own: Aliases = {}): voi
     throw new Failure(
       'ALIAS_RECURSION',
       `Cannot define alias ${quote(name)}: its target ${quote(target)} starts with an alias`,
-      { suggestion: `Name the node itself: ${lookUp(first, own) ?? 'context.holon, such as self.soul'}` },
+      { suggestion: `Use the node itself: ${lookUp(first, own) ?? 'context.holon, such as self.soul'}` },
     )
   }
   parseNode(target)
@@ -69,13 +69,13 @@ export function expandAlias(text: string, own: Aliases): string {
 /**
  * The node that an alias stands for.
  *
- * @throws Failure ALIAS_NOT_FOUND, with the aliases that look like it
+ * @throws Failure ALIAS_NOT_FOUND, with similar aliases
  */
 export function readAlias(name: string, own: Aliases): string {
   const target = lookUp(name, own)
   if (target !== undefined) return target
   throw new Failure('ALIAS_NOT_FOUND', `Cannot find alias ${quote(name)}: nobody defined it`, {
-    suggestion: 'Name one of your aliases or of the standard ones',
+    suggestion: 'Use one of your aliases or of the standard ones',
     available: similarAliases(name, own),
   })
 }

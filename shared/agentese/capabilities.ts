@@ -8,7 +8,7 @@ import { archetypesFor } from './observer.ts'
  * Capabilities for `verbs` of a person of this transaction's tenant, by name. One that its roles would not let it acquire
  * now does not count: a role that is removed takes along what came with it.
  *
- * @param verbs asked only where the person has acquired any
+ * @param verbs read only where the person has acquired any
  */
 export async function capabilitiesOf(
   db: Db,

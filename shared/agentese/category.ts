@@ -4,13 +4,13 @@
 import type { Permission } from '../identity/permissions.ts'
 
 export const CATEGORIES = {
-  /** Perception: looks. */
+  /** Perception: reads. */
   P: { name: 'perception', writes: false, permission: 'agentese:read' },
   /** Mutation: changes what is there. */
   M: { name: 'mutation', writes: true, permission: 'agentese:write' },
   /** Composition: puts things side by side. */
   C: { name: 'composition', writes: false, permission: 'agentese:read' },
-  /** Introspection: tells about itself. */
+  /** Introspection: describes itself. */
   I: { name: 'introspection', writes: false, permission: 'agentese:read' },
   /** Generation: brings something new into being. */
   G: { name: 'generation', writes: true, permission: 'agentese:write' },

@@ -10,7 +10,7 @@ import { quote } from './quote.ts'
 
 /** Each kind of effect with the verb of the scope that it takes. */
 export const KINDS = {
-  /** Looks at the resource: safe, may be cached. */
+  /** Reads the resource: safe, may be cached. */
   reads: 'read',
   /** Makes or changes it. */
   writes: 'write',
@@ -20,9 +20,9 @@ export const KINDS = {
   charges: 'charge',
   /** Gives some of it to the tenant. */
   earns: 'earn',
-  /** Asks something outside: a model, a tool, another service. */
+  /** Calls something outside: a model, a tool, another service. */
   calls: 'call',
-  /** Tells subscribers, by an event. */
+  /** Notifies subscribers, by an event. */
   emits: 'emit',
   /** Acts on somebody else's, which takes their consent. */
   forces: 'force',

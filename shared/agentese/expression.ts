@@ -1,5 +1,5 @@
 /**
- * What an invocation may say: one path, several one after the other (`a >> b`), or several aspects of one node
+ * What an invocation may name: one path, several one after the other (`a >> b`), or several aspects of one node
  * (`world.house.pipe(manifest, measure)`). `Id` is the unit of `>>`: it adds no stage, and alone it returns its input.
  */
 import { Failure } from '../failures.ts'
@@ -87,7 +87,7 @@ function parsePipeline(text: string, expand: (text: string) => string): Expressi
   return { kind: 'pipeline', stages }
 }
 
-/** Says in a failure of `work` which stage, or which aspect of a pipe, it is about. */
+/** Adds to a failure of `work` which stage, or which aspect of a pipe, it is about. */
 function within<T>(part: 'stage' | 'aspect', position: number, work: () => T): T {
   try {
     return work()

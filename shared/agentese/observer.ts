@@ -1,6 +1,6 @@
 /**
- * Who looks. An observer's archetype decides what it sees and which verbs it has; the roles in the credential bound
- * the archetypes a caller may choose, so nobody becomes an admin by saying so.
+ * The observer of a call. An observer's archetype decides what it sees and which verbs it has; the roles in the credential bound
+ * the archetypes a caller may choose, so nobody becomes an admin by claiming so.
  */
 import { Failure } from '../failures.ts'
 import type { Role } from '../identity/permissions.ts'
@@ -33,7 +33,7 @@ const ADMIN = ['admin', 'operator', 'security', 'system'] as const
 
 export type Archetype = (typeof VIEWER | typeof DEVELOPER | typeof ADMIN)[number]
 
-/** What each role may look as; the first is what it looks as when the caller does not say. */
+/** The archetypes that each role may observe as; the first is its default. */
 const ROLE_ARCHETYPES: Record<Role, readonly [Archetype, ...Archetype[]]> = {
   viewer: VIEWER,
   developer: [...DEVELOPER, ...VIEWER],
@@ -57,17 +57,17 @@ export const GUEST: Observer = {
 }
 
 /**
- * The observer of a call: what the caller asked to look as, within what its roles allow.
+ * The observer of a call: the archetype that the caller requested, within what its roles allow.
  *
- * @param asked archetype named by the caller; absent is the most capable role's own
+ * @param requested archetype named by the caller; default is the most capable role's own
  * @throws Failure ARCHETYPE_DENIED when no role of the caller allows it
  */
-export function observerFor(user: string, roles: readonly Role[], asked?: string): Observer {
+export function observerFor(user: string, roles: readonly Role[], requested?: string): Observer {
   const allowed = archetypesFor(roles)
-  const archetype = allowed.find((name) => name === (asked ?? allowed[0]))
+  const archetype = allowed.find((name) => name === (requested ?? allowed[0]))
   if (archetype === undefined) {
-    throw new Failure('ARCHETYPE_DENIED', `Cannot observe as "${asked}": your roles do not allow it`, {
-      suggestion: 'Name one of the available archetypes, or none',
+    throw new Failure('ARCHETYPE_DENIED', `Cannot observe as "${requested}": your roles do not allow it`, {
+      suggestion: 'Use one of the available archetypes, or none',
       available: allowed,
     })
   }

@@ -199,7 +199,7 @@ function cut(text: string, mark: string): [string, string | undefined] {
   return at === -1 ? [text, undefined] : [text.slice(0, at), text.slice(at + 1)]
 }
 
-/** Up to `limit` of `known` that look most like `path`, by the letter pairs they share; best first. */
+/** Up to `limit` of `known` that are most similar to `path`, by the letter pairs they share; best first. */
 export function similarPaths(path: string, known: readonly string[], limit = 5): string[] {
   const pairs = letterPairs(path)
   return known

@@ -1,5 +1,5 @@
 /**
- * Queries ask what there is, and invoke nothing: `?world.*` the nodes of a context, `?*.*.manifest` the aspects of that
+ * Queries list what there is, and invoke nothing: `?world.*` the nodes of a context, `?*.*.manifest` the aspects of that
  * name, `?self.memory.?` the verbs that the observer has there. `*` in a name stands for any letters, also none.
  */
 import { Failure, type FailureFacts } from '../failures.ts'
@@ -10,7 +10,7 @@ export interface Query {
   context: Context | '*'
   /** A name or a pattern; `*` where the query names only a context. */
   holon: string
-  /** Absent asks for nodes, present for aspects. */
+  /** Absent: nodes are queried; present: aspects. */
   aspect?: string
   /** Whether it ends in `?`: only the aspects that the observer has. */
   affordances: boolean
@@ -54,7 +54,7 @@ export function parseQuery(text: string): Query {
   }
 }
 
-/** Whether a node (`world.house`) or a path (`world.house.manifest`) is what a query asks for. */
+/** Whether a node (`world.house`) or a path (`world.house.manifest`) matches a query. */
 export function matchesQuery(query: Query, path: string): boolean {
   const [context = '', holon = '', aspect, surplus] = path.split('.', 4)
   if (surplus !== undefined || (aspect === undefined) !== (query.aspect === undefined)) return false
@@ -65,7 +65,7 @@ export function matchesQuery(query: Query, path: string): boolean {
   )
 }
 
-/** What answering a query is estimated to cost: the less it names, the more it has to look at. */
+/** What answering a query is estimated to cost: the less it names, the more it has to read. */
 export function estimateQuery({ context, holon, affordances }: Query): number {
   if (context === ANY) return 500 / UNITS_PER_CHARGE
   if (holon.includes(ANY)) return 50 / UNITS_PER_CHARGE
@@ -77,16 +77,20 @@ export function estimateQuery({ context, holon, affordances }: Query): number {
  *
  * @throws Failure QUERY_BOUND
  */
-export function boundsOf(asked: { limit?: number | undefined; offset?: number | undefined }): Bounds {
-  const limit = Math.max(1, Math.trunc(asked.limit ?? DEFAULT_LIMIT))
-  const offset = Math.max(0, Math.trunc(asked.offset ?? 0))
+export function boundsOf(requested: { limit?: number | undefined; offset?: number | undefined }): Bounds {
+  const limit = Math.max(1, Math.trunc(requested.limit ?? DEFAULT_LIMIT))
+  const offset = Math.max(0, Math.trunc(requested.offset ?? 0))
   if (!(limit <= MAX_LIMIT)) {
-    throw new Failure('QUERY_BOUND', `Cannot answer "${asked.limit}" matches: at most ${MAX_LIMIT} at once`, {
-      suggestion: `Page: limit ${MAX_LIMIT}, and offset ${MAX_LIMIT} for the next ones`,
-    })
+    throw new Failure(
+      'QUERY_BOUND',
+      `Cannot answer "${requested.limit}" matches: at most ${MAX_LIMIT} at once`,
+      {
+        suggestion: `Page: limit ${MAX_LIMIT}, and offset ${MAX_LIMIT} for the next ones`,
+      },
+    )
   }
   if (!Number.isSafeInteger(offset)) {
-    throw new Failure('QUERY_BOUND', `Cannot start at match "${asked.offset}": it is no whole number`, {
+    throw new Failure('QUERY_BOUND', `Cannot start at match "${requested.offset}": it is no whole number`, {
       suggestion: 'Add the limit to the offset of the page before',
     })
   }

@@ -1,4 +1,4 @@
-/** What a JSON Schema says of its values, read for `schema-fit.ts`. */
+/** What a JSON Schema requires of its values, read for `schema-fit.ts`. */
 import type { z } from 'zod'
 
 export type JsonSchema = z.core.JSONSchema.JSONSchema
@@ -12,7 +12,7 @@ export type SchemaType = (typeof TYPES)[number] | 'integer'
 
 const NOTHING: JsonSchema = { not: {} }
 const LONGEST_CHAIN = 32
-/** What stands beside a reference and says nothing of the value. */
+/** What stands beside a reference and does not constrain the value. */
 const REMARKS: ReadonlySet<string> = new Set([
   '$schema',
   '$id',
@@ -49,7 +49,7 @@ export function isNothing({ not }: JsonSchema): boolean {
   return not === true || (typeof not === 'object' && Object.keys(not).length === 0)
 }
 
-/** The types of which its values can be; all where it does not say. */
+/** The types of which its values can be; all where it has no `type`. */
 export function typesOf(schema: JsonSchema): readonly SchemaType[] {
   if (schema.type !== undefined) return [schema.type].flat()
   const values = valuesOf(schema)
@@ -74,7 +74,7 @@ export function alternativesOf(schema: JsonSchema): readonly AnySchema[] | undef
   return Array.isArray(schema.type) ? schema.type.map((type) => ({ ...schema, type })) : undefined
 }
 
-/** All that can be said of one value. */
+/** All constraints of one value. */
 export function describe(value: Value): JsonSchema {
   const facts = { type: typeOf(value), const: value }
   if (typeof value === 'string') return { ...facts, minLength: value.length, maxLength: value.length }

@@ -1,6 +1,6 @@
 /**
- * Whether what one aspect answers is what another takes, told from their JSON Schemas as zod writes them: so `a >> b`
- * is refused before `a` runs. It says "fits" only where every value does; where it cannot tell, it says why not.
+ * Whether what one aspect answers is what another takes, by their JSON Schemas as zod writes them: so `a >> b`
+ * is refused before `a` runs. The verdict is "fits" only where every value does; where that is unknown, the verdict has the reason.
  * What zod does not write (refinements, flags of a regular expression) it cannot see: the stage still reads its input.
  */
 import {
@@ -43,7 +43,7 @@ interface Comparison extends Question {
   scope: Scope
 }
 
-/** The keywords that say something of a value; any other is a remark. */
+/** The keywords that constrain a value; any other is an annotation. */
 const KEYWORDS: Readonly<Checks<Comparison>> = {
   ...LIMITS,
   anyOf: ['any', checkAnyOf],
@@ -86,7 +86,7 @@ function misfit(given: AnySchema, wanted: AnySchema, at: string, scope: Scope): 
 
 /**
  * Compares a pair once at a time. Met again further inside the value, it adds no reason against it: a value ends
- * somewhere. Met again at the same place, its schema says nothing but itself.
+ * somewhere. Met again at the same place, its schema adds nothing.
  */
 function whileOpen(question: Comparison, work: Check<Comparison>): string | undefined {
   const { output, input, at, scope } = question
@@ -145,7 +145,7 @@ function noneOf(choices: readonly AnySchema[], output: JsonSchema, at: string, s
   return `${at}: ${nameOf(output)} is none of ${choices.length} alternatives (${why})`
 }
 
-/** Whether no value of `given` is one of `wanted`, as types and listed values tell, also those of properties. */
+/** Whether no value of `given` is one of `wanted`, by types and listed values, also those of properties. */
 function areApart(given: AnySchema, wanted: AnySchema, scope: Scope, depth = 0): boolean {
   const a = resolve(given, scope.outputRoot)
   const b = resolve(wanted, scope.inputRoot)

@@ -13,7 +13,7 @@ export interface Question {
 /** Why some value may not pass. */
 export type Check<Q extends Question = Question> = (question: Q) => string | undefined
 
-/** Keywords: the values of which type each says something of, and how that is checked. */
+/** Keywords: the values of which type each constrains, and how that is checked. */
 export type Checks<Q extends Question = Question> = Record<string, readonly [SchemaType | 'any', Check<Q>]>
 
 type Count = 'minLength' | 'maxLength' | 'minItems' | 'maxItems'
@@ -95,7 +95,7 @@ function checkMost(keyword: Count, unit: string): Check {
   }
 }
 
-/** Patterns are told apart by their text: what two of them match is not compared. */
+/** Patterns are compared by their text: what two of them match is not compared. */
 function checkPattern({ output, input, at }: Question): string | undefined {
   const patterns = [output.pattern, ...(output.allOf ?? []).map(({ pattern }) => pattern)]
   if (patterns.includes(input.pattern)) return undefined

@@ -12,7 +12,7 @@ import { formatTraceparent } from '../telemetry/trace.ts'
 import { callerOf, present, withheld, type CallParts, type Pending } from './call-parts.ts'
 import { toOutbox } from './record.ts'
 
-/** Told of each change of a target's state; its subject is the target and `state`. */
+/** Notified of each change of a target's state; its subject is the target and `state`. */
 const CHANGED = 'io.kgents.agentese.changed'
 
 const NO_TRANSACTION = 'it has no transaction'

@@ -39,13 +39,13 @@ export interface CallParts {
   db: Db | undefined
   /** Absent where nothing may be left behind. */
   pending: Pending | undefined
-  /** Whether events, charges and changes may be pending; a look has jobs at most. */
+  /** Whether events, charges and changes may be pending; a read-only call has jobs at most. */
   mayWrite: boolean
   trace: TraceContext
   deadline: Deadline
-  asked?: string | undefined
+  requestedArchetype?: string | undefined
   idempotencyKey?: string | undefined
-  /** Absent where there is nobody to be told. */
+  /** Absent where nobody is to be notified. */
   repeats?: () => void
   /** Absent where no job can be asked for. */
   infer?: (inference: Inference, as: { as: string; input: unknown } | undefined) => Accepted

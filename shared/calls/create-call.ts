@@ -17,7 +17,7 @@ export function createCall(parts: CallParts): Call {
 
 /** A class, since an object literal with accessors is fifty times as dear to make (6 us, measured). */
 class HandlerCall implements EveryCall {
-  readonly asked: string | undefined
+  readonly requestedArchetype: string | undefined
   readonly idempotencyKey: string | undefined
   readonly log: Log
   readonly trace: TraceContext
@@ -38,7 +38,7 @@ class HandlerCall implements EveryCall {
 
   constructor(parts: CallParts) {
     this.#parts = parts
-    this.asked = parts.asked
+    this.requestedArchetype = parts.requestedArchetype
     this.idempotencyKey = parts.idempotencyKey
     this.log = parts.runtime.log
     this.trace = parts.trace

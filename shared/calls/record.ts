@@ -92,7 +92,7 @@ export function writeRecords(db: Db, { marks, events, charges, changes }: Record
   )
   const parameters = tables.flatMap((table) => parametersOf(table, rows[table]))
   // As text with parameters, since the driver takes longer to put a template together than to send it.
-  db.send(db.unsafe(text, parameters as never[], { prepare: true }))
+  db.send(db.unsafe(text, parameters as never[], { prepare: true })) // reason: COLUMNS lists what the driver can write
 }
 
 function parametersOf(table: Table, rows: readonly object[]): unknown[] {
@@ -153,7 +153,7 @@ function subjectOf(event: KgentsEvent): string {
 }
 
 /** What happened in one invocation of an aspect. */
-export interface Happening {
+export interface CallOutcome {
   /** Of the mark: one for each invocation, however often somebody tries to write it. */
   id: string
   aspect: Pick<AspectFacts, 'path' | 'category' | 'effects'>
@@ -173,25 +173,25 @@ export interface Happening {
 
 const EVENT_OF = { success: 'invoked', failure: 'failed', refusal: 'refused' } as const
 
-/** The mark of an invocation, and the event that tells of it. */
-export function markOf(happening: Happening, eventKey: string): { mark: Mark; event: OutboxRow } {
-  const { aspect, outcome, code, charges, job } = happening
-  const at = new Date(happening.endedAt).toISOString()
+/** The mark of an invocation, and the event that reports it. */
+export function markOf(call: CallOutcome, eventKey: string): { mark: Mark; event: OutboxRow } {
+  const { aspect, outcome, code, charges, job } = call
+  const at = new Date(call.endedAt).toISOString()
   const mark: Mark = {
-    id: happening.id,
-    tenant_id: happening.tenant,
+    id: call.id,
+    tenant_id: call.tenant,
     path: aspect.path,
     node: aspect.path.slice(0, aspect.path.lastIndexOf('.')),
     category: aspect.category,
     outcome,
     code: code ?? null,
-    user_id: happening.user,
-    archetype: happening.archetype,
+    user_id: call.user,
+    archetype: call.archetype,
     effects: aspect.effects,
     charges,
     job_id: job ?? null,
-    trace_id: happening.traceId,
-    duration_ms: happening.endedAt - happening.startedAt,
+    trace_id: call.traceId,
+    duration_ms: call.endedAt - call.startedAt,
     at,
   }
   const data: InvocationData = {
@@ -199,8 +199,8 @@ export function markOf(happening: Happening, eventKey: string): { mark: Mark; ev
     path: aspect.path,
     category: aspect.category,
     effects: [...aspect.effects],
-    user: happening.user,
-    archetype: happening.archetype,
+    user: call.user,
+    archetype: call.archetype,
     charges,
     duration_ms: mark.duration_ms,
     ...(code === undefined ? {} : { code }),
@@ -208,11 +208,11 @@ export function markOf(happening: Happening, eventKey: string): { mark: Mark; ev
   }
   const event = createEvent(
     {
-      source: `/functions/${happening.function}`,
+      source: `/functions/${call.function}`,
       type: `io.kgents.agentese.${EVENT_OF[outcome]}`,
-      tenant: happening.tenant,
+      tenant: call.tenant,
       subject: aspect.path,
-      traceparent: happening.traceparent,
+      traceparent: call.traceparent,
       time: at,
       data,
     },

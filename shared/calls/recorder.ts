@@ -6,11 +6,11 @@
 import { withTenant, type Database } from '../database/database.ts'
 import { Failure } from '../failures.ts'
 import type { Log } from '../telemetry/log.ts'
-import { markOf, type Happening, type Mark, type OutboxRow } from './record.ts'
+import { markOf, type CallOutcome, type Mark, type OutboxRow } from './record.ts'
 
 export interface Recorder {
   /** Takes what a mark and its event are made of; never throws and never waits. */
-  record(happening: Happening): void
+  record(call: CallOutcome): void
   /** Writes everything taken so far. */
   flush(): Promise<void>
 }
@@ -28,7 +28,7 @@ const RETRY_MS = 1000
 
 /** @param eventKey signs the events */
 export function createRecorder(database: Database, log: Log, eventKey: string, delayMs = 50): Recorder {
-  let taken: Happening[] = []
+  let taken: CallOutcome[] = []
   /** Made and not written, since the database was unavailable. */
   let kept: Entry[] = []
   let timer: NodeJS.Timeout | undefined
@@ -36,7 +36,7 @@ export function createRecorder(database: Database, log: Log, eventKey: string, d
   let isFailing = false
 
   const write = async (): Promise<void> => {
-    const batches = batchesOf([...kept, ...taken.map((happening) => markOf(happening, eventKey))])
+    const batches = batchesOf([...kept, ...taken.map((call) => markOf(call, eventKey))])
     taken = []
     kept = []
     // The first batch that finds the database unavailable speaks for all of them.
@@ -57,8 +57,8 @@ export function createRecorder(database: Database, log: Log, eventKey: string, d
   }
 
   return {
-    record(happening) {
-      taken.push(happening)
+    record(call) {
+      taken.push(call)
       if (kept.length + taken.length > MAX_ENTRIES) (kept.length > 0 ? kept : taken).splice(0, BATCH)
       schedule()
     },
@@ -72,7 +72,7 @@ function batchesOf(entries: Entry[]): Entry[][] {
   )
 }
 
-/** Writes a batch; gives back what could not be written because the database is away, so that it is tried again. */
+/** Writes a batch; gives back what could not be written because the database is unavailable, so that it is tried again. */
 async function writeBatch(database: Database, batch: Entry[], log: Log): Promise<Entry[]> {
   const groups = [...Map.groupBy(batch, ({ mark }) => mark.tenant_id)]
   try {
@@ -105,6 +105,6 @@ async function writeTogether(database: Database, groups: [tenant: string, rows: 
     events: rows.map(({ event }) => event),
   }))
   await withTenant(database, first[0], 'write', async (db) =>
-    db.send(db`select record_calls(${db.json(batch as never)})`),
+    db.send(db`select record_calls(${db.json(batch)})`),
   )
 }

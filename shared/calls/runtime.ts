@@ -23,7 +23,7 @@ export interface Runtime {
   eventKey: string
   /** Keys that events are believed by: that one, and older ones while keys rotate. */
   eventKeys: readonly string[]
-  /** Base64url key of webhooks, in the function that looks after them; what their sender reports is believed by it. */
+  /** Base64url key of webhooks, in the function that manages them; what their sender reports is believed by it. */
   webhookKeys: readonly string[]
   /** Why no model can be asked, where none can. */
   inferenceUnavailable: string | undefined

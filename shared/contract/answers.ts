@@ -1,7 +1,7 @@
 /** The forms in which the pipeline answers, whatever the function. */
 import { z } from 'zod'
 
-/** What an aspect's answer tells besides its result. */
+/** What an aspect's answer holds besides its result. */
 export const EnvelopeMeta = z.strictObject({
   observer: z.strictObject({ archetype: z.string() }),
   effects: z.array(z.string()),

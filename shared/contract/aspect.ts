@@ -5,10 +5,10 @@ import { CATEGORIES, type AspectCategory } from '../agentese/category.ts'
 import type { Permission } from '../identity/permissions.ts'
 import type { Accepted, Completed, Failed, Given } from './call.ts'
 import type { Example, ListHolons, Scale } from './facts.ts'
-import type { Subscription, Tick } from './function.ts'
+import type { Trigger, Tick } from './function.ts'
 import type { Need } from './needs.ts'
 
-/** What aspects of a category need in any case: the tenant's rows, and to change them, events that tell of it. */
+/** What aspects of a category need in any case: the tenant's rows, and to change them, events that report it. */
 export const CATEGORY_NEEDS = {
   P: ['postgres'],
   M: ['postgres', 'events'],
@@ -88,7 +88,7 @@ export function aspect<
   Transaction extends boolean = true,
   Guests extends boolean = false,
 >(contract: Aspect<I, O, C, N, Transaction, Guests>): AnyAspect {
-  // One table holds aspects of many input types; the pipeline parses by `input` before it calls `handle`.
+  // reason: one table holds aspects of many input types; the pipeline parses by `input` before it calls `handle`.
   return contract as unknown as AnyAspect
 }
 
@@ -107,6 +107,6 @@ export interface NodeContract {
   holons?: ListHolons
   aspects: Record<string, AnyAspect> & { manifest: AnyAspect }
   /** Events that it takes besides the answers of models. */
-  subscriptions?: readonly Subscription[]
+  triggers?: readonly Trigger[]
   tick?: Tick
 }

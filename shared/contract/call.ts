@@ -22,10 +22,10 @@ export interface EveryCall {
   observer: Observer
   /** The holon of the path that was called: `house` of `world.house.manifest`. */
   holon: string
-  /** Tells the caller that what it is answered was answered before, under the same key for repeating. */
+  /** Marks the answer as one that was given before, under the same key for repeating. */
   repeats(): void
   /** What the caller asked to look as, and its key for repeating; to be passed on. */
-  asked: string | undefined
+  requestedArchetype: string | undefined
   idempotencyKey: string | undefined
   /** Aborted when the caller is gone or the deadline has passed. */
   signal: AbortSignal
@@ -41,16 +41,16 @@ export interface Call extends EveryCall, Platform {
   /** Books what this call used up, in units of the resource; negative gives back. */
   charge(resource: string, amount: number): void
   /**
-   * Tells the world that something happened; leaves with the transaction, or not at all. With `closes`, the event is
+   * Publishes that something happened; leaves with the transaction, or not at all. With `closes`, the event is
    * also the last thing that followers of that job see.
    */
   emit(type: `io.kgents.${string}`, data: Record<string, unknown>, options?: { closes?: string }): void
-  /** Passes on what the tenant's own systems tell; leaves with the transaction, or not at all. Answers its id. */
+  /** Passes on events of the tenant's own systems; leaves with the transaction, or not at all. Answers its id. */
   passOn(event: TenantEvent): string
-  /** Records the state that `target` (`context.holon`) has from now on, and tells subscribers; null when it is gone. */
+  /** Records the state that `target` (`context.holon`) has from now on, and notifies subscribers; null when it is gone. */
   changed(target: string, state: Record<string, unknown> | null): void
   /**
-   * Asks a model. The job is written with the call; `complete` of the aspect goes on with the answer. Returned by the
+   * Queues work for a model. The job is written with the call; `complete` of the aspect goes on with the answer. Returned by the
    * handler, the caller gets 202 and follows it; otherwise it runs in the background. `as` names another aspect of
    * this node whose job it is to be, with an input of its own.
    */
@@ -86,7 +86,7 @@ export type Inference = (Omit<ChatRequest, 'seed'> | EmbedRequest) & {
   estimateTokens: number
 }
 
-/** Tells that work goes on after the answer: the caller gets 202 and a job to follow. */
+/** Marks that work goes on after the answer: the caller gets 202 and a job to follow. */
 export class Accepted {
   readonly job: string
   readonly status: string

@@ -6,10 +6,10 @@ import { parsePath } from '../agentese/path.ts'
 import { Completion, InferenceFailure } from '../inference/messages.ts'
 import { CATEGORY_NEEDS, permissionOf, type AnyAspect, type NodeContract } from './aspect.ts'
 import { baseAspects } from './base-aspects.ts'
-import { needsOf, subscription } from './define-operation.ts'
+import { needsOf, trigger } from './define-operation.ts'
 import { readExample } from './examples.ts'
 import { type Authentication, DEFAULT_SCALE, nameOfNode } from './facts.ts'
-import type { Endpoint, FunctionDefinition, Subscription } from './function.ts'
+import type { Endpoint, FunctionDefinition, Trigger } from './function.ts'
 import { distinctNeeds } from './needs.ts'
 
 export { aspect, NoInput } from './aspect.ts'
@@ -25,19 +25,19 @@ export function defineNode(node: string, contract: NodeContract): FunctionDefini
   const name = nameOfNode(node)
   const aspects = { ...baseAspects(node, contract), ...contract.aspects }
   const endpoints = Object.entries(aspects).map(([verb, each]) => toEndpoint(node, verb, each))
-  const subscriptions = [
+  const triggers = [
     ...(endpoints.some(({ complete }) => complete !== undefined) ? resultsFor(name) : []),
-    ...(contract.subscriptions ?? []),
+    ...(contract.triggers ?? []),
   ]
   return {
     name,
     summary: contract.summary,
-    needs: needsOf(endpoints, subscriptions, contract.tick),
+    needs: needsOf(endpoints, triggers, contract.tick),
     scale: { ...DEFAULT_SCALE, ...contract.scale },
     node,
     ...(contract.holons === undefined ? {} : { holons: contract.holons }),
     endpoints,
-    subscriptions,
+    triggers,
     ...(contract.tick === undefined ? {} : { tick: contract.tick }),
   }
 }
@@ -79,7 +79,7 @@ function toEndpoint(node: string, verb: string, contract: AnyAspect): Endpoint {
         : { cost: contract.cost as (input: unknown) => Record<string, number> }),
       ...(contract.secret === true ? { secret: true } : {}),
     },
-    ...(contract.owner === undefined ? {} : { owner: contract.owner as never }),
+    ...(contract.owner === undefined ? {} : { owner: contract.owner as never /* reason: as `AnyAspect` */ }),
     handle: contract.handle,
     ...(contract.complete === undefined ? {} : { complete: contract.complete }),
     ...(contract.recover === undefined ? {} : { recover: contract.recover }),
@@ -117,9 +117,9 @@ function checkArchetypes(path: string, verb: string, archetypes: AnyAspect['arch
 }
 
 /** The events by which a node that asks models gets their answers. */
-function resultsFor(name: string): Subscription[] {
+function resultsFor(name: string): Trigger[] {
   return [
-    subscription({
+    trigger({
       name: 'completed',
       attributes: { type: 'io.kgents.inference.completed', function: name },
       needs: ['postgres', 'jobs'],
@@ -128,7 +128,7 @@ function resultsFor(name: string): Subscription[] {
         await endJob({ job: completion.job, how: 'completed', completion })
       },
     }),
-    subscription({
+    trigger({
       name: 'failed',
       attributes: { type: 'io.kgents.inference.failed', function: name },
       needs: ['postgres', 'jobs'],

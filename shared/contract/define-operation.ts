@@ -2,7 +2,7 @@
 import type { z } from 'zod'
 import type { Accepted, Given, How } from './call.ts'
 import { DEFAULT_SCALE, type Authentication, type Format, type Scale } from './facts.ts'
-import type { Endpoint, FunctionDefinition, Subscription, Tick } from './function.ts'
+import type { Endpoint, FunctionDefinition, Trigger, Tick } from './function.ts'
 import { distinctNeeds, type Need } from './needs.ts'
 import { toEndpointFacts, type RouteFacts } from './route.ts'
 
@@ -47,12 +47,12 @@ export function route<
   Writes extends boolean = false,
   Transaction extends boolean = true,
 >(contract: Route<I, O, N, Auth, Writes, Transaction>): AnyRoute {
-  // One table holds routes of many input types; the pipeline parses by `input` before it calls `handle`.
+  // reason: one table holds routes of many input types; the pipeline parses by `input` before it calls `handle`.
   return contract as unknown as AnyRoute
 }
 
 /** Takes events: those whose attributes all match. */
-export function subscription<D, N extends Need = never, Transaction extends boolean = true>({
+export function trigger<D, N extends Need = never, Transaction extends boolean = true>({
   needs = [],
   ...contract
 }: {
@@ -62,9 +62,9 @@ export function subscription<D, N extends Need = never, Transaction extends bool
   transaction?: Transaction
   data: z.ZodType<D>
   handle(data: D, call: Given<N, Transaction extends false ? 'caller' : How>): Promise<void>
-}): Subscription {
-  // The pipeline gives each handler all that its needs give.
-  return { ...contract, needs } as unknown as Subscription
+}): Trigger {
+  // reason: the pipeline gives each handler all that its needs give
+  return { ...contract, needs } as unknown as Trigger
 }
 
 /** Wakes the function every minute, for the tenants that `tenants` lists. */
@@ -81,7 +81,7 @@ export interface OperationContract {
   summary: string
   scale?: Partial<Scale>
   routes: Record<string, AnyRoute>
-  subscriptions?: readonly Subscription[]
+  triggers?: readonly Trigger[]
   tick?: Tick
 }
 
@@ -94,14 +94,14 @@ export function defineOperation(contract: OperationContract): FunctionDefinition
   const endpoints = Object.entries(contract.routes).map(([name, each]) =>
     toEndpoint(`${contract.name}.${name}`, each),
   )
-  const { subscriptions = [] } = contract
+  const { triggers = [] } = contract
   return {
     name: contract.name,
     summary: contract.summary,
-    needs: needsOf(endpoints, subscriptions, contract.tick),
+    needs: needsOf(endpoints, triggers, contract.tick),
     scale: { ...DEFAULT_SCALE, ...contract.scale },
     endpoints,
-    subscriptions,
+    triggers,
     ...(contract.tick === undefined ? {} : { tick: contract.tick }),
   }
 }
@@ -118,15 +118,15 @@ function toEndpoint(name: string, contract: AnyRoute): Endpoint {
 /** What a function needs: what its handlers do, and what it takes to let callers, events and ticks in. */
 export function needsOf(
   endpoints: readonly Endpoint[],
-  subscriptions: readonly Subscription[],
+  triggers: readonly Trigger[],
   tick: Tick | undefined,
 ): Need[] {
   return distinctNeeds([
     ...endpoints.flatMap(({ needs }) => needs),
     ...(endpoints.some(({ auth }) => auth !== 'none') ? (['postgres', 'redis'] as const) : []),
-    // Calls of aspects are told of by events.
+    // Calls of aspects are published as events.
     ...(endpoints.some(({ aspect }) => aspect !== undefined) ? (['events'] as const) : []),
-    ...subscriptions.flatMap(({ needs }) => ['postgres', 'events', ...needs] as const),
+    ...triggers.flatMap(({ needs }) => ['postgres', 'events', ...needs] as const),
     ...(tick === undefined ? [] : (['postgres', ...tick.needs] as const)),
   ])
 }

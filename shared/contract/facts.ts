@@ -102,7 +102,7 @@ export interface Example {
 }
 
 /** Events that a Trigger delivers to the function: those whose attributes all match exactly. */
-export interface SubscriptionFacts {
+export interface TriggerFacts {
   name: string
   attributes: Record<string, string>
   /** Shape of the event's data; an event that does not fit is refused for good. */
@@ -122,7 +122,7 @@ export interface FunctionFacts {
   /** The tenant's own holons under a `*` node, for queries. */
   holons?: ListHolons
   endpoints: readonly EndpointFacts[]
-  subscriptions: readonly SubscriptionFacts[]
+  triggers: readonly TriggerFacts[]
   tick?: TickFacts
 }
 

@@ -3,7 +3,7 @@
  * `FunctionDefinition`; what is known of it elsewhere is its facts.
  */
 import type { Accepted, Call, Completed, Failed, Given } from './call.ts'
-import type { EndpointFacts, Format, FunctionFacts, SubscriptionFacts, TickFacts } from './facts.ts'
+import type { EndpointFacts, Format, FunctionFacts, TriggerFacts, TickFacts } from './facts.ts'
 import type { Need } from './needs.ts'
 
 /** One thing that a function answers, and how. `I` is the parsed input, `O` what the handler returns. */
@@ -21,7 +21,7 @@ export interface Endpoint<I = unknown, O = unknown> extends EndpointFacts<I, O> 
 }
 
 /** An event that the function takes, and what it does then. */
-export interface Subscription extends SubscriptionFacts {
+export interface Trigger extends TriggerFacts {
   /**
    * Whether the handler runs in the transaction that notes the delivery. Without it, it may wait for others; it must
    * then be safe to run again, since the note is written after it.
@@ -30,7 +30,7 @@ export interface Subscription extends SubscriptionFacts {
   handle(data: unknown, call: Call): Promise<void>
 }
 
-/** What a function does every minute; a minute that is missed or told twice does no harm. */
+/** What a function does every minute; a minute that is missed or delivered twice does no harm. */
 export interface Tick extends TickFacts {
   /** Runs for each such tenant, in a transaction of its own. */
   handle(call: Given<Need>): Promise<void>
@@ -38,6 +38,6 @@ export interface Tick extends TickFacts {
 
 export interface FunctionDefinition extends FunctionFacts {
   endpoints: readonly Endpoint[]
-  subscriptions: readonly Subscription[]
+  triggers: readonly Trigger[]
   tick?: Tick
 }

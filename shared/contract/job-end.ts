@@ -4,7 +4,7 @@ import type { Completion } from '../inference/messages.ts'
 
 export type JobStatus = 'queued' | 'running' | 'completed' | 'failed' | 'cancelled'
 
-/** How a job ends, as told by whoever ends it. */
+/** How a job ends, as reported by whoever ends it. */
 export type JobEnd =
   | { job: string; how: 'completed'; completion: Completion }
   | { job: string; how: 'composed'; result: unknown; charges: Record<string, number> }

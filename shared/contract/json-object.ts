@@ -1,4 +1,4 @@
-/** Inputs that are objects of the caller's own design. Nothing in them is left out or changed without a word. */
+/** Inputs that are objects of the caller's own design. Nothing in them is dropped or changed silently. */
 import { z } from 'zod'
 
 /** Members inside members; a state that is nested deeper is a mistake. */

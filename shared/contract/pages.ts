@@ -1,7 +1,7 @@
-/** Lists are told in pages: at most `limit` entries, and a `next_cursor` where there are more. */
+/** Lists are returned in pages: at most `limit` entries, and a `next_cursor` where there are more. */
 
 /**
- * The page out of rows that were read with `limit + 1`, so that one too many tells that there are more.
+ * The page out of rows that were read with `limit + 1`, so that one too many means that there are more.
  *
  * @param cursorOf what the caller sends to get the page after the one that ends with this row
  */

@@ -14,7 +14,7 @@ export interface Platform {
   nodesOf(context: string): Promise<readonly FunctionFacts[]>
   /** What serves `path`, as `findAspect` says it; loads no other node. */
   findAspect(path: string): Promise<FoundAspect | undefined>
-  /** Whether there is a node of that very name; told without loading any. */
+  /** Whether there is a node of that very name; known without loading any. */
   hasNode(context: string, holon: string): boolean
   publicKeys: JSONWebKeySet
   /** Issues a platform token for `identity`. */
@@ -44,7 +44,7 @@ export interface DispatchRequest {
   archetype?: string | undefined
   idempotencyKey?: string | undefined
   dryRun?: boolean | undefined
-  /** The composition that this is a stage of: told when the stage turns out to be a job, and that has ended. */
+  /** The composition that this is a stage of: notified when the stage turns out to be a job, and that has ended. */
   parent?: string | undefined
 }
 

@@ -3,7 +3,7 @@
  * then belongs to everybody, so nobody may change one.
  */
 import { z } from 'zod'
-import type { EndpointFacts, SubscriptionFacts } from './facts.ts'
+import type { EndpointFacts, TriggerFacts } from './facts.ts'
 
 export type JsonSchema = Readonly<Record<string, unknown>>
 
@@ -21,8 +21,8 @@ export function outputSchemaOf({ output }: Pick<EndpointFacts, 'output'>): JsonS
   return remembered(outputs, output, { io: 'output' })
 }
 
-/** The data of an event as it travels, in draft 7: that is what AsyncAPI reads without being told. */
-export function dataSchemaOf({ data: type }: Pick<SubscriptionFacts, 'data'>): JsonSchema {
+/** The data of an event as it travels, in draft 7: AsyncAPI's default. */
+export function dataSchemaOf({ data: type }: Pick<TriggerFacts, 'data'>): JsonSchema {
   return remembered(data, type, { io: 'input', target: 'draft-7' })
 }
 

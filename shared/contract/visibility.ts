@@ -1,6 +1,6 @@
 /**
- * Which events and marks an observer may be told of: those on paths whose verb it has. A change of state is told to everybody who
- * may look at the holon, and that is everybody: `manifest` is a base verb.
+ * Which events and marks an observer may receive: those on paths whose verb it has. A change of state is delivered to everybody who
+ * may read the holon, and that is everybody: `manifest` is a base verb.
  */
 import { aspectsOf, findNode } from './find-aspect.ts'
 import type { AspectFacts, FunctionFacts } from './facts.ts'
@@ -18,7 +18,7 @@ export interface VisibleFunction extends Pick<FunctionFacts, 'node'> {
 }
 
 export interface Visibility {
-  /** Whether an observer of `archetype` may be told of events on `path`. */
+  /** Whether an observer of `archetype` may receive events on `path`. */
   sees(archetype: string, path: string): boolean
   /** Paths of the catalog that fit `pattern`, changes of state among them. */
   known(pattern: Pattern): string[]
@@ -48,8 +48,8 @@ export function createVisibility(catalog: readonly VisibleFunction[]): Visibilit
   }
 }
 
-/** Whether `user` may be told of an event on `path`: what a person does on `self` is told to that person alone. */
-export function mayBeTold(user: string, path: string, data: unknown): boolean {
+/** Whether `user` may receive an event on `path`: what a person does on `self` is delivered to that person alone. */
+export function mayReceive(user: string, path: string, data: unknown): boolean {
   return !path.startsWith(PERSONAL) || (data as { user?: unknown } | null)?.user === user
 }
 

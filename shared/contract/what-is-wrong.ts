@@ -1,7 +1,7 @@
-/** Says in words why something does not fit its schema, wherever a caller is told. */
+/** Describes why something does not fit its schema, for every answer that reports it. */
 import type { z } from 'zod'
 
-/** Mistakes that are told at once; who has mended these is told of others. */
+/** Mistakes that are reported at once; further ones follow when these are corrected. */
 const MOST_TOLD = 3
 
 /**

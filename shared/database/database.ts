@@ -15,7 +15,7 @@ export interface Database {
   readonly sql: Sql
   /** For transactions of tenants. */
   readonly connections: Connections
-  /** Connects before it is asked anything; where that fails, whoever asks first tries again. */
+  /** Connects before the first query; where that fails, the first query tries again. */
   connect(): void
   /** Disconnects when what is under way is over, but after `timeoutSeconds` at the latest. */
   close(timeoutSeconds?: number): Promise<void>
@@ -24,7 +24,7 @@ export interface Database {
 /** Most statements about no tenant that one process runs at once. */
 const SHARED_CONNECTIONS = 2
 
-/** Connects with the first query, unless it is told to `connect`. */
+/** Connects with the first query, unless `connect` is called. */
 export function openDatabase(url: string, options: DatabaseOptions = {}): Database {
   const sql = postgres(url, {
     ...CONNECTION_OPTIONS,
@@ -78,7 +78,7 @@ export async function withTenant<T>(
 }
 
 /** Errors of the network, of a server that starts, stops, is full or lets us not in, and of two calls in each other's way. */
-const AWAY =
+const UNAVAILABLE =
   /^(ECONN|EPIPE|ENOTFOUND|ETIMEDOUT|EHOSTUNREACH|CONNECT|CONNECTION_|57P0[1-3]|08|28|53300|40001|40P01)/
 const READ_ONLY_TRANSACTION = '25006'
 const CANCELLED = new Set(['57014', '55P03'])
@@ -87,14 +87,14 @@ const CANCELLED = new Set(['57014', '55P03'])
 export function asFailure(error: unknown): unknown {
   if (error instanceof Failure || !(error instanceof Error)) return error
   const { code = '' } = error as { code?: string }
-  if (AWAY.test(code)) {
+  if (UNAVAILABLE.test(code)) {
     return new Failure('DEPENDENCY_UNAVAILABLE', 'Cannot reach the database', {
       retryAfterSeconds: 1,
       cause: error,
     })
   }
   if (code === READ_ONLY_TRANSACTION) {
-    return new Failure('PURITY_BREACH', 'A call that may only look tried to write', { cause: error })
+    return new Failure('PURITY_BREACH', 'A read-only call tried to write', { cause: error })
   }
   if (CANCELLED.has(code)) {
     return new Failure('DEADLINE_EXCEEDED', 'The database took too long', {

@@ -1,5 +1,5 @@
 /** One transaction on a borrowed connection, as a handler sees it. */
-import type { ISql, Sql } from 'postgres'
+import type { ISql, Parameter, Sql } from 'postgres'
 import { Failure } from '../failures.ts'
 import type { Connection } from './connections.ts'
 
@@ -12,6 +12,8 @@ interface Statement {
 
 /** Queries in the tenant's transaction. They are refused when it is over. */
 export interface Db extends ISql {
+  /** A value as jsonb; what cannot be written as JSON is the caller's mistake. */
+  json(value: unknown): Parameter
   /** Runs `work` so that what it did is undone when it throws, and the rest of the transaction goes on. */
   savepoint<T>(work: (db: Db) => Promise<T>): Promise<T>
   /**
@@ -75,7 +77,7 @@ export class Transaction {
     const sql = this.#sql
     const query = (...args: unknown[]) => {
       this.#checkOpen()
-      return (sql as unknown as (...args: unknown[]) => unknown)(...args)
+      return (sql as unknown as (...args: unknown[]) => unknown)(...args) // reason: it is passed on as it comes
     }
     const { json, array } = sql
     const unsafe: Db['unsafe'] = (...args) => {

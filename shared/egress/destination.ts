@@ -1,5 +1,5 @@
 /**
- * Where requests that a tenant asks for may go: addresses of the public Internet by https, and what somebody allowed.
+ * Where requests of a tenant may go: addresses of the public Internet by https, and what somebody allowed.
  *
  * A tenant's own allow-list lifts the rules about scheme and port. Only where the operator's list names the origin as well
  * may it be private: a tenant cannot allow itself what is not its own.
@@ -30,7 +30,7 @@ const INSIDE_NAMES =
   /(^|\.)(localhost|local|localdomain|internal|intranet|private|lan|home|corp|svc|cluster|test|example|invalid|onion|arpa)$/
 
 /**
- * Reads `text` as a place that a request may go to, as far as can be told before its name is resolved.
+ * Reads `text` as a place that a request may go to, as far as is known before its name is resolved.
  *
  * @throws Failure EGRESS_DENIED
  */

@@ -12,7 +12,7 @@ export interface Hop {
 }
 
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
-/** These say what is wanted and in which form, and nothing of who asks; no other header goes to another origin. */
+/** These describe what is wanted and in which form, and nothing of the requester; no other header goes to another origin. */
 const TELLS_NOTHING = new Set([
   'accept',
   'accept-encoding',
@@ -22,14 +22,14 @@ const TELLS_NOTHING = new Set([
   'content-type',
   'user-agent',
 ])
-/** What the HTTP client says itself. */
+/** Headers that the HTTP client sets itself. */
 const OURS = new Set(['host', 'content-length', 'upgrade'])
 const NAME = /^[!#$%&'*+.^_`|~0-9a-z-]+$/
 
 /**
- * Headers as they are sent; bodies are asked for unpacked.
+ * Headers as they are sent; bodies are requested without compression.
  *
- * @throws Failure TYPE_MISMATCH for a header that cannot be sent; its value is not told
+ * @throws Failure TYPE_MISMATCH for a header that cannot be sent; its value is not in the message
  */
 export function toHeaders(given: Readonly<Record<string, string>>): Record<string, string> {
   const headers: Record<string, string> = { 'accept-encoding': 'identity' }

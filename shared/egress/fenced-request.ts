@@ -3,7 +3,7 @@
  * like this process to fetch what only it can reach.
  *
  * The addresses of a name are checked where the connection is made, so the address that was checked is the one that is
- * connected to, whatever the name server says a moment later. Each redirect is a new request with the same checks. Time
+ * connected to, whatever the name server answers a moment later. Each redirect is a new request with the same checks. Time
  * and sizes are bounded for the whole exchange, what is unpacked included.
  */
 import type { LookupFunction } from 'node:net'
@@ -137,7 +137,7 @@ function plain(headers: Dispatcher.ResponseData['headers']): Record<string, stri
 
 const TIMEOUTS = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'])
 
-/** Tells the origin and never the path, which may be a secret by itself; nothing of headers, and nothing of the answer. */
+/** Names the origin and never the path, which may be a secret by itself; nothing of headers, and nothing of the answer. */
 function asFailure(
   error: unknown,
   url: URL,

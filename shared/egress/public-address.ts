@@ -2,7 +2,7 @@
  * Which IP addresses belong to the public Internet. Everything else leads back into a network that a tenant has no
  * business in: this machine, the cluster, the cloud's metadata service.
  *
- * IPv6 is told by what is public, since only one eighth of it is given out; the forms that carry an IPv4 address inside
+ * IPv6 is checked by what is public, since only one eighth of it is given out; the forms that carry an IPv4 address inside
  * (mapped, NAT64, 6to4, Teredo) are never public here, whatever they carry.
  */
 import { BlockList, isIPv4, isIPv6 } from 'node:net'

@@ -16,7 +16,7 @@ const DECODERS = {
 }
 
 /**
- * The whole body, unpacked. It is asked for unpacked, but not everybody listens.
+ * The whole body, unpacked. It is requested without compression, but some servers compress anyway.
  *
  * @param encoding the answer's `Content-Encoding`
  * @throws TooLarge past `maxBytes`, UnknownEncoding, or the error of the stream

@@ -1,7 +1,7 @@
 /**
  * Finds the addresses of a name that a tenant chose.
  *
- * Asked of the name servers themselves: `getaddrinfo` would try the search domains of the cluster, read the hosts file,
+ * The name servers themselves are queried: `getaddrinfo` would try the search domains of the cluster, read the hosts file,
  * and hold one of the few threads of this process for as long as the slowest name server of the tenant likes.
  */
 import { lookup, Resolver } from 'node:dns/promises'
@@ -16,7 +16,7 @@ export const resolvePublicName: ResolveName = async (name) => {
   return found.flatMap((each) => (each.status === 'fulfilled' ? each.value : []))
 }
 
-/** For names that the operator trusts: as the machine sees them, `localhost` and cluster names included. */
+/** For names that the operator trusts: as the machine resolves them, `localhost` and cluster names included. */
 export const resolveTrustedName: ResolveName = async (name) => {
   const found = await lookup(name, { all: true })
   return found.map(({ address }) => address)

@@ -2,13 +2,13 @@
 import { z } from 'zod'
 import { CATEGORIES, type AspectCategory } from '../agentese/category.ts'
 
-/** Each invocation tells once how it came out: `invoked`, `failed` or `refused`; a job tells when it has ended. */
+/** Each invocation publishes its outcome once: `invoked`, `failed` or `refused`; a job when it has ended. */
 export const InvocationData = z.object({
   mark: z.uuid().describe('The record of this invocation; of a job, its id'),
   path: z.string(),
   category: z.enum(Object.keys(CATEGORIES) as AspectCategory[]),
   effects: z.array(z.string()).describe('What the path may do, as its contract declares it'),
-  user: z.uuid().describe('Who called; what is called on `self` is told to this person alone'),
+  user: z.uuid().describe('Who called; what is called on `self` is delivered to this person alone'),
   archetype: z.string().describe('As what the caller looked'),
   charges: z.record(z.string(), z.number()).describe('What it used up, by resource; negative was given back'),
   duration_ms: z.number(),
@@ -23,6 +23,6 @@ export const ChangeData = z.object({
   path: z.string().describe('By which it was changed; empty where that was no path'),
   state: z.record(z.string(), z.unknown()).nullable().describe('All of it; null where it is gone'),
   at: z.iso.datetime(),
-  user: z.uuid().describe('Who changed it; what is personal (`self`) is told to this person alone'),
+  user: z.uuid().describe('Who changed it; what is personal (`self`) is delivered to this person alone'),
 })
 export type ChangeData = z.infer<typeof ChangeData>

@@ -13,7 +13,7 @@ export interface EventType {
 export const PATH_EVENTS = {
   'io.kgents.agentese.invoked': { summary: 'A path was invoked, and it went well', data: InvocationData },
   'io.kgents.agentese.failed': { summary: 'A path was invoked, and it failed', data: InvocationData },
-  'io.kgents.agentese.refused': { summary: 'A path was invoked, and it said no', data: InvocationData },
+  'io.kgents.agentese.refused': { summary: 'A path was invoked, and it refused', data: InvocationData },
 } as const satisfies Record<string, EventType>
 
 /** The event of a node whose state is recorded. */
@@ -23,7 +23,7 @@ export const STATE_EVENTS = {
 
 /** Events of the system bus. */
 export const SYSTEM_EVENTS = {
-  'io.kgents.inference.requested': { summary: 'A path has asked a model', data: JobRequested },
+  'io.kgents.inference.requested': { summary: 'A path has queued work for a model', data: JobRequested },
   'io.kgents.inference.started': { summary: 'A worker has taken a job', data: JobStarted },
   'io.kgents.inference.completed': { summary: 'The model has answered', data: Completion },
   'io.kgents.inference.failed': { summary: 'The model has not answered', data: InferenceFailure },

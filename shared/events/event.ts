@@ -99,7 +99,7 @@ export function deriveResultKey(key: string, tenant: string, job: string): strin
   return createHmac('sha256', keyObjectOf(key)).update(`result:${tenant}:${job}`).digest('base64url')
 }
 
-/** The key with which the sender of webhooks tells what became of one subscription, base64url. */
+/** The key with which the sender of webhooks reports on one subscription, base64url. */
 export function deriveReportKey(webhookKey: string, tenant: string, subscription: string): string {
   return createHmac('sha256', keyObjectOf(webhookKey))
     .update(`report:${tenant}:${subscription}`)

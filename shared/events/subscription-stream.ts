@@ -1,6 +1,6 @@
 /**
- * What a subscriber is told on `GET /v1/agentese/subscribe`, as server-sent events, and how it acknowledges and ends an
- * at-least-once subscription. The stream hub tells and takes it; the shapes are here, so that they can be documented.
+ * What a subscriber receives on `GET /v1/agentese/subscribe`, as server-sent events, and how it acknowledges and ends an
+ * at-least-once subscription. The stream hub sends and takes it; the shapes are here, so that they can be documented.
  */
 import { z } from 'zod'
 import { Problem } from '../problem.ts'
@@ -21,7 +21,7 @@ export const Acks = z.strictObject({
 
 export const Acknowledged = z.strictObject({
   acknowledged: z.int(),
-  /** Those that no delivery can have. Whether one still waited is not told: to acknowledge it twice changes nothing. */
+  /** Those that no delivery can have. Whether one still waited is not reported: to acknowledge it twice changes nothing. */
   unknown: z.array(z.string()),
 })
 
@@ -29,7 +29,7 @@ export const Ended = z.strictObject({
   subscription: z.strictObject({ id: z.uuid(), status: z.literal('ended') }),
 })
 
-const told = {
+const common = {
   event_id: z.string().describe('Of the event: who has seen it may drop it'),
   path: z.string(),
   aspect: z.string(),
@@ -37,20 +37,20 @@ const told = {
   observer_archetype: z.string().nullable(),
   trace_id: z.string().nullable(),
   sequence: z.int().describe('Also the id, from which Last-Event-ID goes on'),
-  ack: z.string().optional().describe('What to acknowledge it by, where it is told until it is'),
+  ack: z.string().optional().describe('What to acknowledge it by, where it is delivered until it is'),
   attempt: z.int().optional(),
 }
-const ofPath = (kind: string) => z.object({ ...told, event_type: z.literal(kind), data: InvocationData })
+const ofPath = (kind: string) => z.object({ ...common, event_type: z.literal(kind), data: InvocationData })
 
 /** By the name of the event. */
 export const SUBSCRIPTION_EVENTS = {
   subscribed: { summary: 'What was subscribed to; the first event', data: z.looseObject({ id: z.uuid() }) },
   invoked: { summary: 'A path was invoked, and it went well', data: ofPath('invoked') },
   failed: { summary: 'A path was invoked, and it failed', data: ofPath('failed') },
-  refused: { summary: 'A path was invoked, and it said no', data: ofPath('refused') },
+  refused: { summary: 'A path was invoked, and it refused', data: ofPath('refused') },
   changed: {
     summary: 'The state of a node has changed',
-    data: z.object({ ...told, event_type: z.literal('changed'), data: ChangeData }),
+    data: z.object({ ...common, event_type: z.literal('changed'), data: ChangeData }),
   },
   heartbeat: {
     summary: 'The stream lives, and nothing has happened',

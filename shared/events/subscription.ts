@@ -18,7 +18,7 @@ export const SubscriptionTerms = z.strictObject({
   id: z.uuid(),
   tenant: z.uuid(),
   user: z.uuid(),
-  /** As what the caller looks: it is told of paths on which this archetype has the verb. */
+  /** The observer's archetype: it receives events of paths on which this archetype has the verb. */
   archetype: z.string(),
   /** Empty where the subscription of that id has them already. */
   patterns: z.array(z.string()),

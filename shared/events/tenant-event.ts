@@ -1,6 +1,6 @@
 /**
- * Events from a tenant's own systems, on their way in. What is theirs stays theirs: the type never looks like one of the
- * platform's, the source is marked, the id is kept beside our own, and the tenant is told from the credential alone.
+ * Events from a tenant's own systems, on their way in. What is theirs stays theirs: the type never equals one of the
+ * platform's, the source is marked, the id is kept beside our own, and the tenant follows from the credential alone.
  */
 import { z } from 'zod'
 import { Instant } from '../instant.ts'

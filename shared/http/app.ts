@@ -155,7 +155,7 @@ function textOf(format: Format, body: unknown): string {
   return format === 'json' ? JSON.stringify(body) : String(body)
 }
 
-/** A page says itself what it may load; that nobody may frame it can be said in a header alone. */
+/** A page declares itself what it may load; that nobody may frame it can only be declared in a header. */
 const HEADERS_OF_FORMAT: Record<Format, Record<string, string>> = {
   json: { 'Content-Type': 'application/json' },
   text: { 'Content-Type': 'text/plain; charset=UTF-8' },
@@ -167,7 +167,7 @@ const HEADERS_OF_FORMAT: Record<Format, Record<string, string>> = {
   },
 }
 
-/** The text form of a manifest, for those who ask for text; undefined for everybody and everything else. */
+/** The text form of a manifest, for those who request text; undefined for everybody and everything else. */
 function manifestText(body: unknown, accept = ''): string | undefined {
   if (!/\btext\/plain\b/.test(accept)) return undefined
   return textOfResult((body as { result?: unknown }).result)
@@ -192,7 +192,7 @@ function answerError(
 
 /**
  * A body on GET or DELETE has no meaning, nor has a query on POST but for `dry_run`, which an operation that knows of none
- * refuses; what the path says, nothing else may say. The path of an aspect says which holon, and that is no input.
+ * refuses; what the path gives, nothing else may give. The path of an aspect names the holon, and that is no input.
  */
 async function inputOf(context: Context, endpoint: Endpoint): Promise<unknown> {
   const { url } = context.req

@@ -44,7 +44,7 @@ export function createFunctionCaller(ingress?: string): CallFunction {
         (response) => {
           const chunks: Buffer[] = []
           response.on('data', (chunk: Buffer) => chunks.push(chunk))
-          response.on('error', (cause) => reject(away(name, cause)))
+          response.on('error', (cause) => reject(unavailable(name, cause)))
           response.on('end', () =>
             resolve({
               status: response.statusCode ?? 502,
@@ -54,12 +54,12 @@ export function createFunctionCaller(ingress?: string): CallFunction {
           )
         },
       )
-      outgoing.on('error', (cause) => reject(away(name, cause)))
+      outgoing.on('error', (cause) => reject(unavailable(name, cause)))
       outgoing.end(body)
     })
 }
 
-function away(name: string, cause: Error): Failure {
+function unavailable(name: string, cause: Error): Failure {
   return new Failure('DEPENDENCY_UNAVAILABLE', `Cannot reach function "${name}"`, {
     retryAfterSeconds: 1,
     cause,

@@ -10,7 +10,7 @@ export interface Problem {
 }
 
 /**
- * What a caller is told about `error`. A failure tells what it is; anything else is a bug, of which the caller learns
+ * The problem that is returned for `error`. A failure describes itself; anything else is an unhandled error, of which the caller learns
  * the trace id and nothing more.
  *
  * @param path the AGENTESE path or URL that was called

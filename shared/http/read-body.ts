@@ -1,4 +1,4 @@
-/** Reads a request's body as JSON, with every way in which that can fail told apart. */
+/** Reads a request's body as JSON, with a distinct failure for every way in which that can fail. */
 import { Failure } from '../failures.ts'
 
 /** Bytes of the largest body that a function reads. The gateway has the same limit; this one needs no gateway. */
@@ -52,7 +52,7 @@ export async function readText(request: Request): Promise<string> {
   return request.body === null ? '' : readAtMost(request.body)
 }
 
-/** What is compressed may be a thousand times as large as it looks; nobody needs it for a megabyte. */
+/** What is compressed may be a thousand times as large as its length; nobody needs it for a megabyte. */
 function checkEncoding(encoding: string): void {
   if (encoding.trim().toLowerCase() === 'identity') return
   throw new Failure('CONTENT_TYPE', `Cannot read a body with "Content-Encoding: ${encoding}"`, {
@@ -103,7 +103,7 @@ function checkStorable(text: string, value: unknown): void {
     throw notStorable('it contains a number that is too large')
 }
 
-/** What any number looks like that is larger than numbers can be; few others do, and few texts. */
+/** The form of any number that is larger than numbers can be; few others do, and few texts. */
 const LARGE_NUMBER = /[eE]\+?\d{2}|\d{300}/
 
 /** Whether a number in it has become infinite; it would be stored as null. */

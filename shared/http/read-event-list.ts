@@ -1,7 +1,7 @@
 /**
  * Reads CloudEvents from a request, in each form that HTTP has for them: one with attributes in headers (binary), one in
  * a JSON object (structured), many in a JSON list (batch). What comes out is what was sent, as structured as JSON; whether
- * an event is a good one is for whoever takes it to say, since one bad event need not spoil a batch.
+ * an event is a good one is decided by its consumer, since one bad event need not spoil a batch.
  */
 import { Failure } from '../failures.ts'
 import { readJson } from './read-body.ts'

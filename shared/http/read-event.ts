@@ -85,8 +85,7 @@ async function readAny(headers: RequestHeaders, body: string): Promise<KgentsEve
   if (Array.isArray(event)) throw new TypeError('a batch of events is not taken here')
   const single = event as CloudEvent<unknown>
   if (!single.validate()) throw new TypeError(`specversion "${single.specversion}" is not taken here`)
-  // The library's type leaves extensions untyped; the signature covers those that are believed.
-  return single.toJSON() as unknown as KgentsEvent
+  return single.toJSON() as unknown as KgentsEvent // reason: the library's type leaves extensions untyped; they are signed
 }
 
 /** The library makes up an id, a version or a time where there is none; here that is the sender's mistake. */

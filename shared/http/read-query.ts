@@ -1,10 +1,10 @@
-/** Reads what a URL says besides the route, as strictly as a body: nothing in it is ignored, guessed or taken twice. */
+/** Reads the query of a URL, as strictly as a body: nothing in it is ignored, guessed or taken twice. */
 import { z } from 'zod'
 import { whatIsWrong } from '../contract/what-is-wrong.ts'
 import { Failure } from '../failures.ts'
 import { isText } from './read-body.ts'
 
-/** All that the query of a POST may say; the input is in the body. */
+/** All that the query of a POST may hold; the input is in the body. */
 const PostQuery = z.strictObject({ dry_run: z.stringbool().default(false) })
 type PostQuery = z.infer<typeof PostQuery>
 const NO_QUERY: PostQuery = { dry_run: false }
@@ -26,9 +26,9 @@ export function readQuery(url: string): Record<string, string> {
 }
 
 /**
- * The query of a POST. Whoever asks for a dry run must never get a real one, so what is meant has to be clear.
+ * The query of a POST. Whoever requests a dry run must never get a real one, so what is meant has to be clear.
  *
- * @throws Failure TYPE_MISMATCH for anything but one `dry_run` that says yes or no, in a word that `z.stringbool` takes
+ * @throws Failure TYPE_MISMATCH for anything but one `dry_run` that is yes or no, in a word that `z.stringbool` takes
  */
 export function readPostQuery(url: string): PostQuery {
   if (!url.includes('?')) return NO_QUERY
@@ -37,7 +37,7 @@ export function readPostQuery(url: string): PostQuery {
   throw unreadable(whatIsWrong(parsed.error), 'Send dry_run=true or dry_run=false, and all else in the body')
 }
 
-/** Whether a POST asks for a dry run; not where its query cannot be read, since the input then cannot be either. */
+/** Whether a POST requests a dry run; not where its query cannot be read, since the input then cannot be either. */
 export function asksForDryRun(url: string): boolean {
   try {
     return readPostQuery(url).dry_run

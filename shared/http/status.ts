@@ -23,7 +23,7 @@ export function answerStatus(
   return true
 }
 
-/** Being without a dependency for a while is no reason to be started again, so only readiness tells of it. */
+/** A dependency that is unavailable for a while is no reason for a restart, so only readiness reports it. */
 function answerReady(response: ServerResponse, dependencies: Readonly<Record<string, boolean>>): void {
   const states = Object.entries(dependencies).map(([name, reached]) => [name, reached ? 'ok' : 'unavailable'])
   const isReady = Object.values(dependencies).every(Boolean)

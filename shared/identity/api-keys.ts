@@ -40,7 +40,7 @@ interface KeyRow {
   roles: Role[]
 }
 
-/** Makes the look-up of API keys in `sql`. It knows no tenant yet, so it goes through the one function that may. */
+/** Creates the lookup of API keys in `sql`. It knows no tenant yet, so it goes through the one function that may. */
 export function createApiKeyLookup(sql: Sql): AuthenticateApiKey {
   const known = new LRUCache<string, Identity>({ ...atMost(10_000), ttl: REMEMBERED_MS })
   return async (key) => {

@@ -9,7 +9,7 @@ export const JobRequested = z.object({
 })
 export type JobRequested = z.infer<typeof JobRequested>
 
-/** What a worker tells when it takes a job. */
+/** What a worker reports when it takes a job. */
 export const JobStarted = z.object({
   job: z.uuid(),
   attempt: z.int().min(1),

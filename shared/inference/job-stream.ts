@@ -1,6 +1,6 @@
 /**
- * What a client is told of a job on `GET /v1/jobs/{id}/stream`, as server-sent events, and in place of the 202 of a call with
- * `Accept: text/event-stream`. The stream hub tells it; the shapes are here, so that they can be documented.
+ * What a client receives of a job on `GET /v1/jobs/{id}/stream`, as server-sent events, and in place of the 202 of a call with
+ * `Accept: text/event-stream`. The stream hub sends it; the shapes are here, so that they can be documented.
  */
 import { z } from 'zod'
 import { Problem } from '../problem.ts'
@@ -20,7 +20,7 @@ export const JOB_STREAM_EVENTS = {
     data: z.strictObject({
       job: z.uuid(),
       path: z.string(),
-      /** Absent where only the row is left to tell. */
+      /** Absent where only the row is left. */
       text: z.string().optional(),
       tokens_used: z.int().optional(),
       tokens: TokenUsage.optional(),

@@ -14,7 +14,7 @@ const ChatMessage = z.strictObject({
   content: z.string(),
 })
 
-/** Asks for text. Temperature as in the OpenAI API (0 is greedy); `seed` makes sampling repeatable. */
+/** Requests text. Temperature as in the OpenAI API (0 is greedy); `seed` makes sampling repeatable. */
 export const ChatRequest = z.strictObject({
   messages: z.array(ChatMessage).min(1),
   maxTokens: z.int().min(1).max(8192),
@@ -23,13 +23,13 @@ export const ChatRequest = z.strictObject({
 })
 export type ChatRequest = z.infer<typeof ChatRequest>
 
-/** Asks for one vector per text, so that texts that mean the same can be found by it. */
+/** Requests one vector per text, so that texts that mean the same can be found by it. */
 export const EmbedRequest = z.strictObject({
   texts: z.array(z.string().min(1).max(20_000)).min(1).max(64),
 })
 export type EmbedRequest = z.infer<typeof EmbedRequest>
 
-/** What a model is asked. */
+/** The input of a model. */
 export const InferenceRequest = z.union([ChatRequest, EmbedRequest])
 export type InferenceRequest = z.infer<typeof InferenceRequest>
 
@@ -37,7 +37,7 @@ export type InferenceRequest = z.infer<typeof InferenceRequest>
 export const JobMessage = z.object({
   job: z.uuid(),
   tenant: z.uuid(),
-  /** The function that asked and will get the result. */
+  /** The function that requested it and will get the result. */
   function: z.string(),
   path: z.string(),
   request: InferenceRequest,
@@ -56,7 +56,7 @@ export type TokenUsage = z.infer<typeof TokenUsage>
 
 /**
  * What a worker publishes while it runs. `index` rises by one over all messages of a job, across attempts, so
- * that it serves as the SSE event id. `restart` tells that the text sent so far is void and begins anew.
+ * that it serves as the SSE event id. `restart` means that the text sent so far is void and begins anew.
  */
 export const TokenMessage = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('started'), index: z.int(), attempt: z.int() }),
@@ -72,10 +72,10 @@ export const TokenMessage = z.discriminatedUnion('kind', [
 ])
 export type TokenMessage = z.infer<typeof TokenMessage>
 
-/** Data of `io.kgents.inference.completed`. What is not known here is left out: workers may be newer than functions. */
+/** Data of `io.kgents.inference.completed`. What is not known here is dropped: workers may be newer than functions. */
 export const Completion = z.object({
   job: z.uuid(),
-  /** Empty where vectors were asked for. */
+  /** Empty where vectors were requested. */
   text: Words,
   /** One for each text of the request, in its order; to be read by `decodeVector`. Their length is one. */
   vectors: z.array(z.string()).optional(),

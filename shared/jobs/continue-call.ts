@@ -36,7 +36,7 @@ function mayWrite({ aspect }: JobCall): boolean {
 
 /** As `run`, in a savepoint that refuses writes; rolling it back ends the refusal. */
 const look: typeof run = async (context, ...rest) => {
-  const rolledBack = new Error('The look is over')
+  const rolledBack = new Error('Rolls back the read-only continuation')
   let result: unknown
   await context.db
     .savepoint(async (db) => {
@@ -61,7 +61,7 @@ async function run(
   const { definition, endpoint } = endpointOf(runtime.functions, jobCall.endpoint)
   const trace = readTraceparent(traceparent)
   const parsed = endpoint.input.parse(input)
-  const asker = {
+  const requester = {
     runtime,
     function: definition,
     endpoint,
@@ -73,7 +73,7 @@ async function run(
     startedAt: Date.now(),
   }
   const call = createCall({
-    ...asker,
+    ...requester,
     needs: endpoint.needs,
     id: job.id,
     observer: { user: identity.user, archetype, capabilities: [] } as Observer,
@@ -81,7 +81,7 @@ async function run(
     pending,
     mayWrite: mayWrite(jobCall),
     deadline: deadlineOf(signal),
-    infer: (inference, as) => prepareJob(inference, as, asker, pending),
+    infer: (inference, as) => prepareJob(inference, as, requester, pending),
   })
   if (failed !== undefined) return endpoint.recover?.({ input: parsed, reason: failed }, call)
   const completed = { input: parsed, text, tokens, model, vectors: vectors.map(decodeVector) }

@@ -14,8 +14,8 @@ import { formatTraceparent, type TraceContext } from '../telemetry/trace.ts'
 import { periodOf, reserveTokens } from '../plans/allowance.ts'
 import type { JobRequested } from '../inference/job-events.ts'
 
-/** Who asks, as what, and of which function. */
-export interface Asker {
+/** The requester: identity, archetype and function. */
+export interface Requester {
   runtime: Runtime
   function: FunctionDefinition
   endpoint: Endpoint
@@ -31,7 +31,7 @@ export interface Asker {
 const REQUESTED = 'io.kgents.inference.requested'
 
 /**
- * Prepares a job for `asker`; it is written by `writeJobs`, and its event with the others that are pending.
+ * Prepares a job for `requester`; it is written by `writeJobs`, and its event with the others that are pending.
  *
  * @param options another aspect of the same node whose job it is to be, with its input
  * @throws Failure INFERENCE_UNAVAILABLE where no model can be had
@@ -39,59 +39,59 @@ const REQUESTED = 'io.kgents.inference.requested'
 export function prepareJob(
   { estimateTokens, ...request }: Inference,
   options: { as: string; input: unknown } | undefined,
-  asker: Asker,
+  requester: Requester,
   pending: Pending,
 ): Accepted {
-  const { runtime } = asker
+  const { runtime } = requester
   if (runtime.inferenceUnavailable !== undefined) throw unavailable(runtime.inferenceUnavailable)
   const id = newId()
-  const doer = options === undefined ? asker : asOther(asker, options)
+  const doer = options === undefined ? requester : asOther(requester, options)
   const { path } = doer
   const call = jobCallOf(doer, estimateTokens)
   const message = {
     job: id,
     tenant: call.identity.tenant,
-    function: asker.function.name,
+    function: requester.function.name,
     path,
     request,
     resultKey: deriveResultKey(runtime.eventKey, call.identity.tenant, id),
     traceparent: call.traceparent,
   }
-  pending.jobs.push({ id, function: asker.function.name, path, call, message })
+  pending.jobs.push({ id, function: requester.function.name, path, call, message })
   pending.events.push(requestedEvent(id, doer, call))
   return new Accepted(id)
 }
 
-function asOther(asker: Asker, { as, input }: { as: string; input: unknown }): Asker {
-  const endpoint = asker.function.endpoints.find(({ aspect }) => aspect?.verb === as)
+function asOther(requester: Requester, { as, input }: { as: string; input: unknown }): Requester {
+  const endpoint = requester.function.endpoints.find(({ aspect }) => aspect?.verb === as)
   if (endpoint?.complete === undefined)
-    throw new TypeError(`Cannot go on as "${as}": ${asker.function.name} has no such continuation`)
+    throw new TypeError(`Cannot go on as "${as}": ${requester.function.name} has no such continuation`)
   return {
-    ...asker,
+    ...requester,
     endpoint,
-    path: asker.path.replace(/[^.]+$/, as),
+    path: requester.path.replace(/[^.]+$/, as),
     input,
     startedAt: Date.now(),
     // The aspect's own job with another input is still what a composition waits for.
-    parent: endpoint.name === asker.endpoint.name ? asker.parent : undefined,
+    parent: endpoint.name === requester.endpoint.name ? requester.parent : undefined,
   }
 }
 
-function jobCallOf(asker: Asker, reservedTokens: number): JobCall {
-  const { aspect, name, complete } = asker.endpoint
+function jobCallOf(requester: Requester, reservedTokens: number): JobCall {
+  const { aspect, name, complete } = requester.endpoint
   if (aspect === undefined || complete === undefined)
-    throw new TypeError(`Cannot ask a model: ${name} has no continuation`)
+    throw new TypeError(`Cannot use a model: ${name} has no continuation`)
   return {
-    identity: asker.identity,
+    identity: requester.identity,
     endpoint: name,
-    aspect: { path: asker.path, category: aspect.category, effects: [...aspect.effects] },
-    archetype: asker.archetype,
-    input: asker.input,
-    traceparent: formatTraceparent(asker.trace),
-    startedAt: asker.startedAt,
+    aspect: { path: requester.path, category: aspect.category, effects: [...aspect.effects] },
+    archetype: requester.archetype,
+    input: requester.input,
+    traceparent: formatTraceparent(requester.trace),
+    startedAt: requester.startedAt,
     reservedTokens,
     period: periodOf(new Date()),
-    ...(asker.parent === undefined ? {} : { parent: asker.parent }),
+    ...(requester.parent === undefined ? {} : { parent: requester.parent }),
   }
 }
 
@@ -119,31 +119,31 @@ async function insertJob(db: Db, { id, function: name, path, call, message }: Ne
   })
   await db`
     with reservation as (
-      insert into charges select * from jsonb_populate_record(null::charges, ${db.json(reserved as never)})
+      insert into charges select * from jsonb_populate_record(null::charges, ${db.json(reserved)})
     )
     insert into jobs (id, tenant_id, user_id, function, path, call, message)
-    values (${id}, ${tenant}, ${user}, ${name}, ${path}, ${db.json(call as never)}, ${JSON.stringify(message)})`
+    values (${id}, ${tenant}, ${user}, ${name}, ${path}, ${db.json(call)}, ${JSON.stringify(message)})`
 }
 
-function requestedEvent(job: string, asker: Asker, call: JobCall) {
-  const data: JobRequested = { job, path: asker.path, reserved_tokens: call.reservedTokens }
+function requestedEvent(job: string, requester: Requester, call: JobCall) {
+  const data: JobRequested = { job, path: requester.path, reserved_tokens: call.reservedTokens }
   return toOutbox(
     createEvent(
       {
-        source: `/functions/${asker.function.name}`,
+        source: `/functions/${requester.function.name}`,
         type: REQUESTED,
         tenant: call.identity.tenant,
         subject: job,
         traceparent: call.traceparent,
         data,
       },
-      asker.runtime.eventKey,
+      requester.runtime.eventKey,
     ),
   )
 }
 
 function unavailable(reason: string): Failure {
-  return new Failure('INFERENCE_UNAVAILABLE', `Cannot ask a model: ${reason}`, {
+  return new Failure('INFERENCE_UNAVAILABLE', `Cannot use a model: ${reason}`, {
     suggestion:
       'Set INFERENCE_BASE_URL to an OpenAI-compatible server, or MODEL_PATH to a GGUF file, and restart',
     retryAfterSeconds: 30,

@@ -7,7 +7,7 @@ import {
   settledCharges,
   toOutbox,
   writeRecords,
-  type Happening,
+  type CallOutcome,
   type Records,
 } from '../calls/record.ts'
 import type { Runtime } from '../calls/runtime.ts'
@@ -63,7 +63,7 @@ export async function writeEnding(context: JobContext, job: JobRow, ending: Endi
   }
   await settleTokens(db, call.reservedTokens, charges['tokens'] ?? 0, call.period)
   const { mark, event } = markOf(
-    happeningOf(job, call, call.aspect, ending, charges),
+    callOutcomeOf(job, call, call.aspect, ending, charges),
     context.runtime.eventKey,
   )
   writeRecords(db, {
@@ -109,18 +109,18 @@ function closingEvents({ eventKey }: Runtime, job: JobRow, call: JobCall, ending
     subject: job.id,
     traceparent: call.traceparent,
   }
-  const data = tellEnding(job, ending, chargesOf(call, ending))
+  const data = endingOf(job, ending, chargesOf(call, ending))
   const closing = createEvent({ ...common, type: `io.kgents.job.${ending.status}`, data }, eventKey)
   if (call.parent === undefined) return [toOutbox(closing, job.id)]
-  const told = { composition: call.parent, job: job.id }
-  const word = createEvent({ ...common, type: STAGE_ENDED, data: told }, eventKey)
-  return [toOutbox(closing, job.id), toOutbox(word)]
+  const stage = { composition: call.parent, job: job.id }
+  const stageEnded = createEvent({ ...common, type: STAGE_ENDED, data: stage }, eventKey)
+  return [toOutbox(closing, job.id), toOutbox(stageEnded)]
 }
 
-/** Tells a composition that a stage of it, which was a job, has ended. */
+/** Notifies a composition that a stage of it, which was a job, has ended. */
 const STAGE_ENDED = 'io.kgents.composition.stage-ended'
 
-function tellEnding({ id: job, path }: JobRow, ending: Ending, charges: Record<string, number>): JobEnded {
+function endingOf({ id: job, path }: JobRow, ending: Ending, charges: Record<string, number>): JobEnded {
   if (ending.status === 'cancelled') return { job, path, status: ending.status }
   if (ending.status === 'failed') {
     return { job, path, status: ending.status, error: { code: ending.code, message: ending.message } }
@@ -129,13 +129,13 @@ function tellEnding({ id: job, path }: JobRow, ending: Ending, charges: Record<s
   return { job, path, status, text, tokens, result, charges }
 }
 
-function happeningOf(
+function callOutcomeOf(
   job: JobRow,
   call: JobCall,
-  aspect: Happening['aspect'],
+  aspect: CallOutcome['aspect'],
   ending: Ending,
   charges: Record<string, number>,
-): Happening {
+): CallOutcome {
   return {
     id: job.id,
     aspect,
@@ -153,7 +153,7 @@ function happeningOf(
   }
 }
 
-function outcomeOf(ending: Ending): Pick<Happening, 'outcome'> & { code?: string } {
+function outcomeOf(ending: Ending): Pick<CallOutcome, 'outcome'> & { code?: string } {
   if (ending.status === 'completed') return { outcome: 'success' }
   if (ending.status === 'cancelled') return { outcome: 'failure', code: 'CANCELLED' }
   return { outcome: ending.refusal ? 'refusal' : 'failure', code: ending.code }

@@ -1,5 +1,5 @@
 /**
- * Limits the requests of tenants by buckets that processes share, without asking for each request: a process grants a
+ * Limits the requests of tenants by buckets that processes share, without a query for each request: a process grants a
  * few on its own credit, and reconciles in the background, in one exchange for all tenants at a time.
  *
  * Promises: between two exchanges a process grants at most `creditOf` what the tenant had left, so that all processes
@@ -19,7 +19,7 @@ const CREDIT_SHARE = 0.1
 const INTERVAL_MS = 250
 const MAX_TENANTS = 10_000
 
-/** What one process has to tell about a tenant, and what it wants. */
+/** What one process reports about a tenant, and what it requests. */
 export interface Spending {
   tenant: string
   shape: BucketShape
@@ -129,7 +129,7 @@ export class Budgets {
   }
 }
 
-/** The circuit is open: nobody was asked. */
+/** The circuit is open: Redis was not queried. */
 class Unavailable extends Error {}
 
 type Resolve = (outcome: Outcome) => void
@@ -148,7 +148,7 @@ class Account {
   #level: Level
   #waiting: Resolve[] = []
   /** Those of them who are served by the exchange that is under way. */
-  #asked: Resolve[] = []
+  #requested: Resolve[] = []
 
   constructor(tenant: string, shape: BucketShape, now: number) {
     this.#tenant = tenant
@@ -186,9 +186,9 @@ class Account {
   send(): Spending {
     const spent = this.#unsent
     this.#unsent = 0
-    this.#asked = this.#waiting
+    this.#requested = this.#waiting
     this.#waiting = []
-    return { tenant: this.#tenant, shape: this.shape, spent, want: this.#asked.length }
+    return { tenant: this.#tenant, shape: this.shape, spent, want: this.#requested.length }
   }
 
   /** Takes what the exchange came to: serves those who waited for it, and sets the credit for those who will come. */
@@ -196,19 +196,20 @@ class Account {
     const { burst, hour } = level
     this.#level = { burst: burst + granted - this.#unsent, hour: hour + granted - this.#unsent }
     this.#credit = Math.max(0, creditOf(level) - this.#unsent)
-    for (const resolve of this.#asked.splice(0, granted)) resolve(this.#allow(now))
-    const isGone = this.#asked.length > 0 || creditOf(level) === 0
+    for (const resolve of this.#requested.splice(0, granted)) resolve(this.#allow(now))
+    const isGone = this.#requested.length > 0 || creditOf(level) === 0
     this.#refusedUntil = isGone ? now + waitOf(this.shape, level) : 0
     const waitMs = Math.max(0, this.#refusedUntil - now)
-    for (const resolve of this.#asked) resolve({ allowed: false, level: atLeastZero(this.#level), waitMs })
-    this.#asked = []
+    for (const resolve of this.#requested)
+      resolve({ allowed: false, level: atLeastZero(this.#level), waitMs })
+    this.#requested = []
   }
 
   /** The shared buckets are unavailable: who waited is served by this process alone. */
   goAlone(now: number): void {
     this.#credit = 0
-    for (const resolve of this.#asked) resolve(this.decideAlone(now))
-    this.#asked = []
+    for (const resolve of this.#requested) resolve(this.decideAlone(now))
+    this.#requested = []
   }
 
   #allow(now: number): Outcome {

@@ -1,5 +1,5 @@
 /**
- * Remembers that a dependency is away, so that callers do not wait for it each time: open after five failures in a
+ * Remembers that a dependency is unavailable, so that callers do not wait for it each time: open after five failures in a
  * row, half open half a minute later (one caller at a time may try), closed after three successes.
  */
 export interface CircuitSettings {
@@ -27,7 +27,7 @@ export class CircuitBreaker {
     this.#onChange = onChange
   }
 
-  /** Whether to try now; whoever is told yes reports `succeeded` or `failed`. */
+  /** Whether to try now; whoever gets true reports `succeeded` or `failed`. */
   mayTry(now: number): boolean {
     if (this.#openedAt === undefined) return true
     if (this.#trying || now - this.#openedAt < this.#settings.pauseMs) return false

@@ -43,7 +43,7 @@ export function openRedisRest({ url, token, timeoutMs }: RedisRestOptions): RunS
       for (const { key, args } of which) pipeline[form](form === 'eval' ? text : sha, [key], args)
       return await pipeline.exec({ keepErrors: true })
     }
-    // By its hash, which Redis knows unless it was restarted; it tells so in words alone.
+    // By its hash, which Redis knows unless it was restarted; it reports so in the message alone.
     const answers = await send('evalsha', runs)
     const isUnknown = answers.some(({ error }) => error?.includes('NOSCRIPT'))
     // It knows the script for all of them or for none.

@@ -21,7 +21,7 @@ export interface ConsumeOptions {
   report(state: 'works' | 'interrupted' | 'fails and is tried again', error?: unknown): void
   /** Awaited before messages are asked for; the consumer may be made here. */
   prepare?(): Promise<unknown>
-  /** How often the server is told that the work on a message goes on. */
+  /** How often the work on a message is reported as in progress. */
   workingMs?: number
   /** Whether answers are repeated until the server has confirmed them. */
   confirmed?: boolean | undefined

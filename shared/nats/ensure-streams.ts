@@ -17,7 +17,7 @@ import { orUndefined } from './or-undefined.ts'
 import { BROKER_CONSUMER, JOB_ATTEMPTS, STREAMS, WORKERS_CONSUMER, type StreamName } from './streams.ts'
 
 /** Two minutes: how long a stream remembers the message ids it has stored. */
-const DUPLICATE_WINDOW_MILLISECONDS = 120_000
+const DUPLICATE_WINDOW_MS = 120_000
 
 /** What a deployment decides about streams. */
 export interface StreamSettings {
@@ -86,7 +86,7 @@ type WantedStream = Partial<StreamConfig> & { name: string }
 /** Creates a stream, or updates it where it differs from `wanted`. Unread work is never dropped silently. */
 export async function ensureStream(manager: JetStreamManager, wanted: WantedStream): Promise<StreamState> {
   const config = {
-    duplicate_window: nanos(DUPLICATE_WINDOW_MILLISECONDS),
+    duplicate_window: nanos(DUPLICATE_WINDOW_MS),
     allow_direct: true,
     discard: wanted.retention === RetentionPolicy.Workqueue ? DiscardPolicy.New : DiscardPolicy.Old,
     ...wanted,

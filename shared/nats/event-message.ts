@@ -1,7 +1,7 @@
 /**
  * Events as messages of NATS: CloudEvents in NATS binary mode.
  *
- * In binary mode the attributes are `ce-` headers and the body is the data alone, so a reader can tell an event
+ * In binary mode the attributes are `ce-` headers and the body is the data alone, so a reader can distinguish an event
  * from other messages, and forward it over HTTP, without parsing the body. `Nats-Msg-Id` is the event id: a
  * publish that is repeated within the streams' window is stored once.
  */
@@ -42,8 +42,8 @@ export function isEventMessage(message: EventCarrier): boolean {
 }
 
 /**
- * Reads an event that `toNats` wrote. Attributes that kgents does not know are left out. Nothing is believed
- * yet: `verifyEvent` tells whether the event is what it claims.
+ * Reads an event that `toNats` wrote. Attributes that kgents does not know are dropped. Nothing is believed
+ * yet: `verifyEvent` checks whether the event is what it claims.
  *
  * @throws Failure EVENT_SYNTAX
  */

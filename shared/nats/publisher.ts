@@ -30,10 +30,9 @@ export function createPublisher(link: NatsLink, timeoutMs: number): PublishAll {
   )
 
   return async (messages) => {
-    const unknown = new NatsError('JetStream did not acknowledge', ErrorCode.Timeout)
-    const outcomes: Outcome[] = messages.map(() => unknown)
     const { nc } = link
-    if (nc === undefined || messages.length === 0) return outcomes
+    if (nc === undefined || messages.length === 0) return messages.map(unknown)
+    const outcomes: Outcome[] = []
     const { promise, resolve } = Promise.withResolvers<void>()
     const replies = messages.map(() => `${inbox}.${(last += 1)}`)
     let missing = messages.length
@@ -49,7 +48,7 @@ export function createPublisher(link: NatsLink, timeoutMs: number): PublishAll {
       try {
         nc.publish(subject, payload, { headers, reply })
       } catch (error) {
-        settle(error instanceof Error ? error : unknown)
+        settle(error instanceof Error ? error : unknown())
       }
     }
     const timer = setTimeout(resolve, timeoutMs)
@@ -57,9 +56,13 @@ export function createPublisher(link: NatsLink, timeoutMs: number): PublishAll {
     await promise
     clearTimeout(timer)
     unwatch()
-    for (const reply of replies) waiting.delete(reply)
+    for (const [index, reply] of replies.entries()) if (waiting.delete(reply)) outcomes[index] = unknown()
     return outcomes
   }
+}
+
+function unknown(): NatsError {
+  return new NatsError('JetStream did not acknowledge', ErrorCode.Timeout)
 }
 
 function readOutcome(message: Msg): Outcome {

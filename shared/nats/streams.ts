@@ -1,6 +1,6 @@
 /**
  * The JetStream streams and the subjects in them. Every subject names the tenant in its second token, so that
- * permissions, filters and isolation can be told from the subject alone.
+ * permissions, filters and isolation follow from the subject alone.
  */
 
 /** What each stream keeps, for how long, and where; ages in seconds. Applied by the relay when it starts. */

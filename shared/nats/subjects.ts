@@ -1,6 +1,6 @@
 /**
  * Subjects: how they are made, and which covers which. Each names the tenant in its second token, so that permissions,
- * filters and isolation can be told from the subject alone.
+ * filters and isolation follow from the subject alone.
  */
 import type { Pattern } from '../agentese/pattern.ts'
 import { STREAMS, type StreamName } from './streams.ts'

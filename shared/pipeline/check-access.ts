@@ -1,5 +1,5 @@
 /** Whether somebody may make a call: their verbs, permissions and scopes. */
-import { hasAffordance, type Looking } from '../agentese/affordances.ts'
+import { hasAffordance, type Viewer } from '../agentese/affordances.ts'
 import type { FoundAspect } from '../contract/find-aspect.ts'
 import { Failure } from '../failures.ts'
 import type { Identity } from '../identity/identity.ts'
@@ -15,7 +15,7 @@ import { missingScopes } from '../identity/scopes.ts'
 export function checkAccess(
   path: string,
   { endpoint }: FoundAspect,
-  looking: Looking,
+  looking: Viewer,
   identity: Identity,
 ): void {
   if (!hasAffordance(looking, endpoint.aspect)) {

@@ -21,7 +21,7 @@ const GRACE_SECONDS = 10
 
 /**
  * Claims the request's key in this transaction, or finds the answer that was given before. Two requests with one key
- * meet at the primary key: the second waits until the first has committed, or takes its place when it failed.
+ * meet at the primary key: the second waits until the first has committed, or replaces it when it failed.
  *
  * @throws Failure IDEMPOTENCY_MISMATCH when the key stands for another request
  */

@@ -65,6 +65,6 @@ export function aspectOf({ request }: Invocation): AspectFacts | undefined {
 
 /** The caller of an invocation that has passed `authenticate`. */
 export function callerOf({ identity }: Invocation): Identity {
-  if (identity === undefined) throw new Failure('CREDENTIALS_MISSING', 'Cannot tell who calls')
+  if (identity === undefined) throw new Failure('CREDENTIALS_MISSING', 'The caller is unknown')
   return identity
 }

@@ -46,7 +46,7 @@ async function run(request: Request, runtime: Runtime): Promise<Answer> {
   return invocation.answer
 }
 
-/** What a span tells of an aspect; never who called, since spans are kept elsewhere. */
+/** The attributes of an aspect's span; never who called, since spans are kept elsewhere. */
 function attributesOf({ endpoint: { aspect }, path = '' }: Request): Record<string, string | string[]> {
   if (aspect === undefined) return {}
   const [context = '', holon = '', verb = ''] = path.split('.')

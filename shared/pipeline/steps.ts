@@ -36,7 +36,7 @@ async function identify({ request, runtime }: Invocation): Promise<Identity> {
   if (credential.kind === 'dispatch') return runtime.verifyDispatch(credential.token)
   if (credential.kind === 'api-key') return runtime.authenticateApiKey(credential.key)
   if (credential.kind === 'token' && endpoint.auth !== 'api-key') return runtime.verifyToken(credential.token)
-  throw new Failure('CREDENTIALS_MISSING', 'Cannot tell who calls: the request has no usable credential', {
+  throw new Failure('CREDENTIALS_MISSING', 'The caller is unknown: the request has no usable credential', {
     suggestion:
       endpoint.auth === 'api-key'
         ? 'Send your API key as X-API-Key'

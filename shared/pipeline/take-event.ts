@@ -1,7 +1,7 @@
 /** Takes one delivered event: checks its signature, finds who wants it, and runs that exactly once per event. */
 import { deadlineOf } from '../calls/deadline.ts'
 import { withTenant, type Db } from '../database/database.ts'
-import type { FunctionDefinition, Subscription } from '../contract/function.ts'
+import type { FunctionDefinition, Trigger } from '../contract/function.ts'
 import type { Need } from '../contract/needs.ts'
 import { isSenderReport, verifyEvent, type KgentsEvent } from '../events/event.ts'
 import { Failure } from '../failures.ts'
@@ -20,13 +20,13 @@ import type { Runtime } from '../calls/runtime.ts'
 export async function takeEvent(event: KgentsEvent, runtime: Runtime, signal: AbortSignal): Promise<void> {
   verifyEvent(event, ...(isSenderReport(event.type) ? runtime.webhookKeys : runtime.eventKeys))
   for (const definition of runtime.functions) {
-    for (const subscription of definition.subscriptions) {
-      if (matches(event, subscription)) await deliver(event, definition, subscription, runtime, signal)
+    for (const trigger of definition.triggers) {
+      if (matches(event, trigger)) await deliver(event, definition, trigger, runtime, signal)
     }
   }
 }
 
-function matches(event: KgentsEvent, { attributes }: Subscription): boolean {
+function matches(event: KgentsEvent, { attributes }: Trigger): boolean {
   const given: Record<string, unknown> = { ...event }
   return Object.entries(attributes).every(([name, value]) => given[name] === value)
 }
@@ -34,24 +34,21 @@ function matches(event: KgentsEvent, { attributes }: Subscription): boolean {
 async function deliver(
   event: KgentsEvent,
   definition: FunctionDefinition,
-  subscription: Subscription,
+  trigger: Trigger,
   runtime: Runtime,
   signal: AbortSignal,
 ): Promise<void> {
-  const data = subscription.data.safeParse(event.data)
+  const data = trigger.data.safeParse(event.data)
   if (!data.success) {
     throw new Failure(
       'EVENT_SYNTAX',
       `Cannot read event "${event.id}": its data does not fit "${event.type}"`,
     )
   }
-  const consumer = `${definition.name}/${subscription.name}`
-  if (subscription.transaction === false) {
+  const consumer = `${definition.name}/${trigger.name}`
+  if (trigger.transaction === false) {
     await waitAndNote(event, consumer, runtime, () =>
-      subscription.handle(
-        data.data,
-        createCall(partsOf(event, definition, subscription.needs, runtime, signal)),
-      ),
+      trigger.handle(data.data, createCall(partsOf(event, definition, trigger.needs, runtime, signal))),
     )
     return
   }
@@ -60,13 +57,13 @@ async function deliver(
     if (!(await firstDelivery(db, tenant, consumer, event.id))) return
     const pending = nothingPending()
     const parts = {
-      ...partsOf(event, definition, subscription.needs, runtime, signal),
+      ...partsOf(event, definition, trigger.needs, runtime, signal),
       db,
       pending,
       mayWrite: true,
     }
-    await subscription.handle(data.data, createCall(parts))
-    const charges = settledCharges(tenant, event.id, subscription.name, pending.charges)
+    await trigger.handle(data.data, createCall(parts))
+    const charges = settledCharges(tenant, event.id, trigger.name, pending.charges)
     const { events, changes } = pending
     writeRecords(db, { marks: [], events, charges, changes })
   })

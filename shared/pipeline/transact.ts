@@ -6,7 +6,7 @@ import type { AcceptedJob, EnvelopeMeta } from '../contract/answers.ts'
 import { Accepted, type Call } from '../contract/call.ts'
 import { withTenant, type Db } from '../database/database.ts'
 import { Failure, Refusal } from '../failures.ts'
-import { prepareJob, writeJobs, type Asker } from '../jobs/queue-job.ts'
+import { prepareJob, writeJobs, type Requester } from '../jobs/queue-job.ts'
 import { formatTraceparent } from '../telemetry/trace.ts'
 import { checkConsent } from './consent.ts'
 import { nothingPending, type Pending } from '../calls/call-parts.ts'
@@ -14,7 +14,7 @@ import { createCall } from '../calls/create-call.ts'
 import { checkDeadline, within } from '../calls/deadline.ts'
 import { claimAnswer, claimUntilAnswered, giveUpClaim, keepAnswer } from './idempotency.ts'
 import { aspectOf, callerOf, type Answer, type Invocation } from './invocation.ts'
-import { markOf, settledCharges, writeRecords, type Happening, type Mark } from '../calls/record.ts'
+import { markOf, settledCharges, writeRecords, type CallOutcome, type Mark } from '../calls/record.ts'
 
 /** Runs the handler of an invocation that has passed all checks. */
 export async function transact(invocation: Invocation): Promise<void> {
@@ -84,14 +84,14 @@ async function inTransaction(invocation: Invocation): Promise<Answer> {
     pending.jobs.length > 0
       ? await within(request.deadline, queueAfterLook(invocation, output, pending))
       : answerOf(invocation, output, {})
-  // Only now is it true that a look succeeded; the mark of a write went with its transaction.
+  // Only now is it true that a read-only call succeeded; the mark of a write went with its transaction.
   if (!(output instanceof Accepted)) recordSuccess(invocation)
   return answer
 }
 
 /**
- * What a look asks of a model is written after it: the look itself could not have written anything. A repetition of it
- * asks no model again.
+ * The job of a read-only call is written after it: the call itself could not have written anything. A repetition of it
+ * queues no second job.
  */
 async function queueAfterLook(invocation: Invocation, output: unknown, pending: Pending): Promise<Answer> {
   const { tenant } = callerOf(invocation)
@@ -133,7 +133,7 @@ async function leaveBehind(
     charges: settledCharges(tenant, id, request.path ?? request.endpoint.name, pending.charges),
     changes: pending.changes,
   }
-  // Whoever was told that the call took too long must not find it done.
+  // A call that was answered with a timeout must not have an effect.
   checkDeadline(request.deadline)
   writeRecords(db, records)
   keepAnswer(invocation, db, answer)
@@ -143,8 +143,8 @@ async function leaveBehind(
 /** The mark of a call that went well; its event joins the others. */
 function successMarks(invocation: Invocation, pending: Pending): Mark[] {
   if (invocation.request.endpoint.aspect === undefined) return []
-  const happening = happeningOf(invocation, { outcome: 'success', charges: pending.charges })
-  const { mark, event } = markOf(happening, invocation.runtime.eventKey)
+  const callOutcome = callOutcomeOf(invocation, { outcome: 'success', charges: pending.charges })
+  const { mark, event } = markOf(callOutcome, invocation.runtime.eventKey)
   pending.events.push(event)
   return [mark]
 }
@@ -175,16 +175,16 @@ function callOf(invocation: Invocation, db: Db | undefined, pending: Pending | u
     mayWrite: request.endpoint.writes,
     trace: request.trace,
     deadline: request.deadline,
-    asked: request.archetype,
+    requestedArchetype: request.archetype,
     idempotencyKey: request.idempotencyKey,
     repeats: () => void (request.answerHeaders['Idempotency-Replayed'] = 'true'),
     ...(pending === undefined
       ? {}
-      : { infer: (inference, as) => prepareJob(inference, as, askerOf(invocation), pending) }),
+      : { infer: (inference, as) => prepareJob(inference, as, requesterOf(invocation), pending) }),
   })
 }
 
-function askerOf(invocation: Invocation): Asker {
+function requesterOf(invocation: Invocation): Requester {
   const { request, runtime, input, observer, startedAt } = invocation
   return {
     runtime,
@@ -237,22 +237,22 @@ export function recordFailure(invocation: Invocation, error: unknown): void {
   recordAside(invocation, { outcome: error instanceof Refusal ? 'refusal' : 'failure', code })
 }
 
-/** A call that may only look tried to write: nothing came of it, and those who run the platform are to know. */
+/** A read-only call tried to write: it was rolled back, and operators are to know. */
 function raiseAlert({ request, runtime }: Invocation): void {
   runtime.log.error(
     { alert: 'purity_breach', path: request.path, trace_id: request.trace.traceId },
-    'a look tried to write',
+    'a read-only call tried to write',
   )
 }
 
-function recordAside(invocation: Invocation, what: Pick<Happening, 'outcome'> & { code?: string }): void {
-  invocation.runtime.recorder.record(happeningOf(invocation, { ...what, charges: {} }))
+function recordAside(invocation: Invocation, what: Pick<CallOutcome, 'outcome'> & { code?: string }): void {
+  invocation.runtime.recorder.record(callOutcomeOf(invocation, { ...what, charges: {} }))
 }
 
-function happeningOf(
+function callOutcomeOf(
   invocation: Invocation,
-  what: Pick<Happening, 'outcome' | 'charges'> & { code?: string },
-): Happening {
+  what: Pick<CallOutcome, 'outcome' | 'charges'> & { code?: string },
+): CallOutcome {
   const { request, observer, startedAt } = invocation
   const aspect = aspectOf(invocation)
   if (aspect === undefined) throw new TypeError('Only aspects leave marks')

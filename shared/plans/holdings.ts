@@ -1,5 +1,5 @@
 /**
- * How many things of a kind a tenant may hold at once, by its plan. Taking a place is one conditional statement, so two
+ * How many things of a kind a tenant may hold at once, by its plan. Acquiring a slot is one conditional statement, so two
  * calls can never both take the last one.
  */
 import type { Db } from '../database/database.ts'
@@ -16,7 +16,7 @@ export const HOLDINGS = {
 export type Holding = keyof typeof HOLDINGS
 
 /**
- * Takes a place for one more `kind`.
+ * Acquires a slot for one more `kind`.
  *
  * @throws Failure QUOTA_EXCEEDED where the plan has none left
  */

@@ -1,4 +1,4 @@
-/** Finds entries that say the same: those whose vectors are closer than a threshold. */
+/** Finds entries with the same meaning: those whose vectors are closer than a threshold. */
 import type { Db } from '../database/database.ts'
 import type { Corpus } from './entries.ts'
 import { similarityOf, vectorFrom } from './sketch.ts'
@@ -40,7 +40,7 @@ export async function readEmbedded(
 }
 
 /**
- * For subjects that others say the same as: those others, by a cosine of at least `threshold`. Earlier entries go first,
+ * For subjects that have others of the same meaning: those others, by a cosine of at least `threshold`. Earlier entries go first,
  * and what goes with one of them goes with no other; `fixed` ones go with none. Of two that are not fresh nothing is
  * looked at, since they were compared before. Lets other calls in between.
  */
@@ -86,7 +86,7 @@ function numbersOf(names: readonly string[]): Int32Array {
 }
 
 /**
- * Signs of components that tell most pairs apart, in words of 32; and how many more may differ than is to be expected, as
+ * Signs of components that distinguish most pairs, in words of 32; and how many more may differ than is to be expected, as
  * a share. Of 10,000 sentences with vectors of real models, 18 signs differ at most where the cosine is 0.95, 29 are let
  * pass, and one pair of 300 has as few (measured: all pairs of 10,000 take 0.6 s, and 9 s by their vectors).
  */

@@ -1,4 +1,4 @@
-/** Texts that can be recalled: whose they are, what they tell of, and whether they may be found. */
+/** Texts that can be recalled: whose they are, their subjects, and whether they may be found. */
 import type { Call } from '../contract/call.ts'
 import type { Db } from '../database/database.ts'
 import { newId } from '../new-id.ts'
@@ -15,7 +15,7 @@ export const EVERYBODY = '00000000-0000-0000-0000-000000000000'
 
 export interface Entry {
   owner: string
-  /** What it tells of; one entry for each subject of an owner. */
+  /** Its subject; one entry for each subject of an owner. */
   subject: string
   text: string
   tags?: readonly string[]

@@ -3,7 +3,7 @@
  * time; when it is done, the next batch follows. Who keeps an entry makes sure that one is under way.
  *
  * No entry is left behind between the two: whoever keeps one holds a shared lock to its commit, and a finished job takes
- * the same lock alone before it looks for what waits. A job that failed blocks nothing: the next caller asks again, for
+ * the same lock alone before it reads what waits. A job that failed blocks nothing: the next caller requests it again, for
  * other entries first, and for ever smaller batches of those that failed, so that one bad text stops no others.
  */
 import { z } from 'zod'
@@ -32,7 +32,7 @@ export async function keepIndexing(
   corpus: Corpus,
 ): Promise<void> {
   const lock = lockOf(call, corpus, 'entries')
-  // Sent together, one after the other: the second sees what was committed when the lock was there.
+  // Sent together, one after the other: the second reads what was committed when the lock was acquired.
   const [, busy] = await Promise.all([
     call.db`select pg_advisory_xact_lock_shared(${lock})`.execute(),
     isUnderWay(call.db, corpus),
@@ -42,7 +42,7 @@ export async function keepIndexing(
   if (!(await isUnderWay(call.db, corpus))) await queueBatch(call, corpus)
 }
 
-/** As `keepIndexing`, for a call that may only look: two at once may ask for the same vectors, which does no harm. */
+/** As `keepIndexing`, for a read-only call: two at once may request the same vectors, which does no harm. */
 export async function keepIndexingFromLook(
   call: Pick<Call, 'db' | 'identity' | 'infer' | 'hasModel'>,
   corpus: Corpus,
@@ -77,8 +77,8 @@ export function indexAspect(corpus: Corpus, archetypes: Archetypes): AnyAspect {
       await call.db`select pg_advisory_xact_lock(${lockOf(call, corpus, 'job')})`
       await forgetFailures(call.db, corpus)
       const under_way = await isUnderWay(call.db, corpus)
-      const asked = under_way ? undefined : await queueBatch(call, corpus, { orFail: true })
-      return asked ?? { indexed: 0, under_way, ...(await standOf(call.db, corpus)) }
+      const requested = under_way ? undefined : await queueBatch(call, corpus, { orFail: true })
+      return requested ?? { indexed: 0, under_way, ...(await standOf(call.db, corpus)) }
     },
     async complete({ input: { entries = [] }, vectors, model }, call) {
       await call.db`select pg_advisory_xact_lock(${lockOf(call, corpus, 'entries')})`
@@ -92,7 +92,7 @@ export function indexAspect(corpus: Corpus, archetypes: Archetypes): AnyAspect {
   })
 }
 
-/** Asks for the vectors of the next batch; undefined where nothing waits, or where there is no model or no token. */
+/** Requests the vectors of the next batch; undefined where nothing waits, or where there is no model or no token. */
 async function queueBatch(
   call: Pick<Call, 'db' | 'identity' | 'infer' | 'hasModel'>,
   corpus: Corpus,
@@ -101,11 +101,11 @@ async function queueBatch(
   const batch = await pickBatch(call.db, corpus)
   if (batch.length === 0) return undefined
   if (!orFail && !(await canEmbed(call, batch))) return undefined
-  const asked = infer(call, batch)
+  const requested = infer(call, batch)
   await call.db`
     update recall_entries set tries = least(tries + 1, ${MOST_TRIES})
     where id in (select jsonb_array_elements_text(${call.db.json(batch.map(({ id }) => id))})::uuid)`
-  return asked
+  return requested
 }
 
 interface Waiting {

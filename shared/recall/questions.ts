@@ -1,6 +1,6 @@
 /**
- * Vectors of questions that were asked before, kept in this process: who asks again is answered at once. A look may not
- * write, so there is no better place; a process that starts anew asks the model again.
+ * Vectors of earlier questions, kept in this process: a repeated question is answered at once. A read-only call may not
+ * write, so there is no better place; a new process uses the model again.
  */
 import { LRUCache } from 'lru-cache'
 import type { ModelVector } from './search.ts'
@@ -10,7 +10,7 @@ const MOST = 2000
 
 const kept = new LRUCache<string, ModelVector>({ max: MOST })
 
-/** The vector of a question that this tenant asked before; none of another tenant's, so that nobody can tell what was asked. */
+/** The vector of an earlier question of this tenant; none of another tenant's, so that nobody learns what others asked. */
 export function meaningOf(tenant: string, question: string): ModelVector | undefined {
   return kept.get(`${tenant} ${question}`)
 }

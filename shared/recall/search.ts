@@ -43,7 +43,7 @@ const MOST_WORDS = 32
 /** How much the order among the first ones matters: the smaller, the more. */
 const RANK_CONSTANT = 60
 
-/** The entries that are most like `question`, best first. Whatever it says, it is no query language. */
+/** The entries that are most like `question`, best first. Its text is never parsed as a query language. */
 export async function search(db: Db, corpus: Corpus, question: Question): Promise<Hit[]> {
   const { owner, text, meaning, tags = [], limit, threshold } = question
   const [words, meanings] = await Promise.all([

@@ -1,10 +1,10 @@
-/** Looks after each dependency of the platform, all at once and each within a second. */
+/** Probes each dependency of the platform, all at once and each within a second. */
 import type { Sql } from 'postgres'
 import type { ComponentHealth } from '../contract/platform.ts'
 import type { FunctionConfig } from './config.ts'
 
 const LIMIT_MS = 1000
-/** Events that wait longer than this tell that the relay, or NATS, is away. */
+/** Events that wait longer than this mean that the relay, or NATS, is unavailable. */
 const LAG_LIMIT_SECONDS = 10
 
 export function createProbe(config: FunctionConfig, sql: Sql) {

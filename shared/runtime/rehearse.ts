@@ -12,7 +12,7 @@ import { createVerifier } from '../identity/tokens.ts'
 import { FunctionConfig } from './config.ts'
 import { openRuntime } from './create-runtime.ts'
 
-/** Not let go: what wants to be told of its end may not end before the snapshot is taken. */
+/** Not let go: what waits for its end may not end before the snapshot is taken. */
 const logs: Log[] = []
 
 /** Starts `name`, and checks a token; all of it is forgotten again. */

@@ -1,5 +1,5 @@
 /** The process of a function: from its environment to the port that it listens on, and to its end at SIGTERM. */
-import { readConfig } from '../config.ts'
+import { readEnvironment } from '../config.ts'
 import type { Loaders } from '../contract/catalog.ts'
 import { createApp } from '../http/app.ts'
 import { startTracing } from '../telemetry/spans.ts'
@@ -12,7 +12,7 @@ import { openRuntime } from './create-runtime.ts'
  * @throws TypeError that says what is missing in the environment
  */
 export async function serveFunctions(loaders: Loaders): Promise<void> {
-  const config = readConfig(FunctionConfig, process.env)
+  const config = readEnvironment({ env: FunctionConfig })
   const { OTEL_EXPORTER_OTLP_ENDPOINT: collector } = config
   const stopTracing = collector === undefined ? undefined : await startTracing(config.FUNCTION, collector)
   const { runtime, close } = await openRuntime(config, loaders)

@@ -1,10 +1,10 @@
 /**
- * One log line when the state of a thing changes, and none while it stays: a database that is away for an hour
+ * One log line when the state of a thing changes, and none while it stays: a database that is unavailable for an hour
  * is two lines, not thousands.
  */
 import type { Log } from './log.ts'
 
-/** Tells the state of one thing; `error` is why it is not well. */
+/** Logs the state of one thing; `error` is why it is not well. */
 export type ReportState = (state: string, error?: unknown) => void
 
 /** Creates the reporter of `what`, such as "database 127.0.0.1:5432/kgents". */

@@ -4,17 +4,14 @@
  * The option is the folders, the ground first; a file is on the floor of the last one that it is in.
  */
 import { dirname, join, relative, sep } from 'node:path'
-import type { RuleTester } from 'oxlint/plugins-dev'
-
-/** The package exports no name for it. */
-type Rule = Parameters<RuleTester['run']>[1]
+import type { Rule } from './rule.ts'
 
 /** What it imports from, where that is written out. */
 interface Importing {
   source: { range: [number, number]; value?: unknown } | null
 }
 
-const floors: Rule = {
+export const floors: Rule = {
   meta: { schema: [{ type: 'array', items: { type: 'string' } }] },
   create({ cwd, filename, options, report }) {
     const folders = options[0] as string[] // reason: the schema says so
@@ -42,5 +39,3 @@ const floors: Rule = {
     }
   },
 }
-
-export default { meta: { name: 'kgents' }, rules: { floors } }

@@ -64,7 +64,7 @@ export const selfCapabilities = defineNode('self.capabilities', {
     acquire: aspect({
       category: 'M',
       archetypes: 'all',
-      summary: 'Take a verb on, whatever you look as',
+      summary: 'Acquire a verb, whatever your archetype',
       effects: ['reads:capabilities', 'writes:capabilities'],
       needs: ['catalog'],
       input: z.strictObject({ capability: Capability }),

@@ -1,6 +1,6 @@
 /**
  * `self.consent`: a person lets others do what would otherwise be refused, one path at a time. Consent is a person's own:
- * nobody gives, sees or takes back another's.
+ * nobody gives, reads or revokes another's.
  */
 import { z } from 'zod'
 import { formatPath, parsePath } from '../../../shared/agentese/path.ts'
@@ -75,7 +75,7 @@ export const selfConsent = defineNode('self.consent', {
           on conflict (tenant_id, user_id, path)
             do update set granted_at = now(), expires_at = excluded.expires_at
           returning path, granted_at, expires_at`
-        const [consent] = rows.map(tell)
+        const [consent] = rows.map(present)
         if (consent === undefined) throw new TypeError('An upsert answers its row')
         await recordConsents(call)
         return consent
@@ -124,7 +124,7 @@ export const selfConsent = defineNode('self.consent', {
         const rows = await inForce({ limit: limit + 1, cursor }, call)
         const { page, next_cursor } = cutPage(rows, limit, ({ path }) => path)
         return {
-          consents: page.map(tell),
+          consents: page.map(present),
           next_cursor,
         }
       },
@@ -159,7 +159,7 @@ async function recordConsents(call: Pick<Call, 'db' | 'identity' | 'changed'>): 
       details: { resource: 'consent' },
     })
   }
-  const consents = rows.map(tell).map(({ path, expires_at }) => ({ path, expires_at }))
+  const consents = rows.map(present).map(({ path, expires_at }) => ({ path, expires_at }))
   changed('self.consent', { consents })
 }
 
@@ -169,6 +169,6 @@ function notGranted(path: string): Failure {
   })
 }
 
-function tell({ path, granted_at, expires_at }: ConsentRow): z.infer<typeof Consent> {
+function present({ path, granted_at, expires_at }: ConsentRow): z.infer<typeof Consent> {
   return { path, granted_at: granted_at.toISOString(), expires_at: expires_at?.toISOString() ?? null }
 }

@@ -16,7 +16,7 @@ export const selfIdentity = defineNode('self.identity', {
     manifest: aspect({
       category: 'P',
       archetypes: 'all',
-      summary: 'Your name, and as what you look',
+      summary: 'Your name, and your archetype',
       effects: ['reads:identity'],
       input: NoInput,
       output: z.strictObject({
@@ -42,7 +42,7 @@ export const selfIdentity = defineNode('self.identity', {
     reflect: aspect({
       category: 'P',
       archetypes: 'all',
-      summary: 'All that your credential says of you, and what follows from it',
+      summary: 'All that your credential states about you, and what follows from it',
       effects: ['reads:identity', 'reads:capabilities'],
       needs: ['catalog'],
       input: NoInput,

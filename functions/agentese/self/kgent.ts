@@ -1,5 +1,5 @@
 /**
- * `self.kgent`: conversations with K-gent that remember what was said in them. Each belongs to one person. A message asks
+ * `self.kgent`: conversations with K-gent that remember their messages. Each belongs to one person. A message asks
  * a model with the latest of the conversation before it, as far as that fits; the answer joins the conversation.
  */
 import { z } from 'zod'
@@ -14,7 +14,7 @@ import {
   Message,
   openSession,
   readMessages,
-  say,
+  addMessage,
   Session,
   SESSION_STATUSES,
 } from './kgent/sessions.ts'
@@ -89,7 +89,7 @@ export const selfKgent = defineNode('self.kgent', {
     message: aspect({
       category: 'M',
       archetypes: TALKERS,
-      summary: 'Say something, and be answered',
+      summary: 'Send a message, and get an answer',
       effects: ['writes:session', 'reads:session', 'calls:llm', 'charges:tokens'],
       cost: () => ({ tokens: BUDGETS.dialogue.estimate }),
       needs: ['inference'],
@@ -119,7 +119,7 @@ export const selfKgent = defineNode('self.kgent', {
         }
         const chosen = mode ?? session.mode
         const before = await remembered(id, call)
-        await say(id, { role: 'user', content: message }, call)
+        await addMessage(id, { role: 'user', content: message }, call)
         return call.infer({
           messages: [
             { role: 'system', content: systemPrompt(chosen) },
@@ -134,12 +134,12 @@ export const selfKgent = defineNode('self.kgent', {
       async complete({ input, text, tokens, model }, call) {
         const { mode } = await findSession(input.session, call)
         const content = text.trim()
-        const said = { role: 'assistant' as const, content, model }
+        const reply = { role: 'assistant' as const, content, model }
         const used = { tokens_in: tokens.prompt, tokens_out: tokens.completion }
-        const id = await say(input.session, { ...said, ...used }, call)
+        const id = await addMessage(input.session, { ...reply, ...used }, call)
         return {
           session: input.session,
-          message: { id, ...said, ...used, created_at: new Date().toISOString() },
+          message: { id, ...reply, ...used, created_at: new Date().toISOString() },
           mode: input.mode ?? mode,
           tokens_used: tokens.prompt + tokens.completion,
         }
@@ -149,7 +149,7 @@ export const selfKgent = defineNode('self.kgent', {
     history: aspect({
       category: 'P',
       archetypes: 'all',
-      summary: 'What was said, newest first',
+      summary: 'The messages of a conversation, newest first',
       effects: ['reads:session'],
       input: z.strictObject({
         session: z.uuid(),
@@ -172,7 +172,7 @@ export const selfKgent = defineNode('self.kgent', {
     close: aspect({
       category: 'M',
       archetypes: 'all',
-      summary: 'End a conversation; what was said stays',
+      summary: 'End a conversation; its messages stay',
       effects: ['writes:session'],
       input: SessionId,
       output: Session,

@@ -1,8 +1,8 @@
 /**
- * `self.memory`: what a person wants to be remembered. Each has its own, and nobody else sees it, admins included.
+ * `self.memory`: what a person wants to be remembered. Each person has their own, which nobody else can read, admins included.
  *
  * A memory is found by its words at once, and by its meaning when a model has embedded it, which happens in the
- * background. Recalling looks and changes nothing, so it does not strengthen what it finds; `reinforce` does, and so does
+ * background. Recalling is read-only, so it does not strengthen what it finds; `reinforce` does, and so does
  * `consolidate` with everything that was recalled before.
  */
 import { defineNode } from '../../../shared/contract/define-node.ts'

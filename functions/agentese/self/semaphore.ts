@@ -1,4 +1,4 @@
-/** `self.semaphore`: ask a person, and look up what it answered. One sees what one has asked, and nobody else's. */
+/** `self.semaphore`: ask a person, and read the answer. A caller can read their own questions only. */
 import { z } from 'zod'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
 import { Instant } from '../../../shared/instant.ts'
@@ -72,7 +72,7 @@ export const selfSemaphore = defineNode('self.semaphore', {
         const { deadline } = question
         if (deadline !== undefined && Date.parse(deadline) <= Date.now()) {
           throw new Failure('TYPE_MISMATCH', `Cannot ask until "${deadline}": that is over`, {
-            suggestion: 'Name a time to come, or none to wait for ever',
+            suggestion: 'Use a time in the future, or none to wait without limit',
           })
         }
         const { id } = await openSemaphore({ ...question, about: input }, call)

@@ -43,7 +43,7 @@ const Reply = z.strictObject({
   was_template: z.boolean(),
 })
 const DialogueReply = Reply.extend({
-  /** What it really took: a ready answer is dormant, whatever was asked for. */
+  /** What it really took: a ready answer is dormant, whatever was requested. */
   budget_tier: z.enum(BUDGET_TIERS),
   /** With budget deep: where the persona stood. */
   eigenvectors: Vectors.optional(),
@@ -56,11 +56,11 @@ const Dialogue = z
     budget: z.enum(BUDGET_TIERS).default('dialogue'),
     input: z.unknown().optional(),
   })
-  .refine(({ message, input }) => message !== undefined || input !== undefined, 'say a message')
+  .refine(({ message, input }) => message !== undefined || input !== undefined, 'message is required')
 
 const Thought = z
   .strictObject({ message: Message.optional(), input: z.unknown().optional() })
-  .refine(({ message = '', input }) => message !== '' || input !== undefined, 'say a message')
+  .refine(({ message = '', input }) => message !== '' || input !== undefined, 'message is required')
 
 export const selfSoul = defineNode('self.soul', {
   summary: 'K-gent: a persona that reflects, advises, challenges and explores, and a gatekeeper',
@@ -110,8 +110,8 @@ export const selfSoul = defineNode('self.soul', {
       input: z.strictObject({ mode: ModeName.optional() }),
       output: z.strictObject({ mode: ModeName, starters: z.array(z.string()) }),
       examples: [{ summary: 'What could I ask to be challenged?', input: { mode: 'challenge' } }],
-      async handle({ mode: asked }, call) {
-        const mode = asked ?? (await modeOf(call))
+      async handle({ mode: requested }, call) {
+        const mode = requested ?? (await modeOf(call))
         return { mode, starters: [...startersOf(mode)] }
       },
     }),
@@ -119,7 +119,7 @@ export const selfSoul = defineNode('self.soul', {
     mode: aspect({
       category: 'M',
       archetypes: MODE.archetypes,
-      summary: 'Change how your K-gent talks to you, or look it up',
+      summary: 'Change how your K-gent talks to you, or read it',
       effects: ['reads:soul_state', 'writes:soul_state'],
       input: z.strictObject({ set: ModeName.optional() }),
       output: z.strictObject({ mode: ModeName, status: z.enum(['current', 'changed']) }),
@@ -258,7 +258,7 @@ async function answerRemark(remark: Remark, mode: Mode, call: Pick<Call, 'db' | 
   const capabilities = await capabilitiesOf(call.db, call.identity, () => [MODE])
   const { archetype } = call.observer
   if (!hasAffordance({ archetype, capabilities }, MODE)) {
-    return ready(`I cannot keep that: as "${archetype}", say the mode with each message.`, mode, 'dormant')
+    return ready(`I cannot keep that: as "${archetype}", send the mode with each message.`, mode, 'dormant')
   }
   await setMode(remark.mode, call)
   return ready(`From now on I ${remark.mode} with you.`, remark.mode, 'dormant')

@@ -103,7 +103,7 @@ export const selfState = defineNode('self.state', {
       effects: ['writes:state'],
       input: z
         .strictObject({ key: Key, value: Value.optional(), input: z.unknown().optional() })
-        .refine(({ value, input }) => value !== undefined || input !== undefined, 'name a value'),
+        .refine(({ value, input }) => value !== undefined || input !== undefined, 'value is required'),
       output: z.strictObject({
         key: Key,
         bytes: z.int(),

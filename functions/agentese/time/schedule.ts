@@ -20,5 +20,5 @@ export const timeSchedule = defineNode('time.schedule', {
   },
 
   tick: tick({ tenants: 'tenants_with_due_schedules', needs: ['postgres', 'events'], handle: announceDue }),
-  subscriptions: [due],
+  triggers: [due],
 })

@@ -1,4 +1,4 @@
-/** `time.trace`: what was done, from the marks that every call leaves. Tells who did what to which path, never what was said. */
+/** `time.trace`: what was done, from the marks that every call leaves: who did what to which path, never the content. */
 import { z } from 'zod'
 import { readableMarks } from '../../../shared/contract/visibility.ts'
 import type { Call } from '../../../shared/contract/call.ts'
@@ -143,16 +143,16 @@ export const timeTrace = defineNode('time.trace', {
         next_cursor: z.uuid().nullable(),
       }),
       examples: [{ summary: 'What failed', input: { status: 'failure' } }],
-      async handle(asked, call) {
+      async handle(input, call) {
         const { page, next_cursor } = await readMarks(call, {
-          topic: asked.query ?? null,
-          path: asked.path ?? null,
-          outcome: asked.status ?? null,
-          traceId: asked.trace_id ?? null,
-          from: asked.start_time ?? null,
-          to: asked.end_time ?? null,
-          before: asked.cursor ?? null,
-          limit: asked.limit,
+          topic: input.query ?? null,
+          path: input.path ?? null,
+          outcome: input.status ?? null,
+          traceId: input.trace_id ?? null,
+          from: input.start_time ?? null,
+          to: input.end_time ?? null,
+          before: input.cursor ?? null,
+          limit: input.limit,
         })
         return { results: page.map(describe), count: page.length, next_cursor }
       },

@@ -13,7 +13,7 @@ import { regrow } from './entropy/pool.ts'
 const TITHE = 0.1
 /** Characters of what is thanked. */
 const TARGET = 200
-/** Entries that a look shows. */
+/** Entries in an answer. */
 const LATEST = 10
 
 const Entry = z.strictObject({ who: z.uuid(), target: z.string(), amount: z.number(), ts: z.string() })

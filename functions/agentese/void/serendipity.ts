@@ -11,7 +11,7 @@ const INSPIRATION_COST = 0.03
 const Seed = z.number().min(0).lt(1)
 
 export const voidSerendipity = defineNode('void.serendipity', {
-  summary: 'Tangents that nobody asked for',
+  summary: 'Unrequested tangents',
   aspects: {
     manifest: aspect({
       category: 'P',
@@ -46,7 +46,7 @@ export const voidSerendipity = defineNode('void.serendipity', {
       output: z.strictObject({
         tangent: z.string(),
         confidence: z.number().min(0).max(1),
-        /** Whether it reached the threshold; the surest is told where none did. */
+        /** Whether it reached the threshold; the surest is returned where none did. */
         confident: z.boolean(),
         seed: Seed,
       }),

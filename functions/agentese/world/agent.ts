@@ -165,7 +165,7 @@ export const worldAgent = defineNode('world.agent', {
         /** What is asked of it: words, or the result of the stage before. */
         input: z
           .unknown()
-          .refine((input) => input !== undefined && textFor(input).trim() !== '', 'say what is asked of it')
+          .refine((input) => input !== undefined && textFor(input).trim() !== '', 'input is required')
           .refine(
             (input) => textFor(input).length <= LONGEST_INPUT,
             `is longer than ${LONGEST_INPUT} characters`,
@@ -182,15 +182,15 @@ export const worldAgent = defineNode('world.agent', {
       ],
       async handle({ agent, input }, call) {
         const { instructions } = await activeAgent(call.db, agent)
-        const asked = textFor(input)
+        const message = textFor(input)
         return call.infer({
           messages: [
             { role: 'system', content: instructions },
-            { role: 'user', content: asked },
+            { role: 'user', content: message },
           ],
           maxTokens: ANSWER_TOKENS,
           temperature: 0.5,
-          estimateTokens: estimateOf(`${instructions}${asked}`),
+          estimateTokens: estimateOf(`${instructions}${message}`),
         })
       },
       complete: ({ input: { agent }, text, model, tokens }) => ({

@@ -1,5 +1,5 @@
 /**
- * `world.*`: the things of a tenant's own world. Each looks different to each archetype; what it is stands in a state
+ * `world.*`: the things of a tenant's own world. Each archetype has its own view of them; what it is stands in a state
  * that its makers write as they please. `world.house.define` makes `world.house`; with a name it makes a child of it.
  */
 import { defineNode } from '../../../shared/contract/define-node.ts'

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { TenantEvent } from '../../../shared/events/tenant-event.ts'
 
-/** Tells that an event came in that mappings are for. */
+/** Reports that an event came in that mappings are for. */
 export const MAPPING_MATCHED = 'io.kgents.mapping.matched'
 
 /** Mappings that one tenant may have. */

@@ -1,4 +1,4 @@
-/** Mappings as they are stored and shown. They are personal, since they act for a person; an admin sees all. */
+/** Mappings as they are stored and shown. They are personal, since they act for a person; an admin can read all. */
 import { z } from 'zod'
 import type { Call } from '../../../shared/contract/call.ts'
 import { cutPage } from '../../../shared/contract/pages.ts'

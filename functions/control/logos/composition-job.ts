@@ -1,12 +1,12 @@
 /**
- * A composition whose stages may ask a model: a job that goes on by event, one stage at a time. What is done is in the
+ * A composition whose stages may use a model: a job that goes on by event, one stage at a time. What is done is in the
  * database, and a stage is dispatched under a key that names it, so any process may die at any time: the event comes
  * again, the stage answers what it has answered before, and the composition goes on.
  */
 import { v5 as uuidv5 } from 'uuid'
 import { z } from 'zod'
 import { Accepted, type Call, type Given } from '../../../shared/contract/call.ts'
-import { subscription, tick } from '../../../shared/contract/define-operation.ts'
+import { trigger, tick } from '../../../shared/contract/define-operation.ts'
 import { Failure, type FailureCode } from '../../../shared/failures.ts'
 import { periodOf } from '../../../shared/plans/allowance.ts'
 import { JobCall } from '../../../shared/calls/job-call.ts'
@@ -74,12 +74,12 @@ export async function beginComposition(
     const { db, emit } = inner
     const begun = await db`
       insert into jobs (id, tenant_id, user_id, function, path, call, status, started_at)
-      values (${id}, ${identity.tenant}, ${identity.user}, 'logos', ${plan.expression}, ${db.json(jobCall as never)}, 'running', now())
+      values (${id}, ${identity.tenant}, ${identity.user}, 'logos', ${plan.expression}, ${db.json(jobCall)}, 'running', now())
       on conflict do nothing returning id`
     if (begun.length === 0) return begunBefore(id, plan, jobCall, inner)
     await db`
       insert into compositions (id, tenant_id, expression, stages, mode)
-      values (${id}, ${identity.tenant}, ${plan.expression}, ${db.json(plan.stages as never)}, ${plan.mode})`
+      values (${id}, ${identity.tenant}, ${plan.expression}, ${db.json(plan.stages)}, ${plan.mode})`
     emit(CONTINUE, { composition: id })
     return new Accepted(id, 'running')
   })
@@ -95,7 +95,7 @@ async function begunBefore(
   const [job] = await db<{ status: string }[]>`
     select j.status from jobs j join compositions c on c.id = j.id
     where j.id = ${id} and c.expression = ${plan.expression} and c.mode = ${plan.mode}
-      and c.stages = ${db.json(plan.stages as never)} and j.call ->> 'archetype' = ${archetype}`
+      and c.stages = ${db.json(plan.stages)} and j.call ->> 'archetype' = ${archetype}`
   if (job !== undefined) {
     repeats()
     return new Accepted(id, job.status)
@@ -105,8 +105,8 @@ async function begunBefore(
   })
 }
 
-export const compositionSubscriptions = [
-  subscription({
+export const compositionTriggers = [
+  trigger({
     name: 'continue',
     attributes: { type: CONTINUE },
     needs: ['postgres', 'events', 'jobs', 'functions'],
@@ -114,7 +114,7 @@ export const compositionSubscriptions = [
     transaction: false,
     handle: ({ composition }, call) => continueComposition(composition, call),
   }),
-  subscription({
+  trigger({
     name: 'stage-ended',
     attributes: { type: 'io.kgents.composition.stage-ended' },
     needs: ['postgres', 'events', 'jobs'],
@@ -230,7 +230,7 @@ async function advance(
   const { db } = call
   const results = [...state.results, result]
   await db`
-    update compositions set results = ${db.json(results as never)}, position = ${position + 1}, stage_job = null,
+    update compositions set results = ${db.json(results)}, position = ${position + 1}, stage_job = null,
       attempts = 0, stage_started_at = now()
     where id = ${id}`
   if (isOver(state, results)) await end(state, results, call)

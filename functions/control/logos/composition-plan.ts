@@ -35,7 +35,7 @@ export interface Plan {
   stages: Stage[]
   mode: CompositionMode
   archetype: string | undefined
-  /** Whether a stage may ask a model: the composition is then a job. */
+  /** Whether a stage may use a model: the composition is then a job. */
   asynchronous: boolean
   effects: readonly string[]
   scopes: string[]
@@ -43,7 +43,7 @@ export interface Plan {
   cost: Readonly<Record<string, number>>
 }
 
-export interface Asked {
+export interface CompositionRequest {
   expression: Expression
   /** Arguments of the stages, in their order. */
   inputs: readonly Record<string, unknown>[]
@@ -58,10 +58,10 @@ export interface Asked {
  *   fit or an input is a secret, AFFORDANCE_DENIED or SCOPE_MISSING where the caller may not
  */
 export async function planComposition(
-  asked: Asked,
+  request: CompositionRequest,
   call: Given<'postgres' | 'catalog', 'caller'>,
 ): Promise<Plan> {
-  const { expression, inputs, mode, archetype } = asked
+  const { expression, inputs, mode, archetype } = request
   if (inputs.length > Math.max(1, expression.stages.length)) {
     throw new Failure(
       'TYPE_MISMATCH',
@@ -165,7 +165,7 @@ function effectsOf({ endpoint }: FoundAspect, stage: Stage | undefined, at: numb
       at,
       'TYPE_MISMATCH',
       `${path} does not take its arguments: ${whatIsWrong(alone.error)}`,
-      { suggestion: `Ask ${path.replace(/[^.]+$/, 'help')} what it takes` },
+      { suggestion: `See ${path.replace(/[^.]+$/, 'help')} for its input` },
     )
   }
   const guesses = NOT_KNOWN_YET.map((input) => endpoint.input.safeParse({ ...given, input }))

@@ -1,4 +1,4 @@
-/** What paths there are, from the catalog; open to guests, since it tells of no tenant. */
+/** What paths there are, from the catalog; open to guests, since it shows no data of tenants. */
 import { z } from 'zod'
 import { hasAffordance } from '../../../shared/agentese/affordances.ts'
 import { capabilitiesOf } from '../../../shared/agentese/capabilities.ts'
@@ -163,7 +163,7 @@ async function resolve(text: string, call: Resolving) {
   }
 }
 
-/** A link says its parameters as text; numbers and booleans become what they look like. */
+/** A link has its parameters as text; those that read as numbers or booleans become such. */
 function readResolvable(text: string): { path: string; parameters: Record<string, unknown> } {
   if (!text.includes(':')) return { path: text, parameters: {} }
   const { path, parameters } = parseUrlForm(text)
@@ -178,8 +178,8 @@ function readValue(text: string): unknown {
 }
 
 async function affordancesOf(handle: string, archetype: string | undefined, call: Resolving) {
-  const { identity, asked } = call
-  const observer = observerFor(identity.user, identity.roles, archetype ?? asked)
+  const { identity, requestedArchetype } = call
+  const observer = observerFor(identity.user, identity.roles, archetype ?? requestedArchetype)
   const catalog = await call.catalog()
   const capabilities = await call.transact('read', ({ db }) =>
     capabilitiesOf(db, identity, () => aspectsOf(catalog)),

@@ -1,6 +1,6 @@
 /** Queries: what there is for this observer. Reads names and contracts, and invokes nothing. */
 import { z } from 'zod'
-import { hasAffordance, type Looking } from '../../../shared/agentese/affordances.ts'
+import { hasAffordance, type Viewer } from '../../../shared/agentese/affordances.ts'
 import { capabilitiesOf } from '../../../shared/agentese/capabilities.ts'
 import { observerFor } from '../../../shared/agentese/observer.ts'
 import {
@@ -37,7 +37,7 @@ const QueryInput = z.strictObject({
   pattern: z.string().max(500),
   limit: WholeNumber.optional(),
   offset: WholeNumber.optional(),
-  /** Only the caller's own tenant can be asked. */
+  /** Only the caller's own tenant can be queried. */
   tenant_filter: z.uuid().optional(),
   /** Whether only what the observer may use is listed. */
   capability_check: z.stringbool().default(true),
@@ -65,31 +65,33 @@ export const queryRoute = route({
   input: QueryInput,
   output: QueryResult,
   examples: [{ summary: 'Every manifest', input: { pattern: '?*.*.manifest' } }],
-  async handle(asked, call) {
-    const query = parseQuery(asked.pattern)
-    const bounds = boundsOf(asked)
-    checkTenant(asked.tenant_filter, call)
-    const { pattern, dry_run, cost_estimate } = asked
+  async handle(input, call) {
+    const query = parseQuery(input.pattern)
+    const bounds = boundsOf(input)
+    checkTenant(input.tenant_filter, call)
+    const { pattern, dry_run, cost_estimate } = input
     const cost = dry_run || cost_estimate ? { cost_estimate: estimateQuery(query) } : {}
     if (dry_run) return { pattern, matches: [], total_count: 0, ...bounds, has_more: false, ...cost }
-    const looking = asked.capability_check ? await lookingAs(asked.archetype ?? call.asked, call) : undefined
-    const { matches, total } = await findMatches(query, bounds, looking, call)
+    const viewer = input.capability_check
+      ? await viewerAs(input.archetype ?? call.requestedArchetype, call)
+      : undefined
+    const { matches, total } = await findMatches(query, bounds, viewer, call)
     const has_more = bounds.offset + matches.length < total
     return { pattern, matches, total_count: total, ...bounds, has_more, ...cost }
   },
 })
 
-function checkTenant(asked: string | undefined, { identity }: Pick<Call, 'identity'>): void {
-  if (asked === undefined || asked === identity.tenant) return
+function checkTenant(tenant: string | undefined, { identity }: Pick<Call, 'identity'>): void {
+  if (tenant === undefined || tenant === identity.tenant) return
   throw new Failure('TENANT_MISMATCH', 'Cannot query that tenant: your credential belongs to another', {
     suggestion: 'Leave tenant_filter out: it is your own tenant in any case',
   })
 }
 
-async function lookingAs(
+async function viewerAs(
   archetype: string | undefined,
   { identity, db, catalog }: Pick<Call, 'db' | 'identity' | 'catalog'>,
-): Promise<Looking> {
+): Promise<Viewer> {
   const observer = observerFor(identity.user, identity.roles, archetype)
   const capabilities = await capabilitiesOf(db, identity, async () => aspectsOf(await catalog()))
   return { ...observer, capabilities }
@@ -109,7 +111,7 @@ interface Group {
 async function findMatches(
   query: Query,
   bounds: Bounds,
-  looking: Looking | undefined,
+  viewer: Viewer | undefined,
   call: Pick<Call, 'db' | 'catalog'>,
 ) {
   const needed = bounds.offset + bounds.limit
@@ -119,7 +121,7 @@ async function findMatches(
     if (node === undefined) continue
     const [context = '', holon = ''] = node.split('.')
     if (query.context !== '*' && query.context !== context) continue
-    const verbs = verbsOf(definition, query, looking)
+    const verbs = verbsOf(definition, query, viewer)
     if (verbs.length === 0) continue
     const named = holon === '*' ? await ownHolons(definition, query, needed, call.db) : fixed(query, node)
     groups.push({ context, verbs, ...named })
@@ -135,9 +137,9 @@ function perName({ aspect }: Query, verbs: readonly string[]): number {
 }
 
 /** The verbs of a node that the observer has and, where the query names verbs, that it names. */
-function verbsOf(definition: FunctionFacts, query: Query, looking: Looking | undefined): string[] {
+function verbsOf(definition: FunctionFacts, query: Query, viewer: Viewer | undefined): string[] {
   return aspectsOf([definition])
-    .filter((aspect) => looking === undefined || hasAffordance(looking, aspect))
+    .filter((aspect) => viewer === undefined || hasAffordance(viewer, aspect))
     .map(({ verb }) => verb)
     .filter(
       (verb) =>

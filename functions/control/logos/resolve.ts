@@ -10,7 +10,7 @@ import { aliasesOf } from './aliases.ts'
 /**
  * What serves `path`.
  *
- * @throws Failure NODE_NOT_REGISTERED with the paths that look like it
+ * @throws Failure NODE_NOT_REGISTERED with similar paths
  */
 export async function findPath(
   path: string,

@@ -1,4 +1,4 @@
-/** The AsyncAPI 3.0 document: what subscribers can get and say to it, and which events functions take. */
+/** The AsyncAPI 3.0 document: what subscribers receive and send, and which events functions consume. */
 import { agenteseSubject, eventSubject } from '../../../shared/nats/subjects.ts'
 import type { FunctionFacts } from '../../../shared/contract/facts.ts'
 import { dataSchemaOf, type JsonSchema } from '../../../shared/contract/schemas.ts'
@@ -40,12 +40,12 @@ export function createAsyncApi(catalog: Catalog): Parts {
     },
     operations: {
       ...Object.fromEntries(
-        paths.map((route) => tells(keyOf(route), `Tells what becomes of ${route.endpoint.name}`)),
+        paths.map((route) => sends(keyOf(route), `Progress and outcome of ${route.endpoint.name}`)),
       ),
       ...Object.fromEntries(
-        Object.entries(system).map(([type, { summary }]) => tells(shortName(type), summary)),
+        Object.entries(system).map(([type, { summary }]) => sends(shortName(type), summary)),
       ),
-      ...Object.fromEntries([tells('state', 'Tells what nodes are from now on')]),
+      ...Object.fromEntries([sends('state', 'New state of nodes')]),
       ...Object.fromEntries(catalog.flatMap(takes)),
       ...Object.fromEntries(STREAMS.map(tellsStream)),
       ...Object.fromEntries(heard.map(takesFromSubscriber)),
@@ -133,13 +133,13 @@ function channel(
   }
 }
 
-function tells(name: string, summary: string): [string, Parts] {
-  return [`tell.${name}`, { action: 'send', channel: { $ref: `#/channels/${name}` }, summary }]
+function sends(name: string, summary: string): [string, Parts] {
+  return [`send.${name}`, { action: 'send', channel: { $ref: `#/channels/${name}` }, summary }]
 }
 
 /** Events about paths come from many channels, so that no operation can name theirs. */
-function takes({ name: taker, subscriptions }: FunctionFacts): [string, Parts][] {
-  return subscriptions.flatMap(({ name, attributes: { type = '', ...others } }) => {
+function takes({ name: taker, triggers }: FunctionFacts): [string, Parts][] {
+  return triggers.flatMap(({ name, attributes: { type = '', ...others } }) => {
     if (type === '' || type in PATH_EVENTS) return []
     const only = Object.entries(others).map(([attribute, value]) => ` where ${attribute} is "${value}"`)
     const channel = { $ref: `#/channels/${type in STATE_EVENTS ? 'state' : shortName(type)}` }
@@ -180,7 +180,7 @@ function urlChannel(url: string, summary: string, messages: readonly string[]): 
 }
 
 function tellsStream({ name, title }: Stream): [string, Parts] {
-  const [key, operation] = tells(name, title)
+  const [key, operation] = sends(name, title)
   return [key, { ...operation, bindings: httpBinding('GET') }]
 }
 
@@ -188,7 +188,7 @@ function httpBinding(method: string): Parts {
   return { http: { method, bindingVersion: '0.3.0' } }
 }
 
-/** What subscribers say to the hub: what they have dealt with, and that they want no more. */
+/** What subscribers send to the hub: acknowledgements, and the end of a subscription. */
 function heardChannel(route: Route): [string, Parts] {
   const { endpoint, url } = route
   return [keyOf(route), urlChannel(url, endpoint.summary, hasBody(route) ? [keyOf(route)] : [])]

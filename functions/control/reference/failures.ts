@@ -1,4 +1,4 @@
-/** How an endpoint can fail, as far as its contract tells. */
+/** How an endpoint can fail, as far as its contract shows. */
 import type { EndpointFacts } from '../../../shared/contract/facts.ts'
 import { listFailures } from '../../../shared/failures.ts'
 import type { Route } from './routes.ts'
@@ -34,7 +34,7 @@ const CAUSES: Record<number, (endpoint: EndpointFacts) => boolean> = {
 /** Statuses of the failures that a route can answer. */
 export function failingStatuses({ endpoint, hub }: Pick<Route, 'endpoint' | 'hub'>): number[] {
   const statuses = [...failuresByStatus().keys()].filter((status) => CAUSES[status]?.(endpoint) ?? false)
-  // The hub reads a body whatever its type is said to be.
+  // The hub reads a body whatever type it claims.
   return hub ? statuses.filter((status) => status !== 415) : statuses
 }
 
@@ -43,12 +43,12 @@ export function acts(endpoint: EndpointFacts): boolean {
   return endpoint.aspect !== undefined || startsJobs(endpoint)
 }
 
-/** Whether its answer may be that of somebody outside the platform; who passes calls on cannot tell. */
+/** Whether its answer may be that of somebody outside the platform; an endpoint that passes calls on cannot know. */
 function asksOutside({ aspect, ...endpoint }: EndpointFacts): boolean {
   return aspect === undefined ? startsJobs(endpoint) : aspect.effects.includes('calls:tool')
 }
 
-/** Whether it may answer 202; what only looks and streams tells of others' work. */
+/** Whether it may answer 202; what only reads and streams reports the work of others. */
 export function startsJobs({ streams, method }: Pick<EndpointFacts, 'streams' | 'method'>): boolean {
   return streams && method === 'POST'
 }

@@ -18,7 +18,7 @@ const TRACEPARENT: Header = {
   schema: { type: 'string', pattern: '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$' },
 }
 
-const ASKED: readonly Header[] = [
+const REQUEST_HEADERS: readonly Header[] = [
   {
     key: 'IdempotencyKey',
     name: 'Idempotency-Key',
@@ -29,7 +29,7 @@ const ASKED: readonly Header[] = [
   {
     key: 'ObserverArchetype',
     name: 'X-Observer-Archetype',
-    description: 'As what to look, among what your roles allow; without it as your most capable role',
+    description: 'Archetype to observe as, within your roles; default is that of your most capable role',
     schema: { type: 'string', maxLength: 64 },
     example: 'developer',
   },
@@ -120,7 +120,7 @@ const ANSWERED: readonly Header[] = [
 
 /** `components.parameters`. */
 export const PARAMETERS = Object.fromEntries(
-  ASKED.map(({ key, ...header }) => [key, { in: 'header', ...header }]),
+  REQUEST_HEADERS.map(({ key, ...header }) => [key, { in: 'header', ...header }]),
 )
 
 /** `components.headers`. */

@@ -21,7 +21,7 @@ export function createOpenApi(catalog: readonly FunctionFacts[]): Record<string,
       version: VERSION,
       summary: 'AGENTESE paths and control operations of the platform',
       description:
-        'What happens is told as events, which `/asyncapi.json` describes. `/docs` is for reading.',
+        'Outcomes are published as events, which `/asyncapi.json` describes. `/docs` is for reading.',
       license: { name: 'Apache License 2.0', identifier: 'Apache-2.0' },
     },
     jsonSchemaDialect: 'https://json-schema.org/draft/2020-12/schema',

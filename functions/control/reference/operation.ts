@@ -194,7 +194,7 @@ function pathSchema({ path }: AspectFacts): JsonSchema {
 
 const ACCEPTED = {
   description:
-    'The work goes on as a job. With `Accept: text/event-stream` the job is told here as it goes, and with `Prefer: wait=N` its result is awaited: then the answer is 200',
+    'The work goes on as a job. With `Accept: text/event-stream` its progress is streamed here, and with `Prefer: wait=N` its result is awaited: then the answer is 200',
   headers: headersOf('Traceparent', 'Location', ...RATE_LIMIT, 'IdempotencyReplayed'),
   content: { 'application/json': { schema: reference('schemas', 'AcceptedJob') } },
 }

@@ -76,7 +76,7 @@ const INTRODUCTION = markup`
 <p>Agents act through <code>context.holon.aspect</code> paths, and the answer depends on who observes. Send
 <code>X-API-Key</code>, or a token from <a href="#issue-token.issue">issue-token.issue</a> as <code>Authorization: Bearer</code>.
 A path answers <code>{path, result, meta}</code>; a failure answers <code>application/problem+json</code> with one of
-<a href="#failures-400">these codes</a>. <code>GET /v1/jobs/{id}/stream</code> tells a job
+<a href="#failures-400">these codes</a>. <code>GET /v1/jobs/{id}/stream</code> streams a job
 <a href="#jobStream.started">as it goes</a>. For programs: <a href="/openapi.json">OpenAPI</a>, <a href="/asyncapi.json">AsyncAPI</a>.</p>`
 
 function contents(title: string, entries: readonly (readonly [name: string, title: string])[]): Markup {

@@ -23,7 +23,7 @@ export interface Route {
 export interface Inputs {
   path: Member[]
   query: Member[]
-  /** Of POST: the input without what the path says already. */
+  /** Of POST: the input without what the path gives already. */
   body: JsonSchema | undefined
 }
 
@@ -100,7 +100,7 @@ export function placeExample({ aspect, path }: EndpointFacts, { input, holon }: 
   }
 }
 
-/** The holon of an aspect's path: it says what is called and is no input. */
+/** The holon of an aspect's path: it names what is called and is no input. */
 function segment(name: string) {
   return { name, schema: { type: 'string', pattern: '^[a-z][a-z0-9_]*$', maxLength: 64 } }
 }

@@ -9,7 +9,7 @@ export interface SchemaRow {
   notes: string[]
 }
 
-/** Deeper members say no more to a reader; a schema that contains itself has no last one. */
+/** Deeper members do not help a reader; a schema that contains itself has no last one. */
 const MAX_DEPTH = 4
 
 export function rowsOf(schema: JsonSchema): SchemaRow[] {
@@ -62,7 +62,7 @@ function typeOf(schema: JsonSchema, root: JsonSchema, depth = 0): string {
   return typeof format === 'string' ? format : name
 }
 
-const LIMITS: readonly [name: string, say: (limit: string) => string][] = [
+const LIMITS: readonly [name: string, describe: (limit: string) => string][] = [
   ['minimum', (limit) => `at least ${limit}`],
   ['exclusiveMinimum', (limit) => `more than ${limit}`],
   ['maximum', (limit) => `at most ${limit}`],
@@ -71,16 +71,16 @@ const LIMITS: readonly [name: string, say: (limit: string) => string][] = [
   ['maxLength', (limit) => `up to ${limit} characters`],
   ['minItems', (limit) => `${limit} or more`],
   ['maxItems', (limit) => `up to ${limit}`],
-  ['default', (value) => `${value} where it is left out`],
+  ['default', (value) => `default ${value}`],
   ['description', (text) => text],
 ]
 
 function notesOf(schema: JsonSchema): string[] {
-  return LIMITS.flatMap(([name, say]) => {
+  return LIMITS.flatMap(([name, describe]) => {
     const value = schema[name]
-    // what zod says of every integer
+    // what zod writes for every integer
     if (value === undefined || Math.abs(Number(value)) === Number.MAX_SAFE_INTEGER) return []
-    return [say(typeof value === 'string' && name === 'description' ? value : JSON.stringify(value))]
+    return [describe(typeof value === 'string' && name === 'description' ? value : JSON.stringify(value))]
   })
 }
 

@@ -1,4 +1,4 @@
-/** What is told over a connection that stays open, as server-sent events. The stream hub serves it. */
+/** What is sent over a connection that stays open, as server-sent events. The stream hub serves it. */
 import type { EventType } from '../../../shared/events/event-types.ts'
 import { SUBSCRIPTION_EVENTS, SUBSCRIPTION_PATH } from '../../../shared/events/subscription-stream.ts'
 import { JOB_STREAM_EVENTS, JOB_STREAM_PATH } from '../../../shared/inference/job-stream.ts'

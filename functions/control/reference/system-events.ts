@@ -1,6 +1,6 @@
 /** The events of the system bus: those that the platform makes itself, and those that functions of a catalog take besides. */
 import { z } from 'zod'
-import type { FunctionFacts, SubscriptionFacts } from '../../../shared/contract/facts.ts'
+import type { FunctionFacts, TriggerFacts } from '../../../shared/contract/facts.ts'
 import {
   PATH_EVENTS,
   STATE_EVENTS,
@@ -8,11 +8,11 @@ import {
   type EventType,
 } from '../../../shared/events/event-types.ts'
 
-/** Events that functions take and the platform does not make itself are told by those who take them. */
+/** Events that functions consume and the platform does not publish itself are described by their consumers. */
 export function systemEventsOf(catalog: readonly FunctionFacts[]): Record<string, EventType> {
-  const subscriptions = catalog.flatMap((definition) => definition.subscriptions)
+  const triggers = catalog.flatMap((definition) => definition.triggers)
   const others = Object.groupBy(
-    subscriptions.filter(
+    triggers.filter(
       ({ attributes: { type = '' } }) =>
         type !== '' && !(type in SYSTEM_EVENTS) && !(type in PATH_EVENTS) && !(type in STATE_EVENTS),
     ),
@@ -22,8 +22,8 @@ export function systemEventsOf(catalog: readonly FunctionFacts[]): Record<string
   return { ...SYSTEM_EVENTS, ...Object.fromEntries(described) }
 }
 
-/** Who takes an event asks something of its data; the event has to fit them all. */
-function describe(takers: readonly SubscriptionFacts[]): EventType {
+/** Each consumer requires something of an event's data; the event has to fit them all. */
+function describe(takers: readonly TriggerFacts[]): EventType {
   const [first, ...others] = new Set(takers.map(({ data }) => data))
   const data = others.reduce((all, each) => all.and(each), first ?? z.unknown())
   return { summary: `Taken as ${takers.map(({ name }) => `"${name}"`).join(', ')}`, data }

@@ -1,4 +1,4 @@
-/** Gives every request an id, unless the client did, and tells it in the answer. */
+/** Gives every request an id, unless the client did, and returns it with the answer. */
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { CreatePlugin } from '../plugin.ts'

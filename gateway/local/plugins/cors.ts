@@ -1,4 +1,4 @@
-/** Tells browsers which sites may call, and answers their preflight requests. */
+/** Lets browsers know which sites may call, and answers their preflight requests. */
 import { z } from 'zod'
 import type { Answer, CreatePlugin, Exchange } from '../plugin.ts'
 

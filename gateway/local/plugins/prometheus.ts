@@ -1,4 +1,4 @@
-/** Asks for metrics by route. They are counted where the answer ends (`metrics.ts`), for every request alike. */
+/** Enables metrics by route. They are counted where the answer ends (`metrics.ts`), for every request alike. */
 import { z } from 'zod'
 import type { CreatePlugin } from '../plugin.ts'
 

@@ -43,7 +43,7 @@ export async function addConsumer(
   return answer.num_pending
 }
 
-/** A single filter is part of the request's subject, so that permissions can tell it. */
+/** A single filter is part of the request's subject, so that permissions can match it. */
 function suffixOf(subjects: readonly string[]): string {
   return subjects.length === 1 ? `.${subjects[0]}` : ''
 }

@@ -1,6 +1,6 @@
 /**
- * One stream of events to one client, who may read slowly or not at all. What is told as it happens waits in a bounded
- * buffer: when that is full the oldest go, are counted, and the client is told how many before it is told anything else.
+ * One stream of events to one client, who may read slowly or not at all. What is delivered live waits in a bounded
+ * buffer: when that is full the oldest go, are counted, and the client receives their number before anything else.
  * What can wait where it is (replay, events to be acknowledged) is sent at the client's own pace instead.
  */
 import type { ServerResponse } from 'node:http'
@@ -78,7 +78,7 @@ export class ClientStream {
     return this.#onRoom.promise
   }
 
-  /** Says that the stream lives, and up to where it has been told, unless the client has something to read anyway. */
+  /** Sends a heartbeat, with the position up to which it has delivered, unless the client has something to read anyway. */
   beat(position?: number): void {
     if (!this.idle) return
     const data = { event_type: 'heartbeat', path: 'system.heartbeat', timestamp: new Date().toISOString() }

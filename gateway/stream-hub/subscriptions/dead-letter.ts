@@ -1,5 +1,5 @@
 /**
- * Tells the system bus of an event that its subscriber never acknowledged. The hub holds no key, so this event is not
+ * Reports to the system bus an event that its subscriber never acknowledged. The hub holds no key, so this event is not
  * signed: functions do not take it. The event in it is the original with its own signature.
  */
 import type { JetStreamClient } from 'nats'
@@ -7,14 +7,14 @@ import { v5 as uuidv5 } from 'uuid'
 import { toNats } from '../../../shared/nats/event-message.ts'
 import { eventSubject } from '../../../shared/nats/subjects.ts'
 import type { KgentsEvent } from '../../../shared/events/event.ts'
-import type { ToldEvent } from './told-event.ts'
+import type { SubscriberEvent } from './subscriber-event.ts'
 
 const TYPE = 'io.kgents.subscription.dead'
 
 /** Resolves when the event is stored. Its id follows from what it is about, so that it is stored once however often it is tried. */
-export async function buryEvent(
+export async function publishDeadLetter(
   js: JetStreamClient,
-  { path, sequence, event }: ToldEvent,
+  { path, sequence, event }: SubscriberEvent,
   subscription: string,
   deliveries: number,
 ): Promise<void> {

@@ -1,22 +1,22 @@
 /**
- * At-least-once: each event is delivered until it is acknowledged, at most three times, and then told to the system bus
- * instead. Nothing is asked of JetStream while the client reads nothing or owes as many acknowledgements as its buffer
+ * At-least-once: each event is delivered until it is acknowledged, at most three times, and then dead-lettered to the system bus
+ * instead. Nothing is pulled from JetStream while the client reads nothing or owes as many acknowledgements as its buffer
  * holds: events wait where they are stored. Connections with the same id share its events.
  *
- * JetStream itself sets no limit of deliveries: it would let go of an event before anybody has told of it. So an event
+ * JetStream itself sets no limit of deliveries: it would let go of an event before anybody has reported it. So an event
  * leaves its subscription when it is acknowledged by the client, or by the hub behind a stored dead letter.
  */
 import { Failure } from '../../../shared/failures.ts'
 import type { Log } from '../../../shared/telemetry/log.ts'
 import type { NatsLink } from '../../../shared/nats/link.ts'
 import type { ClientStream } from './client-stream.ts'
-import { buryEvent } from './dead-letter.ts'
+import { publishDeadLetter } from './dead-letter.ts'
 import { consumerName, type DurableConsumers, type Owner } from './durable-consumers.ts'
 import type { SubscriptionMetrics } from './metrics.ts'
 import type { Delivery } from '../../../shared/nats/delivery.ts'
 import { pull } from '../../../shared/nats/pull.ts'
 import { MAX_PULL_BYTES } from './replay.ts'
-import { readTold, textOfDelivery, type ToldEvent } from './told-event.ts'
+import { readSubscriberEvent, textOfDelivery, type SubscriberEvent } from './subscriber-event.ts'
 import type { Wanted } from './wanted.ts'
 
 export interface DurableOptions {
@@ -81,26 +81,26 @@ function handle(delivery: Delivery, options: DurableOptions): void {
   const { owner, wanted, stream, log, metrics, signal } = options
   if (signal.aborted) return // it is delivered again when the wait for its acknowledgement has passed
   const { attempt, token } = delivery
-  const told = readTold(delivery, owner.tenant, log)
-  if (told === undefined || !wanted.has(told)) return void delivery.ack()
-  if (attempt > MAX_DELIVERIES) return void bury(delivery, told, options)
+  const entry = readSubscriberEvent(delivery, owner.tenant, log)
+  if (entry === undefined || !wanted.has(entry)) return void delivery.ack()
+  if (attempt > MAX_DELIVERIES) return void deadLetter(delivery, entry, options)
   if (attempt > 1) metrics.redelivered()
-  metrics.delivered(told, attempt === 1)
-  stream.send(textOfDelivery(told, { ack: token, attempt }))
+  metrics.delivered(entry, attempt === 1)
+  stream.send(textOfDelivery(entry, { ack: token, attempt }))
 }
 
 /** Lets go of the event when the bus has it; where that fails, it is delivered to a hub once more. */
-async function bury(
+async function deadLetter(
   delivery: Delivery,
-  told: ToldEvent,
+  entry: SubscriberEvent,
   { id, link, log, metrics }: DurableOptions,
 ): Promise<void> {
   try {
-    await buryEvent(link.jetstream(), told, id, MAX_DELIVERIES)
+    await publishDeadLetter(link.jetstream(), entry, id, MAX_DELIVERIES)
     await delivery.ack()
     metrics.dead()
-    log.warn({ sequence: told.sequence, subscription: id }, 'an event was never acknowledged')
+    log.warn({ sequence: entry.sequence, subscription: id }, 'an event was never acknowledged')
   } catch (error) {
-    log.warn({ err: error, subscription: id }, 'an event that is given up could not be told of yet')
+    log.warn({ err: error, subscription: id }, 'a dead letter could not be reported yet')
   }
 }

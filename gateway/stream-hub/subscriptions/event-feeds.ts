@@ -3,7 +3,7 @@
  * here, shared by all of them. Its filter is the tenant's, so that another tenant's events never reach its readers; it
  * leaves nothing behind on the server.
  *
- * While NATS is away nothing comes. When it is back the feed goes on behind the last event that it saw, for the stream
+ * While NATS is unavailable nothing comes. When it is back the feed goes on behind the last event that it received, for the stream
  * is kept on disk; where that was lost, it begins with the new stream's first event.
  */
 import { consumerOpts, type JetStreamSubscription, type JsMsg } from 'nats'
@@ -11,23 +11,23 @@ import { agenteseSubject } from '../../../shared/nats/subjects.ts'
 import { Failure } from '../../../shared/failures.ts'
 import type { Log } from '../../../shared/telemetry/log.ts'
 import type { NatsLink } from '../../../shared/nats/link.ts'
-import { readTold, type ToldEvent } from './told-event.ts'
+import { readSubscriberEvent, type SubscriberEvent } from './subscriber-event.ts'
 
 export interface FeedReader {
-  onEvent(told: ToldEvent): void
+  onEvent(entry: SubscriberEvent): void
   /** The stream was lost and made anew: sequences begin again. */
   onNewStream(): void
 }
 
 export interface Joined {
-  /** The sequence up to which everything has been told. */
+  /** The sequence up to which everything has been delivered. */
   position(): number
   leave(): void
 }
 
 export interface EventFeeds {
   /**
-   * Resolves when everything that is stored from then on will be told.
+   * Resolves when everything that is stored from then on will be delivered.
    *
    * @throws Failure DEPENDENCY_UNAVAILABLE
    */
@@ -62,7 +62,7 @@ export function createEventFeeds(link: NatsLink, log: Log): EventFeeds {
 }
 
 export function natsAway(cause?: unknown): Failure {
-  return new Failure('DEPENDENCY_UNAVAILABLE', 'Cannot follow events: the event streams are away', {
+  return new Failure('DEPENDENCY_UNAVAILABLE', 'Cannot follow events: the event streams are unavailable', {
     retryAfterSeconds: 1,
     cause,
   })
@@ -114,7 +114,7 @@ class Feed {
     const subscription = await this.#link.jetstream().subscribe(
       agenteseSubject(this.#tenant, '>'),
       optionsFrom(this.position + 1, (message) => {
-        if (turn === this.#turn) this.#tell(message)
+        if (turn === this.#turn) this.#deliver(message)
       }),
     )
     if (turn === this.#turn) this.#subscription = subscription
@@ -140,11 +140,11 @@ class Feed {
     })
   }
 
-  #tell(message: JsMsg): void {
+  #deliver(message: JsMsg): void {
     this.position = message.seq
     const { subject, headers, data, seq: sequence } = message
-    const told = readTold({ subject, headers, data, sequence }, this.#tenant, this.#log)
-    if (told !== undefined) for (const reader of this.readers) reader.onEvent(told)
+    const entry = readSubscriberEvent({ subject, headers, data, sequence }, this.#tenant, this.#log)
+    if (entry !== undefined) for (const reader of this.readers) reader.onEvent(entry)
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * At-most-once: events are told as they happen, and nobody waits for a client. Stored events come first where the client
- * asks for them, at its pace; then it joins what happens now, without a gap and without a repetition.
+ * At-most-once: events are delivered as they happen, and nobody waits for a client. Stored events come first where the client
+ * requests them, at its pace; then it joins what happens now, without a gap and without a repetition.
  */
 import type { Log } from '../../../shared/telemetry/log.ts'
 import type { NatsLink } from '../../../shared/nats/link.ts'
@@ -8,7 +8,7 @@ import type { ClientStream } from './client-stream.ts'
 import type { Joined } from './event-feeds.ts'
 import type { SubscriptionMetrics } from './metrics.ts'
 import { replay, type Origin } from './replay.ts'
-import { textOf, type ToldEvent } from './told-event.ts'
+import { textOf, type SubscriberEvent } from './subscriber-event.ts'
 import type { Wanted } from './wanted.ts'
 
 export interface LiveOptions {
@@ -18,7 +18,7 @@ export interface LiveOptions {
   link: NatsLink
   log: Log
   metrics: SubscriptionMetrics
-  /** Of events that are held while the last stored ones are told. */
+  /** Of events that are held while the last stored ones are delivered. */
   buffer: number
   signal: AbortSignal
   /** From where stored events come first. */
@@ -31,7 +31,7 @@ export class LiveSubscription {
   readonly #options: LiveOptions
   /** `behind`: what happens now is read from the store later. `held`: it waits for the last of the store. */
   #state: 'behind' | 'held' | 'live'
-  #held: ToldEvent[] = []
+  #held: SubscriberEvent[] = []
   /** The sequence of the last stored event that was read, and where reading begins. */
   #last = 0
   #origin: Origin
@@ -42,10 +42,10 @@ export class LiveSubscription {
     this.#origin = options.origin ?? { sequence: 1 }
   }
 
-  onEvent(told: ToldEvent): void {
-    if (this.#state === 'live') return this.#tell(told)
+  onEvent(entry: SubscriberEvent): void {
+    if (this.#state === 'live') return this.#deliver(entry)
     if (this.#state === 'behind') return
-    this.#held.push(told)
+    this.#held.push(entry)
     if (this.#held.length > this.#options.buffer) this.#fallBehind()
   }
 
@@ -59,7 +59,7 @@ export class LiveSubscription {
     this.#options.stream.beat(this.#state === 'live' ? position() : undefined)
   }
 
-  /** Tells what is stored from the origin on, and goes live. */
+  /** Delivers what is stored from the origin on, and goes live. */
   async catchUp(): Promise<void> {
     const { link, log, signal } = this.#options
     while (!signal.aborted && this.#state !== 'live') {
@@ -86,12 +86,12 @@ export class LiveSubscription {
       origin,
       signal,
       room: () => stream.room(),
-      onEvent: (told) => {
-        if (told.sequence <= this.#last) return
-        this.#last = told.sequence
-        if (!wanted.has(told)) return
-        this.#options.metrics.delivered(told, false)
-        stream.send(textOf(told))
+      onEvent: (entry) => {
+        if (entry.sequence <= this.#last) return
+        this.#last = entry.sequence
+        if (!wanted.has(entry)) return
+        this.#options.metrics.delivered(entry, false)
+        stream.send(textOf(entry))
       },
     })
   }
@@ -100,7 +100,7 @@ export class LiveSubscription {
     this.#state = 'live'
     const held = this.#held
     this.#held = []
-    for (const told of held) if (told.sequence > this.#last) this.#tell(told)
+    for (const entry of held) if (entry.sequence > this.#last) this.#deliver(entry)
   }
 
   #fallBehind(): void {
@@ -108,10 +108,10 @@ export class LiveSubscription {
     this.#held = []
   }
 
-  #tell(told: ToldEvent): void {
+  #deliver(entry: SubscriberEvent): void {
     const { wanted, stream, metrics } = this.#options
-    if (!wanted.has(told)) return
-    metrics.delivered(told, true)
-    stream.offer(textOf(told))
+    if (!wanted.has(entry)) return
+    metrics.delivered(entry, true)
+    stream.offer(textOf(entry))
   }
 }

@@ -1,13 +1,13 @@
 /** Counters and gauges of subscriptions. No tenant and no pattern: both are chosen by callers, without end. */
 import type { Delivery } from '../../../shared/events/subscription.ts'
 import type { Registry } from '../../../shared/telemetry/metrics.ts'
-import { ageOf, type ToldEvent } from './told-event.ts'
+import { ageOf, type SubscriberEvent } from './subscriber-event.ts'
 
 export interface SubscriptionMetrics {
   opened(delivery: Delivery): void
   closed(delivery: Delivery): void
   /** @param live whether it was delivered as it happened; how old a replayed event is says nothing */
-  delivered(told: ToldEvent, live: boolean): void
+  delivered(entry: SubscriberEvent, live: boolean): void
   redelivered(): void
   /** `buffer_full`: the client did not read. */
   dropped(reason: 'buffer_full', count: number): void
@@ -45,9 +45,9 @@ export function createSubscriptionMetrics(registry: Registry): SubscriptionMetri
   return {
     opened: (delivery) => active.inc({ delivery }),
     closed: (delivery) => active.dec({ delivery }),
-    delivered(told, live) {
-      delivered.inc({ event_type: told.kind })
-      if (live) lag.observe(Math.max(0, ageOf(told)) / 1000)
+    delivered(entry, live) {
+      delivered.inc({ event_type: entry.kind })
+      if (live) lag.observe(Math.max(0, ageOf(entry)) / 1000)
     },
     redelivered: () => redelivered.inc(),
     dropped: (reason, count) => dropped.inc({ reason }, count),

@@ -5,7 +5,7 @@ import type { Log } from '../../../shared/telemetry/log.ts'
 import { addConsumer } from './add-consumer.ts'
 import type { NatsLink } from '../../../shared/nats/link.ts'
 import { pull } from '../../../shared/nats/pull.ts'
-import { readTold, type ToldEvent } from './told-event.ts'
+import { readSubscriberEvent, type SubscriberEvent } from './subscriber-event.ts'
 
 /** From a sequence number, or from what was stored at a time (RFC 3339). */
 export type Origin = { sequence: number } | { time: string }
@@ -18,7 +18,7 @@ export interface ReplayOptions {
   subjects: readonly string[]
   origin: Origin
   signal: AbortSignal
-  onEvent(told: ToldEvent): void
+  onEvent(entry: SubscriberEvent): void
   /** Awaited between batches. */
   room(): Promise<void>
 }
@@ -30,7 +30,7 @@ export const MAX_PULL_BYTES = 2 * 1024 * 1024
 /** A client may take its time with a batch; then the consumer is made anew. */
 const FORGOTTEN_AFTER_NS = 30e9
 
-/** Tells all events that are stored; whether it came to their end. It did not where NATS went away, or `signal` aborted. */
+/** Delivers all events that are stored; whether it came to their end. It did not where NATS became unavailable, or `signal` aborted. */
 export async function replay(options: ReplayOptions): Promise<boolean> {
   const { link, tenant, log, subjects, origin, signal, onEvent, room } = options
   const nc = await link.ready(signal)
@@ -51,8 +51,8 @@ export async function replay(options: ReplayOptions): Promise<boolean> {
         link,
         { stream: STREAM, consumer: name, batch: BATCH, maxBytes: MAX_PULL_BYTES },
         (delivery) => {
-          const told = readTold(delivery, tenant, log)
-          if (told !== undefined && !signal.aborted) onEvent(told)
+          const entry = readSubscriberEvent(delivery, tenant, log)
+          if (entry !== undefined && !signal.aborted) onEvent(entry)
         },
         signal,
       )

@@ -1,4 +1,4 @@
-/** Streams that are open: what each is told, that it lives, and when it ends. */
+/** Open streams: their events, heartbeats and ends. */
 import { Failure } from '../../../shared/failures.ts'
 import { SUBSCRIPTION_PATH } from '../../../shared/events/subscription-stream.ts'
 import type { SubscriptionTerms } from '../../../shared/events/subscription.ts'
@@ -125,7 +125,7 @@ export function createStreaming({ link, log, metrics, consumers, times }: Stream
     })
   }
 
-  /** Resolves when everything that happens from then on will be told. */
+  /** Resolves when everything that happens from then on will be delivered. */
   async function startTelling(granted: Granted, stream: ClientStream, signal: AbortSignal): Promise<Telling> {
     const { terms, wanted, origin } = granted
     const shared = { wanted, stream, link, log, metrics, signal }
@@ -166,7 +166,7 @@ interface Telling {
   stop(): void
 }
 
-/** What a client is told of its subscription. */
+/** What a client receives about its subscription. */
 function presented({ terms, resumed }: Granted) {
   const { id, archetype, patterns, aspects, types, delivery, buffer } = terms
   const self = `${SUBSCRIPTION_PATH}/${id}`

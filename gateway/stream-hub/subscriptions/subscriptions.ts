@@ -16,7 +16,7 @@ import type { ReadCaller } from '../callers.ts'
 import { answerJson, passOn, type Client } from '../client.ts'
 import { passedHeaders, type Functions } from '../functions.ts'
 import type { NatsLink } from '../../../shared/nats/link.ts'
-import { readLastEventId } from '../wish.ts'
+import { readLastEventId } from '../preference.ts'
 import { createDurableConsumers, type DurableTimes } from './durable-consumers.ts'
 import { createSubscriptionMetrics } from './metrics.ts'
 import type { Origin } from './replay.ts'
@@ -96,7 +96,7 @@ export function createSubscriptions(options: SubscriptionOptions): Subscriptions
     return { terms: { ...kept, archetype: asked.archetype }, resumed: true }
   }
 
-  /** Whether the client may still stream, and as what it looks now. Where nobody can tell, it may. */
+  /** Whether the client may still stream, and as which archetype now. Where nobody can answer, it may. */
   async function ask(
     call: Parameters<Functions['callJson']>[1],
     wanted: Wanted,

@@ -1,10 +1,10 @@
-/** Which events one subscription is told of; asked for every event, since neither filter nor rights stay as they were. */
+/** Which events one subscription receives; checked for every event, since neither filter nor rights stay as they were. */
 import { LRUCache } from 'lru-cache'
 import { patternSubjects, withoutOverlap } from '../../../shared/nats/subjects.ts'
 import { matchesPattern, parsePattern } from '../../../shared/agentese/pattern.ts'
-import { mayBeTold, type Visibility } from '../../../shared/contract/visibility.ts'
+import { mayReceive, type Visibility } from '../../../shared/contract/visibility.ts'
 import type { SubscriptionTerms } from '../../../shared/events/subscription.ts'
-import type { ToldEvent } from './told-event.ts'
+import type { SubscriberEvent } from './subscriber-event.ts'
 
 /** Paths whose answer is remembered: most events are of few paths. */
 const REMEMBERED_PATHS = 1_000
@@ -32,9 +32,9 @@ export class Wanted {
       patterns.some((pattern) => matchesPattern(pattern, path))
   }
 
-  has({ path, aspect, kind, event }: ToldEvent): boolean {
+  has({ path, aspect, kind, event }: SubscriberEvent): boolean {
     if (!this.#kinds.has(kind)) return false
-    if (!mayBeTold(this.#user, path, event.data)) return false
+    if (!mayReceive(this.#user, path, event.data)) return false
     const known = this.#known.get(path)
     if (known !== undefined) return known
     const answer = this.#fits(path, aspect) && this.#visibility.sees(this.#archetype, path)

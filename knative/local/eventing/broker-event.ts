@@ -1,5 +1,5 @@
 /**
- * A CloudEvent on its way through the Broker: its attributes, which filters look at, and its data as the bytes that
+ * A CloudEvent on its way through the Broker: its attributes, which filters match, and its data as the bytes that
  * came in, which nobody here needs to read.
  */
 import { HTTP, type CloudEvent, type Headers } from 'cloudevents'
@@ -23,7 +23,7 @@ export interface EventMessage {
 /**
  * Reads the event in a request or an answer, in binary or structured form.
  *
- * @throws TypeError telling why it is not a CloudEvent 1.0; a batch is none
+ * @throws TypeError with the reason why it is not a CloudEvent 1.0; a batch is none
  */
 export function readBrokerEvent({ headers, body }: EventMessage): BrokerEvent {
   const contentType = String(headers['content-type'] ?? '')
@@ -83,7 +83,7 @@ export function toHeaders({ attributes, contentType }: BrokerEvent): Record<stri
   return headers
 }
 
-/** The same event with other attributes; undefined takes one away. */
+/** The same event with other attributes; undefined removes one. */
 export function withAttributes(event: BrokerEvent, changes: Record<string, string | undefined>): BrokerEvent {
   const entries = Object.entries({ ...event.attributes, ...changes })
   const attributes = Object.fromEntries(

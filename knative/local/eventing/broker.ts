@@ -44,7 +44,7 @@ export interface LocalBroker {
   resume(): void
   /** Deliveries begun and not finished. */
   readonly unfinished: number
-  /** Resolves when nothing is under way any more; the courier has to be told to stop. */
+  /** Resolves when nothing is under way any more; the courier has to be stopped. */
   settle(): Promise<void>
 }
 
@@ -53,11 +53,12 @@ const TTL = 'knativebrokerttl'
 const FIRST_TTL = 255
 
 /** Attempts under way at once for one Trigger; a flood of events must not become a flood of processes. */
-const ATTEMPTS_AT_ONCE = 100
+const MAX_ATTEMPTS_AT_ONCE = 100
 /** Unfinished deliveries from which on the sender has to wait. */
-const FULL = 10_000
+const MAX_UNFINISHED = 10_000
 
-interface Subscription {
+/** What the Broker does for one Trigger. */
+interface TriggerRoute {
   name: string
   matches: Predicate
   url: URL
@@ -66,66 +67,42 @@ interface Subscription {
   limit: ReturnType<typeof createLimit>
 }
 
-/** @throws TypeError where a Trigger asks for what the stand-in cannot do */
-export function createBroker(options: BrokerOptions): LocalBroker {
-  const { broker, courier, journal, deadLetters, log } = options
-  const own = options.triggers.filter(({ spec }) => spec.broker === broker.metadata.name)
-  const subscriptions = new Map(own.map((trigger) => [trigger.metadata.name, subscribe(trigger, broker)]))
-  const underWay = new Set<Promise<void>>()
+/** @throws TypeError where a Trigger needs what the stand-in cannot do */
+export const createBroker = (options: BrokerOptions): LocalBroker => new BrokerInProcess(options)
 
-  function accept(parcel: Parcel): Acceptance {
+class BrokerInProcess implements LocalBroker {
+  readonly #options: BrokerOptions
+  readonly #routes: ReadonlyMap<string, TriggerRoute>
+  readonly #underWay = new Set<Promise<void>>()
+
+  constructor(options: BrokerOptions) {
+    const { broker, triggers } = options
+    const own = triggers.filter(({ spec }) => spec.broker === broker.metadata.name)
+    this.#options = options
+    this.#routes = new Map(own.map((trigger) => [trigger.metadata.name, routeOf(trigger, broker)]))
+  }
+
+  accept(parcel: Parcel): Acceptance {
+    const { journal } = this.#options
     const ttl = nextTtl(parcel.event)
     if (ttl === 0) return 'in a loop'
-    if (journal.unfinished.size >= FULL) return 'full'
+    if (journal.unfinished.size >= MAX_UNFINISHED) return 'full'
     const event = withAttributes(parcel.event, { [TTL]: String(ttl) })
-    for (const subscription of subscriptions.values()) {
-      if (!subscription.matches(event.attributes)) continue
+    for (const route of this.#routes.values()) {
+      if (!route.matches(event.attributes)) continue
       const id = randomUUID()
-      journal.begin(id, toEntry(subscription.name, { ...parcel, event }))
-      begin(id, subscription, { ...parcel, event })
+      journal.begin(id, toEntry(route.name, { ...parcel, event }))
+      this.#begin(id, route, { ...parcel, event })
     }
     return 'accepted'
   }
 
-  function begin(id: string, subscription: Subscription, parcel: Parcel): void {
-    const work = finish(subscription, parcel)
-      .then(() => journal.done(id))
-      .catch((error: unknown) =>
-        log.debug({ err: error, trigger: subscription.name }, 'delivery is left for later'),
-      )
-      .finally(() => underWay.delete(work))
-    underWay.add(work)
-  }
-
-  /** @throws when the courier was told to stop: then the journal keeps it */
-  async function finish(subscription: Subscription, parcel: Parcel): Promise<void> {
-    const { name, url, policy, limit } = subscription
-    const { [TTL]: ttl } = parcel.event.attributes
-    const visible = { ...parcel, event: withAttributes(parcel.event, { [TTL]: undefined }) }
-    const outcome = await courier.deliver(visible, url, policy, limit)
-    if (outcome.kind === 'failed') return bury(subscription, visible, outcome)
-    if (outcome.reply === undefined) return
-    const reply = { ...parcel, event: withAttributes(outcome.reply, { [TTL]: ttl }) }
-    const acceptance = accept(reply)
-    if (acceptance !== 'accepted') log.warn({ trigger: name, acceptance }, 'reply is dropped')
-  }
-
-  async function bury(
-    { name, url, sink, policy, limit }: Subscription,
-    parcel: Parcel,
-    { status, body }: Extract<Outcome, { kind: 'failed' }>,
-  ): Promise<void> {
-    const letter = { ...parcel, event: toDeadLetter(parcel.event, url, status, body) }
-    log.warn({ trigger: name, status, event: parcel.event.attributes.id }, 'event is a dead letter')
-    const outcome = sink === undefined ? undefined : await courier.deliver(letter, sink, policy, limit)
-    if (outcome?.kind !== 'delivered') deadLetters.write(name, letter.event)
-  }
-
-  function resume(): void {
+  resume(): void {
+    const { journal, deadLetters } = this.#options
     for (const [id, entry] of journal.unfinished) {
-      const subscription = subscriptions.get(entry.trigger)
+      const route = this.#routes.get(entry.trigger)
       const parcel = toParcel(entry)
-      if (subscription !== undefined) begin(id, subscription, parcel)
+      if (route !== undefined) this.#begin(id, route, parcel)
       else {
         deadLetters.write(entry.trigger, parcel.event)
         journal.done(id)
@@ -133,19 +110,51 @@ export function createBroker(options: BrokerOptions): LocalBroker {
     }
   }
 
-  return {
-    accept,
-    resume,
-    get unfinished() {
-      return journal.unfinished.size
-    },
-    async settle() {
-      while (underWay.size > 0) await Promise.all(underWay)
-    },
+  get unfinished(): number {
+    return this.#options.journal.unfinished.size
+  }
+
+  async settle(): Promise<void> {
+    while (this.#underWay.size > 0) await Promise.all(this.#underWay)
+  }
+
+  #begin(id: string, route: TriggerRoute, parcel: Parcel): void {
+    const { journal, log } = this.#options
+    const work = this.#deliver(route, parcel)
+      .then(() => journal.done(id))
+      .catch((error: unknown) => log.debug({ err: error, trigger: route.name }, 'delivery is left for later'))
+      .finally(() => this.#underWay.delete(work))
+    this.#underWay.add(work)
+  }
+
+  /** @throws when the courier was stopped: then the journal keeps it */
+  async #deliver(route: TriggerRoute, parcel: Parcel): Promise<void> {
+    const { courier, log } = this.#options
+    const { name, url, policy, limit } = route
+    const { [TTL]: ttl } = parcel.event.attributes
+    const visible = { ...parcel, event: withAttributes(parcel.event, { [TTL]: undefined }) }
+    const outcome = await courier.deliver(visible, url, policy, limit)
+    if (outcome.kind === 'failed') return this.#deadLetter(route, visible, outcome)
+    if (outcome.reply === undefined) return
+    const reply = { ...parcel, event: withAttributes(outcome.reply, { [TTL]: ttl }) }
+    const acceptance = this.accept(reply)
+    if (acceptance !== 'accepted') log.warn({ trigger: name, acceptance }, 'reply is dropped')
+  }
+
+  async #deadLetter(
+    { name, url, sink, policy, limit }: TriggerRoute,
+    parcel: Parcel,
+    { status, body }: Extract<Outcome, { kind: 'failed' }>,
+  ): Promise<void> {
+    const { courier, deadLetters, log } = this.#options
+    const letter = { ...parcel, event: toDeadLetter(parcel.event, url, status, body) }
+    log.warn({ trigger: name, status, event: parcel.event.attributes.id }, 'event is a dead letter')
+    const outcome = sink === undefined ? undefined : await courier.deliver(letter, sink, policy, limit)
+    if (outcome?.kind !== 'delivered') deadLetters.write(name, letter.event)
   }
 }
 
-function subscribe(trigger: Trigger, broker: Broker): Subscription {
+function routeOf(trigger: Trigger, broker: Broker): TriggerRoute {
   const { name, namespace } = trigger.metadata
   const policy = readDeliveryPolicy(trigger.spec.delivery, broker.spec.delivery)
   const { deadLetterSink } = policy
@@ -155,7 +164,7 @@ function subscribe(trigger: Trigger, broker: Broker): Subscription {
     url: resolveDestination(trigger.spec.subscriber, namespace),
     policy,
     sink: deadLetterSink === undefined ? undefined : resolveDestination(deadLetterSink, namespace),
-    limit: createLimit(ATTEMPTS_AT_ONCE),
+    limit: createLimit(MAX_ATTEMPTS_AT_ONCE),
   }
 }
 

@@ -28,7 +28,7 @@ export function openDeadLetters(path: string): DeadLetters {
   }
 }
 
-/** The event, telling where it could not be delivered and what the last answer was. */
+/** The event, with the address where it could not be delivered and what the last answer was. */
 export function toDeadLetter(
   event: BrokerEvent,
   destination: URL,

@@ -10,7 +10,7 @@ export interface DeliveryPolicy {
   deadLetterSink?: Destination
 }
 
-/** What Knative gives a Broker that says nothing (config-br-defaults). */
+/** Knative's defaults for a Broker (config-br-defaults). */
 const DEFAULT: Delivery = { retry: 10, backoffPolicy: 'exponential', backoffDelay: 'PT0.2S' }
 
 /** Statuses after which the same delivery may succeed later; so may one without any answer. */

@@ -1,5 +1,5 @@
 /**
- * Brings one event to one subscriber, as often as the policy says, and takes the answer by Knative's rules: empty, or a
+ * Brings one event to one subscriber, as often as the policy allows, and takes the answer by Knative's rules: empty, or a
  * CloudEvent. Any other body counts as 502, because on a cluster it does.
  */
 import { setTimeout as delay } from 'node:timers/promises'
@@ -33,7 +33,7 @@ export interface Courier {
    * Tries until it is delivered or has failed for good.
    *
    * @param limit what each attempt runs in, but not the pauses between them
-   * @throws when the courier is told to stop meanwhile
+   * @throws when the courier is stopped meanwhile
    */
   deliver(parcel: Parcel, url: URL, policy: DeliveryPolicy, limit: Limit): Promise<Outcome>
 }

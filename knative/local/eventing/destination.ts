@@ -9,7 +9,7 @@ const CLUSTER_DOMAIN = '.svc.cluster.local'
 /**
  * The URL of `destination`, seen from `namespace`.
  *
- * @throws TypeError where it has none that can be told from the object alone
+ * @throws TypeError where it has none that follows from the object alone
  */
 export function resolveDestination({ ref, uri }: Destination, namespace: string): URL {
   if (ref === undefined) {

@@ -31,7 +31,7 @@ export interface Eventing {
   close(graceSeconds: number): Promise<void>
 }
 
-/** @throws TypeError where a Trigger asks for what the stand-in cannot do */
+/** @throws TypeError where a Trigger needs what the stand-in cannot do */
 export function openEventing({
   broker,
   triggers,

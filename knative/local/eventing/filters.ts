@@ -25,7 +25,7 @@ function compileAll(name: string, filters: readonly EventFilter[]): Predicate {
 
 function compile(name: string, [dialect, operand]: [string, EventFilter[keyof EventFilter]]): Predicate {
   const compileOne = DIALECTS[dialect]
-  if (compileOne !== undefined) return compileOne(operand as never, name)
+  if (compileOne !== undefined) return compileOne(operand as never, name) // reason: a dialect's operand is of its own type
   const supported = Object.keys(DIALECTS).join(', ')
   throw new TypeError(
     `Cannot run trigger "${name}": filter "${dialect}" is not supported locally, only ${supported}`,

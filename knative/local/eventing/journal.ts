@@ -80,7 +80,7 @@ function parse<T>(text: string): Line<T> | undefined {
   }
 }
 
-/** Writes beside the file and then takes its place, so that there is a whole one at every moment. */
+/** Writes a second file and then renames it, so that there is a whole one at every moment. */
 function compact<T>(path: string, entries: ReadonlyMap<string, T>): number {
   writeFileSync(`${path}.new`, [...entries].map(([id, entry]) => toText({ id, entry })).join(''), {
     mode: 0o600,

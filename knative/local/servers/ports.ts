@@ -7,7 +7,7 @@ const COUNT = 12_000
 /** Two processes on one machine begin at different places. */
 let next = Math.floor(Math.random() * COUNT)
 
-/** As many free loopback ports as asked for, all different. */
+/** As many free loopback ports as requested, all different. */
 export async function findFreePorts(count: number): Promise<number[]> {
   const ports: number[] = []
   while (ports.length < count) ports.push(await findFreePort())

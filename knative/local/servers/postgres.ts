@@ -17,7 +17,7 @@ import { chooseUser, placeFolder, type ServerUser } from './postgres-user.ts'
 import { NotReady, startServer, type ServerProcess } from './server-process.ts'
 
 const DATABASE = 'kgents'
-/** The client asks for types on its own, and nobody could catch that failing when the server ends meanwhile. */
+/** The client queries types on its own, and nobody could catch that failing when the server ends meanwhile. */
 const ONE_QUERY = { max: 1, fetch_types: false, onnotice: () => undefined }
 
 /** For a small machine that runs everything else as well; durability is not traded for speed. */

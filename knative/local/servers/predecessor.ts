@@ -14,7 +14,7 @@ export function rememberProcess(folder: string, pid: number): void {
   if (identity !== undefined) writeFileSync(pidFileOf(folder), `${identity}\n`, { mode: 0o600 })
 }
 
-/** Waits until the process that last used `folder` is gone, or says after ten seconds which one is in the way. */
+/** Waits until the process that last used `folder` is gone, or fails after ten seconds with the one that is in the way. */
 export async function waitForPredecessor(name: string, folder: string): Promise<void> {
   const identity = readIdentity(folder)
   const deadline = Date.now() + PATIENCE_MS

@@ -10,7 +10,7 @@ export function findOnPath(env: NodeJS.ProcessEnv, ...names: string[]): string |
   return names.flatMap((name) => folders.map((folder) => join(folder, name))).find(isExecutable)
 }
 
-/** The first number like 2.14 in what the program says about its version. */
+/** The first number like 2.14 in what the program prints about its version. */
 export async function readVersion(program: string): Promise<{ major: number; minor: number }> {
   const { stdout } = await promisify(execFile)(program, ['--version'])
   const [, major = '0', minor = '0'] = /(\d+)\.(\d+)/.exec(stdout) ?? []

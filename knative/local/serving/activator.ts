@@ -1,5 +1,5 @@
 /**
- * The one HTTP server of the stand-in: tells by the Host header what a request is for, as Knative's ingress does.
+ * The one HTTP server of the stand-in: finds by the Host header what a request is for, as Knative's ingress does.
  *
  * Plain node:http, because every request to a function goes through here unless its caller goes straight to the pod.
  */

@@ -7,7 +7,7 @@
 import { createConcurrencyWindow } from './concurrency-window.ts'
 import { MAX_SCALE_DOWN_RATE, MAX_SCALE_UP_RATE, type Scaling } from './scaling.ts'
 
-/** What the averages ask for, before bounds and scale to zero. */
+/** What the averages recommend, before bounds and scale to zero. */
 export interface Recommendation {
   pods: number
   /** Below 0 the ready pods cannot absorb a burst, and the activator has to be in the path. */
@@ -70,7 +70,7 @@ export function createAutoscaler(scaling: Scaling): Autoscaler {
   }
 }
 
-/** No tick changes the number of pods by more than the rates allow, whatever the averages say. */
+/** No tick changes the number of pods by more than the rates allow, whatever the averages are. */
 function limit(wanted: number, ready: number, { activationScale }: Scaling): number {
   const most = Math.ceil(ready * MAX_SCALE_UP_RATE)
   const least = Math.floor(ready / MAX_SCALE_DOWN_RATE)

@@ -33,10 +33,10 @@ export interface Backend {
 
 const WAITING_PER_SLOT = 10
 
-/** The backend of the pod on `port`; `onFree` tells that a slot is free and nobody waits here for it. */
+/** The backend of the pod on `port`; `onFree` reports that a slot is free and nobody waits here for it. */
 export function createBackend(port: number, containerConcurrency: number, onFree: () => void): Backend {
   const slots = containerConcurrency === 0 ? Infinity : containerConcurrency
-  // Only `timeoutSeconds` of the Service limits a request, and the exchange sees to that.
+  // Only `timeoutSeconds` of the Service limits a request, and the exchange enforces that.
   const pool = new Pool(`http://127.0.0.1:${port}`, { headersTimeout: 0, bodyTimeout: 0 })
   const waiting = new Set<Traveller>()
   let inFlight = 0

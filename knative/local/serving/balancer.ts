@@ -47,7 +47,7 @@ export function createBalancer(containerConcurrency: number): Balancer {
     return inTurn((each) => each.hasFreeSlot)
   }
 
-  /** Without the activator nobody looks for a free slot: pods in turns, each with its own short queue. */
+  /** Without the activator nothing chooses a free slot: pods in turns, each with its own short queue. */
   function pick(): Backend | undefined {
     return containerConcurrency > 0 && balancer.mode === 'Serve' ? inTurn(() => true) : pickFree()
   }
@@ -90,7 +90,7 @@ export function createBalancer(containerConcurrency: number): Balancer {
   return balancer
 }
 
-/** The less loaded of two at random: nearly as even as looking at all, and no herd on the one that looks best. */
+/** The less loaded of two at random: nearly as even as comparing all, and no herd on the least loaded. */
 function pickLessLoaded(backends: readonly Backend[]): Backend | undefined {
   const one = Math.floor(Math.random() * backends.length)
   const other = Math.floor(Math.random() * (backends.length - 1))

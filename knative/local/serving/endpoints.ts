@@ -1,5 +1,5 @@
 /**
- * Tells callers in other processes which pods they may go to without the activator, and takes back how busy they made
+ * Reports to callers in other processes which pods they may go to without the activator, and takes back how busy they made
  * them: what Knative's ingress knows from Endpoints, and its queue-proxies report.
  *
  * `GET /endpoints` is a stream of server-sent events, each the whole truth: `{"reportMilliseconds": 250, "functions":

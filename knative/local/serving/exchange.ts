@@ -28,7 +28,7 @@ export interface Passage {
 
 type Controller = Dispatcher.DispatchController
 
-/** Bodies up to this size are read before a pod is asked for, so that a slow sender does not hold a slot. */
+/** Bodies up to this size are read before a pod is requested, so that a slow sender does not hold a slot. */
 const SMALL_BODY_BYTES = 65_536
 
 const ANSWERED = new Error('answered')
@@ -56,7 +56,7 @@ export class Exchange implements Traveller, Dispatcher.DispatchHandler {
     response.once('close', () => this.#settle(CLIENT_GONE))
   }
 
-  /** Reads a small body, arranges for a large one, and asks for a pod. */
+  /** Reads a small body, arranges for a large one, and requests a pod. */
   begin(): void {
     const { headers } = this.#request
     const length = Number(headers['content-length'] ?? 0)
@@ -117,13 +117,13 @@ export class Exchange implements Traveller, Dispatcher.DispatchHandler {
     this.#settle(ANSWERED)
   }
 
-  /** The pod failed; or it was told to stop, because the client is settled already. */
+  /** The pod failed; or it was stopped, because the client is settled already. */
   onResponseError(_controller: unknown, error: Error): void {
     this.#letGo()
     this.refuse(
       new Failure(
         'DEPENDENCY_UNAVAILABLE',
-        `Cannot finish the request: a pod of "${this.#passage.name}" went away`,
+        `Cannot finish the request: a pod of "${this.#passage.name}" ended`,
         {
           retryAfterSeconds: 1,
           cause: error,

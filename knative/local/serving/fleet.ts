@@ -1,8 +1,8 @@
 /**
- * The pods of one function: as many as asked for, started, replaced and drained.
+ * The pods of one function: as many as requested, started, replaced and drained.
  *
  * A pod that dies is replaced at once; where pods die before they are ready, after a growing pause. A pod that has to
- * go gets no new request, finishes what it has, and is then asked to stop.
+ * go gets no new request, finishes what it has, and is then stopped.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Log } from '../../../shared/telemetry/log.ts'
@@ -54,127 +54,134 @@ interface Member {
 }
 
 /** Time for callers that know a pod's address to hear that it leaves. */
-const LINGER_MILLISECONDS = 500
+const LINGER_MS = 500
 const STOP_GRACE_SECONDS = 10
 
 /** Failed starts in a row after which requests no longer wait for the next attempt. */
 const BROKEN_AFTER = 3
-const FIRST_PAUSE_MILLISECONDS = 250
-const LONGEST_PAUSE_MILLISECONDS = 10_000
+const FIRST_PAUSE_MS = 250
+const MAX_PAUSE_MS = 10_000
 
 /** A fleet without pods. */
-export function createFleet(options: FleetOptions): Fleet {
-  const { name, log, capacity } = options
-  const members = new Set<Member>()
-  let desired = 0
-  let started = 0
-  let failedStarts = 0
-  let pauseUntil = 0
-  let pause: NodeJS.Timeout | undefined
+export const createFleet = (options: FleetOptions): Fleet => new LocalFleet(options)
 
-  const staying = () => [...members].filter((member) => !member.isLeaving)
+class LocalFleet implements Fleet {
+  desired = 0
+  readonly #options: FleetOptions
+  readonly #members = new Set<Member>()
+  #started = 0
+  #failedStarts = 0
+  #pauseUntil = 0
+  #pause: NodeJS.Timeout | undefined
 
-  function reconcile(): void {
-    const current = staying()
-    for (const member of leastNeeded(current).slice(0, Math.max(0, current.length - desired)))
-      void leave(member)
-    for (let missing = desired - current.length; missing > 0; missing -= 1) {
-      if (performance.now() < pauseUntil || !capacity.take(members.size === 0)) return
-      start()
+  constructor(options: FleetOptions) {
+    this.#options = options
+  }
+
+  resize(pods: number): void {
+    this.desired = pods
+    this.#reconcile()
+  }
+
+  get readyCount(): number {
+    return this.#staying().filter((member) => member.backend !== undefined).length
+  }
+
+  get pods(): PodStatus[] {
+    return [...this.#members].map(toStatus)
+  }
+
+  async close(drainSeconds: number): Promise<void> {
+    this.desired = 0
+    clearTimeout(this.#pause)
+    await Promise.all(
+      [...this.#members].map((member) =>
+        this.#stopServing(member, drainSeconds).then(() => member.pod.stop(STOP_GRACE_SECONDS)),
+      ),
+    )
+  }
+
+  #staying(): Member[] {
+    return [...this.#members].filter((member) => !member.isLeaving)
+  }
+
+  #reconcile(): void {
+    const { capacity } = this.#options
+    const current = this.#staying()
+    for (const member of leastNeeded(current).slice(0, Math.max(0, current.length - this.desired)))
+      void this.#leave(member)
+    for (let missing = this.desired - current.length; missing > 0; missing -= 1) {
+      if (performance.now() < this.#pauseUntil || !capacity.take(this.#members.size === 0)) return
+      this.#start()
     }
   }
 
-  function start(): void {
-    started += 1
+  #start(): void {
+    const { name, command, environment, logDescriptor } = this.#options
+    this.#started += 1
     const pod = startPod({
-      name: `${name}-00001-${String(started).padStart(4, '0')}`,
-      command: options.command,
-      environment: options.environment,
-      logDescriptor: options.logDescriptor,
-      onReady: () => becomeReady(member),
-      onExit: (exit) => remove(member, exit),
+      name: `${name}-00001-${String(this.#started).padStart(4, '0')}`,
+      command,
+      environment,
+      logDescriptor,
+      onReady: () => this.#becomeReady(member),
+      onExit: (exit) => this.#remove(member, exit),
     })
     const member: Member = { pod, isLeaving: false }
-    members.add(member)
+    this.#members.add(member)
   }
 
-  function becomeReady(member: Member): void {
+  #becomeReady(member: Member): void {
+    const { log, containerConcurrency, onFree, onReady } = this.#options
     const { pod } = member
     log.debug({ pod: pod.name, pid: pod.pid, port: pod.port }, 'pod is ready')
-    failedStarts = 0
-    member.backend = createBackend(pod.port, options.containerConcurrency, options.onFree)
-    options.onReady(member.backend)
+    this.#failedStarts = 0
+    member.backend = createBackend(pod.port, containerConcurrency, onFree)
+    onReady(member.backend)
   }
 
-  function remove(member: Member, exit: PodExit): void {
+  #remove(member: Member, exit: PodExit): void {
+    const { log, capacity, onLeave } = this.#options
     const { pod } = member
-    members.delete(member)
+    this.#members.delete(member)
     capacity.giveBack()
     if (member.backend !== undefined) {
-      if (!member.isLeaving) options.onLeave(member.backend)
+      if (!member.isLeaving) onLeave(member.backend)
       void member.backend.close()
     }
     if (exit.isExpected) return
     log.warn({ pod: pod.name, pid: pod.pid, reason: exit.reason }, 'pod died')
-    if (!exit.wasReady) holdBack(exit.reason)
-    reconcile()
+    if (!exit.wasReady) this.#holdBack(exit.reason)
+    this.#reconcile()
   }
 
   /** A pod died before it was of any use; so will the next one, most likely. */
-  function holdBack(reason: string): void {
-    failedStarts += 1
-    if (failedStarts >= BROKEN_AFTER) options.onBroken(reason)
-    if (failedStarts < 2) return
-    const milliseconds = Math.min(
-      FIRST_PAUSE_MILLISECONDS * 2 ** (failedStarts - 2),
-      LONGEST_PAUSE_MILLISECONDS,
-    )
-    pauseUntil = performance.now() + milliseconds
-    clearTimeout(pause)
-    pause = setTimeout(reconcile, milliseconds + 1).unref()
+  #holdBack(reason: string): void {
+    this.#failedStarts += 1
+    if (this.#failedStarts >= BROKEN_AFTER) this.#options.onBroken(reason)
+    if (this.#failedStarts < 2) return
+    const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (this.#failedStarts - 2), MAX_PAUSE_MS)
+    this.#pauseUntil = performance.now() + pauseMs
+    clearTimeout(this.#pause)
+    this.#pause = setTimeout(() => this.#reconcile(), pauseMs + 1).unref()
   }
 
-  async function leave(member: Member): Promise<void> {
-    await stopServing(member, options.drainSeconds)
-    await delay(member.backend === undefined ? 0 : LINGER_MILLISECONDS)
+  async #leave(member: Member): Promise<void> {
+    await this.#stopServing(member, this.#options.drainSeconds)
+    await delay(member.backend === undefined ? 0 : LINGER_MS)
     await member.pod.stop(STOP_GRACE_SECONDS)
   }
 
   /** Resolves when the pod has nothing in flight, or may no longer wait for it. */
-  async function stopServing(member: Member, drainSeconds: number): Promise<void> {
+  async #stopServing(member: Member, drainSeconds: number): Promise<void> {
     member.isLeaving = true
     if (member.backend === undefined) return
-    options.onLeave(member.backend)
+    this.#options.onLeave(member.backend)
     const idle = Promise.withResolvers<void>()
     const patience = setTimeout(idle.resolve, drainSeconds * 1000)
     member.backend.whenIdle(idle.resolve)
     await idle.promise
     clearTimeout(patience)
-  }
-
-  return {
-    resize(pods) {
-      desired = pods
-      reconcile()
-    },
-    get desired() {
-      return desired
-    },
-    get readyCount() {
-      return staying().filter((member) => member.backend !== undefined).length
-    },
-    get pods() {
-      return [...members].map(toStatus)
-    },
-    async close(drainSeconds) {
-      desired = 0
-      clearTimeout(pause)
-      await Promise.all(
-        [...members].map((member) =>
-          stopServing(member, drainSeconds).then(() => member.pod.stop(STOP_GRACE_SECONDS)),
-        ),
-      )
-    },
   }
 }
 

@@ -1,8 +1,8 @@
 /**
  * One pod: a child process that serves one function on a port of its own.
  *
- * It is ready when it accepts a connection, polled every few milliseconds. It is asked to stop with SIGTERM, and
- * made to after a grace. When it ends without being asked, that is told at once.
+ * It is ready when it accepts a connection, polled every few milliseconds. It is stopped with SIGTERM, and
+ * killed after a grace period. When it ends on its own, that is reported at once.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { connect } from 'node:net'
@@ -10,7 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { findFreePort } from '../servers/ports.ts'
 
-/** What to run, and whom to tell. */
+/** What to run, and what to call. */
 export interface PodOptions {
   name: string
   /** Program and arguments. */
@@ -19,7 +19,7 @@ export interface PodOptions {
   /** Open file that takes what the process prints. */
   logDescriptor: number
   onReady(): void
-  /** Called once, however it ended; `isExpected` where it was asked to. */
+  /** Called once, however it ended; `isExpected` where it was stopped. */
   onExit(exit: PodExit): void
 }
 
@@ -72,7 +72,7 @@ export function startPod(options: PodOptions): Pod {
     },
   }
 
-  /** Once only: a second SIGTERM would cut short what the first one asked for. */
+  /** Once only: a second SIGTERM would cut short the shutdown that the first one began. */
   async function terminate(graceSeconds: number): Promise<void> {
     child?.kill('SIGTERM')
     const timer = setTimeout(() => child?.kill('SIGKILL'), graceSeconds * 1000)

@@ -5,12 +5,12 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Failure } from '../../../shared/failures.ts'
-import { createAutoscaler, type Recommendation } from './autoscaler.ts'
-import { createBalancer } from './balancer.ts'
-import { createConcurrencyMeter } from './concurrency-meter.ts'
+import { createAutoscaler, type Autoscaler, type Recommendation } from './autoscaler.ts'
+import { createBalancer, type Balancer } from './balancer.ts'
+import { createConcurrencyMeter, type ConcurrencyMeter } from './concurrency-meter.ts'
 import { Exchange, type Passage } from './exchange.ts'
-import { createFleet, type FleetOptions, type PodStatus } from './fleet.ts'
-import { createScaler, type Mode } from './scaler.ts'
+import { createFleet, type Fleet, type FleetOptions, type PodStatus } from './fleet.ts'
+import { createScaler, type Mode, type Scaler } from './scaler.ts'
 import type { Scaling } from './scaling.ts'
 
 export interface RevisionOptions extends Omit<
@@ -38,7 +38,7 @@ export interface RevisionStatus {
 
 export interface Revision {
   serve(request: IncomingMessage, response: ServerResponse): void
-  /** To be called every second: tells the autoscaler how busy the function was. */
+  /** To be called every second: reports to the autoscaler how busy the function was. */
   report(): void
   /** To be called every two seconds: scales. */
   tick(): void
@@ -51,100 +51,122 @@ export interface Revision {
 }
 
 /** A function that runs on demand, from its Service. */
-export function createRevision(options: RevisionOptions): Revision {
-  const { name, scaling, clock } = options
-  const autoscaler = createAutoscaler(scaling)
-  const scaler = createScaler(scaling)
-  const balancer = createBalancer(scaling.containerConcurrency)
-  const meter = createConcurrencyMeter(clock)
-  let elsewhere = 0
+export const createRevision = (options: RevisionOptions): Revision => new LocalRevision(options)
+
+class LocalRevision implements Revision {
+  readonly #options: RevisionOptions
+  readonly #autoscaler: Autoscaler
+  readonly #scaler: Scaler
+  readonly #balancer: Balancer
+  readonly #meter: ConcurrencyMeter
+  readonly #fleet: Fleet
+  readonly #passage: Passage
+  #elsewhere = 0
   /** What was reported ahead of time, so as not to report it twice. */
-  let poked = 0
-  let latest: Recommendation | undefined
+  #poked = 0
+  #latest: Recommendation | undefined
 
-  const fleet = createFleet({
-    ...options,
-    containerConcurrency: scaling.containerConcurrency,
-    drainSeconds: options.timeoutSeconds,
-    onReady(backend) {
-      balancer.add(backend)
-      options.onChange()
-    },
-    onLeave(backend) {
-      balancer.remove(backend)
-      options.onChange()
-    },
-    onFree: () => balancer.advance(),
-    onBroken: refuseWaiting,
-  })
+  constructor(options: RevisionOptions) {
+    const { name, scaling, clock, timeoutSeconds } = options
+    this.#options = options
+    this.#autoscaler = createAutoscaler(scaling)
+    this.#scaler = createScaler(scaling)
+    this.#balancer = createBalancer(scaling.containerConcurrency)
+    this.#meter = createConcurrencyMeter(clock)
+    this.#fleet = this.#createFleet()
+    this.#passage = {
+      name,
+      timeoutSeconds,
+      submit: (traveller) => this.#balancer.submit(traveller),
+      withdraw: (traveller) => this.#balancer.withdraw(traveller),
+      onOver: () => this.#meter.leave(),
+    }
+  }
 
-  function refuseWaiting(reason: string): void {
+  serve(request: IncomingMessage, response: ServerResponse): void {
+    this.#meter.enter()
+    new Exchange(request, response, this.#passage).begin()
+    if (this.#fleet.desired === 0) this.#poke()
+  }
+
+  report(): void {
+    const average = Math.max(0, this.#meter.takeAverage() - this.#poked) + this.#elsewhere
+    this.#poked = 0
+    this.#elsewhere = 0
+    if (average > 0 || this.#meter.inFlight > 0 || this.#fleet.desired > 0)
+      this.#autoscaler.record(this.#options.clock(), average)
+  }
+
+  tick(): void {
+    const { name, scaling, clock, onScale, onChange } = this.#options
+    const now = clock()
+    const fleet = this.#fleet
+    this.#latest = this.#autoscaler.recommend(now, fleet.readyCount)
+    const pods = this.#scaler.decide(now, this.#latest, fleet.readyCount) ?? fleet.desired
+    this.#balancer.mode = this.#scaler.mode
+    if (pods !== fleet.desired) onScale(name, fleet.desired, pods, explain(this.#latest, scaling))
+    fleet.resize(pods)
+    onChange()
+  }
+
+  addConcurrency(concurrency: number): void {
+    this.#elsewhere += concurrency
+  }
+
+  get endpoints(): string[] {
+    const isDirect = this.#scaler.mode === 'Serve' && this.#options.scaling.containerConcurrency === 0
+    const ready = isDirect ? this.#fleet.pods.filter(({ state }) => state === 'ready') : []
+    return ready.map(({ port }) => `127.0.0.1:${port}`)
+  }
+
+  get status(): RevisionStatus {
+    return {
+      desired: this.#fleet.desired,
+      mode: this.#scaler.mode,
+      inFlight: this.#meter.inFlight,
+      waiting: this.#balancer.waiting,
+      pods: this.#fleet.pods,
+      isPanicking: this.#latest?.isPanicking ?? false,
+    }
+  }
+
+  close(drainSeconds: number): Promise<void> {
+    this.#refuseWaiting('shutting down')
+    return this.#fleet.close(drainSeconds)
+  }
+
+  #createFleet(): Fleet {
+    const { onChange, scaling, timeoutSeconds } = this.#options
+    return createFleet({
+      ...this.#options,
+      containerConcurrency: scaling.containerConcurrency,
+      drainSeconds: timeoutSeconds,
+      onReady: (backend) => {
+        this.#balancer.add(backend)
+        onChange()
+      },
+      onLeave: (backend) => {
+        this.#balancer.remove(backend)
+        onChange()
+      },
+      onFree: () => this.#balancer.advance(),
+      onBroken: (reason) => this.#refuseWaiting(reason),
+    })
+  }
+
+  #refuseWaiting(reason: string): void {
+    const { name } = this.#options
     const failure = new Failure('DEPENDENCY_UNAVAILABLE', `Cannot start function "${name}": ${reason}`, {
       retryAfterSeconds: 1,
     })
-    for (const traveller of balancer.withdrawAll()) traveller.refuse(failure)
+    for (const traveller of this.#balancer.withdrawAll()) traveller.refuse(failure)
   }
 
-  const passage: Passage = {
-    name,
-    timeoutSeconds: options.timeoutSeconds,
-    submit: (traveller) => balancer.submit(traveller),
-    withdraw: (traveller) => balancer.withdraw(traveller),
-    onOver: () => meter.leave(),
-  }
-
-  /** Knative's activator tells of the first request at once, for nothing else would wake the function. */
-  function poke(): void {
-    poked = 1
-    autoscaler.record(clock(), poked)
-    tick()
-  }
-
-  function tick(): void {
-    const now = clock()
-    latest = autoscaler.recommend(now, fleet.readyCount)
-    const pods = scaler.decide(now, latest, fleet.readyCount) ?? fleet.desired
-    balancer.mode = scaler.mode
-    if (pods !== fleet.desired) options.onScale(name, fleet.desired, pods, explain(latest, scaling))
-    fleet.resize(pods)
-    options.onChange()
-  }
-
-  return {
-    serve(request, response) {
-      meter.enter()
-      new Exchange(request, response, passage).begin()
-      if (fleet.desired === 0) poke()
-    },
-    report() {
-      const average = Math.max(0, meter.takeAverage() - poked) + elsewhere
-      poked = 0
-      elsewhere = 0
-      if (average > 0 || meter.inFlight > 0 || fleet.desired > 0) autoscaler.record(clock(), average)
-    },
-    tick,
-    addConcurrency(concurrency) {
-      elsewhere += concurrency
-    },
-    get endpoints() {
-      const isDirect = scaler.mode === 'Serve' && scaling.containerConcurrency === 0
-      const ready = isDirect ? fleet.pods.filter(({ state }) => state === 'ready') : []
-      return ready.map(({ port }) => `127.0.0.1:${port}`)
-    },
-    get status() {
-      return {
-        desired: fleet.desired,
-        mode: scaler.mode,
-        inFlight: meter.inFlight,
-        waiting: balancer.waiting,
-        pods: fleet.pods,
-        isPanicking: latest?.isPanicking ?? false,
-      }
-    },
-    close(drainSeconds) {
-      refuseWaiting('shutting down')
-      return fleet.close(drainSeconds)
-    },
+  /** Knative's activator reports the first request at once, for nothing else would wake the function. */
+  #poke(): void {
+    this.#poked = 1
+    this.#autoscaler.record(this.#options.clock(), this.#poked)
+    this.tick()
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * How one function scales: read from its Service, with Knative's defaults (config-autoscaler) for what it leaves out.
  *
- * What the stand-in cannot do is refused when it starts, and not left out silently.
+ * What the stand-in cannot do is refused when it starts, and not ignored silently.
  */
 import type { KnativeService } from '../../objects.ts'
 

@@ -32,7 +32,7 @@ export interface Serving {
 
 const PODS_PER_CORE = 8
 
-/** @throws TypeError where a Service asks for what the stand-in cannot do */
+/** @throws TypeError where a Service needs what the stand-in cannot do */
 export function createServing(options: ServingOptions): Serving {
   const { services, timeScale } = options
   const clock = () => performance.now() / 1000 / timeScale

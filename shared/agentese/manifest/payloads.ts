@@ -1,6 +1,6 @@
 /**
- * What a manifest shows, one shape for each way of looking. All carry `type`; `describe.ts` writes each of them as text.
- * What nobody has said is null or empty: a manifest tells what is known, and invents nothing.
+ * What a manifest shows, one shape for each view. All carry `type`; `describe.ts` writes each of them as text.
+ * What nobody has stated is null or empty: a manifest shows what is known, and invents nothing.
  */
 import { z } from 'zod'
 
@@ -135,7 +135,7 @@ export const ManifestPayload = z.discriminatedUnion('type', [
 ])
 export type ManifestPayload = z.infer<typeof ManifestPayload>
 
-/** The payloads of a thing that looks different to each archetype; `render.ts` makes them. */
+/** The payloads of a thing that has a view for each archetype; `render.ts` makes them. */
 export const ArchetypePayload = z
   .discriminatedUnion('type', [
     Blueprint,
@@ -147,7 +147,7 @@ export const ArchetypePayload = z
     Philosophical,
     Basic,
   ])
-  // A union says of itself that it is one of several; that each of them is an object is true of the union, too.
+  // A union declares that it is one of several; that each of them is an object is true of the union, too.
   .meta({ type: 'object' })
 export type ArchetypePayload = z.infer<typeof ArchetypePayload>
 

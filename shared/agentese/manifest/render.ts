@@ -1,6 +1,6 @@
 /**
- * One thing, seen by each archetype. The same archetype and the same state give the same payload, and all that it tells
- * comes from the state; each renderer says which of the state's members it reads.
+ * One thing, seen by each archetype. The same archetype and the same state give the same payload, and all of its content
+ * comes from the state; each renderer declares which of the state's members it reads.
  */
 import type { Archetype } from '../observer.ts'
 import type { ArchetypePayload, PayloadOf } from './payloads.ts'
@@ -18,7 +18,7 @@ import {
 
 type View = ArchetypePayload['type']
 
-/** How each archetype sees; whoever is not in here sees the basic view. */
+/** The view of each archetype; one that is not in here gets the basic view. */
 const VIEWS: Partial<Record<Archetype, View>> = {
   architect: 'blueprint',
   developer: 'developer',
@@ -129,10 +129,10 @@ export function renderManifest(source: ManifestSource, archetype: string): Arche
   return RENDERERS[isAtHome ? view : 'basic'](source)
 }
 
-/** What its owner says of it, else what is plain to see. */
+/** Its owner's description, else its type and name. */
 function openingOf({ name, kind, description }: ManifestSource): string {
-  const said = description.trim()
-  if (said !== '') return /[.!?…]$/.test(said) ? said : `${said}.`
+  const text = description.trim()
+  if (text !== '') return /[.!?…]$/.test(text) ? text : `${text}.`
   return `This is ${spaced(name)}, ${spaced(kind)}.`
 }
 

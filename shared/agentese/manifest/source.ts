@@ -1,11 +1,11 @@
 /**
  * What a manifest is made from, whatever kind of thing it shows, and how facts are read out of a state that its owner
- * wrote as it pleased: what has another form than expected counts as not said.
+ * wrote as it pleased: what has another form than expected counts as missing.
  */
 
 export type Facts = Readonly<Record<string, unknown>>
 
-/** A thing as it is now, before anybody looks at it. */
+/** A thing as it is now, independent of any observer. */
 export interface ManifestSource {
   /** `world.house`. */
   handle: string
@@ -21,7 +21,7 @@ export interface ManifestSource {
   changes: number
   /** When it was changed last, as an ISO string; null where nobody ever made or changed it. */
   updated: string | null
-  /** In what condition it is, where its state does not say. */
+  /** In what condition it is, where its state does not have it. */
   status?: string
 }
 

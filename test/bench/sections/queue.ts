@@ -24,7 +24,7 @@ interface Reply {
 export const queue: Section = { name: 'queue', title: 'Inference queue', run }
 
 async function run({ quick, say }: Bench): Promise<Findings> {
-  const model = await findDefaultModel({ cache: cacheFolder(process.env), env: process.env, tell: say })
+  const model = await findDefaultModel({ cache: cacheFolder(process.env), env: process.env, report: say })
   if (!('path' in model)) throw new Error(`Cannot measure the queue: ${model.reason}`)
   const engine = await openLlamaCpp({ modelPath: model.path })
   const measured = await startMeasuredPlatform({ KNATIVE_TIME_SCALE: '1' })

@@ -470,7 +470,7 @@ describe('a plan', () => {
 
   test('says what is wrong with a stage as a whole without naming a member', async ({ newTenant }) => {
     const { body } = await compose(await newTenant(), { expression: 'self.state.put', input: { key: 'a' } })
-    expect(body.message).toContain('stage 1, self.state.put does not take its arguments: name a value')
+    expect(body.message).toContain('stage 1, self.state.put does not take its arguments: value is required')
   })
 
   test.for([

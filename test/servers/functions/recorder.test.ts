@@ -1,7 +1,7 @@
 import { newId } from '../../../shared/new-id.ts'
 import { randomBytes } from 'node:crypto'
 import { describe, expect, inject } from 'vitest'
-import { markOf, type Happening, type Mark } from '../../../shared/calls/record.ts'
+import { markOf, type CallOutcome, type Mark } from '../../../shared/calls/record.ts'
 import { createRecorder } from '../../../shared/calls/recorder.ts'
 import { openDatabase, withTenant, type Database } from '../../../shared/database/database.ts'
 import { createLog } from '../../../shared/telemetry/log.ts'
@@ -20,7 +20,7 @@ const NEVER_MS = 60_000
 
 const EVENT_KEY = randomBytes(32).toString('base64url')
 
-function readBy({ id, user }: Tenant): Happening {
+function readBy({ id, user }: Tenant): CallOutcome {
   return {
     id: newId(),
     aspect: { path: 'void.entropy.manifest', category: 'P', effects: [] },

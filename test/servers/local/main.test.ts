@@ -17,7 +17,7 @@ test('npm start refuses an unknown option and a wrong variable, in one line', ()
   expect(run(['--foo'])).toMatchObject({
     status: 2,
     stdout: '',
-    stderr: `Cannot start: Unknown option '--foo'; "npm start -- --help" tells what there is\n`,
+    stderr: `Cannot start: Unknown option '--foo'; see "npm start -- --help"\n`,
   })
   const wrong = run([], { PORT: 'abc' })
   expect(wrong).toMatchObject({ status: 1, stdout: '' })

@@ -42,7 +42,7 @@ const test = base.extend<{ options: FetchOptions & { told: string[] } }>({
     execFileSync('python3', ['-c', MAKE_WHEEL, index, CONTENT])
     const env = { ...process.env, PIP_NO_INDEX: '1', PIP_FIND_LINKS: index }
     const told: string[] = []
-    await use({ cache: join(state, 'cache'), env, told, tell: (message) => told.push(message) })
+    await use({ cache: join(state, 'cache'), env, told, report: (message) => told.push(message) })
     await remove()
   },
 })

@@ -129,7 +129,7 @@ test('the REST front refuses a body that is too large, and unknown paths', async
   expect(await post('/get/key', '[]')).toMatchObject({ status: 404 })
 })
 
-test('the REST front answers 503 at once while Redis is away, and finds it again', async ({
+test('the REST front answers 503 at once while Redis is unavailable, and finds it again', async ({
   world,
   expect,
 }) => {
@@ -142,7 +142,7 @@ test('the REST front answers 503 at once while Redis is away, and finds it again
   expect((await fetch(`${rest.restUrl}/health/ready`)).status).toBe(503)
   const started = performance.now()
   for (let n = 0; n < 20; n += 1) {
-    expect(await post('/', '["PING"]')).toEqual({ status: 503, body: { error: 'Redis is away' } })
+    expect(await post('/', '["PING"]')).toEqual({ status: 503, body: { error: 'Redis is unavailable' } })
   }
   expect(performance.now() - started).toBeLessThan(10_000) // waiting for Redis each time would be longer
 

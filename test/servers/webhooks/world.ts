@@ -174,8 +174,8 @@ class Webhooks {
   /** As a Trigger does it: only what the functions want, until they take it. */
   async #forward({ headers, body }: Delivery): Promise<void> {
     const type = String(headers['ce-type'])
-    const isWanted = catalog.some(({ subscriptions }) =>
-      subscriptions.some(({ attributes }) => attributes['type'] === type),
+    const isWanted = catalog.some(({ triggers }) =>
+      triggers.some(({ attributes }) => attributes['type'] === type),
     )
     if (!isWanted) return
     const response = await this.app.request('/events', {

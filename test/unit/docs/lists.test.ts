@@ -134,7 +134,7 @@ test('a handler has the members of every call', () => {
     observer: 0,
     holon: 0,
     repeats: 0,
-    asked: 0,
+    requestedArchetype: 0,
     idempotencyKey: 0,
     signal: 0,
     log: 0,

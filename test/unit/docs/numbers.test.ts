@@ -1,39 +1,25 @@
 /** The bounds and times in the README pages are those of the code. */
-import { readFileSync } from 'node:fs'
+import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { PAGES, ROOT } from './pages.ts'
 
-/** Where a constant stands, and how a page says what it is. */
-const NUMBERS: readonly [source: string, constant: string, page: string, says: (value: number) => string][] =
+/** In which folder a constant is, and how a page says its value. */
+const NUMBERS: readonly [folder: string, constant: string, page: string, says: (value: number) => string][] =
   [
-    [
-      'shared/database/connections.ts',
-      'UNFINISHED_MS',
-      'shared/README.md',
-      (ms) => `after ${ms} ms at the latest`,
-    ],
-    ['shared/calls/recorder.ts', 'delayMs', 'shared/README.md', (ms) => `at most ${ms} ms later`],
-    [
-      'shared/limits/budgets.ts',
-      'CREDIT_SHARE',
-      'shared/README.md',
-      (share) => `up to ${share * 100} % of what`,
-    ],
-    ['shared/limits/budgets.ts', 'INTERVAL_MS', 'shared/README.md', (ms) => `exchanges every ${ms} ms`],
-    ['knative/relay/wake.ts', 'PACE_MS', 'knative/README.md', (ms) => `no more often than every ${ms} ms`],
-    [
-      'knative/relay/wake.ts',
-      'LONGEST_SLEEP_MS',
-      'knative/README.md',
-      (ms) => `after ${ms} ms at the latest`,
-    ],
-    ['shared/nats/streams.ts', 'JOB_ATTEMPTS', 'knative/README.md', (count) => `A job has ${count} attempts`],
-    ['gateway/stream-hub/wish.ts', 'MAX_WAIT_SECONDS', 'functions/README.md', (s) => `(${s} s at most)`],
+    ['shared/database', 'UNFINISHED_MS', 'shared/README.md', (ms) => `after ${ms} ms at the latest`],
+    ['shared/calls', 'delayMs', 'shared/README.md', (ms) => `at most ${ms} ms later`],
+    ['shared/limits', 'CREDIT_SHARE', 'shared/README.md', (share) => `up to ${share * 100} % of what`],
+    ['shared/limits', 'INTERVAL_MS', 'shared/README.md', (ms) => `exchanges every ${ms} ms`],
+    ['knative/relay', 'PACE_MS', 'knative/README.md', (ms) => `no more often than every ${ms} ms`],
+    ['knative/relay', 'LONGEST_SLEEP_MS', 'knative/README.md', (ms) => `after ${ms} ms at the latest`],
+    ['shared/nats', 'JOB_ATTEMPTS', 'knative/README.md', (count) => `A job has ${count} attempts`],
+    ['gateway/stream-hub', 'MAX_WAIT_SECONDS', 'functions/README.md', (seconds) => `(${seconds} s at most)`],
   ]
 
-test.for(NUMBERS)('%s: %s', ([source, constant, page, says]) => {
-  const code = readFileSync(join(ROOT, source), 'utf8')
+test.for(NUMBERS)('%s: %s', ([folder, constant, page, says]) => {
+  const files = globSync(`${folder}/*.ts`, { cwd: ROOT })
+  const code = files.map((file) => readFileSync(join(ROOT, file), 'utf8')).join('\n')
   const [, value = ''] = new RegExp(`\\b${constant} = ([\\d_.]+)`).exec(code) ?? []
   const text = PAGES.find(({ file }) => file === page)?.text.replaceAll(/\s+/g, ' ')
   expect(text).toContain(says(Number(value.replaceAll('_', ''))))

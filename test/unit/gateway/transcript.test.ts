@@ -17,7 +17,7 @@ const chunk = (index: number, text: string, attempt = 1): TokenMessage => ({
 function told(messages: TokenMessage[], lastEventId?: number): string[] {
   const transcript = new Transcript(JOB, lastEventId)
   return messages.flatMap((message) => {
-    const told = transcript.tell(message)
+    const told = transcript.eventFor(message)
     if (told === undefined) return []
     return [
       told.event === 'chunk' ? `chunk ${told.id} ${told.data['text'] as string}` : `${told.event} ${told.id}`,
@@ -25,7 +25,7 @@ function told(messages: TokenMessage[], lastEventId?: number): string[] {
   })
 }
 
-describe('Transcript.tell()', () => {
+describe('Transcript.eventFor()', () => {
   test('tells every message once, by its index', () => {
     const log = [started(0), chunk(1, 'a'), chunk(2, 'b')]
     expect(told([...log, ...log])).toEqual(['started 0', 'chunk 1 a', 'chunk 2 b'])
@@ -61,7 +61,7 @@ describe('Transcript.end()', () => {
   test('counts the chunks that stand, those before a restart not among them', () => {
     const transcript = new Transcript(JOB, 3)
     for (const message of [started(0), chunk(1, 'a'), restart(2, 2), chunk(3, 'b', 2), chunk(4, 'c', 2)]) {
-      transcript.tell(message)
+      transcript.eventFor(message)
     }
     expect(transcript.end(completed)).toEqual({
       event: 'complete',

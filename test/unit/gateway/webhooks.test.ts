@@ -5,7 +5,7 @@ import { ownEventSubject, withoutCovered } from '../../../shared/nats/subjects.t
 import { createHealth } from '../../../gateway/webhooks/reports.ts'
 import { DEFAULT_RETRY_SECONDS } from '../../../gateway/webhooks/component.ts'
 import { retryDelay } from '../../../gateway/webhooks/schedule.ts'
-import { sees } from '../../../gateway/webhooks/sees.ts'
+import { isSubscribed } from '../../../gateway/webhooks/is-subscribed.ts'
 import type { KgentsEvent } from '../../../shared/events/event.ts'
 import { deriveWebhookSecret, signWebhook, type SinkMetadata } from '../../../shared/events/webhook.ts'
 import { eventually } from '../../eventually.ts'
@@ -121,7 +121,7 @@ test('ownEventSubject() is the type, or all that begins with it', () => {
   expect(ownEventSubject('t', 'com.a.*')).toBe('events.t.com.a.>')
 })
 
-describe('sees()', () => {
+describe('isSubscribed()', () => {
   const sink: SinkMetadata = {
     tenant: TENANT,
     subscription: TENANT,
@@ -147,16 +147,16 @@ describe('sees()', () => {
   })
 
   test('another tenant’s event is never told, whatever consumer it came by', () => {
-    expect(sees(sink, event())).toBe(true)
-    expect(sees(sink, event({ tenantid: '01999999-0000-7000-8000-000000000002' }))).toBe(false)
+    expect(isSubscribed(sink, event())).toBe(true)
+    expect(isSubscribed(sink, event({ tenantid: '01999999-0000-7000-8000-000000000002' }))).toBe(false)
   })
 
   test('a path is told of to those who have its verb', () => {
     const dialogue = event({ subject: 'self.soul.dialogue' })
-    expect(sees(sink, dialogue)).toBe(true)
-    expect(sees({ ...sink, archetype: 'poet' }, dialogue)).toBe(false)
-    expect(sees({ ...sink, archetype: 'poet' }, event({ subject: 'self.soul.state' }))).toBe(true)
-    expect(sees(sink, event({ subject: 'self.nothing.here' }))).toBe(false)
+    expect(isSubscribed(sink, dialogue)).toBe(true)
+    expect(isSubscribed({ ...sink, archetype: 'poet' }, dialogue)).toBe(false)
+    expect(isSubscribed({ ...sink, archetype: 'poet' }, event({ subject: 'self.soul.state' }))).toBe(true)
+    expect(isSubscribed(sink, event({ subject: 'self.nothing.here' }))).toBe(false)
   })
 
   test.each(['changed', 'invoked', 'failed', 'refused'])(
@@ -164,8 +164,8 @@ describe('sees()', () => {
     (kind) => {
       const done = (user: string) =>
         event({ type: `io.kgents.agentese.${kind}`, subject: 'self.soul.manifest', data: { user } })
-      expect(sees(sink, done(TENANT))).toBe(true)
-      expect(sees(sink, done('01999999-0000-7000-8000-000000000002'))).toBe(false)
+      expect(isSubscribed(sink, done(TENANT))).toBe(true)
+      expect(isSubscribed(sink, done('01999999-0000-7000-8000-000000000002'))).toBe(false)
     },
   )
 
@@ -175,16 +175,16 @@ describe('sees()', () => {
       'io.kgents.job.completed',
       'io.kgents.mapping.matched',
     ]) {
-      expect(sees(sink, event({ type }))).toBe(false)
+      expect(isSubscribed(sink, event({ type }))).toBe(false)
     }
-    expect(sees(sink, event({ type: 'com.example.order', source: 'tenant:/shop' }))).toBe(true)
-    expect(sees(sink, event({ type: 'com.example.order', source: '/functions/x' }))).toBe(false)
+    expect(isSubscribed(sink, event({ type: 'com.example.order', source: 'tenant:/shop' }))).toBe(true)
+    expect(isSubscribed(sink, event({ type: 'com.example.order', source: '/functions/x' }))).toBe(false)
   })
 
   test('kinds narrow what is told', () => {
     const narrowed = { ...sink, kinds: 'changed,failed' }
-    expect(sees(narrowed, event())).toBe(false)
-    expect(sees(narrowed, event({ type: 'io.kgents.agentese.failed' }))).toBe(true)
+    expect(isSubscribed(narrowed, event())).toBe(false)
+    expect(isSubscribed(narrowed, event({ type: 'io.kgents.agentese.failed' }))).toBe(true)
   })
 })
 

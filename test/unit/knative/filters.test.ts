@@ -11,8 +11,8 @@ function triggerWith(filters: EventFilter[]): Trigger {
     target: 100,
     targetBurstCapacity: 0,
   }
-  const subscriptions = [{ name: 'all', attributes: {} }]
-  const [trigger] = triggersOf([{ name: 'hello', needs: [], scale, subscriptions }])
+  const triggers = [{ name: 'all', attributes: {} }]
+  const [trigger] = triggersOf([{ name: 'hello', needs: [], scale, triggers }])
   if (trigger === undefined) throw new TypeError('no trigger')
   return { ...trigger, spec: { ...trigger.spec, filters } }
 }

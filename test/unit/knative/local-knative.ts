@@ -95,7 +95,7 @@ async function start(setup: Setup & { stateFolder: string }): Promise<Running> {
       targetBurstCapacity: 0,
       ...setup.scale,
     },
-    subscriptions: [],
+    triggers: [],
   }
   const services = servicesOf([definition])
   Object.assign(services[0]?.spec.template.metadata.annotations ?? {}, setup.annotations)
@@ -144,7 +144,7 @@ function toTrigger(
         target: 100,
         targetBurstCapacity: 0,
       },
-      subscriptions: [{ name: `trigger-${index}`, attributes: {} }],
+      triggers: [{ name: `trigger-${index}`, attributes: {} }],
     },
   ])
   if (trigger === undefined) throw new TypeError('no trigger')

@@ -38,7 +38,7 @@ const example = {
     target: 15,
     targetBurstCapacity: 0,
   },
-  subscriptions: [{ name: 'paid', attributes: { type: 'io.kgents.billing.paid', function: 'void-entropy' } }],
+  triggers: [{ name: 'paid', attributes: { type: 'io.kgents.billing.paid', function: 'void-entropy' } }],
 }
 
 test('servicesOf() puts scale into annotations of the template, as strings, and nowhere else', () => {
@@ -89,7 +89,7 @@ test('servicesOf() runs functions without rights, on a read-only file system', (
   }
 })
 
-test('triggersOf() brings each subscription to its function, with retries and their pauses', () => {
+test('triggersOf() brings each trigger to its function, with retries and their pauses', () => {
   const [trigger] = triggersOf([example])
   expect(trigger).toMatchObject({
     metadata: { name: 'void-entropy-paid', namespace: 'kgents' },
@@ -122,9 +122,9 @@ test('brokerChannelOf() keeps events in files of JetStream, not in memory', () =
   expect(brokerOf().spec.config?.name).toBe(brokerChannelOf().metadata.name)
 })
 
-test('every function of the catalog is a Service, and every subscription a Trigger, with names of their own', () => {
+test('every function of the catalog is a Service, and every trigger a Trigger, with names of their own', () => {
   expect(services.map(({ metadata }) => metadata.name)).toEqual(catalog.map(({ name }) => name))
-  expect(triggers).toHaveLength(catalog.flatMap(({ subscriptions }) => subscriptions).length)
+  expect(triggers).toHaveLength(catalog.flatMap(({ triggers }) => triggers).length)
   expect(new Set(triggers.map(({ metadata }) => metadata.name)).size).toBe(triggers.length)
 })
 

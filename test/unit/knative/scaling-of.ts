@@ -5,7 +5,7 @@ import { readScaling, type Scaling } from '../../../knative/local/serving/scalin
 
 export function serviceWith(annotations: Record<string, string>, containerConcurrency = 0): KnativeService {
   const scale = { containerConcurrency, timeoutSeconds: 60, maxScale: 0, target: 100, targetBurstCapacity: 0 }
-  const [service] = servicesOf([{ name: 'hello', needs: [], subscriptions: [], scale }])
+  const [service] = servicesOf([{ name: 'hello', needs: [], triggers: [], scale }])
   if (service === undefined) throw new TypeError('no service')
   const prefixed = Object.entries(annotations).map(([name, value]) => [
     `autoscaling.knative.dev/${name}`,

@@ -1,6 +1,6 @@
 import { RuleTester } from 'oxlint/plugins-dev'
 import { describe, it } from 'vitest'
-import plugin from '../../lint/floors.ts'
+import { floors } from '../../lint/floors.ts'
 
 RuleTester.describe = describe
 RuleTester.it = it
@@ -10,7 +10,7 @@ const from = (filename: string, code: string) => ({ filename, code, options })
 
 new RuleTester({ cwd: '/repository', languageOptions: { parserOptions: { lang: 'ts' } } }).run(
   'floors',
-  plugin.rules.floors,
+  floors,
   {
     valid: [
       from('shared/http/app.ts', "import { Failure } from '../failures.ts'"),

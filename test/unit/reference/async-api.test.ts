@@ -4,7 +4,7 @@ import { catalog } from '../../../functions/catalog.ts'
 import { createAsyncApi } from '../../../functions/control/reference/async-api.ts'
 import { Transcript } from '../../../gateway/stream-hub/transcript.ts'
 import { secretsFor } from '../../../shared/contract/needs.ts'
-import { defineOperation, subscription } from '../../../shared/contract/define-operation.ts'
+import { defineOperation, trigger } from '../../../shared/contract/define-operation.ts'
 import { EventAttributes } from '../../../shared/events/attributes.ts'
 import { createEvent } from '../../../shared/events/event.ts'
 import { PATH_EVENTS, STATE_EVENTS, SYSTEM_EVENTS } from '../../../shared/events/event-types.ts'
@@ -44,15 +44,12 @@ describe('createAsyncApi()', () => {
 
   test('says what a function asks of events that others make', () => {
     const paid = (name: string, data: z.ZodType) =>
-      subscription({ name, attributes: { type: 'io.kgents.bill.paid' }, data, handle: async () => {} })
+      trigger({ name, attributes: { type: 'io.kgents.bill.paid' }, data, handle: async () => {} })
     const bills = defineOperation({
       name: 'bills',
       summary: 'Bills',
       routes: {},
-      subscriptions: [
-        paid('one', z.object({ bill: z.uuid() })),
-        paid('other', z.object({ amount: z.number() })),
-      ],
+      triggers: [paid('one', z.object({ bill: z.uuid() })), paid('other', z.object({ amount: z.number() }))],
     })
     const other = createAsyncApi([bills])
     const { components, operations } = AsyncApiDocument.parse(other)
@@ -81,8 +78,8 @@ test.each(aspects.map((endpoint) => [endpoint.name, endpoint] as const))(
   },
 )
 
-const taken = catalog.flatMap(({ name, subscriptions }) =>
-  subscriptions
+const taken = catalog.flatMap(({ name, triggers }) =>
+  triggers
     .filter(({ attributes: { type = '' } }) => !type.startsWith('io.kgents.agentese.'))
     .map((each) => [`${name}.${each.name}`, each.attributes['type'] ?? ''] as const),
 )
@@ -136,9 +133,9 @@ describe('what is described is what is sent', () => {
   test('the stream of a job tells its events', () => {
     const transcript = new Transcript(ID)
     const sent = [
-      transcript.tell({ kind: 'started', index: 0, attempt: 1 }),
-      transcript.tell({ kind: 'chunk', index: 1, attempt: 1, text: 'a', tokens: 1 }),
-      transcript.tell({ kind: 'restart', index: 2, attempt: 2 }),
+      transcript.eventFor({ kind: 'started', index: 0, attempt: 1 }),
+      transcript.eventFor({ kind: 'chunk', index: 1, attempt: 1, text: 'a', tokens: 1 }),
+      transcript.eventFor({ kind: 'restart', index: 2, attempt: 2 }),
       transcript.end({
         status: 'completed',
         path: 'p',

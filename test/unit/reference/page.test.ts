@@ -106,7 +106,7 @@ describe('rowsOf()', () => {
         name: 'list[].of',
         type: 'integer',
         required: false,
-        notes: ['at least 1', '2 where it is left out'],
+        notes: ['at least 1', 'default 2'],
       },
       { name: 'either', type: 'object', required: true, notes: [] },
       { name: 'either.left', type: '"l"', required: true, notes: [] },

@@ -12,7 +12,7 @@ import { aspect, defineNode, NoInput } from '../../../shared/contract/define-nod
 import {
   defineOperation,
   route,
-  subscription,
+  trigger,
   tick,
   type AnyRoute,
 } from '../../../shared/contract/define-operation.ts'
@@ -267,11 +267,11 @@ describe('a handler', () => {
   })
 
   test('of an event or of a tick is given what it declares, too', () => {
-    subscription({
+    trigger({
       name: 'painted',
       attributes: {},
       data: z.object({}),
-      // @ts-expect-error -- the subscription does not need postgres
+      // @ts-expect-error -- the trigger does not need postgres
       handle: async (_data, { db }) => void db,
     })
     tick({

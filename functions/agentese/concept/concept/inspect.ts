@@ -86,8 +86,8 @@ export const validate = aspect({
       has_relations: related.length > 0 || parents.length > 1,
       domain_specified: domain !== 'general',
     }
-    const asked = Object.fromEntries(criteria.map((each) => [each, all[each]]))
-    return { handle: `concept.${holon}`, criteria: asked, valid: Object.values(asked).every(Boolean) }
+    const requested = Object.fromEntries(criteria.map((each) => [each, all[each]]))
+    return { handle: `concept.${holon}`, criteria: requested, valid: Object.values(requested).every(Boolean) }
   },
 })
 

@@ -33,13 +33,13 @@ function rootOf(
 const ROOTS: readonly Root[] = [
   {
     name: 'concept',
-    definition: 'Whatever can be thought, and told from other things',
+    definition: 'Whatever can be thought, and distinguished from other things',
     extends: [],
     affordances: GENERAL,
     constraints: [],
     depth: 0,
   },
-  rootOf('entity', 'Something that is, and can be told from others of its kind', ['identify'], []),
+  rootOf('entity', 'Something that is, and can be distinguished from others of its kind', ['identify'], []),
   rootOf(
     'process',
     'Something that goes on, and turns one thing into another',

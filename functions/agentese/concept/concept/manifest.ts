@@ -6,13 +6,13 @@ import { aspect, NoInput } from '../../../../shared/contract/define-node.ts'
 import { findConcept, type Concept } from './rows.ts'
 import { JUSTICE } from './shapes.ts'
 
-/** How an engineer sees a concept: as something to be built. */
+/** The engineer's view of a concept: something to be built. */
 const Engineering = z.strictObject({ type: z.literal('engineering'), text: z.string() })
 
 export const manifest = aspect({
   category: 'P',
   archetypes: 'all',
-  summary: 'The concept, as your archetype sees it',
+  summary: 'The concept, in the view of your archetype',
   effects: ['reads:concept'],
   input: NoInput,
   output: z.union([ArchetypePayload, Engineering]).meta({ type: 'object' }),

@@ -32,7 +32,7 @@ export const refine = aspect({
       /** The version that is meant; another one is not refined. */
       version: z.int().min(1).optional(),
     })
-    .refine(({ challenge, input }) => wordsAbout(challenge, input) !== '', 'say a challenge'),
+    .refine(({ challenge, input }) => wordsAbout(challenge, input) !== '', 'challenge is required'),
   output: z.strictObject({
     original: z.string(),
     challenge: z.string(),
@@ -71,9 +71,9 @@ export const refine = aspect({
   async complete({ input: { challenge = '', version }, text }, call) {
     const before = await refinable(call, version)
     const refined = text.trim().slice(0, LONGEST_DEFINITION).toWellFormed().trim()
-    const told = { original: before.definition, challenge, version: before.version }
+    const common = { original: before.definition, challenge, version: before.version }
     if (refined === '' || refined === before.definition)
-      return { ...told, refined: before.definition, status: 'unchanged' as const }
+      return { ...common, refined: before.definition, status: 'unchanged' as const }
     await call.db`
       update concepts set definition = ${refined}, version = version + 1, updated_at = now()
       where name = ${before.name}`
@@ -81,7 +81,7 @@ export const refine = aspect({
     await keepIndexing(call, CONCEPTS)
     const view = await viewOf(await findConcept(call.db, before.name), call)
     call.changed(view.handle, view)
-    return { ...told, refined, status: 'refined' as const, version: view.version }
+    return { ...common, refined, status: 'refined' as const, version: view.version }
   },
 })
 
@@ -100,7 +100,7 @@ async function refinable(
     throw new Failure(
       'STATE_CONFLICT',
       `Cannot refine version ${version} of "concept.${holon}": it is ${found.version} by now`,
-      { suggestion: 'Look at it again, and challenge what it says now' },
+      { suggestion: 'Read it again, and challenge its current definition' },
     )
   }
   return found

@@ -9,7 +9,7 @@ import { childrenOf, CONCEPTS, type Concept } from './rows.ts'
 export const RELATIONS = ['parent', 'child', 'related', 'sibling', 'alike'] as const
 type Relation = (typeof RELATIONS)[number]
 
-/** Ties of each kind, and of all kinds that are asked for. */
+/** Ties of each kind, and of all kinds that are requested. */
 export const MOST_RELATED = 100
 /** Least similarity of what means much the same. */
 const ALIKE = 0.3
@@ -52,7 +52,7 @@ async function siblingsOf(db: Db, { name, extends: parents }: Concept): Promise<
   return rows.map((row) => row.name)
 }
 
-/** By its own vector where it has one, so that no model is asked; else by its words. */
+/** By its own vector where it has one, so that no model is used; else by its words. */
 async function alikeTo(db: Db, { name, definition }: Concept): Promise<Tie[]> {
   const hits = await search(db, CONCEPTS, {
     owner: EVERYBODY,

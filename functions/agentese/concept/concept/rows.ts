@@ -60,7 +60,7 @@ export async function findConcept(db: Db, name: string, lock = false): Promise<C
   return row ?? notFound(db, name)
 }
 
-/** Concepts by their names, in that order; names of none are left out. */
+/** Concepts by their names, in that order; names without a concept are omitted. */
 export async function findConcepts(db: Db, names: readonly string[]): Promise<Concept[]> {
   const rows = await db<Concept[]>`
     select ${db(COLUMNS)} from concepts where name in (select jsonb_array_elements_text(${db.json([...names])}))`

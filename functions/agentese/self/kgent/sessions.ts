@@ -1,4 +1,4 @@
-/** Conversations as rows: whose they are, how long they live, and what has been said in them. */
+/** Conversations as rows: whose they are, how long they live, and their messages. */
 import { z } from 'zod'
 import type { Call } from '../../../../shared/contract/call.ts'
 import { cutPage } from '../../../../shared/contract/pages.ts'
@@ -8,7 +8,7 @@ import type { Tier } from '../../../../shared/plans/tiers.ts'
 import { newId } from '../../../../shared/new-id.ts'
 import { MODES, type Mode } from '../soul/persona.ts'
 
-/** A conversation in which nobody has said anything for so long is over. */
+/** A conversation without a message for so long is over. */
 const IDLE_MINUTES = 30
 /** Conversations that a plan grants a tenant per month; null is without limit. */
 const SESSIONS_PER_MONTH: Record<Tier, number | null> = {
@@ -124,7 +124,7 @@ export async function closeSession(id: string, call: Pick<Call, 'db' | 'identity
   return findSession(id, call)
 }
 
-/** What was said, newest first, and the cursor of the next page. */
+/** Messages, newest first, and the cursor of the next page. */
 export async function readMessages(
   session: string,
   limit: number,
@@ -139,16 +139,16 @@ export async function readMessages(
   return cutPage(messages, limit, ({ id }) => id)
 }
 
-/** Adds what somebody said, and keeps the conversation alive. */
-export async function say(
+/** Adds a message, and keeps the conversation alive. */
+export async function addMessage(
   session: string,
-  said: Pick<Message, 'role' | 'content'> & Partial<Pick<Message, 'tokens_in' | 'tokens_out' | 'model'>>,
+  message: Pick<Message, 'role' | 'content'> & Partial<Pick<Message, 'tokens_in' | 'tokens_out' | 'model'>>,
   { db, identity }: Pick<Call, 'db' | 'identity'>,
 ): Promise<string> {
-  const { role, content, tokens_in = 0, tokens_out = 0, model = null } = said
+  const { role, content, tokens_in = 0, tokens_out = 0, model = null } = message
   const id = newId()
   await db`
-    with told as (
+    with added as (
       insert into kgent_messages (id, tenant_id, session_id, role, content, tokens_in, tokens_out, model)
       values (${id}, ${identity.tenant}, ${session}, ${role}, ${content}, ${tokens_in}, ${tokens_out}, ${model})
     )

@@ -42,7 +42,7 @@ export const checkpoint = aspect({
 export const consolidate = aspect({
   category: 'M',
   archetypes: KEEPERS,
-  summary: 'Strengthen what was recalled, merge what says the same, demote what has faded',
+  summary: 'Strengthen what was recalled, merge duplicates, demote what has faded',
   effects: ['writes:memory_crystals', 'deletes:memory_crystals'],
   needs: ['inference'],
   input: NoInput,

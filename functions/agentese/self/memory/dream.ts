@@ -1,9 +1,9 @@
 /**
- * What happens to memories while they dream: what was recalled is strengthened, what says the same is merged, what has
+ * What a dream does to memories: what was recalled is strengthened, duplicates are merged, what has
  * faded is demoted, and what was forgotten long ago is gone for good.
  *
- * All in one transaction. Recalling itself only looks and writes nothing, so what was recalled is read here, from the
- * results of the jobs by which questions were understood; `self.memory.reinforce` says it at once.
+ * All in one transaction. Recalling itself is read-only, so what was recalled is read here, from the
+ * results of the jobs by which questions were understood; `self.memory.reinforce` has the same effect at once.
  */
 import type { Call } from '../../../../shared/contract/call.ts'
 import { Failure } from '../../../../shared/failures.ts'
@@ -11,7 +11,7 @@ import { findSame, readEmbedded } from '../../../../shared/recall/alike.ts'
 import { dropEntries, hideEntries, tagEntry } from '../../../../shared/recall/entries.ts'
 import { columns, MEMORIES, MOST_TAGS, strengthen, type MemoryRow, type Recalled } from './rows.ts'
 
-/** Cosine from which two memories say the same. */
+/** Cosine from which two memories are duplicates. */
 const SAME = 0.95
 /** Relevance below which a memory falls asleep, and below which a sleeping one loses detail. */
 const DROWSY = 0.3
@@ -93,7 +93,7 @@ async function fallAsleep({ db, identity }: Pick<Call, 'db' | 'identity'>): Prom
   return rows.count
 }
 
-/** Merges what says the same into the one that is cherished, else recalled most, else oldest. */
+/** Merges duplicates into the one that is cherished, else recalled most, else oldest. */
 async function merge(call: Pick<Call, 'db' | 'identity'>, since: Date): Promise<number> {
   const { db, identity } = call
   const embedded = await readEmbedded(db, MEMORIES, identity.user, since)

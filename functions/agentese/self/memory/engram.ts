@@ -37,7 +37,7 @@ export const engram = aspect({
       /** The memory that this one comes from. */
       causal_parent: z.uuid().optional(),
     })
-    .refine(({ content, input }) => contentOf(content, input) !== '', 'say what is to be remembered'),
+    .refine(({ content, input }) => contentOf(content, input) !== '', 'content is required'),
   output: z.strictObject({
     crystal_id: z.uuid(),
     summary: z.string(),
@@ -56,7 +56,7 @@ export const engram = aspect({
     const [row] = await db<{ captured_at: Date }[]>`
       insert into memories (id, tenant_id, user_id, content, tags, source_type, source_ref, metadata, causal_parent)
       values (${id}, ${identity.tenant}, ${identity.user}, ${content}, ${db.json(tags)}, ${rest.source_type},
-              ${source_ref ?? null}, ${db.json(rest.metadata as never)}, ${causal_parent ?? null})
+              ${source_ref ?? null}, ${db.json(rest.metadata)}, ${causal_parent ?? null})
       returning captured_at`
     await putEntry(call, MEMORIES, { owner: identity.user, subject: id, text: content, tags })
     await keepIndexing(call, MEMORIES)

@@ -14,7 +14,7 @@ export const forget = aspect({
   archetypes: KEEPERS,
   summary: `Put a memory on the compost: it is not recalled any more, can be restored, and is gone after ${COMPOST_DAYS} days`,
   effects: ['deletes:memory_crystals'],
-  input: z.strictObject(OneMemory).refine(namesOne, 'say an id'),
+  input: z.strictObject(OneMemory).refine(namesOne, 'id is required'),
   output: z.strictObject({ id: z.uuid(), lifecycle: z.literal('composting') }),
   examples: [{ summary: 'Never mind', input: ITS_ID, given: [ENGRAM] }],
   async handle(which, call) {
@@ -35,7 +35,7 @@ export const restore = aspect({
   archetypes: KEEPERS,
   summary: 'Take a memory back from the compost',
   effects: ['writes:memory_crystals'],
-  input: z.strictObject(OneMemory).refine(namesOne, 'say an id'),
+  input: z.strictObject(OneMemory).refine(namesOne, 'id is required'),
   output: MemoryView,
   examples: [
     {

@@ -14,7 +14,7 @@ export const get = aspect({
   archetypes: 'all',
   summary: 'One memory, in as much detail as is left of it',
   effects: ['reads:memory_crystals'],
-  input: z.strictObject(OneMemory).refine(namesOne, 'say an id'),
+  input: z.strictObject(OneMemory).refine(namesOne, 'id is required'),
   output: MemoryView,
   examples: [{ summary: 'Read it', input: ITS_ID, given: [ENGRAM] }],
   handle: async (which, call) => viewOf(await findMemory(call, idOf(which))),
@@ -47,9 +47,9 @@ export const bytag = aspect({
 })
 
 async function listPage(
-  asked: Parameters<typeof listMemories>[1],
+  bounds: Parameters<typeof listMemories>[1],
   call: Pick<Call, 'db' | 'identity'>,
 ): Promise<z.infer<typeof Listed>> {
-  const { page, next_cursor } = await listMemories(call, asked)
+  const { page, next_cursor } = await listMemories(call, bounds)
   return { memories: page.map(viewOf), next_cursor }
 }

@@ -1,5 +1,5 @@
 /**
- * Recall: memories by what they say, and by what they mean where that is embedded. It looks and changes nothing, so it does
+ * Recall: memories by their words, and by their meaning where that is embedded. It is read-only, so it does
  * not strengthen what it finds.
  */
 import { z } from 'zod'
@@ -29,7 +29,7 @@ const RecallInput = z
   })
   .refine(
     ({ query, id, input }) => id !== undefined || queryOf({ query, input }) !== '',
-    'say a query or an id',
+    'query or id is required',
   )
 type RecallInput = z.infer<typeof RecallInput>
 
@@ -57,7 +57,7 @@ const Recalled = z.strictObject({
 export const recall = aspect({
   category: 'P',
   archetypes: 'all',
-  summary: 'Find memories by what they say and mean, or one by its id',
+  summary: 'Find memories by words and meaning, or one by its id',
   effects: ['reads:memory_crystals', 'calls:embedder', 'charges:tokens'],
   cost: () => ({ tokens: 50 }),
   needs: ['inference'],
@@ -147,7 +147,7 @@ async function showHits(
   }))
 }
 
-/** Asks what the query means; undefined where no model can be had, or where the plan has no tokens left. */
+/** Requests the vector of the query; undefined where no model can be had, or where the plan has no tokens left. */
 async function askForMeaning(
   input: RecallInput,
   call: Pick<Call, 'db' | 'identity' | 'infer' | 'hasModel'>,

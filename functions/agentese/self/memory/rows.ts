@@ -1,6 +1,6 @@
 /**
  * A person's memories as rows. Every query names the person: row-level security keeps tenants apart, and within one
- * nobody sees another's memories, admins included.
+ * nobody can read another's memories, admins included.
  */
 import { z } from 'zod'
 import type { Call } from '../../../../shared/contract/call.ts'
@@ -40,7 +40,7 @@ export interface MemoryRow {
   captured_at: Date
 }
 
-/** A memory as its owner sees it: at a low resolution, a summary or a title is what is shown of it. */
+/** A memory as it is shown to its owner: at a low resolution, a summary or a title is what is shown of it. */
 export const MemoryView = z.strictObject({
   id: z.uuid(),
   content: z.string(),
@@ -121,7 +121,7 @@ export async function listMemories(
   return cutPage(rows, limit, ({ id }) => id)
 }
 
-/** Memories by id, in the order of `ids`; those that cannot be read now are left out. */
+/** Memories by id, in the order of `ids`; those that cannot be read now are omitted. */
 export async function readMemories(
   { db, identity }: Pick<Call, 'db' | 'identity'>,
   ids: readonly string[],
@@ -155,7 +155,7 @@ export async function strengthen(
       last_accessed = greatest(m.last_accessed, r.at), relevant_at = now(),
       relevance = least(1, relevance_now(m) + ${REINFORCEMENT}::real * r.times),
       resolution = least(1, m.resolution + ${REINFORCEMENT}::real * r.times)
-    from jsonb_to_recordset(${db.json(recalled as never)}) as r(id uuid, times integer, at timestamptz)
+    from jsonb_to_recordset(${db.json(recalled)}) as r(id uuid, times integer, at timestamptz)
     where m.id = r.id and m.user_id = ${identity.user} and m.lifecycle in ('active', 'dormant')`
   return rows.count
 }

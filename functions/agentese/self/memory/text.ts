@@ -30,15 +30,15 @@ function titleOf(content: string): string {
   return cut(flatten(first), TITLE)
 }
 
-/** Members in which a result says what it has to say. */
-const TELLING = ['response', 'text', 'content', 'summary', 'refined', 'definition']
+/** Members of a result that hold its text. */
+const TEXT_MEMBERS = ['response', 'text', 'content', 'summary', 'refined', 'definition']
 
-/** Text as it is; of an object the member that tells it, else all of it as JSON. */
+/** Text as it is; of an object the member that holds its text, else all of it as JSON. */
 export function textOfResult(result: unknown): string {
   if (typeof result === 'string') return result.trim()
   if (typeof result === 'object' && result !== null) {
-    const told = TELLING.map((name) => (result as Record<string, unknown>)[name])
-    const text = told.find((each) => typeof each === 'string' && each.trim() !== '')
+    const found = TEXT_MEMBERS.map((name) => (result as Record<string, unknown>)[name])
+    const text = found.find((each) => typeof each === 'string' && each.trim() !== '')
     if (typeof text === 'string') return text.trim()
   }
   return JSON.stringify(result) ?? ''

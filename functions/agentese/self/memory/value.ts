@@ -9,7 +9,7 @@ import { ENGRAM, idOf, MEMORISERS, ITS_ID, namesOne, OneMemory } from './shapes.
 export const reinforce = aspect({
   category: 'M',
   archetypes: MEMORISERS,
-  summary: 'Say which memories were of use: they become active, relevant and clear again',
+  summary: 'Mark memories as useful: they become active, relevant and clear again',
   effects: ['writes:memory_crystals'],
   input: z
     .strictObject({
@@ -17,7 +17,7 @@ export const reinforce = aspect({
       /** What `recall` found. */
       input: z.looseObject({ results: z.array(z.looseObject({ id: z.uuid() })).max(100) }).optional(),
     })
-    .refine(({ ids, input }) => ids !== undefined || input !== undefined, 'say which'),
+    .refine(({ ids, input }) => ids !== undefined || input !== undefined, 'ids is required'),
   output: z.strictObject({ strengthened: z.int().min(0) }),
   examples: [{ summary: 'This one helped', input: { ids: [ITS_ID.id] }, given: [ENGRAM] }],
   async handle({ ids, input }, call) {
@@ -43,7 +43,7 @@ export const cherish = aspect({
   effects: ['writes:memory_crystals'],
   input: z
     .strictObject({ ...OneMemory, uncherish: z.boolean().default(false) })
-    .refine(namesOne, 'say an id'),
+    .refine(namesOne, 'id is required'),
   output: MemoryView,
   examples: [{ summary: 'Never forget this', input: ITS_ID, given: [ENGRAM] }],
   async handle({ uncherish, ...which }, call) {

@@ -9,14 +9,14 @@ export const BUDGET_TIERS = ['dormant', 'whisper', 'dialogue', 'deep'] as const
 export type BudgetTier = (typeof BUDGET_TIERS)[number]
 
 interface Budget {
-  /** Longest reply of a model, in tokens; 0 asks none. */
+  /** Longest reply of a model, in tokens; 0 uses none. */
   replyTokens: number
   /** Tokens that one call is expected to use up, prompt and reply. */
   estimate: number
   plans: readonly Tier[]
 }
 
-/** What a whisper is billed, whatever it says. */
+/** What a whisper is billed, whatever its text. */
 const WHISPER_TOKENS = 50
 
 export const BUDGETS: Record<BudgetTier, Budget> = {

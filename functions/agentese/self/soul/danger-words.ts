@@ -1,6 +1,6 @@
 /**
  * Finds words of danger, however they are dressed up: in other cases, with marks in between, in letters of other
- * alphabets that look the same, with invisible characters, with digits for letters. What cannot be read for such words
+ * alphabets of the same shapes, with invisible characters, with digits for letters. What cannot be read for such words
  * is dangerous too. A word counts as a whole: "information" has no "format" in it.
  */
 
@@ -44,7 +44,7 @@ export function dangerIn(text: string): string | undefined {
     ({ whole, anywhere }) =>
       readings.some((words) => whole.test(words)) || spelled.some((letters) => anywhere.test(letters)),
   )
-  if (found !== undefined) return `it says "${found.word}"`
+  if (found !== undefined) return `it contains "${found.word}"`
   if (readings.some((words) => PERSUASION.test(words))) return 'it speaks to whoever judges it'
   return isReadable(text) ? undefined : 'it has letters that cannot be read for danger'
 }
@@ -59,7 +59,7 @@ function readingsOf(text: string): string[] {
   return [...dressed, ...undressed].map(toWords)
 }
 
-/** Without characters that nobody sees, accents, and other shapes of the same letters. */
+/** Without invisible characters, accents, and other shapes of the same letters. */
 function toVisible(text: string): string {
   return text
     .replace(/[\u{1F150}-\u{1F169}\u{1F170}-\u{1F189}\u{1F1E6}-\u{1F1FF}]/gu, letterInPicture)
@@ -120,7 +120,7 @@ function undress(text: string, letters: Record<string, string>): string {
 const SIGN = /(?=\p{S})[^\p{ASCII}\u2190-\u21ff\p{Emoji_Presentation}]/v.source
 const BESIDE_LETTER = new RegExp(`\\p{L}${SIGN}|${SIGN}\\p{L}`, 'v')
 
-/** Whether every letter is one from a to z: letters of other alphabets, and signs among letters, can look like these. */
+/** Whether every letter is one from a to z: letters of other alphabets, and signs among letters, can have the same shapes. */
 function isReadable(text: string): boolean {
   const visible = toVisible(text)
   return !/(?![a-z])\p{L}/iu.test(visible) && !BESIDE_LETTER.test(visible)

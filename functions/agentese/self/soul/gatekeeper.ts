@@ -10,7 +10,7 @@ import type { Severity } from '../../semaphores.ts'
 const RECOMMENDATIONS = ['approve', 'reject', 'escalate'] as const
 
 /** What somebody wants to do. */
-export interface Wish {
+export interface Proposal {
   action: string
   context: {
     environment?: string | undefined
@@ -49,8 +49,8 @@ Judge whether it may be done. Answer with one JSON object and nothing else:
 {"recommendation": "approve" | "reject" | "escalate", "confidence": number from 0 to 1, "reasoning": string, "principles": [string], "alternatives": [string]}
 Escalate whatever you are not sure of.`
 
-/** The verdict on a wish that needs no model: danger goes to a person, before anything else is considered. */
-export function verdictOnDanger({ texts, cut }: Wish): Verdict | undefined {
+/** The verdict on a proposal that needs no model: danger goes to a person, before anything else is considered. */
+export function verdictOnDanger({ texts, cut }: Proposal): Verdict | undefined {
   const danger = cut ? 'it is too long to be judged as a whole' : dangerInAny(texts)
   return danger === undefined
     ? undefined
@@ -74,8 +74,8 @@ export function escalation(reasoning: string): Verdict {
   return { recommendation: 'escalate', confidence: 0, reasoning, principles: [], alternatives: [] }
 }
 
-/** What the model is asked about a wish. */
-export function questionAbout({ action, context }: Wish, estimateTokens: number): Inference {
+/** What the model is asked about a proposal. */
+export function questionAbout({ action, context }: Proposal, estimateTokens: number): Inference {
   return {
     messages: [
       { role: 'system', content: RULES },

@@ -1,5 +1,5 @@
 /**
- * `self.soul.governance` asks the gatekeeper, and `self.soul.audit` tells what it has decided. Each decision is recorded in
+ * `self.soul.governance` asks the gatekeeper, and `self.soul.audit` lists its decisions. Each decision is recorded in
  * the transaction that makes it; an escalated one opens a semaphore for a person.
  */
 import { z } from 'zod'
@@ -15,7 +15,7 @@ import {
   readVerdict,
   verdictOnDanger,
   type Verdict,
-  type Wish,
+  type Proposal,
 } from './gatekeeper.ts'
 import { openSemaphore, SEVERITIES, type NewSemaphore } from '../../semaphores.ts'
 import { BUDGET_TIERS, BUDGETS, checkBudget, type BudgetTier } from './budgets.ts'
@@ -55,7 +55,7 @@ const Question = z
     budget: z.enum(BUDGET_TIERS).default('dialogue'),
     input: z.unknown().optional(),
   })
-  .refine(({ action = '', input }) => action !== '' || input !== undefined, 'name an action')
+  .refine(({ action = '', input }) => action !== '' || input !== undefined, 'action is required')
 type Question = z.infer<typeof Question>
 
 export const governance = aspect({
@@ -80,21 +80,21 @@ export const governance = aspect({
   handle(question, call) {
     const { budget } = question
     checkBudget(budget, call.identity)
-    const wish = wishOf(question)
-    const danger = verdictOnDanger(wish)
-    if (danger !== undefined) return decide(wish, { verdict: danger, reason: 'sensitive_action' }, call)
+    const proposal = proposalOf(question)
+    const danger = verdictOnDanger(proposal)
+    if (danger !== undefined) return decide(proposal, { verdict: danger, reason: 'sensitive_action' }, call)
     const nobody = whyNobodyJudges(budget, call)
-    if (nobody !== undefined) return decide(wish, { verdict: escalation(nobody) }, call)
-    return call.infer(questionAbout(wish, estimateOf(budget)))
+    if (nobody !== undefined) return decide(proposal, { verdict: escalation(nobody) }, call)
+    return call.infer(questionAbout(proposal, estimateOf(budget)))
   },
   complete: ({ input, text, tokens }, call) =>
     decide(
-      wishOf(input),
+      proposalOf(input),
       { verdict: readVerdict(text), tokens_used: tokens.prompt + tokens.completion },
       call,
     ),
   recover: ({ input }, call) =>
-    decide(wishOf(input), { verdict: escalation('The model did not answer') }, call),
+    decide(proposalOf(input), { verdict: escalation('The model did not answer') }, call),
 })
 
 export const audit = aspect({
@@ -157,7 +157,7 @@ function estimateOf(budget: BudgetTier): number {
 }
 
 /** What came from an earlier stage is part of the action, so that it is judged with it. */
-function wishOf({ action, context, input }: Question): Wish {
+function proposalOf({ action, context, input }: Question): Proposal {
   const { environment = '', reason = '' } = context
   return {
     action: wordsAbout(action, input),
@@ -168,7 +168,7 @@ function wishOf({ action, context, input }: Question): Wish {
 }
 
 function whyNobodyJudges(budget: BudgetTier, { hasModel }: Pick<Call, 'hasModel'>): string | undefined {
-  if (BUDGETS[budget].replyTokens === 0) return 'That budget asks no model'
+  if (BUDGETS[budget].replyTokens === 0) return 'That budget uses no model'
   return hasModel() ? undefined : 'There is no model that could judge'
 }
 
@@ -180,21 +180,21 @@ interface Judgement {
 }
 
 async function decide(
-  wish: Wish,
+  proposal: Proposal,
   judgement: Judgement,
   call: Pick<Call, 'db' | 'identity' | 'trace' | 'emit' | 'changed'>,
 ) {
   const { verdict, tokens_used = 0 } = judgement
   const { recommendation } = verdict
-  const token_id = recommendation === 'escalate' ? await askPerson(wish, judgement, call) : null
-  const decision = await record(wish, verdict, { tokens_used, token_id }, call)
+  const token_id = recommendation === 'escalate' ? await askPerson(proposal, judgement, call) : null
+  const decision = await record(proposal, verdict, { tokens_used, token_id }, call)
   call.emit('io.kgents.governance.decided', { decision, recommendation, token_id })
   return { approved: recommendation === 'approve', ...verdict, tokens_used, decision, token_id }
 }
 
 /** @returns the id of the semaphore */
 async function askPerson(
-  { action, context }: Wish,
+  { action, context }: Proposal,
   judgement: Judgement,
   call: Pick<Call, 'db' | 'identity' | 'emit' | 'changed'>,
 ): Promise<string> {
@@ -214,7 +214,7 @@ async function askPerson(
 
 /** @returns the id of the record */
 async function record(
-  { action, context }: Wish,
+  { action, context }: Proposal,
   { recommendation, confidence, reasoning, principles, alternatives }: Verdict,
   { tokens_used, token_id }: { tokens_used: number; token_id: string | null },
   { db, identity, trace }: Pick<Call, 'db' | 'identity' | 'trace'>,

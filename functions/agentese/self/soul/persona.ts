@@ -51,7 +51,7 @@ const MANNERS: Record<Mode, { temperature: number; manner: string }> = {
   advise: { temperature: 0.5, manner: 'Offer one or two options and say why.' },
   challenge: {
     temperature: 0.6,
-    manner: 'Name the claim and its strongest counterargument, and hold the tension between them.',
+    manner: 'State the claim and its strongest counterargument, and hold the tension between them.',
   },
   explore: { temperature: 0.8, manner: 'Follow a tangent and ask what if.' },
 }
@@ -65,7 +65,7 @@ const STARTERS: Record<Mode, readonly string[]> = {
   advise: [
     'I have to choose between two options. How would you weigh them?',
     'What is the smallest next step in what I am working on?',
-    'What would I tell a friend who is in my place?',
+    'What would I advise a friend in the same position?',
   ],
   challenge: [
     'Here is something that I am sure of. What is the best case against it?',
@@ -88,7 +88,7 @@ export function startersOf(mode: Mode): readonly string[] {
   return STARTERS[mode]
 }
 
-/** What the model is told about itself; nothing that a person wrote is part of it. */
+/** The model's instructions about itself; nothing that a person wrote is part of it. */
 export function systemPrompt(mode: Mode, vectors: Readonly<Record<Axis, number>> = EIGENVECTORS): string {
   const traits = AXES.map((axis) => traitOf(axis, vectors[axis])).filter((trait) => trait !== '')
   const { manner } = MANNERS[mode]
@@ -103,7 +103,7 @@ function provocationsOf(vectors: Readonly<Record<Axis, number>>): string {
   return hows.length === 0 ? '' : ` Besides, ${hows.join(', ')}.`
 }
 
-/** How a place on an axis is told: strongly below 0.3 and above 0.7; nothing is said of the neutral middle. */
+/** How a position on an axis is described: strongly below 0.3 and above 0.7; the neutral middle is omitted. */
 export function traitOf(axis: Axis, value: number): string {
   const [low, high] = POLES[axis]
   if (value < 0.3) return `strongly ${low}`

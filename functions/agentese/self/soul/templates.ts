@@ -1,6 +1,6 @@
 /**
  * What K-gent answers without a model. A ready answer is given only to a message that is nothing but a greeting, a
- * goodbye, a wish for another mode or a short remark: a word inside a longer text never counts.
+ * goodbye, a request for another mode or a short remark: a word inside a longer text never counts.
  */
 import { MODES, type Mode } from './persona.ts'
 
@@ -88,7 +88,7 @@ const TEMPLATES: Record<Kind, Record<Mode, string>> = {
     explore: 'Goodbye. Leave a door open somewhere.',
   },
   short: {
-    reflect: 'I hear you. Say a little more?',
+    reflect: 'I hear you. Can you say more?',
     advise: 'Noted. What would help you decide?',
     challenge: 'Noted. What would prove you wrong?',
     explore: 'Noted. What does it remind you of?',

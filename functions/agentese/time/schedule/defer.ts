@@ -105,7 +105,7 @@ async function deferCall(
   await db`
     insert into schedules (id, tenant_id, user_id, archetype, scopes, path, input, due_at)
     values (${id}, ${identity.tenant}, ${identity.user}, ${observer.archetype}, ${scopes}, ${path},
-            ${db.json(kwargs as never)}, ${due})`
+            ${db.json(kwargs)}, ${due})`
   return { id, path, scheduled_for: due.toISOString(), status: 'pending' as const }
 }
 
@@ -118,7 +118,7 @@ function dueAt(at: string): Date {
     'TYPE_MISMATCH',
     `Cannot defer a call until "${at}": that is more than ${days} days ahead`,
     {
-      suggestion: `Name a moment within ${days} days`,
+      suggestion: `Use a time within ${days} days`,
     },
   )
 }

@@ -1,7 +1,7 @@
 /** Making the calls that are due. */
 import { z } from 'zod'
 import type { Call, Given } from '../../../../shared/contract/call.ts'
-import { subscription } from '../../../../shared/contract/define-operation.ts'
+import { trigger } from '../../../../shared/contract/define-operation.ts'
 import { Failure, failureFrom } from '../../../../shared/failures.ts'
 import { currentIdentity } from '../../../../shared/identity/current-identity.ts'
 import { load, type ScheduleRow } from './rows.ts'
@@ -20,7 +20,7 @@ export async function announceDue({ db, emit }: Pick<Call, 'db' | 'emit'>): Prom
   for (const { id } of rows) emit(DUE, { schedule: id })
 }
 
-export const due = subscription({
+export const due = trigger({
   name: 'due',
   attributes: { type: DUE },
   needs: ['postgres', 'catalog', 'functions'],
@@ -79,6 +79,6 @@ async function finish(
   const error = failed ? db.json({ code: outcome.code, message: outcome.message }) : null
   await db`
     update schedules set status = ${failed ? 'failed' : 'executed'}, finished_at = now(), error = ${error},
-      result = ${failed ? null : db.json(outcome.result as never)}, job_id = ${failed ? null : outcome.job}
+      result = ${failed ? null : db.json(outcome.result)}, job_id = ${failed ? null : outcome.job}
     where id = ${id} and status = 'running'`
 }

@@ -49,7 +49,7 @@ export const status = aspect({
 export const list = aspect({
   category: 'P',
   archetypes: 'all',
-  summary: 'Your calls, those ordered last first; status tells of one what came of it',
+  summary: 'Your scheduled calls, newest first; status has the outcome of one',
   effects: ['reads:schedule'],
   input: z.strictObject({
     status: z.enum(STATUSES).optional(),

@@ -55,7 +55,7 @@ function exhausted(amount: number, { remaining }: Pool): Failure {
 
 /**
  * Puts up to `amount` back, as far as the pool has room, and credits what went in. That has 12 decimals at most, so that
- * a number can tell it to the last digit.
+ * a number can represent it to the last digit.
  *
  * @returns what the pool holds then, and by how much it grew
  */

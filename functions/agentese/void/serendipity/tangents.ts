@@ -23,8 +23,8 @@ const TURNS = [
   'Find the part of {} that you would keep without being paid.',
   'Halve {}, then halve it again, and stop when it hurts.',
   'Suppose {} worked perfectly. What breaks next?',
-  'Where is {} already happening without you?',
-  'Name the opposite of {}. Now find what both share.',
+  'Where does {} already happen without you?',
+  'State the opposite of {}. Now find what both share.',
 ] as const
 
 const IMAGES = [
@@ -51,7 +51,7 @@ const SPARKS = [
   'In {}, make something as patient as {image}.',
   'Let {} learn from {image}: what does it do without effort?',
   'Build the part of {} that {image} would recognise.',
-  'Tell {} as if it were {image}.',
+  'Describe {} as if it were {image}.',
   'Take {image} into {} and see what has to move aside.',
 ] as const
 

@@ -76,8 +76,8 @@ export async function insertEntity(
   const { name, parent, entity_type, description, state, metadata } = entity
   const made = await db`
     insert into entities (tenant_id, name, parent, entity_type, description, state, metadata, created_by)
-    values (${identity.tenant}, ${name}, ${parent}, ${entity_type}, ${description}, ${db.json(state as never)},
-            ${db.json(metadata as never)}, ${identity.user})
+    values (${identity.tenant}, ${name}, ${parent}, ${entity_type}, ${description}, ${db.json(state)},
+            ${db.json(metadata)}, ${identity.user})
     on conflict do nothing returning name`
   if (made.length > 0) return
   throw new Failure('STATE_CONFLICT', `Cannot define "world.${name}": it is there already`, {
@@ -88,8 +88,8 @@ export async function insertEntity(
 export async function updateEntity(db: Db, entity: EntityState): Promise<void> {
   const { name, description, state, metadata } = entity
   await db`
-    update entities set description = ${description}, state = ${db.json(state as never)},
-      metadata = ${db.json(metadata as never)}, changes = changes + 1, updated_at = now()
+    update entities set description = ${description}, state = ${db.json(state)},
+      metadata = ${db.json(metadata)}, changes = changes + 1, updated_at = now()
     where name = ${name}`
 }
 

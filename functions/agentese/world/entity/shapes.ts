@@ -14,9 +14,12 @@ export const Description = z.string().max(2000)
 export const State = jsonObject(LARGEST_STATE)
 export const Metadata = jsonObject(LARGEST_METADATA)
 
-/** Kinds of tie that a path itself tells. */
+/** Kinds of tie that a path itself implies. */
 const OWN_KINDS = new Set(['parent', 'child'])
-export const Kind = Name.refine((kind) => !OWN_KINDS.has(kind), 'is told by "parent"; choose another word')
+export const Kind = Name.refine(
+  (kind) => !OWN_KINDS.has(kind),
+  'is what "parent" is for; choose another word',
+)
 export const Targets = z.array(Name).max(64)
 export const isFewKinds = (relations: object) => Object.keys(relations).length <= MOST_KINDS
 export const TOO_MANY_KINDS = `are of more than ${MOST_KINDS} kinds`

@@ -33,7 +33,7 @@ export const transform = aspect({
       /** The result of the stage before: changes, as far as `changes` does not say otherwise. */
       input: State.optional(),
     })
-    .refine((given) => Object.keys(given).length > 0, 'say what changes'),
+    .refine((given) => Object.keys(given).length > 0, 'at least one member is required'),
   output: z.strictObject({
     handle: z.string(),
     /** Whether anything is different now. */

@@ -40,8 +40,8 @@ export const define = aspect({
       insert into tools (tenant_id, name, description, method, url, headers, input_schema, output_schema,
                          timeout_seconds, created_by)
       values (${identity.tenant}, ${tool.name}, ${tool.description}, ${tool.method}, ${tool.url},
-              ${db.json(tool.headers)}, ${db.json(tool.input_schema as never)},
-              ${tool.output_schema === undefined ? null : db.json(tool.output_schema as never)},
+              ${db.json(tool.headers)}, ${db.json(tool.input_schema)},
+              ${tool.output_schema === undefined ? null : db.json(tool.output_schema)},
               ${tool.timeout_seconds}, ${identity.user})
       on conflict do nothing returning *`
     if (made[0] === undefined) {

@@ -58,7 +58,7 @@ function readPair(text: string): { name: string; value: string } {
 }
 
 /**
- * Fills `given` in. A query parameter whose argument is absent is left out.
+ * Fills `given` in. A query parameter whose argument is absent is omitted.
  *
  * @throws Failure TYPE_MISMATCH for an argument that does not fit where it goes
  */

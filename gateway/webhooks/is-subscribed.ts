@@ -1,6 +1,6 @@
-/** Which events a subscription is told of, of those that its consumer holds. */
+/** Which events a subscription receives, of those that its consumer holds. */
 import { catalog } from '../../functions/catalog.ts'
-import { createVisibility, mayBeTold } from '../../shared/contract/visibility.ts'
+import { createVisibility, mayReceive } from '../../shared/contract/visibility.ts'
 import type { KgentsEvent } from '../../shared/events/event.ts'
 import { tenantSource } from '../../shared/events/tenant-event.ts'
 import type { SinkMetadata } from '../../shared/events/webhook.ts'
@@ -10,16 +10,16 @@ const OWN = tenantSource('')
 const visibility = createVisibility(catalog)
 
 /**
- * Whether `sink` is told of `event`: of one of its own tenant, and either of a kind that it wants on a path whose verb its
- * maker has, or one that the tenant's own systems sent. A person's own state is told to that person alone. Other events
+ * Whether `sink` receives `event`: one of its own tenant, and either of a kind that it wants on a path whose verb its
+ * maker has, or one that the tenant's own systems sent. A person's own state is delivered to that person alone. Other events
  * of the platform are nobody's but its own.
  */
-export function sees(sink: SinkMetadata, event: KgentsEvent): boolean {
+export function isSubscribed(sink: SinkMetadata, event: KgentsEvent): boolean {
   if (event.tenantid !== sink.tenant) return false
   if (!event.type.startsWith(ON_PATHS)) return event.source.startsWith(OWN)
   const kind = event.type.slice(ON_PATHS.length)
   const kinds = sink.kinds === '' ? [] : sink.kinds.split(',')
   if (kinds.length > 0 && !kinds.includes(kind)) return false
   const path = event.subject ?? ''
-  return mayBeTold(sink.user, path, event.data) && visibility.sees(sink.archetype, path)
+  return mayReceive(sink.user, path, event.data) && visibility.sees(sink.archetype, path)
 }

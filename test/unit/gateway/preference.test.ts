@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { readLastEventId, readWish } from '../../../gateway/stream-hub/wish.ts'
+import { readLastEventId, readPreference } from '../../../gateway/stream-hub/preference.ts'
 
-describe('readWish()', () => {
+describe('readPreference()', () => {
   test.each([
     [{ accept: 'text/event-stream' }, { kind: 'stream' }],
     [{ accept: 'application/json, text/event-stream;q=0.9', prefer: 'wait=5' }, { kind: 'stream' }],
@@ -12,8 +12,8 @@ describe('readWish()', () => {
     [{ prefer: 'await=5' }, { kind: 'none' }],
     [{ prefer: 'wait=soon' }, { kind: 'none' }],
     [{ accept: '*/*' }, { kind: 'none' }],
-  ])('reads %j', (headers, wish) => {
-    expect(readWish(headers)).toEqual(wish)
+  ])('reads %j', (headers, preference) => {
+    expect(readPreference(headers)).toEqual(preference)
   })
 })
 

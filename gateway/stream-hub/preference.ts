@@ -1,13 +1,13 @@
 /** How a client wants to learn of a result that takes a while. */
 import type { IncomingHttpHeaders } from 'node:http'
 
-export type Wish = { kind: 'stream' } | { kind: 'wait'; seconds: number } | { kind: 'none' }
+export type Preference = { kind: 'stream' } | { kind: 'wait'; seconds: number } | { kind: 'none' }
 
 /** A proxy may cut a connection on which nothing moves for longer. */
 const MAX_WAIT_SECONDS = 60
 
-/** `Accept: text/event-stream` asks for a stream, `Prefer: wait=N` (RFC 7240) for the result if it is there in time. */
-export function readWish({ accept, prefer }: IncomingHttpHeaders): Wish {
+/** `Accept: text/event-stream` requests a stream, `Prefer: wait=N` (RFC 7240) for the result if it is there in time. */
+export function readPreference({ accept, prefer }: IncomingHttpHeaders): Preference {
   if (accept?.toLowerCase().includes('text/event-stream') === true) return { kind: 'stream' }
   const wait = /(?:^|[,;\s])wait\s*=\s*"?(\d{1,9})/i.exec(String(prefer ?? ''))?.[1]
   if (wait === undefined) return { kind: 'none' }

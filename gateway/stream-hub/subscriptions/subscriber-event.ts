@@ -1,4 +1,4 @@
-/** One event on a path, as a subscriber is told of it. */
+/** One event on a path, as it is delivered to a subscriber. */
 import { agenteseSubject } from '../../../shared/nats/subjects.ts'
 import { fromNats, type EventCarrier } from '../../../shared/nats/event-message.ts'
 import { EVENT_KINDS, type EventKind } from '../../../shared/events/subscription.ts'
@@ -6,7 +6,7 @@ import type { KgentsEvent } from '../../../shared/events/event.ts'
 import type { Log } from '../../../shared/telemetry/log.ts'
 import { readTraceparent } from '../../../shared/telemetry/trace.ts'
 
-export interface ToldEvent {
+export interface SubscriberEvent {
   /** Of the stream `AGENTESE`: rises over all tenants, so that it has gaps for each. */
   sequence: number
   path: string
@@ -26,14 +26,14 @@ export interface Delivered {
 const TYPE_PREFIX = 'io.kgents.agentese.'
 
 /**
- * Reads the event in a message; undefined where it is none that subscribers are told of, or not `tenant`'s. A message that
+ * Reads the event in a message; undefined where it is none for subscribers, or not `tenant`'s. A message that
  * nobody should have written is passed over: it must not end a stream.
  */
-export function readTold(
+export function readSubscriberEvent(
   message: EventCarrier & { subject: string; sequence: number },
   tenant: string,
   log: Log,
-): ToldEvent | undefined {
+): SubscriberEvent | undefined {
   const { sequence } = message
   const prefix = agenteseSubject(tenant, '')
   if (!message.subject.startsWith(prefix)) return undefined
@@ -50,21 +50,21 @@ export function readTold(
 }
 
 /** The event as a server-sent event. */
-export function textOf(told: ToldEvent): string {
-  told.text ??= writeText(told)
-  return told.text
+export function textOf(entry: SubscriberEvent): string {
+  entry.text ??= writeText(entry)
+  return entry.text
 }
 
 /** The same for one delivery that is to be acknowledged. */
-export function textOfDelivery(told: ToldEvent, delivered: Delivered): string {
-  return writeText(told, delivered)
+export function textOfDelivery(entry: SubscriberEvent, delivered: Delivered): string {
+  return writeText(entry, delivered)
 }
 
-function writeText(told: ToldEvent, delivered?: Delivered): string {
-  return `event: ${told.kind}\nid: ${told.sequence}\ndata: ${JSON.stringify(membersOf(told, delivered))}\n\n`
+function writeText(entry: SubscriberEvent, delivered?: Delivered): string {
+  return `event: ${entry.kind}\nid: ${entry.sequence}\ndata: ${JSON.stringify(membersOf(entry, delivered))}\n\n`
 }
 
-function membersOf({ sequence, path, aspect, kind, event }: ToldEvent, delivered?: Delivered) {
+function membersOf({ sequence, path, aspect, kind, event }: SubscriberEvent, delivered?: Delivered) {
   const { archetype } = (event.data ?? {}) as { archetype?: unknown }
   return {
     event_id: event.id,
@@ -81,6 +81,6 @@ function membersOf({ sequence, path, aspect, kind, event }: ToldEvent, delivered
 }
 
 /** Milliseconds since the event was made. */
-export function ageOf({ event }: ToldEvent): number {
+export function ageOf({ event }: SubscriberEvent): number {
   return Date.now() - Date.parse(event.time)
 }
