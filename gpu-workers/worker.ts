@@ -59,7 +59,7 @@ export function openWorker(parts: WorkerParts, settings: WorkerSettings): Worker
 }
 
 /** The longest pause between two attempts. */
-const LONGEST_RETRY_SECONDS = 30
+const MAX_RETRY_SECONDS = 30
 
 class QueueWorker {
   readonly draining = new AbortController()
@@ -158,7 +158,7 @@ class QueueWorker {
     const isFinal = error instanceof EngineFailure && !error.retry
     if (isFinal || delivery.attempt >= JOB_ATTEMPTS) return this.#giveUp(job, delivery, error, log)
     const { retrySeconds = 1 } = this.#settings
-    const delaySeconds = Math.min(retrySeconds * 2 ** (delivery.attempt - 1), LONGEST_RETRY_SECONDS)
+    const delaySeconds = Math.min(retrySeconds * 2 ** (delivery.attempt - 1), MAX_RETRY_SECONDS)
     log.warn({ err: error, delaySeconds }, 'job failed, to be tried again')
     await delivery.nak(delaySeconds * 1000)
     return 'retried'

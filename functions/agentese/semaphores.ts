@@ -98,7 +98,7 @@ export interface NewSemaphore {
 }
 
 /** Semaphores of one person that may wait at once. */
-const MOST_PENDING = 1000
+const MAX_PENDING = 1000
 
 /**
  * Opens a semaphore in the name of the caller.
@@ -113,8 +113,8 @@ export async function openSemaphore(
   const { db, identity } = call
   const [pending] = await db<{ count: number }[]>`
     select count(*)::int as count from semaphores where ${isPending(db)} and user_id = ${identity.user}`
-  if ((pending?.count ?? 0) >= MOST_PENDING) {
-    throw new Failure('QUOTA_EXCEEDED', `Cannot ask: ${MOST_PENDING} of your questions wait already`, {
+  if ((pending?.count ?? 0) >= MAX_PENDING) {
+    throw new Failure('QUOTA_EXCEEDED', `Cannot ask: ${MAX_PENDING} of your questions wait already`, {
       suggestion: 'Have some resolved or cancelled, with world.purgatory',
     })
   }
@@ -241,7 +241,7 @@ function checkOption(answer: string, options: readonly string[]): void {
 }
 
 /** Semaphores that are made void at once; the rest follow with the next call. */
-const MOST_VOIDED = 1000
+const MAX_VOIDED = 1000
 
 /**
  * Writes down which pending semaphores are past their deadline.
@@ -253,7 +253,7 @@ export async function voidExpired(call: Pick<Call, 'db' | 'emit'>): Promise<stri
   const rows = await db<{ id: string }[]>`
     update semaphores set status = 'voided', ended_at = deadline
     where id in (
-      select id from semaphores where status = 'pending' and deadline <= now() order by deadline limit ${MOST_VOIDED}
+      select id from semaphores where status = 'pending' and deadline <= now() order by deadline limit ${MAX_VOIDED}
     ) and status = 'pending'
     returning id`
   for (const { id } of rows) emit('io.kgents.semaphore.voided', { token_id: id })
@@ -261,13 +261,13 @@ export async function voidExpired(call: Pick<Call, 'db' | 'emit'>): Promise<stri
 }
 
 /** Semaphores that the record of what waits names; it counts the others. */
-const MOST_RECORDED = 100
+const MAX_RECORDED = 100
 
 /** Records what waits from now on. Only with the tenant's semaphores locked is that sure to be all. */
 export async function recordWaiting({ db, changed }: Pick<Call, 'db' | 'changed'>): Promise<void> {
   const rows = await db<(Pick<SemaphoreRow, 'id' | 'reason' | 'severity'> & { waiting: number })[]>`
     select id, reason, severity, (count(*) over ())::int as waiting from semaphores
-    where ${isPending(db)} order by opened_at desc, id desc limit ${MOST_RECORDED}`
+    where ${isPending(db)} order by opened_at desc, id desc limit ${MAX_RECORDED}`
   const pending = rows.map(({ id, reason, severity }) => ({ token_id: id, reason, severity }))
   changed('world.purgatory', { pending_count: rows[0]?.waiting ?? 0, pending })
 }

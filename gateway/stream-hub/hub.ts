@@ -10,7 +10,7 @@ import { Failure } from '../../shared/failures.ts'
 import type { VisibleFunction } from '../../shared/contract/visibility.ts'
 import type { RoutedFunction } from '../kong/routes.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
-import { answerStatus } from '../../shared/http/status.ts'
+import { answerStatus, type Status } from '../../shared/http/status.ts'
 import { createRegistry } from '../../shared/telemetry/metrics.ts'
 import { ANSWERS } from '../answers.ts'
 import { createEndpointLookup, parametersIn } from '../endpoint-paths.ts'
@@ -24,9 +24,13 @@ import { JobRow } from './ending.ts'
 import { passedHeaders, type Functions } from './functions.ts'
 import { createHubMetrics } from './metrics.ts'
 import type { NatsLink } from '../../shared/nats/link.ts'
-import { createSubscriptions, type SubscriptionTimes } from './subscriptions/subscriptions.ts'
+import {
+  createSubscriptions,
+  type Subscriptions,
+  type SubscriptionTimes,
+} from './subscriptions/subscriptions.ts'
 import type { TokenLogs } from './token-logs.ts'
-import { createWatching } from './watching.ts'
+import { createWatching, type Watching } from './watching.ts'
 import { readPreference } from './preference.ts'
 
 export interface HubOptions {
@@ -62,126 +66,132 @@ const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 /** The answer that announces a job. */
 const Accepted = z.looseObject({ job: z.object({ id: z.uuid() }) })
 
-export function createHub(options: HubOptions): Hub {
-  const { catalog, functions, logs, readCaller, link, log, heartbeatMs = HEARTBEAT_MS } = options
-  const registry = createRegistry()
-  const metrics = createHubMetrics(registry, logs)
-  const watching = createWatching({ functions, logs, log, metrics, heartbeatMs })
-  const subscriptions = createSubscriptions({
-    catalog,
-    functions,
-    link,
-    readCaller,
-    registry,
-    log,
-    times: { ...SUBSCRIPTION_TIMES, heartbeatMs, ...options.subscriptionTimes },
-  })
-  const status = {
-    dependencies: () => ({ nats: logs.connected }),
-    metrics: () => registry.render(),
-  }
-  const findOwn = createEndpointLookup(streamHub.endpoints)
-  const findEndpoint = createEndpointLookup(
-    catalog.flatMap(({ name, endpoints }) =>
-      endpoints.map(({ method, path }) => ({ method, path, function: name })),
-    ),
-  )
+export const createHub = (options: HubOptions): Hub => new StreamHub(options)
 
-  function handle(request: IncomingMessage, response: ServerResponse): void {
+class StreamHub implements Hub {
+  readonly server: Server
+  readonly #options: HubOptions
+  readonly #watching: Watching
+  readonly #subscriptions: Subscriptions
+  readonly #status: Status
+  readonly #findOwn = createEndpointLookup(streamHub.endpoints)
+  readonly #findEndpoint: (method: string, path: string) => { function: string } | undefined
+
+  constructor(options: HubOptions) {
+    const { catalog, functions, logs, log, heartbeatMs = HEARTBEAT_MS, subscriptionTimes } = options
+    const registry = createRegistry()
+    const metrics = createHubMetrics(registry, logs)
+    this.#options = options
+    this.#watching = createWatching({ functions, logs, log, metrics, heartbeatMs })
+    const times = { ...SUBSCRIPTION_TIMES, heartbeatMs, ...subscriptionTimes }
+    this.#subscriptions = createSubscriptions({ ...options, registry, times })
+    this.#status = {
+      dependencies: () => ({ nats: logs.connected }),
+      metrics: () => registry.render(),
+    }
+    this.#findEndpoint = createEndpointLookup(
+      catalog.flatMap(({ name, endpoints }) =>
+        endpoints.map(({ method, path }) => ({ method, path, function: name })),
+      ),
+    )
+    this.server = createServer({ keepAliveTimeout: 65_000 }, (request, response) =>
+      this.#handle(request, response),
+    )
+  }
+
+  async drain(): Promise<void> {
+    const closed = closeServer(this.server, DRAIN_MS)
+    this.#watching.end()
+    this.#subscriptions.end()
+    await closed
+  }
+
+  #handle(request: IncomingMessage, response: ServerResponse): void {
     const leaving = new AbortController()
     response.once('close', () => leaving.abort())
     const client = { request, response, target: readTarget(request.url ?? '/'), left: leaving.signal }
-    serve(client).catch((error: unknown) => answerError(client, error))
+    this.#serve(client).catch((error: unknown) => this.#answerError(client, error))
   }
 
-  async function serve(client: Client): Promise<void> {
+  async #serve(client: Client): Promise<void> {
     const { request, target } = client
-    if (answerStatus(request, client.response, status)) return
-    const own = findOwn(request.method ?? 'GET', target.path)
-    if (own !== undefined) return serveOwn(client, own)
-    if (isSubscribe(client)) return subscriptions.open(client)
-    return serveCall(client, await bodyOf(request))
+    if (answerStatus(request, client.response, this.#status)) return
+    const own = this.#findOwn(request.method ?? 'GET', target.path)
+    if (own !== undefined) return this.#serveOwn(client, own)
+    if (isSubscribe(client)) return this.#subscriptions.open(client)
+    return this.#serveCall(client, await bodyOf(request))
+  }
+
+  /** What the hub answers itself, by the name in its contract. */
+  readonly #own: Record<string, (client: Client, id: string) => Promise<void>> = {
+    'jobs.stream': (client, id) => this.#serveStream(client, id),
+    'subscribe.ack': async (client, id) =>
+      this.#subscriptions.acknowledge(client, id, await bodyOf(client.request)),
+    'subscribe.end': (client, id) => this.#subscriptions.remove(client, id),
+  }
+
+  async #serveOwn(client: Client, { name, path }: EndpointFacts): Promise<void> {
+    const { id = '' } = parametersIn(path, client.target.path)
+    const answer = this.#own[name]
+    if (answer === undefined || !ID.test(id)) throw ANSWERS.routeUnknown
+    await answer(client, id)
   }
 
   /** `GET /v1/jobs/{id}/stream`, where the function says that the client may follow the job. */
-  async function serveStream(client: Client, job: string): Promise<void> {
+  async #serveStream(client: Client, job: string): Promise<void> {
+    const { functions, readCaller } = this.#options
     const { request, left } = client
-    const headers = passedHeaders(request.headers)
     const answer = await functions.call('jobs', {
       method: 'GET',
       path: `/v1/jobs/${job}?follow=true`,
-      headers,
+      headers: passedHeaders(request.headers),
       signal: left,
     })
     if (answer.status !== 200) return passOn(client, answer)
     const { job: row } = JobRow.parse(JSON.parse(await answer.body.text()))
     const caller = await readCaller(request.headers)
     if (caller === undefined) throw ANSWERS.functionAway
-    watching.openStream(client, { tenant: caller.tenant, job, row }, {})
-  }
-
-  /** What the hub answers itself, by the name in its contract. */
-  const own: Record<string, (client: Client, id: string) => Promise<void>> = {
-    'jobs.stream': serveStream,
-    'subscribe.ack': async (client, id) =>
-      subscriptions.acknowledge(client, id, await bodyOf(client.request)),
-    'subscribe.end': (client, id) => subscriptions.remove(client, id),
-  }
-
-  async function serveOwn(client: Client, { name, path }: EndpointFacts): Promise<void> {
-    const { id = '' } = parametersIn(path, client.target.path)
-    const answer = own[name]
-    if (answer === undefined || !ID.test(id)) throw ANSWERS.routeUnknown
-    await answer(client, id)
+    this.#watching.openStream(client, { tenant: caller.tenant, job, row }, {})
   }
 
   /** Any other request: the function answers, and where its answer is a job, the client gets what it preferred. */
-  async function serveCall(client: Client, body: Body): Promise<void> {
+  async #serveCall(client: Client, body: Body): Promise<void> {
     const { request, target, left } = client
     const method = request.method ?? 'GET'
-    const endpoint = findEndpoint(method, target.path)
+    const endpoint = this.#findEndpoint(method, target.path)
     if (endpoint === undefined) throw ANSWERS.routeUnknown
     const path = target.path + target.query
     const headers = passedHeaders(request.headers)
+    const { functions } = this.#options
     const answer = await functions.call(endpoint.function, { method, path, headers, body, signal: left })
     if (answer.status !== 202) return passOn(client, answer)
     const text = await answer.body.text()
-    if (!(await watch(client, text, withoutContent(answer.headers))))
+    if (!(await this.#watch(client, text, withoutContent(answer.headers))))
       answerBody(client, 202, answer.headers, text)
   }
 
   /** Follows the job that `text` announces, as the client prefers; false where the 202 is all it gets. */
-  async function watch(client: Client, text: string, headers: AnswerHeaders): Promise<boolean> {
+  async #watch(client: Client, text: string, headers: AnswerHeaders): Promise<boolean> {
     const preference = readPreference(client.request.headers)
     const accepted = Accepted.safeParse(JSON.parse(text))
     if (preference.kind === 'none' || !accepted.success) return false
-    const caller = await readCaller(client.request.headers)
+    const caller = await this.#options.readCaller(client.request.headers)
     if (caller === undefined) return false
     const followed = { tenant: caller.tenant, job: accepted.data.job.id }
     if (preference.kind === 'wait')
-      return watching.answerInTime(client, followed, preference.seconds, headers)
-    watching.openStream(client, followed, headers)
+      return this.#watching.answerInTime(client, followed, preference.seconds, headers)
+    this.#watching.openStream(client, followed, headers)
     return true
   }
 
-  function answerError(client: Client, error: unknown): void {
+  #answerError(client: Client, error: unknown): void {
+    const { log } = this.#options
     const { response, target, left } = client
     if (left.aborted || response.headersSent) return void response.destroy()
     const known = error instanceof Failure ? error : ANSWERS.internal
     if (known !== error) log.error({ err: error, path: target.path }, 'unhandled error')
     else if (known.cause !== undefined) log.warn({ err: known.cause, path: target.path }, known.message)
     answerFailure(client, known)
-  }
-
-  const server = createServer({ keepAliveTimeout: 65_000 }, handle)
-  return {
-    server,
-    async drain() {
-      const closed = closeServer(server, DRAIN_MS)
-      watching.end()
-      subscriptions.end()
-      await closed
-    },
   }
 }
 

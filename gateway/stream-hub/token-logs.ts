@@ -35,60 +35,11 @@ const STREAM = 'TOKENS'
 const RETRY_MS = 500
 
 export function createTokenLogs(link: NatsLink, log: Log): TokenLogs {
-  function read(tenant: string, job: string, reader: LogReader): () => void {
-    const subject = tokensSubject(tenant, job)
-    let stopped = false
-    let turn = 0
-    let subscription: JetStreamSubscription | undefined
-    let retry: NodeJS.Timeout | undefined
-
-    const deliver = (message: JsMsg, origin: number) => {
-      if (stopped || origin !== turn) return
-      const read = readMessage(message, log)
-      if (read === undefined) return
-      if ('event' in read) reader.onClosed(read.event)
-      else reader.onMessage(read.message)
-    }
-
-    async function open(): Promise<void> {
-      clearTimeout(retry)
-      subscription?.unsubscribe()
-      subscription = undefined
-      const origin = ++turn
-      if (link.nc === undefined || stopped) return
-      try {
-        const opened = await link.jetstream().subscribe(
-          subject,
-          options((message) => deliver(message, origin)),
-        )
-        if (stopped || origin !== turn) opened.unsubscribe()
-        else subscription = opened
-      } catch (error) {
-        if (stopped || origin !== turn) return
-        log.debug({ err: error, job }, 'a token log could not be opened yet')
-        retry = setTimeout(() => void open(), RETRY_MS)
-      }
-    }
-
-    const again = () => {
-      reader.onReopened()
-      void open()
-    }
-    const unwatch = link.watch((nc) => nc !== undefined && again())
-    void open()
-    return () => {
-      stopped = true
-      clearTimeout(retry)
-      unwatch()
-      subscription?.unsubscribe()
-    }
-  }
-
   return {
     get connected() {
       return link.nc !== undefined
     },
-    read,
+    read: (tenant, job, reader) => readLog(link, log, { tenant, job }, reader),
     async isClosed(tenant, job) {
       try {
         const manager = await link.manager()
@@ -99,6 +50,61 @@ export function createTokenLogs(link: NatsLink, log: Log): TokenLogs {
         return false // no such message, no such stream, or no NATS: the log says nothing
       }
     },
+  }
+}
+
+/** Opens the log again whenever NATS comes back, until the returned function is called. */
+function readLog(
+  link: NatsLink,
+  log: Log,
+  { tenant, job }: { tenant: string; job: string },
+  reader: LogReader,
+): () => void {
+  const subject = tokensSubject(tenant, job)
+  let stopped = false
+  let turn = 0
+  let subscription: JetStreamSubscription | undefined
+  let retry: NodeJS.Timeout | undefined
+
+  const deliver = (message: JsMsg, origin: number) => {
+    if (stopped || origin !== turn) return
+    const read = readMessage(message, log)
+    if (read === undefined) return
+    if ('event' in read) reader.onClosed(read.event)
+    else reader.onMessage(read.message)
+  }
+
+  async function open(): Promise<void> {
+    clearTimeout(retry)
+    subscription?.unsubscribe()
+    subscription = undefined
+    const origin = ++turn
+    if (link.nc === undefined || stopped) return
+    try {
+      const opened = await link.jetstream().subscribe(
+        subject,
+        options((message) => deliver(message, origin)),
+      )
+      if (stopped || origin !== turn) opened.unsubscribe()
+      else subscription = opened
+    } catch (error) {
+      if (stopped || origin !== turn) return
+      log.debug({ err: error, job }, 'a token log could not be opened yet')
+      retry = setTimeout(() => void open(), RETRY_MS)
+    }
+  }
+
+  const again = () => {
+    reader.onReopened()
+    void open()
+  }
+  const unwatch = link.watch((nc) => nc !== undefined && again())
+  void open()
+  return () => {
+    stopped = true
+    clearTimeout(retry)
+    unwatch()
+    subscription?.unsubscribe()
   }
 }
 

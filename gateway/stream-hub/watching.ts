@@ -37,11 +37,19 @@ export interface Watching {
   end(): void
 }
 
-export function createWatching({ functions, logs, log, metrics, heartbeatMs }: WatchingOptions): Watching {
-  const ended = new AbortController()
-  const streams = new Set<() => void>()
+export const createWatching = (options: WatchingOptions): Watching => new JobWatching(options)
 
-  function openStream(client: Client, followed: Followed, headers: AnswerHeaders): void {
+class JobWatching implements Watching {
+  readonly #options: WatchingOptions
+  readonly #ended = new AbortController()
+  readonly #streams = new Set<() => void>()
+
+  constructor(options: WatchingOptions) {
+    this.#options = options
+  }
+
+  openStream(client: Client, followed: Followed, headers: AnswerHeaders): void {
+    const { metrics } = this.#options
     const { request, response, target } = client
     if (response.destroyed) return
     let how: 'ended' | 'left' | 'slow' | 'drained' = 'left'
@@ -49,7 +57,7 @@ export function createWatching({ functions, logs, log, metrics, heartbeatMs }: W
     const stream = openEventStream(response, headers, () => (how = 'slow'))
     metrics.streamOpened()
     const stop = followJob({
-      ...followingOf(client, followed),
+      ...this.#followingOf(client, followed),
       onMessage(message) {
         const event = transcript.eventFor(message)
         if (event === undefined) return
@@ -67,19 +75,24 @@ export function createWatching({ functions, logs, log, metrics, heartbeatMs }: W
       how = 'drained'
       stream.end()
     }
-    streams.add(drain)
+    this.#streams.add(drain)
     response.once('close', () => {
       stop()
-      streams.delete(drain)
+      this.#streams.delete(drain)
       metrics.streamClosed(how)
     })
-    if (ended.signal.aborted) drain()
+    if (this.#ended.signal.aborted) drain()
   }
 
-  async function answerInTime(client: Client, followed: Followed, seconds: number, headers: AnswerHeaders) {
-    const signal = AbortSignal.any([client.left, ended.signal])
-    const ending = await waitForJob({ ...followingOf(client, followed), seconds, signal })
-    metrics.waited(client.left.aborted ? 'left' : ending === undefined ? 'too_long' : 'in_time')
+  async answerInTime(
+    client: Client,
+    followed: Followed,
+    seconds: number,
+    headers: AnswerHeaders,
+  ): Promise<boolean> {
+    const signal = AbortSignal.any([client.left, this.#ended.signal])
+    const ending = await waitForJob({ ...this.#followingOf(client, followed), seconds, signal })
+    this.#options.metrics.waited(client.left.aborted ? 'left' : ending === undefined ? 'too_long' : 'in_time')
     if (ending === undefined) return false
     const applied = { ...headers, 'preference-applied': `wait=${seconds}` }
     if (ending.status === 'completed')
@@ -88,7 +101,13 @@ export function createWatching({ functions, logs, log, metrics, heartbeatMs }: W
     return true
   }
 
-  function followingOf({ request }: Client, followed: Followed) {
+  end(): void {
+    this.#ended.abort()
+    for (const drain of this.#streams) drain()
+  }
+
+  #followingOf({ request }: Client, followed: Followed) {
+    const { functions, logs, log, heartbeatMs } = this.#options
     const call = { method: 'GET', path: `/v1/jobs/${followed.job}`, headers: passedHeaders(request.headers) }
     const readRow = async () => {
       try {
@@ -100,15 +119,6 @@ export function createWatching({ functions, logs, log, metrics, heartbeatMs }: W
       }
     }
     return { ...followed, logs, readRow, heartbeatMs }
-  }
-
-  return {
-    openStream,
-    answerInTime,
-    end() {
-      ended.abort()
-      for (const drain of streams) drain()
-    },
   }
 }
 

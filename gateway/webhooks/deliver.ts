@@ -15,7 +15,7 @@ import { fencedRequest, type FencedResponse } from '../../shared/egress/fenced-r
 /** What is read of an answer, for the error that is shown. */
 const EXCERPT_BYTES = 200
 /** How long the secret before a rotation signs as well. */
-const OLD_SECRET_MILLISECONDS = 86_400_000
+const OLD_SECRET_MS = 86_400_000
 const GONE = 410
 const USER_AGENT = 'kgents-webhooks/1'
 
@@ -88,7 +88,7 @@ function headersOf(
 }
 
 function isOldSecretGood({ rotation, rotated_at }: SinkMetadata): boolean {
-  return rotation > 0 && Date.now() - Date.parse(rotated_at) < OLD_SECRET_MILLISECONDS
+  return rotation > 0 && Date.now() - Date.parse(rotated_at) < OLD_SECRET_MS
 }
 
 function outcomeOf({ status, headers, body }: FencedResponse): Outcome {

@@ -16,7 +16,7 @@ import {
 } from '../../shared/events/webhook.ts'
 
 /** A sink that changes more often than this is reported as it is then. */
-const QUIET_MILLISECONDS = 10_000
+const QUIET_MS = 10_000
 
 /** Publishes a report; rejects where JetStream has not stored it. */
 export type PublishReport = (
@@ -51,7 +51,7 @@ export interface Health {
  */
 export function createHealth(
   report: (what: 'failed' | 'recovered', data: Omit<SinkReport, 'subscription'>) => Promise<void>,
-  quietMilliseconds = QUIET_MILLISECONDS,
+  quietMs = QUIET_MS,
 ): Health {
   let reported: string | undefined
   let toldAt = -Infinity
@@ -71,7 +71,7 @@ export function createHealth(
 
   function tell(state: string, send: () => Promise<void>): void {
     latest = { state, send }
-    const left = toldAt + quietMilliseconds - performance.now()
+    const left = toldAt + quietMs - performance.now()
     if (left <= 0) flush()
     else timer ??= setTimeout(flush, left).unref()
   }

@@ -11,10 +11,10 @@ import type { Log } from '../../shared/telemetry/log.ts'
 import { attempt, type Sink } from './attempt.ts'
 import type { Deliver } from './deliver.ts'
 import type { WebhookMetrics } from './metrics.ts'
-import { createHealth, createReports } from './reports.ts'
+import { createHealth, createReports, type PublishReport } from './reports.ts'
 
 const STREAMS = ['AGENTESE', 'EVENTS'] as const
-const LOOK_INTERVAL_MS = 30_000
+const READ_INTERVAL_MS = 30_000
 /** After trouble with NATS. */
 const RETRY_MS = 1000
 /** Attempts of one loop at once: each has its own few, so a sink that hangs holds up nobody else. */
@@ -50,52 +50,103 @@ interface OpenSink {
   stop: AbortController
 }
 
-export function createSender({ link, key, deliver, schedule, metrics, log }: SenderOptions): Sender {
-  const open = new Map<string, OpenSink>()
-  const closing = new AbortController()
-  const report = createReports(link, key)
-  let hinted = Promise.withResolvers<void>()
-  link.subscribe(SINKS_CHANGED, () => hinted.resolve())
-  link.watch(() => hinted.resolve())
+export const createSender = (options: SenderOptions): Sender => new WebhookSender(options)
 
-  async function look(): Promise<void> {
+class WebhookSender implements Sender {
+  readonly #options: SenderOptions
+  readonly #report: PublishReport
+  readonly #open = new Map<string, OpenSink>()
+  readonly #closing = new AbortController()
+  #hinted = Promise.withResolvers<void>()
+
+  constructor(options: SenderOptions) {
+    const { link, key, log } = options
+    this.#options = options
+    this.#report = createReports(link, key)
+    link.subscribe(SINKS_CHANGED, () => this.#hinted.resolve())
+    link.watch(() => this.#hinted.resolve())
+    this.#run().catch((error: unknown) => log.error({ err: error }, 'unhandled error: the sender has ended'))
+  }
+
+  get connected(): boolean {
+    return this.#options.link.nc !== undefined
+  }
+
+  get sinks(): number {
+    return this.#open.size
+  }
+
+  async close(graceMs: number): Promise<void> {
+    this.#closing.abort()
+    const loops = [...this.#open.values()].flatMap((sink) => [...sink.loops.values()])
+    const closed = Promise.all(loops.map((loop) => loop.close()))
+    const late = setTimeout(() => {
+      for (const { stop } of this.#open.values()) stop.abort()
+    }, graceMs)
+    await closed
+    clearTimeout(late)
+    for (const { sink } of this.#open.values()) sink.health.close()
+    await this.#options.link.close()
+  }
+
+  async #run(): Promise<void> {
+    const { link, log } = this.#options
+    const closing = this.#closing.signal
+    while ((await link.ready(closing)) !== undefined && !closing.aborted) {
+      let interval = READ_INTERVAL_MS
+      this.#hinted = Promise.withResolvers<void>()
+      try {
+        await this.#arrangeAll()
+      } catch (error) {
+        log.debug({ err: error }, 'the list of consumers could not be read')
+        interval = RETRY_MS
+      }
+      const timer = new AbortController()
+      await Promise.race([pause(interval, AbortSignal.any([timer.signal, closing])), this.#hinted.promise])
+      timer.abort()
+    }
+  }
+
+  async #arrangeAll(): Promise<void> {
+    const { link, log } = this.#options
     const found = await readSinks(await link.manager(), log)
     for (const [id, { metadata, streams }] of found) {
-      const known = open.get(id) ?? openSink(metadata)
-      open.set(id, known)
+      const known = this.#open.get(id) ?? this.#openSink(metadata)
+      this.#open.set(id, known)
       // What is reported of a sink that is gone is reported of the one that it is from now on.
       if (known.sink.metadata.revision !== metadata.revision)
         Object.assign(known.sink, { metadata, gone: false })
-      for (const stream of STREAMS) arrange(known, stream, streams.has(stream))
+      for (const stream of STREAMS) this.#arrange(known, stream, streams.has(stream))
     }
-    for (const [id, { loops, stop, sink }] of open) {
+    for (const [id, { loops, stop, sink }] of this.#open) {
       if (found.has(id)) continue
-      open.delete(id)
+      this.#open.delete(id)
       stop.abort()
       sink.health.close()
       for (const loop of loops.values()) void loop.close()
     }
   }
 
-  function openSink(metadata: SinkMetadata): OpenSink {
+  #openSink(metadata: SinkMetadata): OpenSink {
     const stop = new AbortController()
     const { subscription } = metadata
-    const health = createHealth((what, data) => report(sink.metadata, what, { subscription, ...data }))
+    const health = createHealth((what, data) => this.#report(sink.metadata, what, { subscription, ...data }))
     const sink: Sink = { metadata, health, signal: stop.signal, gone: false }
     return { sink, loops: new Map(), stop }
   }
 
-  function arrange({ sink, loops }: OpenSink, stream: string, isWanted: boolean): void {
+  #arrange({ sink, loops }: OpenSink, stream: string, isWanted: boolean): void {
     const loop = loops.get(stream)
     if (isWanted === (loop !== undefined)) return
-    if (isWanted) loops.set(stream, openLoop(sink, stream))
+    if (isWanted) loops.set(stream, this.#openLoop(sink, stream))
     else {
       loops.delete(stream)
       void loop?.close()
     }
   }
 
-  function openLoop(sink: Sink, stream: string): Loop {
+  #openLoop(sink: Sink, stream: string): Loop {
+    const { link, deliver, schedule, metrics, log } = this.#options
     const ending = new AbortController()
     const consumer = `${SINK_PREFIX}${sink.metadata.subscription}`
     const done = consume({
@@ -104,7 +155,8 @@ export function createSender({ link, key, deliver, schedule, metrics, log }: Sen
       consumer,
       concurrency: CONCURRENCY,
       stop: ending.signal,
-      handle: (delivery) => attempt(sink, delivery, { deliver, report, schedule, metrics, log }),
+      handle: (delivery) =>
+        attempt(sink, delivery, { deliver, report: this.#report, schedule, metrics, log }),
       report(state, error) {
         // Interrupted where the consumer is gone: then this loop is closed when the list is read again.
         if (state === 'fails and is tried again') log.error({ err: error, consumer }, 'unhandled error')
@@ -117,44 +169,6 @@ export function createSender({ link, key, deliver, schedule, metrics, log }: Sen
         return done
       },
     }
-  }
-
-  async function run(): Promise<void> {
-    while ((await link.ready(closing.signal)) !== undefined && !closing.signal.aborted) {
-      let interval = LOOK_INTERVAL_MS
-      hinted = Promise.withResolvers<void>()
-      try {
-        await look()
-      } catch (error) {
-        log.debug({ err: error }, 'the list of consumers could not be read')
-        interval = RETRY_MS
-      }
-      const timer = new AbortController()
-      await Promise.race([pause(interval, AbortSignal.any([timer.signal, closing.signal])), hinted.promise])
-      timer.abort()
-    }
-  }
-
-  run().catch((error: unknown) => log.error({ err: error }, 'unhandled error: the sender has ended'))
-  return {
-    get connected() {
-      return link.nc !== undefined
-    },
-    get sinks() {
-      return open.size
-    },
-    async close(graceMs) {
-      closing.abort()
-      const loops = [...open.values()].flatMap(({ loops }) => [...loops.values()])
-      const closed = Promise.all(loops.map((loop) => loop.close()))
-      const late = setTimeout(() => {
-        for (const { stop } of open.values()) stop.abort()
-      }, graceMs)
-      await closed
-      clearTimeout(late)
-      for (const { sink } of open.values()) sink.health.close()
-      await link.close()
-    },
   }
 }
 

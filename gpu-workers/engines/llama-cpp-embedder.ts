@@ -6,7 +6,7 @@ import type { Llama, LlamaEmbeddingContext, LlamaModel, Token } from 'node-llama
 import { EngineFailure, type Embeddings, type EmbedOptions } from './engine.ts'
 
 /** A piece is never longer, whatever the model can read: one vector cannot hold much more, and memory grows by the square. */
-const LONGEST_PIECE_TOKENS = 2048
+const MAX_PIECE_TOKENS = 2048
 /** Of the context: the marks at the beginning and at the end, and one that the library keeps free. */
 const RESERVED_TOKENS = 3
 
@@ -17,7 +17,7 @@ export interface Embedder {
 /** Loads the model and embeds one word with it. */
 export async function openEmbedder(llama: Llama, modelPath: string, threads: number): Promise<Embedder> {
   const model = await llama.loadModel({ modelPath })
-  const contextSize = Math.min(LONGEST_PIECE_TOKENS, model.trainContextSize ?? Infinity)
+  const contextSize = Math.min(MAX_PIECE_TOKENS, model.trainContextSize ?? Infinity)
   // Every piece must fit in one batch: its tokens attend to each other in both directions.
   const context = await model.createEmbeddingContext({ contextSize, batchSize: contextSize, threads })
   const embedder = new LlamaCppEmbedder(model, context, contextSize - RESERVED_TOKENS)

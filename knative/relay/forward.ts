@@ -17,8 +17,8 @@ import type { StreamLink } from './stream-link.ts'
 
 /** Well below the consumer's wait for an acknowledgement. */
 const TIMEOUT_MS = 10_000
-const RETRY_FIRST_MS = 100
-const RETRY_MOST_MS = 10_000
+const FIRST_RETRY_MS = 100
+const MAX_RETRY_MS = 10_000
 /** As Knative does it: these may be answered otherwise later, any other 4xx will not. */
 const RETRIED = new Set([404, 408, 409, 429])
 
@@ -48,7 +48,7 @@ export async function forwardEvents(options: ForwardOptions): Promise<void> {
     if (typeof answer === 'number' && answer < 500 && !RETRIED.has(answer)) {
       return refuse(message, `the Broker answered ${answer}`)
     }
-    await message.nak(backoff(message.attempt - 1, RETRY_FIRST_MS, RETRY_MOST_MS))
+    await message.nak(backoff(message.attempt - 1, FIRST_RETRY_MS, MAX_RETRY_MS))
     metrics.add('relay_forward_retries_total')
     reportBroker('does not take events', typeof answer === 'number' ? new Error(`HTTP ${answer}`) : answer)
   }

@@ -5,7 +5,7 @@
 import postgres, { type Sql } from 'postgres'
 import type { Metrics } from './metrics.ts'
 
-const EVERY_MS = 5000
+const INTERVAL_MS = 5000
 const DELETE_BATCH = 1000
 
 /**
@@ -54,7 +54,7 @@ export function openHousekeeping({ url, database, metrics, onNotify }: Housekeep
     }
   }
   let running: Promise<void> = Promise.resolve()
-  const timer = setInterval(() => (running = running.then(turn).catch(() => {})), EVERY_MS)
+  const timer = setInterval(() => (running = running.then(turn).catch(() => {})), INTERVAL_MS)
   return {
     async close() {
       closing.abort()

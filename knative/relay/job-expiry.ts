@@ -9,7 +9,7 @@ import { readJob, writeInferenceFailed } from './inference-failed.ts'
 import { NotStored } from './outbox.ts'
 import type { StreamLink } from './stream-link.ts'
 
-const EVERY_MS = 600_000
+const INTERVAL_MS = 600_000
 const BATCH = 100
 const LIFETIME_SECONDS = STREAMS.INFERENCE.maxAgeSeconds
 
@@ -35,7 +35,7 @@ export function createJobExpiry(sql: Sql, link: StreamLink, log: Log): JobExpiry
       const error = outcomes.find((outcome) => outcome !== undefined)
       if (error !== undefined) throw new NotStored('The failure of a job was not stored', { cause: error })
       for (const { job, tenant } of jobs) log.error({ job, tenant }, 'A job has expired')
-      next = performance.now() + EVERY_MS
+      next = performance.now() + INTERVAL_MS
     },
   }
 }

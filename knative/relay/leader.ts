@@ -14,8 +14,8 @@ const LOCK = 7_021_882
 
 const SILENCE_SECONDS = 15
 const STANDBY_MS = 1000
-const RETRY_FIRST_MS = 100
-const RETRY_MOST_MS = 2000
+const FIRST_RETRY_MS = 100
+const MAX_RETRY_MS = 2000
 
 /** The session of the relay that leads. */
 export interface Session {
@@ -50,7 +50,7 @@ export async function lead(
       await sql.end({ timeout: 1 })
     }
     failures = performance.now() - began > 10_000 ? 0 : failures + 1
-    await pause(backoff(failures, RETRY_FIRST_MS, RETRY_MOST_MS), stop)
+    await pause(backoff(failures, FIRST_RETRY_MS, MAX_RETRY_MS), stop)
   }
 }
 

@@ -15,7 +15,7 @@ import { isUnstorable, type StreamLink } from './stream-link.ts'
 import { BEGINNING, type Cursor, type OutboxRow } from './waiting.ts'
 
 /** Marks are written when so many wait, or the first of them so long. */
-const MARKS_AT_ONCE = 200
+const MAX_MARKS_AT_ONCE = 200
 const MARK_DELAY_MS = 40
 
 /** JetStream did not take everything; the rest stays where it is and is tried again. */
@@ -81,7 +81,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
       if (error !== undefined) throw new NotStored('JetStream did not take all events', { cause: error })
     },
     async mark(which) {
-      const due = unmarked.length >= MARKS_AT_ONCE || performance.now() >= unmarkedSince + MARK_DELAY_MS
+      const due = unmarked.length >= MAX_MARKS_AT_ONCE || performance.now() >= unmarkedSince + MARK_DELAY_MS
       if (unmarked.length === 0 || (which === 'due' && !due)) return
       const rows = unmarked
       unmarked = []

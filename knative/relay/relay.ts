@@ -18,7 +18,7 @@ import { serveDatabase } from './serve-database.ts'
 import { createStateLog, type ReportState } from '../../shared/telemetry/state-log.ts'
 import { createStreamLink, type StreamLink } from './stream-link.ts'
 
-const LOOK_AFTER_STREAMS_MS = 10_000
+const CHECK_STREAMS_MS = 10_000
 
 /**
  * Runs until `stop` aborts, then finishes what is in hand. Waits for NATS and every database as long as it takes.
@@ -48,7 +48,7 @@ export async function runRelay(
   })
   await Promise.all([
     ...drained,
-    lookAfterStreams(link, log, stop),
+    keepStreams(link, log, stop),
     deadLetterJobs({ link, log, metrics, stop }),
     forwardEvents({
       link,
@@ -87,16 +87,16 @@ function openLink(
 }
 
 /** Workers and the hub need the streams too, whether or not the relay has anything to publish. */
-async function lookAfterStreams(link: StreamLink, log: Log, stop: AbortSignal): Promise<void> {
+async function keepStreams(link: StreamLink, log: Log, stop: AbortSignal): Promise<void> {
   const report = createStateLog(log, 'streams')
   while (!stop.aborted) {
     try {
       if (link.connected) await link.streams()
       report('exist')
     } catch (error) {
-      if (link.connected) report('cannot be looked after', error)
+      if (link.connected) report('cannot be checked', error)
     }
-    await pause(LOOK_AFTER_STREAMS_MS, stop)
+    await pause(CHECK_STREAMS_MS, stop)
     link.doubt()
   }
 }

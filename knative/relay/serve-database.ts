@@ -7,19 +7,19 @@
 import { NatsError } from 'nats'
 import type { StreamState } from '../../shared/nats/ensure-streams.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
-import { createAdmission, type Room } from './admission.ts'
+import { createAdmission, type Admission, type Room } from './admission.ts'
 import { createJobExpiry } from './job-expiry.ts'
 import { openHousekeeping } from './housekeeping.ts'
 import type { Session } from './leader.ts'
 import type { Metrics } from './metrics.ts'
-import { createOutbox, NotStored } from './outbox.ts'
+import { createOutbox, NotStored, type Outbox } from './outbox.ts'
 import { backoff, pause, within } from '../../shared/pause.ts'
 import { createRecovery } from './recovery.ts'
 import { createSinks } from './sinks.ts'
 import { createStateLog } from '../../shared/telemetry/state-log.ts'
 import type { StreamLink } from './stream-link.ts'
 import { readWaiting, type Waiting } from './waiting.ts'
-import { createWake, type Found } from './wake.ts'
+import { createWake, type Found, type Wake } from './wake.ts'
 
 /** A cycle that takes longer hangs on a dead connection: acknowledgements, statements and naps end well before. */
 const CYCLE_SECONDS = 30
@@ -51,19 +51,8 @@ export async function serveDatabase(session: Session, options: ServeOptions): Pr
   let checked: Promise<readonly StreamState[]> | undefined
   let nextCheck = 0
 
-  /** What is to be written goes with the read: the driver sends it all together, and it runs in this order. */
-  async function read(): Promise<Waiting> {
-    const limits = { events: MAX_EVENTS, jobs: admission.ask() }
-    const [, , waiting] = await allOrThrow([
-      wake.announce(),
-      outbox.mark(wake.asleep ? 'all' : 'due'),
-      readWaiting(sql, outbox.cursor, limits),
-    ])
-    return waiting
-  }
-
   /** What has to agree with the streams; often enough, and at once where a stream may be another one than before. */
-  async function lookAfterStreams(streams: Promise<readonly StreamState[]>): Promise<void> {
+  async function checkStreams(streams: Promise<readonly StreamState[]>): Promise<void> {
     const states = await streams
     const recovered = await recovery.check(states)
     await expiry.check()
@@ -74,14 +63,17 @@ export async function serveDatabase(session: Session, options: ServeOptions): Pr
 
   async function passOn(): Promise<Found> {
     const streams = link.streams()
-    if (streams !== checked || performance.now() >= nextCheck) await lookAfterStreams(streams)
-    const { events, jobs, outlook } = await read()
+    if (streams !== checked || performance.now() >= nextCheck) await checkStreams(streams)
+    const { events, jobs, outlook } = await readAndWrite(sql, { wake, outbox, admission })
     const [, admitted] = await allOrThrow([outbox.publish(events), admission.admit(jobs)])
     return { moved: events.length + admitted > 0, outlook, full: admission.full }
   }
 
   async function cycle(): Promise<void> {
-    if (!link.connected) return waitForNats()
+    if (!link.connected) {
+      await outbox.mark('all')
+      return waitForNats(session, link)
+    }
     try {
       const found = await passOn()
       reportStoring('works')
@@ -96,13 +88,6 @@ export async function serveDatabase(session: Session, options: ServeOptions): Pr
     }
   }
 
-  async function waitForNats(): Promise<void> {
-    await outbox.mark('all')
-    // A session that says nothing for long is ended by the server.
-    await sql`select 1`
-    await link.nats.ready(AbortSignal.any([ended, AbortSignal.timeout(1000)]))
-  }
-
   const housekeeping = openHousekeeping({ url, database, metrics, onNotify: wake.hint })
   metrics.set('relay_leading', 1, { database })
   try {
@@ -113,8 +98,31 @@ export async function serveDatabase(session: Session, options: ServeOptions): Pr
   }
 }
 
+interface Writing {
+  wake: Wake
+  outbox: Outbox
+  admission: Admission
+}
+
+/** What is to be written goes with the read: the driver sends it all together, and it runs in this order. */
+async function readAndWrite(sql: Session['sql'], { wake, outbox, admission }: Writing): Promise<Waiting> {
+  const limits = { events: MAX_EVENTS, jobs: admission.ask() }
+  const [, , waiting] = await allOrThrow([
+    wake.announce(),
+    outbox.mark(wake.asleep ? 'all' : 'due'),
+    readWaiting(sql, outbox.cursor, limits),
+  ])
+  return waiting
+}
+
+async function waitForNats({ sql, ended }: Session, link: StreamLink): Promise<void> {
+  // A session without statements is ended by the server.
+  await sql`select 1`
+  await link.nats.ready(AbortSignal.any([ended, AbortSignal.timeout(1000)]))
+}
+
 /** Waits for all, so that nothing runs on when one of them fails. */
-async function allOrThrow<const T extends readonly Promise<unknown>[]>(work: T) {
+async function allOrThrow<T extends unknown[]>(work: { [K in keyof T]: Promise<T[K]> }): Promise<T> {
   await Promise.allSettled(work)
-  return Promise.all(work)
+  return Promise.all(work) as Promise<T> // reason: a tuple of promises, of which the library says that it may be a list
 }

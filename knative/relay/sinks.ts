@@ -34,9 +34,9 @@ import type { Metrics } from './metrics.ts'
 import { createStateLog } from '../../shared/telemetry/state-log.ts'
 import type { StreamLink } from './stream-link.ts'
 
-const EVERY_MS = 60_000
+const INTERVAL_MS = 60_000
 /** After trouble with JetStream. */
-const AGAIN_MS = 2000
+const RETRY_MS = 2000
 /** Longer than a delivery may take. */
 const ACK_WAIT_MS = 60_000
 /** Events of one subscription that may be under way or wait for their next attempt. */
@@ -97,7 +97,7 @@ export function createSinks({ sql, link, log, metrics }: SinksOptions): Sinks {
       if (changed > 0) link.nats.nc?.publish(SINKS_CHANGED)
       report('agree')
     } catch (error) {
-      next = performance.now() + AGAIN_MS
+      next = performance.now() + RETRY_MS
       if (link.connected) report('cannot be looked after', error)
     } finally {
       running = false
@@ -117,7 +117,7 @@ export function createSinks({ sql, link, log, metrics }: SinksOptions): Sinks {
       const known = states.map(({ name, createdAt }) => `${name} ${createdAt.getTime()}`).join()
       if (running || (performance.now() < next && known === streams)) return
       // Before the rows are read: what changes meanwhile is looked at again.
-      next = performance.now() + EVERY_MS
+      next = performance.now() + INTERVAL_MS
       streams = known
       database ??= await identify(sql)
       void reconcile(await readRows(sql), database)

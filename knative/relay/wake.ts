@@ -22,7 +22,7 @@ const BUSY_READS = 4
 const IDLE_READS = 4
 /** After something was passed on: what that left to be written goes with the next read. */
 const FIRST_SLEEP_MS = 50
-const LONGEST_SLEEP_MS = 250
+const MAX_SLEEP_MS = 250
 /** What waits for an older transaction becomes readable without a NOTIFY, so it is looked for this often. */
 const HELD_NAP_MS = 20
 
@@ -48,84 +48,91 @@ export interface Wake {
   hint: () => void
 }
 
-export function createWake(sql: Sql, metrics: Metrics, ended: AbortSignal): Wake {
-  let asleep = false
-  /** What the database says; a relay that died may have left its row. */
-  let announced = true
-  /** Whether all who write see that row, and notify. */
-  let seenByAll = false
-  let hinted = false
-  let lastReadAt = 0
-  /** Before the last read. */
-  let sleptMs = 0
-  let endSleep: () => void = () => {}
-  /** Reads in a row that found something at once, found nothing, or left something held. */
-  const inARow = { busy: 0, idle: 0, held: 0 }
+export const createWake = (sql: Sql, metrics: Metrics, ended: AbortSignal): Wake =>
+  new RelayWake(sql, metrics, ended)
 
-  function hint(): void {
-    hinted = announced || ended.aborted
-    if (hinted) endSleep()
+class RelayWake implements Wake {
+  asleep = false
+  readonly hint = (): void => {
+    this.#hinted = this.#announced || this.#ended.aborted
+    if (this.#hinted) this.#endSleep()
   }
-  ended.addEventListener('abort', hint, { once: true })
+  readonly #sql: Sql
+  readonly #metrics: Metrics
+  readonly #ended: AbortSignal
+  /** What the database says; a relay that died may have left its row. */
+  #announced = true
+  /** Whether all who write see that row, and notify. */
+  #seenByAll = false
+  #hinted = false
+  #lastReadAt = 0
+  /** Before the last read. */
+  #sleptMs = 0
+  #endSleep: () => void = () => {}
+  /** Reads in a row that found something at once, found nothing, or left something held. */
+  readonly #inARow = { busy: 0, idle: 0, held: 0 }
 
-  function decide({ moved, outlook }: Found): void {
-    inARow.busy = moved && sleptMs < PACE_MS ? inARow.busy + 1 : 0
+  constructor(sql: Sql, metrics: Metrics, ended: AbortSignal) {
+    this.#sql = sql
+    this.#metrics = metrics
+    this.#ended = ended
+    ended.addEventListener('abort', this.hint, { once: true })
+  }
+
+  async announce(): Promise<void> {
+    if (this.#announced === this.asleep) return
+    this.#announced = this.asleep
+    this.#seenByAll = false
+    const sql = this.#sql
+    await (this.asleep ? sql`insert into relay_sleep default values` : sql`delete from relay_sleep`)
+  }
+
+  async next(found: Found): Promise<void> {
+    this.#seenByAll ||= this.#announced && found.outlook === 'quiet'
+    this.#decide(found)
+    const { held } = this.#inARow
+    await pause(
+      held > 0 ? Math.min(held * PACE_MS, HELD_NAP_MS) : this.#lastReadAt + PACE_MS - performance.now(),
+    )
+    this.#sleptMs = 0
+    if (held === 0 && this.asleep && this.#announced)
+      await this.#sleep(this.#lastReadAt + this.#sleepMs(found.full) - performance.now())
+    this.#hinted = this.#ended.aborted
+    this.#lastReadAt = performance.now()
+  }
+
+  end(): Promise<void> {
+    this.asleep = false
+    return this.announce()
+  }
+
+  #decide({ moved, outlook }: Found): void {
+    const inARow = this.#inARow
+    inARow.busy = moved && this.#sleptMs < PACE_MS ? inARow.busy + 1 : 0
     inARow.idle = moved ? 0 : inARow.idle + 1
     inARow.held = outlook === 'held' ? inARow.held + 1 : 0
-    if (inARow.held >= IDLE_READS || inARow.busy >= BUSY_READS) asleep = false
-    else if (inARow.idle >= IDLE_READS) asleep = true
+    if (inARow.held >= IDLE_READS || inARow.busy >= BUSY_READS) this.asleep = false
+    else if (inARow.idle >= IDLE_READS) this.asleep = true
   }
 
-  async function sleep(milliseconds: number): Promise<void> {
+  async #sleep(milliseconds: number): Promise<void> {
     const began = performance.now()
     const { promise, resolve } = Promise.withResolvers<void>()
-    endSleep = resolve
+    this.#endSleep = resolve
     const timer = setTimeout(resolve, Math.max(0, milliseconds))
-    if (hinted) resolve()
+    if (this.#hinted) resolve()
     await promise
     clearTimeout(timer)
-    sleptMs = performance.now() - began
-    metrics.add('relay_wakes_total', 1, { by: hinted ? 'notify' : 'poll' })
+    this.#sleptMs = performance.now() - began
+    this.#metrics.add('relay_wakes_total', 1, { by: this.#hinted ? 'notify' : 'poll' })
   }
 
-  function sleepMs(full: boolean): number {
-    if (inARow.idle === 0) return FIRST_SLEEP_MS
+  #sleepMs(full: boolean): number {
+    const { idle } = this.#inARow
+    if (idle === 0) return FIRST_SLEEP_MS
     // Longer and longer: most transactions are short.
-    if (!seenByAll) return Math.min(PACE_MS * 2 ** (inARow.idle - IDLE_READS), LONGEST_SLEEP_MS)
-    return full ? ROOM_INTERVAL_MS : LONGEST_SLEEP_MS
-  }
-
-  async function announce(): Promise<void> {
-    if (announced === asleep) return
-    announced = asleep
-    seenByAll = false
-    await (asleep ? sql`insert into relay_sleep default values` : sql`delete from relay_sleep`)
-  }
-
-  return {
-    get asleep() {
-      return asleep
-    },
-    announce,
-    async next(found) {
-      seenByAll ||= announced && found.outlook === 'quiet'
-      decide(found)
-      await pause(
-        inARow.held > 0
-          ? Math.min(inARow.held * PACE_MS, HELD_NAP_MS)
-          : lastReadAt + PACE_MS - performance.now(),
-      )
-      sleptMs = 0
-      if (inARow.held === 0 && asleep && announced)
-        await sleep(lastReadAt + sleepMs(found.full) - performance.now())
-      hinted = ended.aborted
-      lastReadAt = performance.now()
-    },
-    end() {
-      asleep = false
-      return announce()
-    },
-    hint,
+    if (!this.#seenByAll) return Math.min(PACE_MS * 2 ** (idle - IDLE_READS), MAX_SLEEP_MS)
+    return full ? ROOM_INTERVAL_MS : MAX_SLEEP_MS
   }
 }
 

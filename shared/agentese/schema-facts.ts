@@ -11,7 +11,7 @@ const TYPES = ['string', 'number', 'boolean', 'null', 'array', 'object'] as cons
 export type SchemaType = (typeof TYPES)[number] | 'integer'
 
 const NOTHING: JsonSchema = { not: {} }
-const LONGEST_CHAIN = 32
+const MAX_CHAIN = 32
 /** What stands beside a reference and does not constrain the value. */
 const REMARKS: ReadonlySet<string> = new Set([
   '$schema',
@@ -32,7 +32,7 @@ export function resolve(schema: AnySchema, root: JsonSchema, chain = 0): JsonSch
   if (typeof schema === 'boolean') return schema ? {} : NOTHING
   const { $ref, ...beside } = schema
   if ($ref === undefined) return schema
-  const target = chain < LONGEST_CHAIN ? referred($ref, root) : undefined
+  const target = chain < MAX_CHAIN ? referred($ref, root) : undefined
   const resolved = target === undefined ? undefined : resolve(target, root, chain + 1)
   if (resolved === undefined || Object.keys(beside).every((keyword) => REMARKS.has(keyword))) return resolved
   return { allOf: [resolved, beside] }

@@ -24,10 +24,10 @@ import { type Check, type Checks, LIMITS, type Question } from './schema-limits.
 export type { JsonSchema } from './schema-facts.ts'
 
 /** Past these, two schemas are too large to compare. */
-const MOST_COMPARISONS = 5000
+const MAX_COMPARISONS = 5000
 const DEEPEST = 200
 /** Characters of the reasons against all alternatives, which may hold such reasons again. */
-const LONGEST_REASONS = 300
+const MAX_REASONS = 300
 
 /** One comparison of two whole schemas. */
 interface Scope {
@@ -70,7 +70,7 @@ export function misfitOf(output: JsonSchema, input: JsonSchema): string | undefi
     inputRoot: input,
     open: new Map(),
     depth: 0,
-    left: MOST_COMPARISONS,
+    left: MAX_COMPARISONS,
   }
   return misfit(output, input, 'result', scope)
 }
@@ -141,7 +141,7 @@ function checkOneOf({ output, input, at, scope }: Comparison): string | undefine
 function noneOf(choices: readonly AnySchema[], output: JsonSchema, at: string, scope: Scope) {
   const reasons = choices.map((each) => misfit(output, each, at, scope))
   if (reasons.includes(undefined)) return undefined
-  const why = reasons.join('; ').slice(0, LONGEST_REASONS)
+  const why = reasons.join('; ').slice(0, MAX_REASONS)
   return `${at}: ${nameOf(output)} is none of ${choices.length} alternatives (${why})`
 }
 

@@ -11,7 +11,7 @@ import { aspect, NoInput, permissionOf, type AnyAspect, type NodeContract } from
 import { inputSchemaOf } from './schemas.ts'
 
 /** Sibling verbs that `alternatives` names at most. */
-const MOST_ALTERNATIVES = 5
+const MAX_ALTERNATIVES = 5
 
 export function baseAspects(node: string, contract: NodeContract): Record<string, AnyAspect> {
   const base: Record<string, AnyAspect> = {
@@ -165,7 +165,7 @@ function usageOf(handle: string, verb: string, verbs: Verb[]) {
 
 const InsteadOf = z.strictObject({ aspect: z.string().max(64) })
 
-const Alternatives = z.strictObject({ alternatives: z.array(VerbSummary).max(MOST_ALTERNATIVES) })
+const Alternatives = z.strictObject({ alternatives: z.array(VerbSummary).max(MAX_ALTERNATIVES) })
 
 function alternativesOf(verbs: () => Verb[]): AnyAspect {
   return aspect({
@@ -184,7 +184,7 @@ function alternativesOf(verbs: () => Verb[]): AnyAspect {
       return {
         alternatives: others
           .toSorted((a, b) => kin(a) - kin(b))
-          .slice(0, MOST_ALTERNATIVES)
+          .slice(0, MAX_ALTERNATIVES)
           .map(describe),
       }
     },

@@ -3,7 +3,7 @@ import { z } from 'zod'
 
 /** Members inside members; a state that is nested deeper is a mistake. */
 const MAX_DEPTH = 16
-const LONGEST_NAME = 128
+const MAX_NAME = 128
 /** A name that objects take for something else. */
 const PROTOTYPE = 'contains a member "__proto__"'
 
@@ -17,7 +17,7 @@ export function jsonObject(maxBytes: number) {
       nameProblemOf(value) ??
       problemOf(value, 0) ??
       (sizeOf(value) > maxBytes ? `is larger than ${maxBytes} bytes` : undefined),
-    { minLength: 1, maxLength: LONGEST_NAME },
+    { minLength: 1, maxLength: MAX_NAME },
   )
 }
 
@@ -61,8 +61,8 @@ function problemOf(value: unknown, depth: number): string | undefined {
 }
 
 function nameProblemOf(value: AnyObject): string | undefined {
-  const tooLong = Object.keys(value).some((name) => name === '' || name.length > LONGEST_NAME)
-  return tooLong ? `has a name that has not 1 to ${LONGEST_NAME} characters` : undefined
+  const tooLong = Object.keys(value).some((name) => name === '' || name.length > MAX_NAME)
+  return tooLong ? `has a name that has not 1 to ${MAX_NAME} characters` : undefined
 }
 
 function hasPrototype(value: object): boolean {

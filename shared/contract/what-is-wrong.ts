@@ -2,7 +2,7 @@
 import type { z } from 'zod'
 
 /** Mistakes that are reported at once; further ones follow when these are corrected. */
-const MOST_TOLD = 3
+const MAX_REPORTED = 3
 
 /**
  * What is wrong, member by member: `"amount": Too big`; of the whole, without a name: `name grant or amount`.
@@ -11,7 +11,7 @@ const MOST_TOLD = 3
  */
 export function whatIsWrong({ issues }: z.ZodError, within: readonly string[] = []): string {
   return issues
-    .slice(0, MOST_TOLD)
+    .slice(0, MAX_REPORTED)
     .map(({ path, message }) => {
       const member = [...within, ...path].join('.')
       return member === '' ? message : `"${member}": ${message}`

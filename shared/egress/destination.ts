@@ -22,7 +22,7 @@ export interface Destination {
   mayBePrivate: boolean
 }
 
-const LONGEST_URL = 2048
+const MAX_URL = 2048
 const PORTS = new Set(['', '443', '8443'])
 
 /** Names that mean something inside a network only; the last label, or the last two. */
@@ -35,7 +35,7 @@ const INSIDE_NAMES =
  * @throws Failure EGRESS_DENIED
  */
 export function readDestination(text: string, rules: EgressRules): Destination {
-  if (text.length > LONGEST_URL) throw denied('the URL', `it is longer than ${LONGEST_URL} characters`)
+  if (text.length > MAX_URL) throw denied('the URL', `it is longer than ${MAX_URL} characters`)
   const url = URL.parse(text)
   if (url === null) throw denied('the URL', 'it is not an absolute URL')
   const { origin, protocol, port } = url

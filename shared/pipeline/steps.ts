@@ -65,15 +65,15 @@ export async function limitRate(invocation: Invocation): Promise<void> {
   )
 }
 
-const LONGEST_KEY = 255
+const MAX_KEY = 255
 
 /** Checks the key under which the caller wants to be able to repeat the request. */
 export async function checkIdempotencyKey({ request }: Invocation): Promise<void> {
   const { idempotencyKey: key } = request
-  if (key === undefined || (key.length > 0 && key.length <= LONGEST_KEY)) return
+  if (key === undefined || (key.length > 0 && key.length <= MAX_KEY)) return
   throw new Failure(
     'TYPE_MISMATCH',
-    `Cannot read Idempotency-Key: it has ${key.length} of 1 to ${LONGEST_KEY} characters`,
+    `Cannot read Idempotency-Key: it has ${key.length} of 1 to ${MAX_KEY} characters`,
     {
       suggestion: 'Use a UUID',
     },

@@ -14,7 +14,7 @@ export interface Embedded {
 /** Rows that are read at once. */
 const PAGE = 2000
 /** How long other calls of this process may wait. */
-const LONGEST_BLOCK_MS = 20
+const MAX_BLOCK_MS = 20
 
 /** Entries of an owner that can be found by meaning; fresh are those that were embedded after `since`. */
 export async function readEmbedded(
@@ -71,7 +71,7 @@ export async function findSame(
       gone.add(later)
     }
     if (others.length > 0) same.set(a.subject, others)
-    if (performance.now() - paused > LONGEST_BLOCK_MS) {
+    if (performance.now() - paused > MAX_BLOCK_MS) {
       await new Promise((resolve) => setImmediate(resolve))
       paused = performance.now()
     }

@@ -20,7 +20,7 @@ const BATCH = 64
 /** Characters of a text that its vector is made of; embedding models read few more. */
 const EMBEDDED_CHARACTERS = 2000
 /** Failures after which an entry waits until somebody calls `index`. */
-const MOST_TRIES = 6
+const MAX_TRIES = 6
 /** Characters of a token, at the least that is usual. */
 const CHARACTERS_PER_TOKEN = 3
 /** What a batch of short texts takes. */
@@ -103,7 +103,7 @@ async function queueBatch(
   if (!orFail && !(await canEmbed(call, batch))) return undefined
   const requested = infer(call, batch)
   await call.db`
-    update recall_entries set tries = least(tries + 1, ${MOST_TRIES})
+    update recall_entries set tries = least(tries + 1, ${MAX_TRIES})
     where id in (select jsonb_array_elements_text(${call.db.json(batch.map(({ id }) => id))})::uuid)`
   return requested
 }
@@ -118,10 +118,10 @@ function pickBatch(db: Db, { kind }: Corpus): Promise<Waiting[]> {
   return db<Waiting[]>`
     with due as (
       select e.id, e.tries, e.text from recall_entries e
-      where e.kind = ${kind} and e.embedded_at is null and e.tries < ${MOST_TRIES}
+      where e.kind = ${kind} and e.embedded_at is null and e.tries < ${MAX_TRIES}
       union all
       select e.id, e.tries, e.text from recall_models m join recall_entries e using (tenant_id, kind)
-      where m.kind = ${kind} and e.model <> m.model and e.embedded_at < m.since and e.tries < ${MOST_TRIES}
+      where m.kind = ${kind} and e.model <> m.model and e.embedded_at < m.since and e.tries < ${MAX_TRIES}
     ), least as (select coalesce(min(tries), 0)::int as tries from due)
     select id, left(text, ${EMBEDDED_CHARACTERS}) as text from due where tries = (select tries from least)
     order by id limit (select greatest(1, ${BATCH}::int >> (2 * tries)) from least)`

@@ -39,7 +39,7 @@ const CANDIDATES = 100
 /** Sketches that are looked at more closely. */
 const SKETCHES = 200
 /** Words of a question that count; the first ones. */
-const MOST_WORDS = 32
+const MAX_WORDS = 32
 /** How much the order among the first ones matters: the smaller, the more. */
 const RANK_CONSTANT = 60
 
@@ -62,7 +62,7 @@ async function findByWords(
   text: string,
   tags: readonly string[],
 ): Promise<Ranked[]> {
-  const words = (text.normalize('NFKC').match(/[\p{L}\p{N}]+/gu) ?? []).slice(0, MOST_WORDS).join(' ')
+  const words = (text.normalize('NFKC').match(/[\p{L}\p{N}]+/gu) ?? []).slice(0, MAX_WORDS).join(' ')
   return db<Ranked[]>`
     select subject, similarity
     from recall_by_words(${kind}, ${owner}, ${words}, ${db.json([...tags])}, ${CANDIDATES})`

@@ -19,7 +19,7 @@ import {
 } from '../semaphores.ts'
 
 /** Characters of what a semaphore is about, as JSON. */
-const LONGEST_SUBJECT = 50_000
+const MAX_SUBJECT = 50_000
 
 const Question = z.strictObject({
   reason: z.enum(REASONS),
@@ -30,7 +30,7 @@ const Question = z.strictObject({
   escalation: z.string().trim().min(1).max(200).optional(),
   input: z
     .unknown()
-    .refine((about) => (JSON.stringify(about) ?? '').length <= LONGEST_SUBJECT, 'is too long')
+    .refine((about) => (JSON.stringify(about) ?? '').length <= MAX_SUBJECT, 'is too long')
     .optional(),
 })
 

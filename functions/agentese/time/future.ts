@@ -7,10 +7,10 @@ import { forecastTotal } from './future/forecast.ts'
 
 const HOUR = 3_600_000
 /** Buckets of history that a forecast looks at, at most. */
-const MOST_BUCKETS = 168
+const MAX_BUCKETS = 168
 /** Up to a day ahead, hours are counted; beyond it, days. */
 const FINE_HORIZON_HOURS = 24
-const LONGEST_HORIZON_HOURS = 90 * 24
+const MAX_HORIZON_HOURS = 90 * 24
 
 const Target = z.string().regex(/^[a-z][a-z0-9_.]{0,199}$/)
 const Horizon = z.string().regex(/^[1-9]\d{0,3}[hdw]$/)
@@ -100,7 +100,7 @@ export const timeFuture = defineNode('time.future', {
 function hoursOf(horizon: string): number {
   const unit = { h: 1, d: 24, w: 168 }[horizon.at(-1) as 'h' | 'd' | 'w']
   const hours = Number(horizon.slice(0, -1)) * unit
-  if (hours <= LONGEST_HORIZON_HOURS) return hours
+  if (hours <= MAX_HORIZON_HOURS) return hours
   throw new Failure('TYPE_MISMATCH', `Cannot look ahead "${horizon}": the horizon is 90 days`, {
     suggestion: 'Ask for 90d or less',
   })
@@ -110,7 +110,7 @@ function hoursOf(horizon: string): number {
 async function countUse(target: string, bucket: 'hour' | 'day', { db }: Pick<Call, 'db'>): Promise<number[]> {
   const size = bucket === 'hour' ? HOUR : 24 * HOUR
   const end = Math.floor(Date.now() / size) * size
-  const start = new Date(end - MOST_BUCKETS * size)
+  const start = new Date(end - MAX_BUCKETS * size)
   const source = target.includes('.') || target === 'invocations' ? marksOf(target) : chargesOf(target)
   const rows = await source(db, bucket, start, new Date(end))
   const [first] = rows

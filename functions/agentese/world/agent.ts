@@ -15,8 +15,8 @@ import { newId } from '../../../shared/new-id.ts'
 const ANSWER_TOKENS = 500
 /** Characters of a token, cautiously; what is set aside is settled by what was really used. */
 const CHARACTERS_PER_TOKEN = 3
-const LONGEST_INSTRUCTIONS = 8000
-const LONGEST_INPUT = 8000
+const MAX_INSTRUCTIONS = 8000
+const MAX_INPUT = 8000
 
 const Handle = z
   .string()
@@ -86,7 +86,7 @@ export const worldAgent = defineNode('world.agent', {
         /** How it is called; made of the name where it is absent. */
         handle: Handle.optional(),
         theme: z.string().trim().max(200).default(''),
-        instructions: z.string().trim().min(1).max(LONGEST_INSTRUCTIONS),
+        instructions: z.string().trim().min(1).max(MAX_INSTRUCTIONS),
       }),
       output: Agent,
       examples: [{ summary: 'An agent that advises', input: SAGE.input }],
@@ -166,10 +166,7 @@ export const worldAgent = defineNode('world.agent', {
         input: z
           .unknown()
           .refine((input) => input !== undefined && textFor(input).trim() !== '', 'input is required')
-          .refine(
-            (input) => textFor(input).length <= LONGEST_INPUT,
-            `is longer than ${LONGEST_INPUT} characters`,
-          ),
+          .refine((input) => textFor(input).length <= MAX_INPUT, `is longer than ${MAX_INPUT} characters`),
       }),
       output: z.strictObject({
         agent: z.string(),

@@ -9,7 +9,7 @@ import { oneAtATime } from '../../../shared/database/one-at-a-time.ts'
 import { Failure } from '../../../shared/failures.ts'
 
 /** Aliases that one person may have. */
-const MOST_ALIASES = 200
+const MAX_ALIASES = 200
 
 const Alias = z.strictObject({ alias: z.string(), target: z.string(), standard: z.boolean() })
 
@@ -60,10 +60,10 @@ export const aliasRoutes = {
           },
         )
       }
-      if (!Object.hasOwn(own, alias) && Object.keys(own).length >= MOST_ALIASES) {
+      if (!Object.hasOwn(own, alias) && Object.keys(own).length >= MAX_ALIASES) {
         throw new Failure(
           'STATE_CONFLICT',
-          `Cannot define alias "${alias}": you have ${MOST_ALIASES} already`,
+          `Cannot define alias "${alias}": you have ${MAX_ALIASES} already`,
           {
             suggestion: 'Remove one first',
           },

@@ -24,7 +24,7 @@ import {
 import type { CompositionMode, Plan, Stage } from './composition-plan.ts'
 
 /** Attempts at a stage whose function cannot be reached. */
-const MOST_ATTEMPTS = 6
+const MAX_ATTEMPTS = 6
 /** Namespace of job ids that follow from an `Idempotency-Key`. */
 const KEYED = '4f8f6a3e-2f6c-4b7e-9a43-6d6f3c9be0a1'
 
@@ -159,7 +159,7 @@ async function continueComposition(id: string, call: Continuing): Promise<void> 
     return
   }
   const { result, failure } = outcome
-  if (failure?.retry === true && state.attempts + 1 < MOST_ATTEMPTS) {
+  if (failure?.retry === true && state.attempts + 1 < MAX_ATTEMPTS) {
     await call.transact(
       'write',
       ({ db }) => db`update compositions set attempts = attempts + 1 where id = ${id}`,

@@ -9,7 +9,7 @@ import { ClientStream, messageOf } from './client-stream.ts'
 import { watchCredential } from './credential-watch.ts'
 import type { DurableConsumers } from './durable-consumers.ts'
 import { deliver } from './durable-subscription.ts'
-import { createEventFeeds } from './event-feeds.ts'
+import { createEventFeeds, type EventFeeds } from './event-feeds.ts'
 import { LiveSubscription } from './live-subscription.ts'
 import type { SubscriptionMetrics } from './metrics.ts'
 import type { Origin } from './replay.ts'
@@ -60,12 +60,20 @@ interface OpenStream {
 /** What one tenant's clients may keep open at one hub. */
 const MAX_PER_TENANT = 500
 
-export function createStreaming({ link, log, metrics, consumers, times }: StreamingOptions): Streaming {
-  const feeds = createEventFeeds(link, log)
-  const streams = new Set<OpenStream>()
+export const createStreaming = (options: StreamingOptions): Streaming => new OpenStreams(options)
 
-  function checkRoom(tenant: string): void {
-    const open = [...streams].filter((each) => each.tenant === tenant).length
+class OpenStreams implements Streaming {
+  readonly #options: StreamingOptions
+  readonly #feeds: EventFeeds
+  readonly #streams = new Set<OpenStream>()
+
+  constructor(options: StreamingOptions) {
+    this.#options = options
+    this.#feeds = createEventFeeds(options.link, options.log)
+  }
+
+  checkRoom(tenant: string): void {
+    const open = [...this.#streams].filter((each) => each.tenant === tenant).length
     if (open < MAX_PER_TENANT) return
     throw new Failure('QUOTA_EXCEEDED', `Cannot open another stream: your tenant has ${open} here`, {
       suggestion: 'Close one, or follow several patterns in one stream',
@@ -73,7 +81,8 @@ export function createStreaming({ link, log, metrics, consumers, times }: Stream
     })
   }
 
-  async function open(client: Client, granted: Granted): Promise<void> {
+  async open(client: Client, granted: Granted): Promise<void> {
+    const { times, metrics } = this.#options
     const { terms } = granted
     const stopping = new AbortController()
     const signal = AbortSignal.any([client.left, stopping.signal])
@@ -83,10 +92,10 @@ export function createStreaming({ link, log, metrics, consumers, times }: Stream
       stalledMs: times.stalledMs,
       onDropped: (count) => metrics.dropped('buffer_full', count),
     })
-    const telling = await startTelling(granted, out, signal)
-    if (signal.aborted) return telling.stop()
+    const delivering = await this.#startDelivering(granted, out, signal)
+    if (signal.aborted) return delivering.stop()
     out.start(messageOf('subscribed', presented(granted)))
-    keep(client, granted, telling, {
+    this.#keep(client, granted, delivering, {
       tenant: terms.tenant,
       signal,
       end(failure) {
@@ -96,37 +105,43 @@ export function createStreaming({ link, log, metrics, consumers, times }: Stream
     })
   }
 
+  end(): void {
+    for (const stream of this.#streams) stream.end()
+  }
+
   /** Until the client has left or the stream is ended. */
-  function keep(
+  #keep(
     { request }: Client,
     { terms, ask }: Granted,
-    telling: Telling,
+    delivering: Delivering,
     stream: OpenStream & { signal: AbortSignal },
   ): void {
-    const beating = setInterval(() => telling.beat(), times.heartbeatMs)
+    const { times, metrics } = this.#options
+    const beating = setInterval(() => delivering.beat(), times.heartbeatMs)
     const unwatch = watchCredential({
       headers: request.headers,
       recheckMs: times.recheckMs,
       ask,
       onEnd: (failure) => stream.end(failure),
     })
-    streams.add(stream)
-    metrics.opened(terms.delivery)
-    stream.signal.addEventListener('abort', release, { once: true })
-    function release(): void {
-      telling.stop()
+    const release = () => {
+      delivering.stop()
       clearInterval(beating)
       unwatch()
-      streams.delete(stream)
+      this.#streams.delete(stream)
       metrics.closed(terms.delivery)
     }
-    void telling.run().then((failure) => {
+    this.#streams.add(stream)
+    metrics.opened(terms.delivery)
+    stream.signal.addEventListener('abort', release, { once: true })
+    void delivering.run().then((failure) => {
       if (failure !== undefined) stream.end(failure)
     })
   }
 
   /** Resolves when everything that happens from then on will be delivered. */
-  async function startTelling(granted: Granted, stream: ClientStream, signal: AbortSignal): Promise<Telling> {
+  async #startDelivering(granted: Granted, stream: ClientStream, signal: AbortSignal): Promise<Delivering> {
+    const { link, log, metrics, consumers } = this.#options
     const { terms, wanted, origin } = granted
     const shared = { wanted, stream, link, log, metrics, signal }
     if (terms.delivery === 'at-least-once') {
@@ -138,7 +153,7 @@ export function createStreaming({ link, log, metrics, consumers, times }: Stream
     }
     const { tenant, buffer } = terms
     const live = new LiveSubscription({ ...shared, tenant, buffer, origin })
-    const joined = await feeds.join(tenant, live)
+    const joined = await this.#feeds.join(tenant, live)
     return {
       async run() {
         await live.catchUp()
@@ -148,18 +163,10 @@ export function createStreaming({ link, log, metrics, consumers, times }: Stream
       stop: () => joined.leave(),
     }
   }
-
-  return {
-    checkRoom,
-    open,
-    end() {
-      for (const stream of streams) stream.end()
-    },
-  }
 }
 
 /** One way of delivery at work. */
-interface Telling {
+interface Delivering {
   /** Resolves with the failure that ended it, if one did. */
   run(): Promise<Failure | undefined>
   beat(): void

@@ -2,7 +2,11 @@
  * Subscriptions at the hub: who may stream is decided by the function `subscribe`, asked with the client's credential;
  * the hub streams, checks each event against what was granted, and takes acknowledgements.
  */
-import { createVisibility, type VisibleFunction } from '../../../shared/contract/visibility.ts'
+import {
+  createVisibility,
+  type Visibility,
+  type VisibleFunction,
+} from '../../../shared/contract/visibility.ts'
 import { Acks, SUBSCRIPTION_SCOPES } from '../../../shared/events/subscription-stream.ts'
 import { SubscriptionGrant, type SubscriptionTerms } from '../../../shared/events/subscription.ts'
 import { Failure, failureFrom } from '../../../shared/failures.ts'
@@ -17,10 +21,10 @@ import { answerJson, passOn, type Client } from '../client.ts'
 import { passedHeaders, type Functions } from '../functions.ts'
 import type { NatsLink } from '../../../shared/nats/link.ts'
 import { readLastEventId } from '../preference.ts'
-import { createDurableConsumers, type DurableTimes } from './durable-consumers.ts'
+import { createDurableConsumers, type DurableConsumers, type DurableTimes } from './durable-consumers.ts'
 import { createSubscriptionMetrics } from './metrics.ts'
 import type { Origin } from './replay.ts'
-import { createStreaming, type StreamingTimes } from './streaming.ts'
+import { createStreaming, type Streaming, type StreamingTimes } from './streaming.ts'
 import { Wanted } from './wanted.ts'
 
 export interface SubscriptionTimes extends StreamingTimes, DurableTimes {}
@@ -44,14 +48,26 @@ export interface Subscriptions {
   end(): void
 }
 
-export function createSubscriptions(options: SubscriptionOptions): Subscriptions {
-  const { catalog, functions, link, readCaller, registry, log, times } = options
-  const visibility = createVisibility(catalog)
-  const metrics = createSubscriptionMetrics(registry)
-  const consumers = createDurableConsumers(link, times)
-  const streaming = createStreaming({ link, log, metrics, consumers, times })
+export const createSubscriptions = (options: SubscriptionOptions): Subscriptions =>
+  new HubSubscriptions(options)
 
-  async function open(client: Client): Promise<void> {
+class HubSubscriptions implements Subscriptions {
+  readonly #options: SubscriptionOptions
+  readonly #visibility: Visibility
+  readonly #consumers: DurableConsumers
+  readonly #streaming: Streaming
+
+  constructor(options: SubscriptionOptions) {
+    const { catalog, link, registry, log, times } = options
+    const metrics = createSubscriptionMetrics(registry)
+    this.#options = options
+    this.#visibility = createVisibility(catalog)
+    this.#consumers = createDurableConsumers(link, times)
+    this.#streaming = createStreaming({ link, log, metrics, consumers: this.#consumers, times })
+  }
+
+  async open(client: Client): Promise<void> {
+    const { functions, readCaller } = this.#options
     const { request, target, left } = client
     const call = {
       method: 'GET',
@@ -61,50 +77,76 @@ export function createSubscriptions(options: SubscriptionOptions): Subscriptions
     }
     const answer = await functions.call('subscribe', call)
     if (answer.status !== 200) return passOn(client, answer)
-    const { subscription: asked } = SubscriptionGrant.parse(JSON.parse(await answer.body.text()))
+    const { subscription: requested } = SubscriptionGrant.parse(JSON.parse(await answer.body.text()))
     const caller = await readCaller(request.headers)
-    if (caller?.tenant !== asked.tenant) throw ANSWERS.functionAway
-    streaming.checkRoom(asked.tenant)
-    const origin = originOf(asked, readLastEventId(request.headers, target.query))
+    if (caller?.tenant !== requested.tenant) throw ANSWERS.functionAway
+    this.#streaming.checkRoom(requested.tenant)
+    const origin = originOf(requested, readLastEventId(request.headers, target.query))
     const { terms, resumed } =
-      asked.delivery === 'at-least-once' ? await keep(asked, origin) : { terms: asked, resumed: false }
-    const wanted = new Wanted(terms, visibility)
-    await streaming.open(client, { terms, wanted, resumed, origin, ask: () => ask(call, wanted) })
+      requested.delivery === 'at-least-once'
+        ? await this.#keep(requested, origin)
+        : { terms: requested, resumed: false }
+    const wanted = new Wanted(terms, this.#visibility)
+    const ask = () => this.#checkAgain(call, wanted)
+    await this.#streaming.open(client, { terms, wanted, resumed, origin, ask })
+  }
+
+  async acknowledge(client: Client, id: string, body: Body): Promise<void> {
+    const owner = await this.#ownerOf(client)
+    const acks = readAcks(body)
+    if ((await this.#consumers.find(owner, id)) === undefined) throw notFound(id)
+    const taken = await this.#consumers.acknowledge(owner, id, acks)
+    answerJson(client, 200, {
+      acknowledged: taken.filter(Boolean).length,
+      unknown: acks.filter((_, at) => taken[at] === false),
+    })
+  }
+
+  async remove(client: Client, id: string): Promise<void> {
+    const owner = await this.#ownerOf(client)
+    if ((await this.#consumers.find(owner, id)) === undefined) throw notFound(id)
+    await this.#consumers.delete(owner, id)
+    answerJson(client, 200, { subscription: { id, status: 'ended' } })
+  }
+
+  end(): void {
+    this.#streaming.end()
   }
 
   /** The consumer behind an at-least-once subscription, made where it is not there; answers its own terms. */
-  async function keep(
-    asked: SubscriptionTerms,
+  async #keep(
+    requested: SubscriptionTerms,
     origin: Origin | undefined,
   ): Promise<{ terms: SubscriptionTerms; resumed: boolean }> {
-    const kept = await consumers.find(asked, asked.id)
+    const kept = await this.#consumers.find(requested, requested.id)
     if (kept === undefined) {
-      if (asked.patterns.length === 0) throw notFound(asked.id)
-      await consumers.create(asked, new Wanted(asked, visibility).subjects, origin)
-      return { terms: asked, resumed: false }
+      if (requested.patterns.length === 0) throw notFound(requested.id)
+      await this.#consumers.create(requested, new Wanted(requested, this.#visibility).subjects, origin)
+      return { terms: requested, resumed: false }
     }
-    if (asked.patterns.length > 0 && filterOf(asked) !== filterOf(kept)) {
+    if (requested.patterns.length > 0 && filterOf(requested) !== filterOf(kept)) {
       throw new Failure(
         'STATE_CONFLICT',
-        `Cannot change subscription "${asked.id}": it follows other events`,
+        `Cannot change subscription "${requested.id}": it follows other events`,
         {
           suggestion: 'Leave out pattern, aspects and types to go on with it, or begin another one',
           details: { patterns: kept.patterns, aspects: kept.aspects ?? null, types: kept.types },
         },
       )
     }
-    return { terms: { ...kept, archetype: asked.archetype }, resumed: true }
+    return { terms: { ...kept, archetype: requested.archetype }, resumed: true }
   }
 
   /** Whether the client may still stream, and as which archetype now. Where nobody can answer, it may. */
-  async function ask(
+  async #checkAgain(
     call: Parameters<Functions['callJson']>[1],
     wanted: Wanted,
   ): Promise<Failure | undefined> {
+    const { functions, log } = this.#options
     try {
       const { status, body } = await functions.callJson('subscribe', call)
       const grant = SubscriptionGrant.safeParse(body)
-      if (status === 200 && grant.success) wanted.lookAs(grant.data.subscription.archetype)
+      if (status === 200 && grant.success) wanted.observeAs(grant.data.subscription.archetype)
       return [401, 403, 404].includes(status) ? failureFrom(body) : undefined
     } catch (error) {
       log.debug({ err: error }, 'a subscription could not be checked again')
@@ -113,33 +155,12 @@ export function createSubscriptions(options: SubscriptionOptions): Subscriptions
   }
 
   /** Whoever may subscribe may also acknowledge and end what is its own. */
-  async function ownerOf({ request }: Client): Promise<Identity> {
-    const caller = await readCaller(request.headers)
+  async #ownerOf({ request }: Client): Promise<Identity> {
+    const caller = await this.#options.readCaller(request.headers)
     if (caller === undefined) throw ANSWERS.tokenInvalid
     requirePermission('subscribe', 'agentese:read', caller)
     requireScopes('subscribe', SUBSCRIPTION_SCOPES, caller)
     return caller
-  }
-
-  return {
-    open,
-    async acknowledge(client, id, body) {
-      const owner = await ownerOf(client)
-      const acks = readAcks(body)
-      if ((await consumers.find(owner, id)) === undefined) throw notFound(id)
-      const taken = await consumers.acknowledge(owner, id, acks)
-      answerJson(client, 200, {
-        acknowledged: taken.filter(Boolean).length,
-        unknown: acks.filter((_, at) => taken[at] === false),
-      })
-    },
-    async remove(client, id) {
-      const owner = await ownerOf(client)
-      if ((await consumers.find(owner, id)) === undefined) throw notFound(id)
-      await consumers.delete(owner, id)
-      answerJson(client, 200, { subscription: { id, status: 'ended' } })
-    },
-    end: () => streaming.end(),
   }
 }
 

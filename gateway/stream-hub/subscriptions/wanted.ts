@@ -43,7 +43,7 @@ export class Wanted {
   }
 
   /** From now on the caller looks as `archetype`. */
-  lookAs(archetype: string): void {
+  observeAs(archetype: string): void {
     if (archetype === this.#archetype) return
     this.#archetype = archetype
     this.#known.clear()

@@ -5,7 +5,7 @@ import { answerFailure } from '../answer.ts'
 import { readBrokerEvent, type BrokerEvent } from './broker-event.ts'
 import type { LocalBroker } from './broker.ts'
 
-const LONGEST_EVENT_BYTES = 4 * 1024 * 1024
+const MAX_EVENT_BYTES = 4 * 1024 * 1024
 
 /** What a subscriber gets to see of the request that brought the event; `Authorization` is not among it. */
 const PASSED_ON = /^(x-request-id|retry-after|traceparent|tracestate|knative-.+|x-b3-.+)$/
@@ -56,7 +56,7 @@ async function readBody(request: IncomingMessage): Promise<Buffer> {
   let length = 0
   for await (const chunk of request as AsyncIterable<Buffer>) {
     length += chunk.length
-    if (length > LONGEST_EVENT_BYTES)
+    if (length > MAX_EVENT_BYTES)
       throw new Failure('BODY_TOO_LARGE', 'Cannot take the event: it is too large')
     chunks.push(chunk)
   }

@@ -12,7 +12,7 @@ export interface DeadLetters {
 }
 
 /** Longest `knativeerrordata`, in characters of base64. */
-const LONGEST_ERROR_DATA = 1024
+const MAX_ERROR_DATA = 1024
 /** What Knative calls the status of an attempt that was not answered. */
 const NO_RESPONSE = -1
 
@@ -38,6 +38,6 @@ export function toDeadLetter(
   return withAttributes(event, {
     knativeerrordest: destination.href,
     knativeerrorcode: String(status ?? NO_RESPONSE),
-    knativeerrordata: Buffer.from(body).toString('base64').slice(0, LONGEST_ERROR_DATA),
+    knativeerrordata: Buffer.from(body).toString('base64').slice(0, MAX_ERROR_DATA),
   })
 }

@@ -51,7 +51,7 @@ export interface CourierOptions {
 }
 
 /** An answer that is longer than this cannot be meant for a Broker. */
-const LONGEST_ANSWER_BYTES = 1024 * 1024
+const MAX_ANSWER_BYTES = 1024 * 1024
 
 export function createCourier(options: CourierOptions): Courier {
   const { stop, timeScale } = options
@@ -108,7 +108,7 @@ async function readBody(body: Dispatcher.ResponseData['body']): Promise<Buffer> 
   let length = 0
   for await (const chunk of body as AsyncIterable<Buffer>) {
     length += chunk.length
-    if (length > LONGEST_ANSWER_BYTES) throw new Error('the answer is too long')
+    if (length > MAX_ANSWER_BYTES) throw new Error('the answer is too long')
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)

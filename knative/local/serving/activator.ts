@@ -17,8 +17,8 @@ export interface Activator {
 }
 
 /** Longer than any client keeps an idle connection, so that it is never we who close one just as it is used again. */
-const KEEP_ALIVE_MILLISECONDS = 75_000
-const SWEEP_MILLISECONDS = 20
+const KEEP_ALIVE_MS = 75_000
+const SWEEP_MS = 20
 
 /**
  * Starts the server on `port` of 127.0.0.1, or on one that is free where it is 0.
@@ -27,17 +27,14 @@ const SWEEP_MILLISECONDS = 20
  */
 export async function startActivator(hosts: ReadonlyMap<string, Handler>, port: number): Promise<Activator> {
   const known = new Map(hosts)
-  const server = createServer(
-    { keepAliveTimeout: KEEP_ALIVE_MILLISECONDS, requestTimeout: 0 },
-    (request, response) => {
-      if (isClosing) return refuse(request, response)
-      const host = request.headers.host ?? ''
-      const handle = known.get(host) ?? findHandler(host, known)
-      if (handle !== undefined) return handle(request, response)
-      const failure = new Failure('ROUTE_NOT_FOUND', `Cannot find a function for host "${host}"`)
-      answerFailure(request, response, failure)
-    },
-  )
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 }, (request, response) => {
+    if (isClosing) return refuse(request, response)
+    const host = request.headers.host ?? ''
+    const handle = known.get(host) ?? findHandler(host, known)
+    if (handle !== undefined) return handle(request, response)
+    const failure = new Failure('ROUTE_NOT_FOUND', `Cannot find a function for host "${host}"`)
+    answerFailure(request, response, failure)
+  })
   let isClosing = false
   await listen(server, port)
   const address = server.address() as AddressInfo
@@ -47,7 +44,7 @@ export async function startActivator(hosts: ReadonlyMap<string, Handler>, port: 
       isClosing = true
       const closed = new Promise((resolve) => server.close(resolve))
       // A connection that was busy stays open when it is idle again, for as long as its client likes.
-      const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MILLISECONDS)
+      const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS)
       const patience = setTimeout(() => server.closeAllConnections(), graceSeconds * 1000)
       await closed
       clearInterval(sweep)
@@ -68,11 +65,11 @@ function refuse(request: IncomingMessage, response: ServerResponse): void {
 /** A name with a port, or in other letters, is looked up once and then known. */
 function findHandler(host: string, known: Map<string, Handler>): Handler | undefined {
   const handle = known.get(host.replace(/:\d+$/, '').toLowerCase())
-  if (handle !== undefined && known.size < MOST_KNOWN) known.set(host, handle)
+  if (handle !== undefined && known.size < MAX_KNOWN) known.set(host, handle)
   return handle
 }
 
-const MOST_KNOWN = 1000
+const MAX_KNOWN = 1000
 
 function listen(server: Server, port: number): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -40,7 +40,7 @@ export interface Pod {
   stop(graceSeconds: number): Promise<void>
 }
 
-const POLL_MILLISECONDS = 5
+const POLL_MS = 5
 /** A process that listens to nobody after this long is taken for stuck. */
 const START_SECONDS = 60
 
@@ -124,7 +124,7 @@ async function waitUntilListening(port: number, signal: AbortSignal): Promise<vo
   const deadline = performance.now() + START_SECONDS * 1000
   while (!signal.aborted && !(await isListening(port))) {
     if (performance.now() > deadline) throw new Error(`listens to nobody after ${START_SECONDS} s`)
-    await delay(POLL_MILLISECONDS)
+    await delay(POLL_MS)
   }
 }
 

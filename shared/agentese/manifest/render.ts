@@ -138,7 +138,7 @@ function openingOf({ name, kind, description }: ManifestSource): string {
 
 /** Members that a poet puts elsewhere. */
 const NOT_WORDS = new Set(['metaphors', 'mood'])
-const MOST_WORDS = 12
+const MAX_WORDS = 12
 
 /** Members of a state that are words, or lists of them. */
 function wordsOf(state: Facts): [key: string, words: string[]][] {
@@ -146,7 +146,7 @@ function wordsOf(state: Facts): [key: string, words: string[]][] {
     .filter(([key]) => !NOT_WORDS.has(key))
     .map(([key, value]): [string, string[]] => [key, textsOf(value)])
     .filter(([, words]) => words.length > 0)
-    .slice(0, MOST_WORDS)
+    .slice(0, MAX_WORDS)
 }
 
 function toSentence([key, words]: [key: string, words: string[]]): string {

@@ -26,7 +26,7 @@ export interface ManifestSource {
 }
 
 /** Numbers in a state that are listed at most. */
-const MOST_NUMBERS = 500
+const MAX_NUMBERS = 500
 
 /** A fact that is a plain object; else an empty one. */
 export function factsOf(value: unknown): Facts {
@@ -62,10 +62,10 @@ export function numbersIn(value: unknown): Record<string, number> {
 
 function collectNumbers(value: unknown, path: string, found: [string, number][]): void {
   const number = numberOf(value)
-  if (number !== null && path !== '' && found.length < MOST_NUMBERS) found.push([path, number])
+  if (number !== null && path !== '' && found.length < MAX_NUMBERS) found.push([path, number])
   if (typeof value !== 'object' || value === null) return
   for (const [key, each] of Object.entries(value)) {
-    if (found.length >= MOST_NUMBERS) return
+    if (found.length >= MAX_NUMBERS) return
     collectNumbers(each, path === '' ? key : `${path}.${key}`, found)
   }
 }

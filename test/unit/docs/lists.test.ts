@@ -8,7 +8,7 @@ import { renderManifests } from '../../../knative/render.ts'
 import { BASE_ASPECTS } from '../../../shared/agentese/affordances.ts'
 import { CATEGORIES } from '../../../shared/agentese/category.ts'
 import { KINDS, scopesOf } from '../../../shared/agentese/effects.ts'
-import type { Aspect } from '../../../shared/contract/aspect.ts'
+import type { Aspect, NodeContract } from '../../../shared/contract/aspect.ts'
 import type { EveryCall } from '../../../shared/contract/call.ts'
 import { NEEDS } from '../../../shared/contract/needs.ts'
 import { listFailures } from '../../../shared/failures.ts'
@@ -126,6 +126,17 @@ test('the contract has the members of an aspect', () => {
     recover: 0,
   }
   expect(column(FUNCTIONS, 'The contract of an aspect')).toEqual(Object.keys(members))
+})
+
+test('a node adds the members of its contract', () => {
+  const members: Record<Exclude<keyof NodeContract, 'summary' | 'aspects'>, 0> = {
+    scale: 0,
+    holons: 0,
+    triggers: 0,
+    tick: 0,
+  }
+  const [sentence = ''] = /A node adds [^.]*/.exec(sectionOf(FUNCTIONS, 'The contract of an aspect')) ?? []
+  expect(spansOf(sentence)).toEqual(Object.keys(members))
 })
 
 test('a handler has the members of every call', () => {

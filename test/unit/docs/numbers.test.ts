@@ -12,7 +12,7 @@ const NUMBERS: readonly [folder: string, constant: string, page: string, says: (
     ['shared/limits', 'CREDIT_SHARE', 'shared/README.md', (share) => `up to ${share * 100} % of what`],
     ['shared/limits', 'INTERVAL_MS', 'shared/README.md', (ms) => `exchanges every ${ms} ms`],
     ['knative/relay', 'PACE_MS', 'knative/README.md', (ms) => `no more often than every ${ms} ms`],
-    ['knative/relay', 'LONGEST_SLEEP_MS', 'knative/README.md', (ms) => `after ${ms} ms at the latest`],
+    ['knative/relay', 'MAX_SLEEP_MS', 'knative/README.md', (ms) => `after ${ms} ms at the latest`],
     ['shared/nats', 'JOB_ATTEMPTS', 'knative/README.md', (count) => `A job has ${count} attempts`],
     ['gateway/stream-hub', 'MAX_WAIT_SECONDS', 'functions/README.md', (seconds) => `(${seconds} s at most)`],
   ]

@@ -21,8 +21,8 @@ const POD_FIELDS = new Set([
 ])
 
 const VOLUME_KINDS = new Set(['emptyDir', 'secret', 'configMap', 'projected'])
-const MOST_TIMEOUT_SECONDS = 600
-const MOST_CONCURRENCY = 1000
+const MAX_TIMEOUT_SECONDS = 600
+const MAX_CONCURRENCY = 1000
 const ATTRIBUTE_NAME = /^[a-z0-9]+$/
 
 /** What is wrong with `service`. */
@@ -50,11 +50,11 @@ export function findServiceProblems(service: KnativeService): string[] {
       'a pod field is behind a feature flag',
     ),
     ...claim(
-      pod.timeoutSeconds >= 1 && pod.timeoutSeconds <= MOST_TIMEOUT_SECONDS,
+      pod.timeoutSeconds >= 1 && pod.timeoutSeconds <= MAX_TIMEOUT_SECONDS,
       'timeoutSeconds out of range',
     ),
     ...claim(
-      pod.containerConcurrency >= 0 && pod.containerConcurrency <= MOST_CONCURRENCY,
+      pod.containerConcurrency >= 0 && pod.containerConcurrency <= MAX_CONCURRENCY,
       'concurrency out of range',
     ),
     ...claim(

@@ -10,11 +10,11 @@ import {
   findConcept,
   findConcepts,
   insertConcept,
-  MOST_CONCEPTS,
+  MAX_CONCEPTS,
   putConceptEntry,
   type Concept,
 } from './rows.ts'
-import { ConceptView, JUSTICE, LONGEST_DEFINITION, Name, Names, Text, viewOf } from './shapes.ts'
+import { ConceptView, JUSTICE, MAX_DEFINITION, Name, Names, Text, viewOf } from './shapes.ts'
 
 export const define = aspect({
   category: 'G',
@@ -25,7 +25,7 @@ export const define = aspect({
   needs: ['catalog', 'inference'],
   input: z.strictObject({
     name: Name.optional(),
-    definition: Text.max(LONGEST_DEFINITION),
+    definition: Text.max(MAX_DEFINITION),
     /** Its parents; all of them are there already. */
     extends: Names.max(16).default([]),
     /** Why it is needed. */
@@ -102,9 +102,9 @@ async function parentsOf(
 /** @throws Failure QUOTA_EXCEEDED where the tenant has all that it can have */
 async function checkRoom({ db }: Pick<Call, 'db'>): Promise<void> {
   const [row] = await db<{ count: number }[]>`select count(*)::int as count from concepts`
-  if ((row?.count ?? 0) < MOST_CONCEPTS) return
-  throw new Failure('QUOTA_EXCEEDED', `Cannot define one more concept: there are ${MOST_CONCEPTS}`, {
+  if ((row?.count ?? 0) < MAX_CONCEPTS) return
+  throw new Failure('QUOTA_EXCEEDED', `Cannot define one more concept: there are ${MAX_CONCEPTS}`, {
     suggestion: 'Refine what is there',
-    details: { resource: 'concepts', limit: MOST_CONCEPTS },
+    details: { resource: 'concepts', limit: MAX_CONCEPTS },
   })
 }

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { Call } from '../../../../shared/contract/call.ts'
 import { aspect, NoInput } from '../../../../shared/contract/define-node.ts'
-import { MOST_RELATED, RELATIONS, relationsOf } from './relations.ts'
+import { MAX_RELATED, RELATIONS, relationsOf } from './relations.ts'
 import { findConcept, findConcepts, type Concept } from './rows.ts'
 import { JUSTICE, Lineage, lineageOf, Name } from './shapes.ts'
 
@@ -16,7 +16,7 @@ export const relate = aspect({
   input: z.strictObject({
     /** Only what there is between the two. */
     target: Name.optional(),
-    limit: z.int().min(1).max(MOST_RELATED).default(20),
+    limit: z.int().min(1).max(MAX_RELATED).default(20),
   }),
   output: z.strictObject({
     source: z.string(),

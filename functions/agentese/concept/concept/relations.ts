@@ -10,7 +10,7 @@ export const RELATIONS = ['parent', 'child', 'related', 'sibling', 'alike'] as c
 type Relation = (typeof RELATIONS)[number]
 
 /** Ties of each kind, and of all kinds that are requested. */
-export const MOST_RELATED = 100
+export const MAX_RELATED = 100
 /** Least similarity of what means much the same. */
 const ALIKE = 0.3
 
@@ -25,7 +25,7 @@ export async function relationsOf(db: Db, source: Concept, target: string | unde
   const tie = (relation: Relation) => (concept: string) => ({ concept, relation, similarity: null })
   const ties: Tie[] = [
     ...source.extends.map(tie('parent')),
-    ...(await childrenOf(db, source.name, MOST_RELATED)).map(tie('child')),
+    ...(await childrenOf(db, source.name, MAX_RELATED)).map(tie('child')),
     ...(await namedWith(db, source)).map(tie('related')),
     ...(await siblingsOf(db, source)).map(tie('sibling')),
   ]
@@ -39,7 +39,7 @@ async function namedWith(db: Db, { name, related }: Concept): Promise<string[]> 
   const rows = await db<{ name: string }[]>`
     select name from concepts
     where name in (select jsonb_array_elements_text(${db.json([...related])})) or related @> ${db.json([name])}
-    order by name limit ${MOST_RELATED}`
+    order by name limit ${MAX_RELATED}`
   return rows.map((row) => row.name)
 }
 
@@ -48,7 +48,7 @@ async function siblingsOf(db: Db, { name, extends: parents }: Concept): Promise<
   const rows = await db<{ name: string }[]>`
     select c.name from concepts c, jsonb_array_elements_text(c.extends) parent
     where parent in (select jsonb_array_elements_text(${db.json([...parents])})) and c.name <> ${name}
-    group by c.name order by count(*) desc, c.name limit ${MOST_RELATED}`
+    group by c.name order by count(*) desc, c.name limit ${MAX_RELATED}`
   return rows.map((row) => row.name)
 }
 

@@ -9,7 +9,7 @@ import { findRoot, ROOT_NAMES } from './lineage.ts'
 export const CONCEPTS: Corpus = { kind: 'concept', node: 'concept.*' }
 
 /** Concepts of one tenant. */
-export const MOST_CONCEPTS = 10_000
+export const MAX_CONCEPTS = 10_000
 
 export interface Concept {
   name: string

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Call } from '../../../../shared/contract/call.ts'
 import { childrenOf, type Concept } from './rows.ts'
 
-export const LONGEST_DEFINITION = 2000
+export const MAX_DEFINITION = 2000
 
 export const Name = z
   .string()

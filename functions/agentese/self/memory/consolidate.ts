@@ -9,7 +9,7 @@ import { countOfTenant, MEMORIES } from './rows.ts'
 import { ENGRAM } from './shapes.ts'
 
 /** Checkpoints that are kept; the oldest make room. */
-const MOST_CHECKPOINTS = 100
+const MAX_CHECKPOINTS = 100
 
 export const checkpoint = aspect({
   category: 'G',
@@ -32,7 +32,7 @@ export const checkpoint = aspect({
       returning memory_count, at`
     await db`
       delete from memory_checkpoints where user_id = ${identity.user} and id not in
-        (select id from memory_checkpoints where user_id = ${identity.user} order by at desc, id desc limit ${MOST_CHECKPOINTS})`
+        (select id from memory_checkpoints where user_id = ${identity.user} order by at desc, id desc limit ${MAX_CHECKPOINTS})`
     call.changed('self.memory', await countOfTenant(db))
     const { memory_count, at } = row ?? { memory_count: 0, at: new Date() }
     return { label, memory_count, timestamp: at.toISOString() }

@@ -9,7 +9,7 @@ import type { Call } from '../../../../shared/contract/call.ts'
 import { Failure } from '../../../../shared/failures.ts'
 import { findSame, readEmbedded } from '../../../../shared/recall/alike.ts'
 import { dropEntries, hideEntries, tagEntry } from '../../../../shared/recall/entries.ts'
-import { columns, MEMORIES, MOST_TAGS, strengthen, type MemoryRow, type Recalled } from './rows.ts'
+import { columns, MEMORIES, MAX_TAGS, strengthen, type MemoryRow, type Recalled } from './rows.ts'
 
 /** Cosine from which two memories are duplicates. */
 const SAME = 0.95
@@ -126,7 +126,7 @@ async function mergeInto(
   const gone = rows.filter(({ id, cherished }) => id !== keptId && !cherished)
   if (kept === undefined || gone.length === 0) return 0
   const all = [kept, ...gone]
-  const tags = [...new Set(all.flatMap((each) => each.tags))].slice(0, MOST_TAGS)
+  const tags = [...new Set(all.flatMap((each) => each.tags))].slice(0, MAX_TAGS)
   const most = (of: (row: MemoryRow) => number) => Math.max(...all.map(of))
   await db`
     update memories set tags = ${db.json(tags)}, access_count = ${all.reduce((sum, each) => sum + each.access_count, 0)},

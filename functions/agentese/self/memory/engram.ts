@@ -8,15 +8,15 @@ import { newId } from '../../../../shared/new-id.ts'
 import { putEntry } from '../../../../shared/recall/entries.ts'
 import { keepIndexing } from '../../../../shared/recall/indexing.ts'
 import { COMPOST_DAYS } from './dream.ts'
-import { findMemory, MEMORIES, MOST_MEMORIES, Tags } from './rows.ts'
+import { findMemory, MEMORIES, MAX_MEMORIES, Tags } from './rows.ts'
 import { summaryOf, textOfResult } from './text.ts'
 import { ENGRAM, MEMORISERS } from './shapes.ts'
 
-const LONGEST_CONTENT = 20_000
+const MAX_CONTENT = 20_000
 /** Bytes of JSON. */
-const LARGEST_METADATA = 8192
+const MAX_METADATA = 8192
 
-const Metadata = jsonObject(LARGEST_METADATA)
+const Metadata = jsonObject(MAX_METADATA)
 
 export const engram = aspect({
   category: 'M',
@@ -27,7 +27,7 @@ export const engram = aspect({
   needs: ['inference'],
   input: z
     .strictObject({
-      content: z.string().trim().min(1).max(LONGEST_CONTENT).optional(),
+      content: z.string().trim().min(1).max(MAX_CONTENT).optional(),
       /** The result of the stage before, where no content is given. */
       input: z.unknown().optional(),
       tags: Tags.default([]),
@@ -71,16 +71,16 @@ export const engram = aspect({
 
 function contentOf(content: string | undefined, input: unknown): string {
   if (content !== undefined) return content
-  return input === undefined ? '' : textOfResult(input).slice(0, LONGEST_CONTENT).toWellFormed().trim()
+  return input === undefined ? '' : textOfResult(input).slice(0, MAX_CONTENT).toWellFormed().trim()
 }
 
 /** @throws Failure QUOTA_EXCEEDED where this person has no room for one more */
 async function checkRoom({ db, identity }: Pick<Call, 'db' | 'identity'>): Promise<void> {
   const [row] = await db<{ count: number }[]>`
     select count(*)::int as count from memories where user_id = ${identity.user}`
-  if ((row?.count ?? 0) < MOST_MEMORIES) return
-  throw new Failure('QUOTA_EXCEEDED', `Cannot remember one more: you have ${MOST_MEMORIES} memories`, {
+  if ((row?.count ?? 0) < MAX_MEMORIES) return
+  throw new Failure('QUOTA_EXCEEDED', `Cannot remember one more: you have ${MAX_MEMORIES} memories`, {
     suggestion: `Forget some with self.memory.forget; they are gone ${COMPOST_DAYS} days after, when you consolidate`,
-    details: { resource: 'memories', limit: MOST_MEMORIES },
+    details: { resource: 'memories', limit: MAX_MEMORIES },
   })
 }

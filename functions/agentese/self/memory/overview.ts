@@ -4,7 +4,7 @@ import { Memory } from '../../../../shared/agentese/manifest/payloads.ts'
 import { aspect, NoInput } from '../../../../shared/contract/define-node.ts'
 import { countEntries } from '../../../../shared/recall/entries.ts'
 import { isConsolidating, lastConsolidation } from './dream.ts'
-import { Lifecycle, MEMORIES, MOST_MEMORIES } from './rows.ts'
+import { Lifecycle, MEMORIES, MAX_MEMORIES } from './rows.ts'
 
 export const manifest = aspect({
   category: 'P',
@@ -32,7 +32,7 @@ export const manifest = aspect({
       temporary: readable - consolidated,
       checkpoints: checkpoints.map(({ label }) => label),
       last_consolidation: since.getTime() === 0 ? null : since.toISOString(),
-      capacity_used: all / MOST_MEMORIES,
+      capacity_used: all / MAX_MEMORIES,
     }
   },
 })

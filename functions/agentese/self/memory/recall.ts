@@ -13,11 +13,11 @@ import { findMemory, Lifecycle, MEMORIES, readMemories, Tags } from './rows.ts'
 import { ENGRAM } from './shapes.ts'
 import { detailAt, inDetail, textOfResult } from './text.ts'
 
-const LONGEST_QUERY = 1000
+const MAX_QUERY = 1000
 
 const RecallInput = z
   .strictObject({
-    query: z.string().trim().min(1).max(LONGEST_QUERY).optional(),
+    query: z.string().trim().min(1).max(MAX_QUERY).optional(),
     id: z.uuid().optional(),
     /** The result of the stage before, as a query. */
     input: z.unknown().optional(),
@@ -94,7 +94,7 @@ export const recall = aspect({
 
 function queryOf({ query, input }: { query?: string | undefined; input?: unknown }): string {
   if (query !== undefined) return query
-  return input === undefined ? '' : textOfResult(input).slice(0, LONGEST_QUERY).toWellFormed().trim()
+  return input === undefined ? '' : textOfResult(input).slice(0, MAX_QUERY).toWellFormed().trim()
 }
 
 async function recallById(

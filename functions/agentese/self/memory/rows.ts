@@ -13,11 +13,11 @@ import { detailAt, inDetail } from './text.ts'
 export const MEMORIES: Corpus = { kind: 'memory', node: 'self.memory' }
 
 /** Memories of one person, those that are composting among them. */
-export const MOST_MEMORIES = 20_000
+export const MAX_MEMORIES = 20_000
 /** Tags of one memory. */
-export const MOST_TAGS = 32
+export const MAX_TAGS = 32
 export const Tag = z.string().trim().min(1).max(64)
-export const Tags = z.array(Tag).max(MOST_TAGS)
+export const Tags = z.array(Tag).max(MAX_TAGS)
 
 const LIFECYCLES = ['active', 'dormant', 'dreaming', 'composting'] as const
 export const Lifecycle = z.enum(LIFECYCLES)

@@ -15,8 +15,8 @@ import { checkAccess, checkMayBeKept } from '../../../../shared/pipeline/check-a
 import { describe, find, Schedule, type ScheduleRow } from './rows.ts'
 
 /** Calls that one person may have waiting. */
-const MOST_PENDING = 1000
-const LONGEST_DELAY_SECONDS = 366 * 86_400
+const MAX_PENDING = 1000
+const MAX_DELAY_SECONDS = 366 * 86_400
 
 export const defer = aspect({
   category: 'G',
@@ -28,7 +28,7 @@ export const defer = aspect({
     .strictObject({
       path: z.string().max(200),
       at: Instant.optional(),
-      delay: z.number().min(0).max(LONGEST_DELAY_SECONDS).optional(),
+      delay: z.number().min(0).max(MAX_DELAY_SECONDS).optional(),
       /** Input of that call. */
       kwargs: AnyObject.default({}),
     })
@@ -112,8 +112,8 @@ async function deferCall(
 /** @throws Failure TYPE_MISMATCH for a moment that is farther away than a delay can be */
 function dueAt(at: string): Date {
   const due = new Date(at)
-  if (due.getTime() <= Date.now() + LONGEST_DELAY_SECONDS * 1000) return due
-  const days = LONGEST_DELAY_SECONDS / 86_400
+  if (due.getTime() <= Date.now() + MAX_DELAY_SECONDS * 1000) return due
+  const days = MAX_DELAY_SECONDS / 86_400
   throw new Failure(
     'TYPE_MISMATCH',
     `Cannot defer a call until "${at}": that is more than ${days} days ahead`,
@@ -137,8 +137,8 @@ async function checkPending(call: Pick<Call, 'db' | 'identity'>): Promise<void> 
   await oneAtATime(`schedules of ${identity.user}`, call)
   const [row] = await db<{ count: number }[]>`
     select count(*)::int as count from schedules where user_id = ${identity.user} and status = 'pending'`
-  if ((row?.count ?? 0) < MOST_PENDING) return
-  throw new Failure('QUOTA_EXCEEDED', `Cannot defer more calls: ${MOST_PENDING} of yours wait already`, {
+  if ((row?.count ?? 0) < MAX_PENDING) return
+  throw new Failure('QUOTA_EXCEEDED', `Cannot defer more calls: ${MAX_PENDING} of yours wait already`, {
     suggestion: 'Cancel some with time.schedule.cancel',
   })
 }

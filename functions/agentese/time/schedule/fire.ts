@@ -8,7 +8,7 @@ import { load, type ScheduleRow } from './rows.ts'
 
 const DUE = 'io.kgents.schedule.due'
 /** Attempts at a call whose function cannot be reached. */
-const MOST_ATTEMPTS = 6
+const MAX_ATTEMPTS = 6
 
 /** Emits an event for each call that is due, and again for one whose maker died. */
 export async function announceDue({ db, emit }: Pick<Call, 'db' | 'emit'>): Promise<void> {
@@ -40,7 +40,7 @@ async function fire(id: string, call: Calling): Promise<void> {
     if (error instanceof Failure) return error
     throw error
   })
-  if (outcome instanceof Failure && outcome.retry && schedule.attempts + 1 < MOST_ATTEMPTS) {
+  if (outcome instanceof Failure && outcome.retry && schedule.attempts + 1 < MAX_ATTEMPTS) {
     await call.transact(
       'write',
       ({ db }) => db`update schedules set attempts = attempts + 1 where id = ${id}`,

@@ -111,7 +111,7 @@ async function relationsOf(db: Db, source: string): Promise<Relations> {
 }
 
 /** Kinds of tie that one entity may have. */
-export const MOST_KINDS = 64
+export const MAX_KINDS = 64
 
 /**
  * Puts the named kinds of tie in the place of what they were; null unties.
@@ -140,10 +140,10 @@ export async function tie(
 async function checkKinds(db: Db, source: string): Promise<void> {
   const [count] = await db<{ kinds: number }[]>`
     select count(distinct kind)::integer as kinds from entity_relations where source = ${source}`
-  if ((count?.kinds ?? 0) <= MOST_KINDS) return
+  if ((count?.kinds ?? 0) <= MAX_KINDS) return
   throw new Failure(
     'STATE_CONFLICT',
-    `Cannot tie "world.${source}": its ties are of ${MOST_KINDS} kinds already`,
+    `Cannot tie "world.${source}": its ties are of ${MAX_KINDS} kinds already`,
     {
       suggestion: 'Untie a kind with null, or use fewer kinds',
     },

@@ -11,8 +11,8 @@ import {
   HOUSE,
   isFewKinds,
   Kind,
-  LARGEST_METADATA,
-  LARGEST_STATE,
+  MAX_METADATA,
+  MAX_STATE,
   Metadata,
   State,
   Targets,
@@ -91,10 +91,10 @@ function differencesOf(before: Record<string, unknown>, after: Record<string, un
 /** @throws Failure STATE_CONFLICT where many small changes have come to too much */
 function checkSizes({ handle, state, metadata }: EntityState): void {
   const [what, most] =
-    sizeOf(state) > LARGEST_STATE
-      ? ['state', LARGEST_STATE]
-      : sizeOf(metadata) > LARGEST_METADATA
-        ? ['metadata', LARGEST_METADATA]
+    sizeOf(state) > MAX_STATE
+      ? ['state', MAX_STATE]
+      : sizeOf(metadata) > MAX_METADATA
+        ? ['metadata', MAX_METADATA]
         : []
   if (what === undefined) return
   throw new Failure(

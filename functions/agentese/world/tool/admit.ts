@@ -6,8 +6,8 @@ import { Failure } from '../../../../shared/failures.ts'
 import { SECRET_NAME } from './secrets.ts'
 
 /** Of each kind, in one tenant. */
-const MOST_ORIGINS = 100
-const MOST_SECRETS = 100
+const MAX_ORIGINS = 100
+const MAX_SECRETS = 100
 
 const SecretName = z.string().regex(SECRET_NAME, 'must be a capital letter followed by A-Z, 0-9 or _')
 const Origin = z
@@ -62,7 +62,7 @@ export const secret = aspect({
       values (${identity.tenant}, ${name}, ${sealed}, ${db.json(origins)}, ${identity.user})
       on conflict (tenant_id, name) do update
         set sealed = excluded.sealed, origins = excluded.origins, updated_by = excluded.updated_by, updated_at = now()`
-    await checkFewer(db, 'tool_secrets', MOST_SECRETS)
+    await checkFewer(db, 'tool_secrets', MAX_SECRETS)
     return { name, stored: true, origins }
   },
 })
@@ -82,7 +82,7 @@ export const allow = aspect({
       await db`
         insert into tool_origins (tenant_id, origin, allowed_by) values (${identity.tenant}, ${origin}, ${identity.user})
         on conflict do nothing`
-      await checkFewer(db, 'tool_origins', MOST_ORIGINS)
+      await checkFewer(db, 'tool_origins', MAX_ORIGINS)
     }
     return { origin, allowed }
   },

@@ -9,7 +9,7 @@ import { createRedactor, withSecrets, type Redactor } from './secrets.ts'
 import { expandTemplate, readTemplate } from './template.ts'
 
 /** Bytes of an answer. */
-const LARGEST_ANSWER = 262_144
+const MAX_ANSWER = 262_144
 /** Members inside members of an answer. */
 const DEEPEST_ANSWER = 64
 /** Characters of a bad answer that are shown to who has to find out why. */
@@ -43,7 +43,7 @@ export async function callTool(
       ...(body === undefined ? {} : { body }),
       allow,
       timeoutSeconds: tool.timeout_seconds,
-      maxBytes: LARGEST_ANSWER,
+      maxBytes: MAX_ANSWER,
       signal: call.signal,
     })
     return readAnswer(tool, response, redactor)

@@ -10,7 +10,7 @@ import { checkNothingTold } from './secrets.ts'
 import { Name, Tool, viewOf, WEATHER, WITH_WEATHER } from './shapes.ts'
 import { readTemplate } from './template.ts'
 
-const MOST_HEADERS = 20
+const MAX_HEADERS = 20
 
 export const define = aspect({
   category: 'G',
@@ -26,7 +26,7 @@ export const define = aspect({
     /** `{secret:NAME}` stands for a secret. */
     headers: z
       .record(z.string().min(1).max(60), z.string().max(1000))
-      .refine((headers) => Object.keys(headers).length <= MOST_HEADERS, `are more than ${MOST_HEADERS}`)
+      .refine((headers) => Object.keys(headers).length <= MAX_HEADERS, `are more than ${MAX_HEADERS}`)
       .default({}),
     input_schema: ObjectSchema.default({ type: 'object', additionalProperties: false }),
     output_schema: AnySchema.optional(),

@@ -8,7 +8,7 @@ import { prepareTool } from './rows.ts'
 import { Name, WITH_WEATHER } from './shapes.ts'
 
 /** Bytes of JSON. */
-const LARGEST_ARGUMENTS = 65_536
+const MAX_ARGUMENTS = 65_536
 
 export const invoke = aspect({
   category: 'M',
@@ -20,9 +20,9 @@ export const invoke = aspect({
   needs: ['secrets', 'outside'],
   input: z.strictObject({
     tool: Name,
-    arguments: jsonObject(LARGEST_ARGUMENTS).optional(),
+    arguments: jsonObject(MAX_ARGUMENTS).optional(),
     /** The result of the stage before: arguments, as far as `arguments` does not say otherwise. */
-    input: jsonObject(LARGEST_ARGUMENTS).optional(),
+    input: jsonObject(MAX_ARGUMENTS).optional(),
   }),
   output: z.strictObject({
     tool: z.string(),

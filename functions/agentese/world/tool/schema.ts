@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { sizeOf } from '../../../../shared/contract/json-object.ts'
 
 /** Bytes of JSON. */
-const LARGEST_SCHEMA = 16_384
+const MAX_SCHEMA = 16_384
 
 const Type = z.enum(['object', 'array', 'string', 'number', 'integer', 'boolean', 'null'])
 const Count = z.int().min(0).max(1_000_000)
@@ -53,8 +53,8 @@ const Part = z.strictObject({
   },
 })
 
-const isSmall = (schema: object) => sizeOf(schema) <= LARGEST_SCHEMA
-const TOO_LARGE = `is larger than ${LARGEST_SCHEMA} bytes`
+const isSmall = (schema: object) => sizeOf(schema) <= MAX_SCHEMA
+const TOO_LARGE = `is larger than ${MAX_SCHEMA} bytes`
 
 /** Of what a tool answers. */
 export const AnySchema = Part.refine(isSmall, TOO_LARGE)
