@@ -6,12 +6,12 @@ import { LongestFirst } from './test/longest-first.ts'
 process.env['NODE_COMPILE_CACHE'] ??= fileURLToPath(new URL('node_modules/.cache/compile', import.meta.url))
 
 /** When all others have ended. */
-const later = { maxWorkers: 3, sequence: { groupOrder: 1 } }
+const later = { maxWorkers: 4, sequence: { groupOrder: 1 } }
 
 /**
  * One project per kind of test, so that a kind can be run alone: `npx vitest --project unit`.
- * `unit` opens nothing; `servers` talks to real PostgreSQL, NATS and Redis; `platform` and `soak` drive
- * the whole platform, started as a user starts it, with the real model.
+ * `unit` opens nothing; `servers` talks to real PostgreSQL, NATS and Redis; `workers` run the real model; `platform`
+ * and `soak` drive the whole platform, started as a user starts it.
  */
 export default defineConfig({
   test: {
@@ -22,7 +22,7 @@ export default defineConfig({
     // Waits end with what they wait for, so patience costs nothing: any machine, slow or busy, is to pass.
     testTimeout: 300_000,
     hookTimeout: 300_000,
-    expect: { poll: { timeout: 60_000 } },
+    expect: { poll: { timeout: 120_000 } },
     sequence: { sequencer: LongestFirst },
     projects: [
       {
@@ -30,6 +30,7 @@ export default defineConfig({
         test: {
           name: 'servers',
           include: ['test/servers/**/*.test.ts'],
+          exclude: ['test/servers/gpu-workers/**'],
           globalSetup: ['test/servers/global-setup.ts'],
         },
       },
@@ -42,7 +43,7 @@ export default defineConfig({
           globalSetup: ['test/platform/global-setup.ts'],
         },
       },
-      // Two hundred tenants use all that the machine has: nothing that needs servers runs beside them.
+      // Two hundred tenants use all that the machine has: nothing that needs the same servers runs beside them.
       {
         extends: true,
         test: {
@@ -51,6 +52,10 @@ export default defineConfig({
           include: ['test/platform/soak.test.ts'],
           globalSetup: ['test/platform/global-setup.ts'],
         },
+      },
+      {
+        extends: true,
+        test: { ...later, name: 'workers', include: ['test/servers/gpu-workers/**/*.test.ts'] },
       },
       { extends: true, test: { ...later, name: 'unit', include: ['test/unit/**/*.test.ts'] } },
     ],

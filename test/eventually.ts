@@ -2,7 +2,7 @@
 import { vi } from 'vitest'
 
 /** Longer than a slow and busy machine needs. It costs nothing: a test that passes goes on with the event. */
-const PATIENCE = { timeout: 60_000, interval: 50 }
+const PATIENCE = { timeout: 120_000, interval: 50 }
 
 /** Waits until `check` throws no more; resolves with what it answers. */
 export function eventually<T>(check: () => T | Promise<T>): Promise<T> {

@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { findFreePort } from '../../knative/local/serving/free-port.ts'
+import { findFreePort } from '../../knative/local/servers/ports.ts'
 import { sendOnce, type HttpRequest } from './http-request.ts'
 
 /** A server program; it listens to the port in `PORT`. */

@@ -1,10 +1,10 @@
 /** Starts the whole platform as `npm start` does, on free ports and in a folder of its own. */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { findFreePort } from '../../knative/local/servers/ports.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const MAIN = 'knative/local/main.ts'
@@ -26,7 +26,7 @@ export interface StartedPlatform {
  */
 export async function startPlatform(env: Record<string, string> = {}, root = ROOT): Promise<StartedPlatform> {
   const state = env['KGENTS_STATE'] ?? mkdtempSync(join(tmpdir(), 'kgents-test-'))
-  const port = await freePort()
+  const port = await findFreePort()
   const child = spawn(process.execPath, [join(root, MAIN)], {
     env: {
       ...process.env,
@@ -74,18 +74,6 @@ async function end(child: ChildProcess): Promise<void> {
   const timer = setTimeout(() => child.kill('SIGKILL'), 60_000)
   await gone
   clearTimeout(timer)
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      const port = typeof address === 'object' && address !== null ? address.port : 0
-      server.close(() => resolve(port))
-    })
-  })
 }
 
 /** Reads a JSON file from a platform's state folder. */

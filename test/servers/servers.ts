@@ -11,8 +11,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { components } from '../../functions/components.ts'
+import postgres from 'postgres'
 import { startNats, type NatsServer } from '../../knative/local/servers/nats.ts'
-import { findFreePorts } from '../../knative/local/servers/ports.ts'
+import { findFreePort, findFreePorts } from '../../knative/local/servers/ports.ts'
 import { startPostgres, type PostgresServer } from '../../knative/local/servers/postgres.ts'
 import { startRedis, type RedisServer } from '../../knative/local/servers/redis.ts'
 import { NotReady, startServer, type ServerProcess } from '../../knative/local/servers/server-process.ts'
@@ -43,7 +44,7 @@ const fetching = { cache: cacheFolder(process.env), env: process.env }
 
 /** As the tests start every server: its port and its secrets are chosen here. */
 export async function startTestPostgres(state: string, port?: number): Promise<PostgresServer> {
-  return await startPostgres({ state, port: port ?? (await freePort()), password: 'a test password' })
+  return await startPostgres({ state, port: port ?? (await findFreePort()), password: 'a test password' })
 }
 
 /** A user for each part. */
@@ -57,7 +58,12 @@ export async function startTestNats(state: string): Promise<NatsServer> {
 }
 
 export async function startTestRedis(state: string, port?: number): Promise<RedisServer> {
-  return await startRedis({ state, port: port ?? (await freePort()), password: 'test-password', ...fetching })
+  return await startRedis({
+    state,
+    port: port ?? (await findFreePort()),
+    password: 'test-password',
+    ...fetching,
+  })
 }
 
 export interface RedisRestServer extends ServerProcess {
@@ -67,7 +73,7 @@ export interface RedisRestServer extends ServerProcess {
 
 /** The REST front as a process, as it runs in production. */
 export async function startTestRedisRest(state: string, redisUrl: string): Promise<RedisRestServer> {
-  const port = await freePort()
+  const port = await findFreePort()
   const restToken = makeSecret()
   const server = await startServer({
     name: 'REST front',
@@ -116,11 +122,15 @@ export async function startServers(): Promise<Servers> {
   }
 }
 
+/** The migrated database as nobody has used it, which is copied faster than it is made. */
+const TEMPLATE = 'migrated'
+
 /** PostgreSQL with the schema in place, and its address for each role. */
-export async function startMigratedPostgres(state: string) {
-  const server = await startTestPostgres(state)
+export async function startMigratedPostgres(state: string, port?: number) {
+  const server = await startTestPostgres(state, port)
   const passwords = { kgents_app: makeSecret(), kgents_relay: makeSecret() }
   await migrate(server.url)
+  await createDatabase(Object.assign(new URL(server.url), { pathname: '/postgres' }).href, TEMPLATE, 'kgents')
   await allowLogin(server.url, 'kgents_app', passwords.kgents_app)
   await allowLogin(server.url, 'kgents_relay', passwords.kgents_relay)
   const urlOf = (user: keyof typeof passwords) => {
@@ -132,6 +142,13 @@ export async function startMigratedPostgres(state: string) {
   return { ...server, urls: { owner: server.url, app: urlOf('kgents_app'), relay: urlOf('kgents_relay') } }
 }
 
+/** @param template the database that it begins as a copy of; nobody may be connected to that */
+export async function createDatabase(url: string, name: string, template = TEMPLATE): Promise<void> {
+  const sql = postgres(url, { max: 1, onnotice: () => {} })
+  await sql`create database ${sql(name)} template ${sql(template)}`
+  await sql.end()
+}
+
 async function probe(port: number): Promise<void> {
   const socket = connect({ host: '127.0.0.1', port })
   try {
@@ -141,11 +158,6 @@ async function probe(port: number): Promise<void> {
   } finally {
     socket.destroy()
   }
-}
-
-async function freePort(): Promise<number> {
-  const [port = 0] = await findFreePorts(1)
-  return port
 }
 
 function makeSecret(): string {

@@ -1,25 +1,37 @@
-/** Ports that nobody listens on, for servers that cannot choose one themselves. */
-import { createServer, type Server } from 'node:net'
+/** Ports that nobody listens on, from a range that the system does not hand out to outgoing connections. */
+import { createServer } from 'node:net'
 
-/** As many free loopback ports as requested, all different: each is held until all are known. */
+const FIRST = 20_000
+const COUNT = 12_000
+
+/** Two processes on one machine begin at different places. */
+let next = Math.floor(Math.random() * COUNT)
+
+/** As many free loopback ports as requested, all different. */
 export async function findFreePorts(count: number): Promise<number[]> {
-  const held = await Promise.all(Array.from({ length: count }, listen))
-  const ports = held.map(portOf)
-  await Promise.all(held.map((server) => new Promise((resolve) => server.close(resolve))))
+  const ports: number[] = []
+  while (ports.length < count) ports.push(await findFreePort())
   return ports
 }
 
-function listen(): Promise<Server> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => resolve(server))
-  })
+/**
+ * A port of 127.0.0.1 that nobody listens on, and that this process has not handed out lately.
+ *
+ * @throws Error when a hundred in a row are taken
+ */
+export async function findFreePort(): Promise<number> {
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    const port = FIRST + next
+    next = (next + 1) % COUNT
+    if (await isFree(port)) return port
+  }
+  throw new Error(`Cannot find a free port: a hundred from ${FIRST + next - 100} on are taken`)
 }
 
-function portOf(server: Server): number {
-  const address = server.address()
-  if (address === null || typeof address === 'string')
-    throw new Error('Cannot read the port: not a TCP server')
-  return address.port
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve(false))
+    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => resolve(true)))
+  })
 }

@@ -1,4 +1,5 @@
 /** A part that is one `component.ts` and its program: all that the platform does with parts, it does with this one. */
+import { join } from 'node:path'
 import { Events } from 'nats'
 import { test as base } from 'vitest'
 import { catalog } from '../../../functions/catalog.ts'
@@ -64,6 +65,7 @@ test('a new part runs as a local process with its port, its environment and its 
     HOST: '127.0.0.1',
     PORT: String(port),
     NATS_URL: nats.urlOf('greeter'),
+    NODE_COMPILE_CACHE: join(state, 'compile-cache'),
   })
   const running = startDeployment({ ...process, state, onStart: () => {}, onExit: () => {} })
   await running.ready

@@ -22,12 +22,11 @@ import { relay as contract } from '../../../knative/relay/component.ts'
 import { createMetrics, type Metrics } from '../../../knative/relay/metrics.ts'
 import { runRelay } from '../../../knative/relay/relay.ts'
 import { readConfig } from '../../../shared/config.ts'
-import { migrate } from '../../../shared/database/migrate.ts'
 import { createEvent, deriveResultKey, type KgentsEvent } from '../../../shared/events/event.ts'
 import type { JobMessage } from '../../../shared/inference/messages.ts'
 import { newId } from '../../../shared/new-id.ts'
 import { createLog } from '../../../shared/telemetry/log.ts'
-import { natsLogins } from '../servers.ts'
+import { createDatabase, natsLogins } from '../servers.ts'
 
 export const SIGNING_KEY = Buffer.alloc(32, 7).toString('base64url')
 export const EVENT_TYPE = 'io.kgents.entropy.sipped'
@@ -84,7 +83,7 @@ export class World {
   }
 
   static async open(postgresUrls: PostgresUrls): Promise<World> {
-    const { ownerUrl, relayUrl } = await createDatabase(postgresUrls)
+    const { ownerUrl, relayUrl } = await createOwnDatabase(postgresUrls)
     const state = mkdtempSync(join(tmpdir(), 'kgents-relay-'))
     const [port, monitoringPort] = await findFreePorts(2)
     const cache = cacheFolder(process.env)
@@ -296,16 +295,13 @@ interface WorldParts {
 }
 
 /** A migrated database with a name that nobody else uses. */
-async function createDatabase({
+async function createOwnDatabase({
   owner,
   relay,
 }: PostgresUrls): Promise<{ ownerUrl: string; relayUrl: string }> {
   const name = `relay_${newId().replaceAll('-', '')}`
-  const sql = postgres(owner, { max: 1, onnotice: () => {} })
-  await sql`create database ${sql(name)}`
-  await sql.end()
+  await createDatabase(owner, name)
   const inDatabase = (url: string) => Object.assign(new URL(url), { pathname: `/${name}` }).href
-  await migrate(inDatabase(owner))
   return { ownerUrl: inDatabase(owner), relayUrl: inDatabase(relay) }
 }
 

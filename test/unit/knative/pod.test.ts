@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { findFreePort } from '../../../knative/local/serving/free-port.ts'
+import { findFreePort } from '../../../knative/local/servers/ports.ts'
 import { startPod, type PodExit } from '../../../knative/local/serving/pod.ts'
 import { eventually } from '../../eventually.ts'
 

@@ -34,7 +34,7 @@ test('RequestDeadline.signal is aborted when the caller hangs up, before or afte
 
 test('RequestDeadline.signal counts the time from the request on, not from the first look', async () => {
   const other = new RequestDeadline(openCaller(), 0.05)
-  const deadline = new RequestDeadline(openCaller(), 0.05)
+  const deadline = new RequestDeadline(openCaller(), 0.06)
   await eventually(() => expect(deadline.signal.aborted).toBe(true))
   expect(other.signal.aborted).toBe(true)
   expect(other.signal.reason).toMatchObject({ name: 'TimeoutError' })
