@@ -38,8 +38,8 @@ export async function fillDatabase(sql: Sql, { tenants, marks }: Filling): Promi
       ) as kind (is_write, path, category, effects, charges) using (is_write)
       order by at`
     await db`
-      insert into charges (id, tenant_id, reservation_id, kind, resource, amount, path, at)
-      select uuidv7(at - now()), tenant_id, id, 'settled', 'entropy', 0.001, 'void.entropy.sip', at
+      insert into charges (tenant_id, reservation_id, kind, resource, amount, path, at)
+      select tenant_id, id, 'settled', 'entropy', 0.001, 'void.entropy.sip', at
       from calls where is_write order by at`
     await db`
       insert into entropy_grants (id, tenant_id, amount, seed, sipped_at)
