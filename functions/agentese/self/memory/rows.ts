@@ -131,7 +131,7 @@ export async function listMemories(
     select ${columns(db)} from memories m
     where m.user_id = ${identity.user}
       and ${lifecycle === undefined ? db`m.lifecycle in ('active', 'dormant')` : db`m.lifecycle = ${lifecycle}`}
-      and ${tag === undefined ? db`true` : db`m.tags @> ${db.json([tag])}`}
+      and ${tag === undefined ? db`true` : db`m.tag_keys @> name_keys(${db.json([tag])})`}
       and ${
         cursor === ''
           ? db`true`
