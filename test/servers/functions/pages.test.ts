@@ -242,5 +242,5 @@ describe.for(PAGED.map((endpoint) => [endpoint.name, endpoint] as const))('%s', 
 })
 
 function propertiesOf(schema: Readonly<Record<string, unknown>>): object {
-  return (schema['properties'] ?? {}) as object
+  return schema['properties'] ?? {}
 }
