@@ -40,8 +40,7 @@ function digitOf(digit: string): string {
 }
 
 /** Accents and vowel signs that people often do not write: of Latin, Greek, Cyrillic, Hebrew and Arabic. */
-const ACCENTS =
-  /[\u{640}\u{300}-\u{36F}\u{591}-\u{5C7}\u{610}-\u{61A}\u{64B}-\u{65F}\u{670}\u{6D6}-\u{6ED}]/gu
+const ACCENTS = /\u0640|[\u0300-\u036F\u0591-\u05C7\u0610-\u061A\u064B-\u065F\u0670\u06D6-\u06ED]/g
 /** Letters that do not come apart into a letter and an accent. */
 const STROKES: Record<string, string> = { ł: 'l', ø: 'o', đ: 'd', ħ: 'h', æ: 'ae', œ: 'oe' }
 
