@@ -23,7 +23,7 @@ test('migrate() cuts texts into words that an older version kept without, whoeve
   const [left] = await sql`select count(*)::int as count from recall_entries where words is null`
   await sql.end()
   expect(words).toEqual([
-    { text: '庭に鈴虫', words: "'に':2 '庭':1 '庭に':2 '虫':4 '鈴':3 '鈴虫':4 'に鈴':3" },
+    { text: '庭に鈴虫', words: "'に':2 'に鈴':3 '庭':1 '庭に':2 '虫':4 '鈴':3 '鈴虫':4" },
     { text: '…', words: '' },
   ])
   expect(left).toEqual({ count: 0 })
