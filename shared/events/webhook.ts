@@ -55,13 +55,14 @@ export const SinkReport = z.object({
 })
 export type SinkReport = z.infer<typeof SinkReport>
 
-/** Data of `dead`: the event itself as well, since streams forget. */
+/** Data of `dead`: the event itself as well, since streams forget; `message` is by which the platform knows it. */
 export const DeadLetter = z.object({
   subscription: z.uuid(),
   at: z.iso.datetime(),
   error: DeliveryError,
   attempts: z.int(),
-  event: z.looseObject({ id: z.uuid(), type: z.string(), source: z.string(), time: z.string() }),
+  message: z.uuid(),
+  event: z.looseObject({ id: z.string(), type: z.string(), source: z.string() }),
 })
 export type DeadLetter = z.infer<typeof DeadLetter>
 

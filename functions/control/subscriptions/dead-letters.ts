@@ -1,6 +1,7 @@
 /** Events that could not be delivered: shown without their data, and taken out to be sent again. */
 import type { Call } from '../../../shared/contract/call.ts'
 import { cutPage } from '../../../shared/contract/pages.ts'
+import { parseKept } from '../../../shared/exact-json.ts'
 import type { DeadLetter, DeliveryError } from '../../../shared/events/webhook.ts'
 import { Failure } from '../../../shared/failures.ts'
 import { find } from './rows.ts'
@@ -32,9 +33,9 @@ export async function listDead({ id, limit, cursor }: Page, call: Pick<Call, 'db
   }
 }
 
-function describe({ event, error, attempts, at }: DeadRow) {
-  const { data: _data, ...attributes } = JSON.parse(event) as Record<string, unknown>
-  return { event: attributes, error, attempts, at: at.toISOString() }
+function describe({ event_id: id, event, error, attempts, at }: DeadRow) {
+  const { data: _data, data_base64: _base64, ...attributes } = parseKept(event) as Record<string, unknown>
+  return { id, event: attributes, error, attempts, at: at.toISOString() }
 }
 
 /**
@@ -49,7 +50,7 @@ export async function takeDead(
 ): Promise<DeadLetter['event']> {
   const [row] = await db<{ event: string }[]>`
     delete from webhook_dead_letters where subscription_id = ${id} and event_id = ${event} returning event`
-  if (row !== undefined) return JSON.parse(row.event) as DeadLetter['event']
+  if (row !== undefined) return parseKept(row.event) as DeadLetter['event']
   throw new Failure('NOT_FOUND', `Cannot find dead event "${event}"`, {
     suggestion: `GET /v1/subscriptions/${id}/dead lists them`,
   })

@@ -35,14 +35,14 @@ export async function disable(
 }
 
 export async function buryEvent(
-  { subscription: id, event, error, attempts }: DeadLetter,
+  { subscription: id, message, event, error, attempts }: DeadLetter,
   call: Pick<Call, 'db' | 'identity' | 'emit'>,
 ): Promise<void> {
   const { db, identity } = call
   // Nothing is written where the subscription is not there any more, or is not this tenant's.
   await db`
     insert into webhook_dead_letters (tenant_id, subscription_id, event_id, event, error, attempts)
-    select ${identity.tenant}, id, ${event.id}, ${JSON.stringify(event)}, ${db.json(error)}, ${attempts}
+    select ${identity.tenant}, id, ${message}, ${JSON.stringify(event)}, ${db.json(error)}, ${attempts}
     from webhook_subscriptions where id = ${id}
     on conflict (subscription_id, event_id) do update
     set error = excluded.error, attempts = excluded.attempts, at = now()`
