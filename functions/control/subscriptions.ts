@@ -16,22 +16,29 @@ import {
   SinkReport,
   SUBSCRIPTION_CHANGES,
 } from '../../shared/events/webhook.ts'
+import { messageIdOf, type KgentsEvent } from '../../shared/events/event.ts'
 import { Failure } from '../../shared/failures.ts'
 import { readDestination } from '../../shared/egress/destination.ts'
+import { NextCursor } from '../../shared/contract/pages.ts'
 import { newId } from '../../shared/new-id.ts'
-import { listDead, takeDead } from './subscriptions/dead-letters.ts'
+import { DEAD_ORDER, listDead, takeDead } from './subscriptions/dead-letters.ts'
 import { buryEvent, disable, noteFailure, noteRecovery } from './subscriptions/reports.ts'
-import { describe, find, list, present, Subscription, type SubscriptionRow } from './subscriptions/rows.ts'
+import {
+  describe,
+  find,
+  list,
+  NEWEST_FIRST,
+  present,
+  Subscription,
+  type SubscriptionRow,
+} from './subscriptions/rows.ts'
 import { NewSubscription } from './subscriptions/new-subscription.ts'
 
 /** Subscriptions that one tenant may have. */
 const MAX_SUBSCRIPTIONS = 20
 
 const SubscriptionId = z.strictObject({ id: z.uuid() })
-const Page = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(100).default(20),
-  cursor: z.uuid().optional(),
-})
+const limit = z.coerce.number().int().min(1).max(100).default(20)
 const SubscriptionAnswer = z.strictObject({ subscription: Subscription })
 type SubscriptionAnswer = z.infer<typeof SubscriptionAnswer>
 /** The only answers with the secret in them, which is written down nowhere. */
@@ -42,6 +49,7 @@ const SECRET = {
     secret: webhookSecret(subscription.id, subscription.rotation),
   }),
 }
+/** By its `webhook-id`, which is its id in the list of dead events. */
 const Sent = z.strictObject({ event: z.uuid() })
 
 export const subscriptions = defineOperation({
@@ -79,8 +87,8 @@ export const subscriptions = defineOperation({
       permission: 'subscriptions:write',
       scopes: ['subscription:read'],
       needs: ['postgres'],
-      input: Page,
-      output: z.strictObject({ subscriptions: z.array(Subscription), next_cursor: z.uuid().nullable() }),
+      input: z.strictObject({ limit, cursor: NEWEST_FIRST.Cursor.optional() }),
+      output: z.strictObject({ subscriptions: z.array(Subscription), next_cursor: NextCursor }),
       handle: (page, call) => list(page, call),
     }),
 
@@ -147,8 +155,8 @@ export const subscriptions = defineOperation({
       permission: 'subscriptions:write',
       scopes: ['subscription:read'],
       needs: ['postgres'],
-      input: Page.extend({ id: z.uuid() }),
-      output: z.strictObject({ dead: z.array(z.unknown()), next_cursor: z.uuid().nullable() }),
+      input: SubscriptionId.extend({ limit, cursor: DEAD_ORDER.Cursor.optional() }),
+      output: z.strictObject({ dead: z.array(z.unknown()), next_cursor: NextCursor }),
       handle: (page, call) => listDead(page, call),
     }),
 
@@ -252,7 +260,7 @@ function checkActive({ id, status }: SubscriptionRow): void {
   })
 }
 
-function testEvent(id: string, { identity }: Pick<Call, 'identity'>) {
+function testEvent(id: string, { identity }: Pick<Call, 'identity'>): KgentsEvent {
   return {
     specversion: '1.0',
     id: newId(),
@@ -267,7 +275,7 @@ function testEvent(id: string, { identity }: Pick<Call, 'identity'>) {
 }
 
 /** By way of the outbox and the sender, as every event. */
-function send(subscription: string, event: { id: string }, call: Pick<Call, 'emit'>): z.infer<typeof Sent> {
+function send(subscription: string, event: KgentsEvent, call: Pick<Call, 'emit'>): z.infer<typeof Sent> {
   call.emit(REDELIVER, { subscription, event })
-  return { event: event.id }
+  return { event: messageIdOf(event) }
 }
