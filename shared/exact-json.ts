@@ -16,7 +16,10 @@ declare global {
   interface JSON {
     rawJSON(text: string): ExactNumber
     isRawJSON(value: unknown): value is ExactNumber
-    parse(text: string, reviver: (name: string, value: unknown, context: { source?: string }) => unknown): unknown
+    parse(
+      text: string,
+      reviver: (name: string, value: unknown, context: { source?: string }) => unknown,
+    ): unknown
   }
 }
 
@@ -38,7 +41,9 @@ export function parseExactly(text: string): unknown {
   const value = JSON.parse(text, keepExact)
   const pointer = findBeyondMeasure(value)
   if (pointer === undefined) return value
-  throw new RangeError(`the number ${pointer === '' ? 'that it is' : `at "${pointer}"`} is beyond all measure`)
+  throw new RangeError(
+    `the number ${pointer === '' ? 'that it is' : `at "${pointer}"`} is beyond all measure`,
+  )
 }
 
 /** Parses JSON that was kept, and so was judged when it came in. */
@@ -76,7 +81,8 @@ function decimalOf(source: string): string {
 function findBeyondMeasure(value: unknown): string | undefined {
   if (isExactNumber(value)) {
     const { rawJSON } = value
-    const isBeyond = !Number.isFinite(Number(rawJSON)) || (Number(rawJSON) === 0 && decimalOf(rawJSON) !== '0')
+    const isBeyond =
+      !Number.isFinite(Number(rawJSON)) || (Number(rawJSON) === 0 && decimalOf(rawJSON) !== '0')
     return isBeyond ? '' : undefined
   }
   if (typeof value !== 'object' || value === null) return undefined

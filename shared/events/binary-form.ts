@@ -1,6 +1,6 @@
 /**
  * CloudEvents in binary mode: attributes in `ce-` headers, data as the body, alike over HTTP and NATS. It has no types, so
- * what it does not tell from its JSON form is named apart (`Form`) where both ends are ours.
+ * members that it does not distinguish from others are named apart (`form`) where both ends are ours.
  */
 import { parseExactly } from '../exact-json.ts'
 import { decodeUtf8, isJsonType, isTextType, withoutMark } from '../media-type.ts'
@@ -37,7 +37,11 @@ export function toBinary(event: object): BinaryForm {
     headers[`${PREFIX}${name}`] = encodeHeader(String(value))
     if (typeof value !== 'string') form.push(name)
   }
-  const { data, data_base64: base64, datacontenttype: contentType } = event as JsonForm & {
+  const {
+    data,
+    data_base64: base64,
+    datacontenttype: contentType,
+  } = event as JsonForm & {
     data_base64?: string
     datacontenttype?: string
   }
@@ -49,7 +53,7 @@ export function toBinary(event: object): BinaryForm {
 
 function bytesOf(data: unknown, contentType: string | undefined): Uint8Array {
   if (data === undefined) return new Uint8Array()
-  return Buffer.from(holdsJson(contentType) ? JSON.stringify(data) : String(data))
+  return Buffer.from(!holdsJson(contentType) && typeof data === 'string' ? data : JSON.stringify(data))
 }
 
 export interface ReadOptions {
@@ -81,7 +85,7 @@ export function fromBinary(
     if (text === undefined) throw new TypeError(`header "${header}" is not percent-encoded UTF-8`)
     event[name] = form.includes(name) ? (JSON.parse(text) as unknown) : text
   }
-  const contentType = headers['content-type']
+  const contentType = headers['content-type'] || undefined
   if (contentType !== undefined) event['datacontenttype'] = contentType
   return Object.assign(event, readData(contentType, body, { form, parse }))
 }
@@ -123,6 +127,6 @@ export function decodeHeader(value: string): string | undefined {
   const quoted = /^"((?:[^"\\]|\\.)*)"$/su.exec(value)?.[1]
   const text = quoted === undefined ? value : quoted.replace(/\\(.)/gsu, '$1')
   const octets = text.replace(/%([\da-f]{2})/gi, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)))
-  if (/[^\u0000-\u00ff]/u.test(octets)) return undefined
+  if (/[\u0100-\u{10ffff}]/u.test(octets)) return undefined
   return decodeUtf8(Buffer.from(octets, 'latin1'))
 }

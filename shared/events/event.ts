@@ -150,7 +150,14 @@ function sign(event: KgentsEvent, key: string): string {
   const { id, source, type, tenantid, subject = '', function: only = '', time = '' } = event
   const others = othersOf(event)
   const signed = [
-    ...[id, source, type, tenantid, subject, only, Date.parse(time), canonicalData(event)],
+    id,
+    source,
+    type,
+    tenantid,
+    subject,
+    only,
+    Date.parse(time),
+    canonicalData(event),
     ...(others.length === 0 ? [] : [others]),
   ]
   return createHmac('sha256', keyObjectOf(key)).update(JSON.stringify(signed)).digest('base64url')
@@ -158,7 +165,9 @@ function sign(event: KgentsEvent, key: string): string {
 
 /** What is signed by its place, or not at all. */
 const NOT_AMONG_OTHERS = new Set(
-  'specversion id source type tenantid subject function time data data_base64 signature traceparent tracestate'.split(' '),
+  'specversion id source type tenantid subject function time data data_base64 signature traceparent tracestate'.split(
+    ' ',
+  ),
 )
 
 /** All other attributes, in order, with their values as text. */
@@ -174,7 +183,8 @@ function othersOf(event: KgentsEvent): [name: string, value: string][] {
 
 /** The same for the same bytes, in whichever form they came. */
 function canonicalData({ data, data_base64: base64, datacontenttype: type }: KgentsEvent): unknown {
-  if (base64 === undefined) return holdsJson(type) ? canonical(data) : Buffer.from(String(data ?? '')).toString('base64')
+  if (base64 === undefined && holdsJson(type)) return canonical(data)
+  if (base64 === undefined) return Buffer.from(textOf(data)).toString('base64')
   if (!holdsJson(type)) return base64
   try {
     return canonical(parseExactly(Buffer.from(base64, 'base64').toString()))

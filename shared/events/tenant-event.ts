@@ -36,7 +36,14 @@ const Text = (longest: number) => PlainText.min(1).max(longest)
 
 /** Value of an extension attribute: text, or one of the types that JSON distinguishes from it. */
 const Extension = z.union(
-  [z.boolean(), z.int().min(-LARGEST_INTEGER - 1).max(LARGEST_INTEGER), PlainText],
+  [
+    z.boolean(),
+    z
+      .int()
+      .min(-LARGEST_INTEGER - 1)
+      .max(LARGEST_INTEGER),
+    PlainText,
+  ],
   'is neither text, nor a truth value, nor a whole number of 32 bits',
 )
 
@@ -106,7 +113,9 @@ function checkSize({ data, data_base64: base64, ...attributes }: JsonForm): void
   if (Buffer.byteLength(JSON.stringify(base64 ?? data ?? null)) > MAX_DATA_BYTES) {
     throw new Failure('BODY_TOO_LARGE', `Cannot take an event with more than ${MAX_DATA_BYTES} bytes of data`)
   }
-  const headers = Object.entries(attributes).map(([name, value]) => `ce-${name}: ${encodeHeader(`${value}`)}\r\n`)
+  const headers = Object.entries(attributes).map(
+    ([name, value]) => `ce-${name}: ${encodeHeader(String(value))}\r\n`,
+  )
   if (headers.join('').length > MAX_ATTRIBUTE_BYTES) {
     throw new Failure(
       'BODY_TOO_LARGE',

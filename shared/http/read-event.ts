@@ -46,8 +46,8 @@ export function readBinaryEvent(
   headers: RequestHeaders,
   parse: (text: string) => unknown,
 ): JsonForm {
-  const type = headers['content-type']
-  if (type !== undefined && holdsJson(type)) checkCharset(type)
+  const type = headers['content-type'] ?? ''
+  if (type !== '' && holdsJson(type)) checkCharset(type)
   return fromBinary(headers, body, { parse })
 }
 
@@ -57,12 +57,15 @@ function isStructured(headers: RequestHeaders): boolean {
 
 function readStructured(body: Uint8Array, headers: RequestHeaders): JsonForm {
   const type = headers['content-type'] ?? ''
-  if (!/^application\/cloudevents\+json\s*(;|$)/i.test(type)) throw new TypeError(`"${type}" is not taken here`)
+  if (!/^application\/cloudevents\+json\s*(;|$)/i.test(type))
+    throw new TypeError(`"${type}" is not taken here`)
   checkCharset(type)
   const event = parseEvent(decodeBody(body))
   if (typeof event !== 'object' || event === null || Array.isArray(event))
     throw new TypeError('it is not a JSON object')
-  return Object.fromEntries(Object.entries(event).filter(([name, value]) => value !== null || name === 'data'))
+  return Object.fromEntries(
+    Object.entries(event).filter(([name, value]) => value !== null || name === 'data'),
+  )
 }
 
 function parseEvent(text: string): unknown {

@@ -38,11 +38,7 @@ function describe({ event_id: id, event, error, attempts, at }: DeadRow) {
  *
  * @throws Failure NOT_FOUND
  */
-export async function takeDead(
-  id: string,
-  event: string,
-  { db }: Pick<Call, 'db'>,
-): Promise<KgentsEvent> {
+export async function takeDead(id: string, event: string, { db }: Pick<Call, 'db'>): Promise<KgentsEvent> {
   const [row] = await db<{ event: string }[]>`
     delete from webhook_dead_letters where subscription_id = ${id} and event_id = ${event} returning event`
   if (row !== undefined) return parseKept(row.event) as KgentsEvent

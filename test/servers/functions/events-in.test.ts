@@ -30,11 +30,7 @@ async function outbox(owner: Sql, tenant: Tenant): Promise<(KgentsEvent & { subj
 }
 
 describe('POST /v1/events', () => {
-  test('takes an event in each form, as it is, and signs it', async ({
-    newTenant,
-    owner,
-    eventKey,
-  }) => {
+  test('takes an event in each form, as it is, and signs it', async ({ newTenant, owner, eventKey }) => {
     const tenant = await newTenant()
     const time = '2026-01-01T00:00:00.000Z'
     const event = order({ subject: 'order ü', time })
@@ -170,7 +166,7 @@ describe('POST /v1/events', () => {
     ['an attribute that is no whole number', { priority: 1.5 }, 400],
     ['an attribute beyond 32 bits', { priority: 2_147_483_648 }, 400],
     ['a signature', { signature: 'x' }, 400],
-    ['a member "__proto__"', JSON.parse('{"__proto__": "x"}') as object, 400],
+    ['a member "__proto__"', JSON.parse('{"__proto__": "x"}') as Record<string, string>, 400],
     ['more attributes than headers hold', { more: 'é'.repeat(3000) }, 413],
     ['an id that is a number', { id: 5 }, 400],
     ['a subject with NUL', { subject: 'a\u0000b' }, 400],

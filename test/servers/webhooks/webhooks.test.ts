@@ -133,7 +133,7 @@ test('a sink that hangs, redirects or answers without end costs its neighbours n
   for (let count = 0; count < 20; count++) await Promise.all([acme.sips(), globex.sips()])
   await eventually(() => expect(well.ids).toHaveLength(20))
   await eventually(() => expect(endless.received.length).toBeGreaterThan(4))
-  await eventually(() => expect(hanging.received).toHaveLength(4))
+  expect(hanging.received).toHaveLength(1)
   expect(well.received.every(({ event }) => event.tenantid === globex.id)).toBe(true)
 })
 

@@ -189,7 +189,7 @@ describe('isSubscribed()', () => {
 
 describe('createHealth()', () => {
   const error = (code: string) => ({ code, message: code })
-  const some = { id: TENANT } as KgentsEvent
+  const some = { id: TENANT, type: 'io.kgents.agentese.invoked' } as KgentsEvent
 
   test('tells each change once, and the last of many that come at once', async () => {
     vi.useFakeTimers()

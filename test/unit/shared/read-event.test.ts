@@ -47,11 +47,14 @@ describe.each(Object.entries(FORMS))('readEvent() in %s form', (_name, form) => 
       expect(await readForm({ ...attributes, time })).toMatchObject({ time })
   })
 
-  test.each(Object.keys(attributes).filter((name) => name !== 'time'))('refuses an event without %s', async (name) => {
-    const { [name as keyof typeof attributes]: _left, ...rest } = attributes
-    await expect(readForm(rest)).rejects.toMatchObject({ code: 'EVENT_SYNTAX' })
-    await expect(readForm({ ...rest, [name]: '' })).rejects.toMatchObject({ code: 'EVENT_SYNTAX' })
-  })
+  test.each(Object.keys(attributes).filter((name) => name !== 'time'))(
+    'refuses an event without %s',
+    async (name) => {
+      const { [name as keyof typeof attributes]: _left, ...rest } = attributes
+      await expect(readForm(rest)).rejects.toMatchObject({ code: 'EVENT_SYNTAX' })
+      await expect(readForm({ ...rest, [name]: '' })).rejects.toMatchObject({ code: 'EVENT_SYNTAX' })
+    },
+  )
 
   test.each([
     ['another version', { specversion: '0.3' }],
