@@ -2,7 +2,7 @@
 import type { Delivery } from '../../shared/nats/delivery.ts'
 import { z } from 'zod'
 import { fromNats } from '../../shared/nats/event-message.ts'
-import { messageIdOf, type KgentsEvent } from '../../shared/events/event.ts'
+import type { KgentsEvent } from '../../shared/events/event.ts'
 import {
   REDELIVER,
   type DeadLetter,
@@ -118,7 +118,6 @@ async function putOff(
     at: new Date().toISOString(),
     error,
     attempts,
-    message: messageIdOf(event),
     event: letter,
   }
   await report(metadata, 'dead', data)

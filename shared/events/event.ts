@@ -61,7 +61,12 @@ export function isReserved(type: string): boolean {
  * By which the platform knows an event: the id of its own; of a tenant's, a UUID made of tenant, source and id, which are what
  * distinguishes it from all others.
  */
-export function messageIdOf({ id, source, type, tenantid }: KgentsEvent): string {
+export function messageIdOf({
+  id,
+  source,
+  type,
+  tenantid,
+}: Pick<KgentsEvent, 'id' | 'source' | 'type' | 'tenantid'>): string {
   return isReserved(type) ? id : uuidv5(JSON.stringify([source, id]), tenantid)
 }
 

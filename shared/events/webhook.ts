@@ -58,14 +58,13 @@ export const SinkReport = z.object({
 })
 export type SinkReport = z.infer<typeof SinkReport>
 
-/** Data of `dead`: the event itself as well, since streams forget; `message` is by which the platform knows it. */
+/** Data of `dead`: the event itself as well, since streams forget. */
 export const DeadLetter = z.object({
   subscription: z.uuid(),
   at: z.iso.datetime(),
   error: DeliveryError,
   attempts: z.int(),
-  message: z.uuid(),
-  event: z.looseObject({ id: z.string(), type: z.string(), source: z.string() }),
+  event: z.looseObject({ id: z.string(), source: z.string(), type: z.string(), tenantid: z.uuid() }),
 })
 export type DeadLetter = z.infer<typeof DeadLetter>
 
