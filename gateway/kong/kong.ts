@@ -59,7 +59,7 @@ function partService(
 ): KongService {
   const own = endpoints.flatMap((endpoint) => endpointRoutes(endpoint, ''))
   if (waits === undefined) return { ...serviceTo(name, PART_READ_TIMEOUT_MS), routes: own }
-  const waiting = catalog.flatMap(({ endpoints }) => endpoints).flatMap(waitingRoutes)
+  const waiting = waitingRoutes(catalog.flatMap(({ endpoints }) => endpoints))
   return {
     ...serviceTo(name, waits.silentSeconds * 1000),
     routes: [...own, ...waiting].map((route) => ({ ...route, response_buffering: false })),
