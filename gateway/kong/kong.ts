@@ -66,7 +66,7 @@ function partService(
   }
 }
 
-/** One retry: enough for a connection that broke while idle. nginx never repeats a POST that it has begun to send. */
+/** One retry, for a connection that could not be made; `SEND_ONCE_LUA` prevents any of what was sent. */
 function serviceTo(name: string, readTimeoutMs: number): Omit<KongService, 'routes'> {
   return {
     name,

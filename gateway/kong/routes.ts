@@ -9,6 +9,7 @@
  */
 import { ABOVE_ALL_PATHS, pathPattern, specificity } from '../endpoint-paths.ts'
 import { letEventsIn, requireToken } from './plugins.ts'
+import { TOKEN_TAG } from './request-lua.ts'
 import type { KongRoute } from './types.ts'
 
 /** What routes are made from; a `FunctionDefinition` has it. */
@@ -97,7 +98,9 @@ export function prefixOf(definition: RoutedFunction, fallback: string): string |
 }
 
 function withKeyVariant(route: KongRoute, needsToken: boolean, keyed: boolean): KongRoute[] {
-  const first = needsToken ? { ...route, plugins: [...(route.plugins ?? []), requireToken()] } : route
+  const first = needsToken
+    ? { ...route, tags: [TOKEN_TAG], plugins: [...(route.plugins ?? []), requireToken()] }
+    : route
   return keyed
     ? [first, { ...route, name: `${route.name}.key`, headers: { ...route.headers, ...API_KEY } }]
     : [first]
