@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto'
 import type { PendingQuery, Row } from 'postgres'
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
-import { cutPage } from '../../shared/contract/pages.ts'
+import { NextCursor, orderBy, type Bounds } from '../../shared/contract/pages.ts'
 import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
 import { Failure } from '../../shared/failures.ts'
 
@@ -54,18 +54,18 @@ export const Semaphore = Summary.extend({
   ended_at: z.string().nullable(),
 })
 
+export const NEWEST_FIRST = orderBy({ opened_at: 'timestamptz', id: 'text' }, 'desc')
+
 /** Which semaphores are wanted; those of one person, or of the whole tenant. */
-export interface Wanted {
+export interface Wanted extends Bounds {
   user?: string
   status?: Status | undefined
   severity?: Severity | undefined
-  limit: number
-  cursor?: string | undefined
 }
 
 export const Page = z.strictObject({
   semaphores: z.array(Summary),
-  next_cursor: TokenId.nullable(),
+  next_cursor: NextCursor,
 })
 
 interface SemaphoreRow {
@@ -168,17 +168,14 @@ export async function listSemaphores(
   wanted: Wanted,
   { db }: Pick<Call, 'db'>,
 ): Promise<z.infer<typeof Page>> {
-  const { user = null, status = null, severity = null, limit, cursor = null } = wanted
-  const rows = await db<SemaphoreRow[]>`
+  const { user = null, status = null, severity = null, ...bounds } = wanted
+  const semaphores = db<SemaphoreRow[]>`
     select id, reason, severity, prompt, deadline, opened_at, ${statusNow(db)} as status
     from semaphores
     where (${user}::uuid is null or user_id = ${user}::uuid)
       and (${status}::text is null or ${statusNow(db)} = ${status})
-      and (${severity}::text is null or severity = ${severity})
-      and (${cursor}::text is null
-        or (opened_at, id) < (select opened_at, id from semaphores where id = ${cursor}))
-    order by opened_at desc, id desc limit ${limit + 1}`
-  const { page, next_cursor } = cutPage(rows, limit, ({ id }) => id)
+      and (${severity}::text is null or severity = ${severity})`
+  const { page, next_cursor } = await NEWEST_FIRST.readPage(db, semaphores, bounds)
   return {
     semaphores: page.map(summaryOf),
     next_cursor,

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { formatPath, parsePath } from '../../shared/agentese/path.ts'
 import type { Call } from '../../shared/contract/call.ts'
 import { defineOperation, route, trigger } from '../../shared/contract/define-operation.ts'
+import { NextCursor } from '../../shared/contract/pages.ts'
 import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
 import { isReserved } from '../../shared/events/tenant-event.ts'
 import { Failure } from '../../shared/failures.ts'
@@ -13,7 +14,14 @@ import { newId } from '../../shared/new-id.ts'
 import { checkMayBeKept } from '../../shared/pipeline/check-access.ts'
 import { MAPPING_MATCHED, MappedEvent, MAX_MAPPINGS } from './event-mappings/matching.ts'
 import { runMapping } from './event-mappings/run.ts'
-import { describe, findMapping, listMappings, Mapping, type MappingRow } from './event-mappings/rows.ts'
+import {
+  describe,
+  findMapping,
+  listMappings,
+  Mapping,
+  NEWEST_FIRST,
+  type MappingRow,
+} from './event-mappings/rows.ts'
 import { Template } from './event-mappings/template.ts'
 
 const MappingId = z.strictObject({ id: z.uuid() })
@@ -69,9 +77,9 @@ export const eventMappings = defineOperation({
       needs: ['postgres'],
       input: z.strictObject({
         limit: z.coerce.number().int().min(1).max(100).default(20),
-        cursor: z.uuid().optional(),
+        cursor: NEWEST_FIRST.Cursor.optional(),
       }),
-      output: z.strictObject({ mappings: z.array(Mapping), next_cursor: z.uuid().nullable() }),
+      output: z.strictObject({ mappings: z.array(Mapping), next_cursor: NextCursor }),
       handle: (page, call) => listMappings(page, call),
     }),
 

@@ -8,7 +8,7 @@
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
 import { defineOperation, route, trigger } from '../../shared/contract/define-operation.ts'
-import { cutPage } from '../../shared/contract/pages.ts'
+import { NextCursor, orderBy } from '../../shared/contract/pages.ts'
 import { Failure } from '../../shared/failures.ts'
 import type { Identity } from '../../shared/identity/identity.ts'
 import { TokenUsage } from '../../shared/inference/messages.ts'
@@ -32,6 +32,8 @@ const JobAnswer = z.strictObject({
   /** `stream` only for whoever may follow it. */
   links: z.strictObject({ self: z.string(), stream: z.string().optional() }),
 })
+/** UUIDs of version 7 sort by time. */
+const NEWEST_FIRST = orderBy({ id: 'uuid' }, 'desc')
 const JobId = z.strictObject({ id: z.uuid() })
 
 interface JobRow {
@@ -80,16 +82,15 @@ export const jobs = defineOperation({
       input: z.strictObject({
         status: z.enum(STATUSES).optional(),
         limit: z.coerce.number().int().min(1).max(100).default(20),
-        cursor: z.uuid().optional(),
+        cursor: NEWEST_FIRST.Cursor.optional(),
       }),
-      output: z.strictObject({ jobs: z.array(Job), next_cursor: z.uuid().nullable() }),
-      async handle({ status = null, limit, cursor = null }, { db, identity }) {
-        const rows = await db<JobRow[]>`
+      output: z.strictObject({ jobs: z.array(Job), next_cursor: NextCursor }),
+      async handle({ status = null, ...bounds }, { db, identity }) {
+        const jobs = db<JobRow[]>`
           select id, user_id, status, path, created_at, started_at, finished_at, null as result, error, tokens, charges
           from jobs
-          where (${seesAll(identity)} or user_id = ${identity.user}) and (${status}::text is null or status = ${status}) and (${cursor}::uuid is null or id < ${cursor})
-          order by id desc limit ${limit + 1}`
-        const { page, next_cursor } = cutPage(rows, limit, ({ id }) => id)
+          where (${seesAll(identity)} or user_id = ${identity.user}) and (${status}::text is null or status = ${status})`
+        const { page, next_cursor } = await NEWEST_FIRST.readPage(db, jobs, bounds)
         return {
           jobs: page.map(describe),
           next_cursor,

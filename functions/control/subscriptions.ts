@@ -18,20 +18,26 @@ import {
 } from '../../shared/events/webhook.ts'
 import { Failure } from '../../shared/failures.ts'
 import { readDestination } from '../../shared/egress/destination.ts'
+import { NextCursor } from '../../shared/contract/pages.ts'
 import { newId } from '../../shared/new-id.ts'
-import { listDead, takeDead } from './subscriptions/dead-letters.ts'
+import { DEAD_ORDER, listDead, takeDead } from './subscriptions/dead-letters.ts'
 import { buryEvent, disable, noteFailure, noteRecovery } from './subscriptions/reports.ts'
-import { describe, find, list, present, Subscription, type SubscriptionRow } from './subscriptions/rows.ts'
+import {
+  describe,
+  find,
+  list,
+  NEWEST_FIRST,
+  present,
+  Subscription,
+  type SubscriptionRow,
+} from './subscriptions/rows.ts'
 import { NewSubscription } from './subscriptions/new-subscription.ts'
 
 /** Subscriptions that one tenant may have. */
 const MAX_SUBSCRIPTIONS = 20
 
 const SubscriptionId = z.strictObject({ id: z.uuid() })
-const Page = z.strictObject({
-  limit: z.coerce.number().int().min(1).max(100).default(20),
-  cursor: z.uuid().optional(),
-})
+const limit = z.coerce.number().int().min(1).max(100).default(20)
 const SubscriptionAnswer = z.strictObject({ subscription: Subscription })
 type SubscriptionAnswer = z.infer<typeof SubscriptionAnswer>
 /** The only answers with the secret in them, which is written down nowhere. */
@@ -79,8 +85,8 @@ export const subscriptions = defineOperation({
       permission: 'subscriptions:write',
       scopes: ['subscription:read'],
       needs: ['postgres'],
-      input: Page,
-      output: z.strictObject({ subscriptions: z.array(Subscription), next_cursor: z.uuid().nullable() }),
+      input: z.strictObject({ limit, cursor: NEWEST_FIRST.Cursor.optional() }),
+      output: z.strictObject({ subscriptions: z.array(Subscription), next_cursor: NextCursor }),
       handle: (page, call) => list(page, call),
     }),
 
@@ -147,8 +153,8 @@ export const subscriptions = defineOperation({
       permission: 'subscriptions:write',
       scopes: ['subscription:read'],
       needs: ['postgres'],
-      input: Page.extend({ id: z.uuid() }),
-      output: z.strictObject({ dead: z.array(z.unknown()), next_cursor: z.uuid().nullable() }),
+      input: SubscriptionId.extend({ limit, cursor: DEAD_ORDER.Cursor.optional() }),
+      output: z.strictObject({ dead: z.array(z.unknown()), next_cursor: NextCursor }),
       handle: (page, call) => listDead(page, call),
     }),
 

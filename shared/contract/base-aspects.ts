@@ -1,5 +1,5 @@
 /** The verbs that every node has, answered from its contract and its marks. A node may bring its own instead. */
-import { cutPage } from './pages.ts'
+import { NextCursor, orderBy } from './pages.ts'
 import { z } from 'zod'
 import { hasAffordance } from '../agentese/affordances.ts'
 import { capabilitiesOf } from '../agentese/capabilities.ts'
@@ -46,15 +46,17 @@ interface MarkRow {
   at: Date
 }
 
+const NEWEST_FIRST = orderBy({ at: 'timestamptz', id: 'uuid' }, 'desc')
+
 const HistoryPage = z.strictObject({
   limit: z.int().min(1).max(100).default(10),
-  cursor: z.uuid().optional(),
+  cursor: NEWEST_FIRST.Cursor.optional(),
 })
 
 const History = z.strictObject({
   handle: z.string(),
   history: z.array(MarkSummary),
-  next_cursor: z.uuid().nullable(),
+  next_cursor: NextCursor,
 })
 
 function witnessOf(node: string): AnyAspect {
@@ -66,14 +68,12 @@ function witnessOf(node: string): AnyAspect {
     input: HistoryPage,
     output: History,
     examples: [{ summary: 'The last three calls', input: { limit: 3 } }],
-    async handle({ limit, cursor = null }, { db, identity, holon }) {
+    async handle(bounds, { db, identity, holon }) {
       const handle = node.replace('*', holon)
-      const rows = await db<MarkRow[]>`
+      const marks = db<MarkRow[]>`
         select id, path, outcome, code, archetype, at from marks
-        where node = ${handle} and ${readableMarks(db, identity)}
-          and (${cursor}::uuid is null or (at, id) < (select at, id from marks where id = ${cursor}))
-        order by at desc, id desc limit ${limit + 1}`
-      const { page, next_cursor } = cutPage(rows, limit, ({ id }) => id)
+        where node = ${handle} and ${readableMarks(db, identity)}`
+      const { page, next_cursor } = await NEWEST_FIRST.readPage(db, marks, bounds)
       return {
         handle,
         history: page.map(({ id, at, ...rest }) => ({ mark: id, ...rest, at: at.toISOString() })),

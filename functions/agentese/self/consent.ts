@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { formatPath, parsePath } from '../../../shared/agentese/path.ts'
 import type { Call } from '../../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
-import { cutPage } from '../../../shared/contract/pages.ts'
+import { NextCursor, orderBy } from '../../../shared/contract/pages.ts'
 import { oneAtATime } from '../../../shared/database/one-at-a-time.ts'
 import { Failure } from '../../../shared/failures.ts'
 
@@ -17,6 +17,7 @@ const LONGEST = 366 * 24 * 3600
 const MOST = 200
 
 const Path = z.string().max(1000)
+const BY_PATH = orderBy({ path: 'text' }, 'asc')
 const Consent = z.strictObject({
   path: z.string(),
   granted_at: z.string(),
@@ -115,14 +116,12 @@ export const selfConsent = defineNode('self.consent', {
       effects: ['reads:consent'],
       input: z.strictObject({
         limit: z.int().min(1).max(100).default(10),
-        /** The last path of the page before. */
-        cursor: Path.optional(),
+        cursor: BY_PATH.Cursor.optional(),
       }),
-      output: z.strictObject({ consents: z.array(Consent), next_cursor: z.string().nullable() }),
+      output: z.strictObject({ consents: z.array(Consent), next_cursor: NextCursor }),
       examples: [{ summary: 'All of them, if they are few', input: { limit: 100 } }],
-      async handle({ limit, cursor }, call) {
-        const rows = await inForce({ limit: limit + 1, cursor }, call)
-        const { page, next_cursor } = cutPage(rows, limit, ({ path }) => path)
+      async handle(bounds, call) {
+        const { page, next_cursor } = await BY_PATH.readPage(call.db, inForce(call), bounds)
         return {
           consents: page.map(present),
           next_cursor,
@@ -133,15 +132,10 @@ export const selfConsent = defineNode('self.consent', {
 })
 
 /** The caller's consents in force, by path. */
-function inForce(
-  { limit, cursor }: { limit: number; cursor?: string | undefined },
-  { db, identity }: Pick<Call, 'db' | 'identity'>,
-) {
+function inForce({ db, identity }: Pick<Call, 'db' | 'identity'>) {
   return db<ConsentRow[]>`
-    select path, granted_at, expires_at from consents
-    where user_id = ${identity.user} and (expires_at is null or expires_at > now())
-      and path collate "C" > ${cursor ?? ''}
-    order by path collate "C" limit ${limit}`
+    select path collate "C" as path, granted_at, expires_at from consents
+    where user_id = ${identity.user} and (expires_at is null or expires_at > now())`
 }
 
 /**
@@ -152,7 +146,7 @@ function inForce(
 async function recordConsents(call: Pick<Call, 'db' | 'identity' | 'changed'>): Promise<void> {
   const { db, identity, changed } = call
   await db`delete from consents where user_id = ${identity.user} and expires_at <= now()`
-  const rows = await inForce({ limit: MOST + 1 }, call)
+  const rows = await inForce(call)
   if (rows.length > MOST) {
     throw new Failure('QUOTA_EXCEEDED', `Cannot consent to more than ${MOST} paths`, {
       suggestion: 'Revoke what you no longer need with self.consent.revoke',

@@ -6,12 +6,14 @@ import { z } from 'zod'
 import { TALKERS } from '../../../shared/agentese/archetypes.ts'
 import type { Call } from '../../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
+import { NextCursor } from '../../../shared/contract/pages.ts'
 import { Failure } from '../../../shared/failures.ts'
 import {
   closeSession,
   findSession,
   listSessions,
   Message,
+  NEWEST_FIRST,
   openSession,
   readMessages,
   addMessage,
@@ -76,12 +78,12 @@ export const selfKgent = defineNode('self.kgent', {
       effects: ['reads:session'],
       input: z.strictObject({
         limit: z.int().min(1).max(100).default(20),
-        cursor: z.uuid().optional(),
+        cursor: NEWEST_FIRST.Cursor.optional(),
       }),
-      output: z.strictObject({ sessions: z.array(Session), next_cursor: z.uuid().nullable() }),
+      output: z.strictObject({ sessions: z.array(Session), next_cursor: NextCursor }),
       examples: [{ summary: 'The latest ones', input: { limit: 5 } }],
-      async handle({ limit, cursor }, call) {
-        const { page, next_cursor } = await listSessions(limit, cursor ?? null, call)
+      async handle(bounds, call) {
+        const { page, next_cursor } = await listSessions(bounds, call)
         return { sessions: page, next_cursor }
       },
     }),
@@ -154,17 +156,17 @@ export const selfKgent = defineNode('self.kgent', {
       input: z.strictObject({
         session: z.uuid(),
         limit: z.int().min(1).max(100).default(50),
-        cursor: z.uuid().optional(),
+        cursor: NEWEST_FIRST.Cursor.optional(),
       }),
       output: z.strictObject({
         session: Session,
         messages: z.array(Message),
-        next_cursor: z.uuid().nullable(),
+        next_cursor: NextCursor,
       }),
       examples: [{ summary: 'What did we say?', input: { session: ITS_ID }, given: [OPENED] }],
-      async handle({ session: id, limit, cursor }, call) {
+      async handle({ session: id, ...bounds }, call) {
         const session = await findSession(id, call)
-        const { page, next_cursor } = await readMessages(id, limit, cursor ?? null, call)
+        const { page, next_cursor } = await readMessages(id, bounds, call)
         return { session, messages: page, next_cursor }
       },
     }),
@@ -187,7 +189,7 @@ export const selfKgent = defineNode('self.kgent', {
 
 /** The latest of a conversation, oldest first, as far as it fits. */
 async function remembered(session: string, call: Pick<Call, 'db'>) {
-  const { page } = await readMessages(session, REMEMBERED_MESSAGES, null, call)
+  const { page } = await readMessages(session, { limit: REMEMBERED_MESSAGES }, call)
   let left = REMEMBERED_CHARACTERS
   const fitting = page.filter(({ content }) => (left -= content.length) >= 0)
   return fitting.toReversed().map(({ role, content }) => ({ role, content }))

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
-import { cutPage } from '../../../shared/contract/pages.ts'
+import { NextCursor } from '../../../shared/contract/pages.ts'
 import { Failure } from '../../../shared/failures.ts'
 import {
   BYTES,
@@ -14,6 +14,7 @@ import {
   KEYS,
   listCheckpoints,
   putValue,
+  BY_KEY,
   readState,
   restoreCheckpoint,
   saveCheckpoint,
@@ -77,21 +78,19 @@ export const selfState = defineNode('self.state', {
       input: z.strictObject({
         key: Key.optional(),
         limit: z.int().min(1).max(KEYS).default(50),
-        /** The last key of the page before. */
-        cursor: Key.optional(),
+        cursor: BY_KEY.Cursor.optional(),
       }),
       output: z.strictObject({
         entries: z.array(z.strictObject({ key: Key, value: z.unknown(), updated_at: z.string() })),
-        next_cursor: Key.nullable(),
+        next_cursor: NextCursor,
       }),
       examples: [
         { summary: 'Everything', input: {} },
         { summary: 'One value', input: { key: 'draft' }, given: GIVEN },
       ],
-      async handle({ key, limit, cursor }, call) {
-        const rows = await readState({ key, limit: limit + 1, cursor }, call)
-        if (key !== undefined && rows.length === 0) throw noSuchKey(key)
-        const { page, next_cursor } = cutPage(rows, limit, (last) => last.key)
+      async handle(wanted, call) {
+        const { page, next_cursor } = await readState(wanted, call)
+        if (wanted.key !== undefined && page.length === 0) throw noSuchKey(wanted.key)
         return { entries: page, next_cursor }
       },
     }),

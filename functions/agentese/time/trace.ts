@@ -4,7 +4,7 @@ import { readableMarks } from '../../../shared/contract/visibility.ts'
 import type { Call } from '../../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
 import { Instant } from '../../../shared/instant.ts'
-import { cutPage } from '../../../shared/contract/pages.ts'
+import { NextCursor, orderBy, type Page } from '../../../shared/contract/pages.ts'
 
 const Trace = z.strictObject({
   mark: z.uuid(),
@@ -42,6 +42,8 @@ const Limit = z.int().min(1).max(100).default(10)
 const Topic = z.string().min(1).max(200)
 
 /** What marks are looked for; null is any. */
+const NEWEST_FIRST = orderBy({ at: 'timestamptz', id: 'uuid' }, 'desc')
+
 interface Wanted {
   topic: string | null
   path: string | null
@@ -49,7 +51,7 @@ interface Wanted {
   traceId: string | null
   from: string | null
   to: string | null
-  before: string | null
+  cursor?: string | undefined
   limit: number
 }
 
@@ -60,7 +62,6 @@ const ANY: Omit<Wanted, 'limit'> = {
   traceId: null,
   from: null,
   to: null,
-  before: null,
 }
 
 export const timeTrace = defineNode('time.trace', {
@@ -135,12 +136,12 @@ export const timeTrace = defineNode('time.trace', {
         start_time: Instant.optional(),
         end_time: Instant.optional(),
         limit: Limit,
-        cursor: z.uuid().optional(),
+        cursor: NEWEST_FIRST.Cursor.optional(),
       }),
       output: z.strictObject({
         results: z.array(Trace),
         count: z.int(),
-        next_cursor: z.uuid().nullable(),
+        next_cursor: NextCursor,
       }),
       examples: [{ summary: 'What failed', input: { status: 'failure' } }],
       async handle(input, call) {
@@ -151,7 +152,7 @@ export const timeTrace = defineNode('time.trace', {
           traceId: input.trace_id ?? null,
           from: input.start_time ?? null,
           to: input.end_time ?? null,
-          before: input.cursor ?? null,
+          cursor: input.cursor,
           limit: input.limit,
         })
         return { results: page.map(describe), count: page.length, next_cursor }
@@ -191,9 +192,9 @@ interface Overview {
 async function readMarks(
   { db, identity }: Pick<Call, 'db' | 'identity'>,
   wanted: Wanted,
-): Promise<{ page: MarkRow[]; next_cursor: string | null }> {
-  const { topic, path, outcome, traceId, from, to, before, limit } = wanted
-  const rows = await db<MarkRow[]>`
+): Promise<Page<MarkRow>> {
+  const { topic, path, outcome, traceId, from, to, ...bounds } = wanted
+  const marks = db<MarkRow[]>`
     select * from marks
     where ${readableMarks(db, identity)}
       and (${topic}::text is null or strpos(path, ${topic}::text) > 0)
@@ -201,10 +202,8 @@ async function readMarks(
       and (${outcome}::text is null or outcome = ${outcome})
       and (${traceId}::text is null or trace_id = ${traceId})
       and (${from}::timestamptz is null or at >= ${from})
-      and (${to}::timestamptz is null or at < ${to})
-      and (${before}::uuid is null or (at, id) < (select at, id from marks where id = ${before}))
-    order by at desc, id desc limit ${limit + 1}`
-  return cutPage(rows, limit, ({ id }) => id)
+      and (${to}::timestamptz is null or at < ${to})`
+  return NEWEST_FIRST.readPage(db, marks, bounds)
 }
 
 function describe(row: MarkRow): Trace {

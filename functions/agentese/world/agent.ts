@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import { Basic } from '../../../shared/agentese/manifest/payloads.ts'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
-import { cutPage } from '../../../shared/contract/pages.ts'
+import { NextCursor, orderBy, type Bounds } from '../../../shared/contract/pages.ts'
 import type { Db } from '../../../shared/database/database.ts'
 import { Failure } from '../../../shared/failures.ts'
 import { HOLDINGS, leavePlace, takePlace } from '../../../shared/plans/holdings.ts'
@@ -30,10 +30,11 @@ const Agent = z.strictObject({
   status: Status,
   created_at: z.string(),
 })
-const Agents = z.strictObject({ agents: z.array(Agent), next_cursor: z.uuid().nullable() })
+const Agents = z.strictObject({ agents: z.array(Agent), next_cursor: NextCursor })
 /** By handle, the active one; by id, any. */
 const Which = z.union([z.uuid(), Handle])
-const Page = { limit: z.int().min(1).max(100).default(50), cursor: z.uuid().optional() }
+const NEWEST_FIRST = orderBy({ id: 'uuid' }, 'desc')
+const Page = { limit: z.int().min(1).max(100).default(50), cursor: NEWEST_FIRST.Cursor.optional() }
 
 interface AgentRow {
   id: string
@@ -120,13 +121,11 @@ export const worldAgent = defineNode('world.agent', {
       input: z.strictObject({ status: Status.optional(), ...Page }),
       output: Agents,
       examples: [{ summary: 'Those that can be invoked', input: { status: 'active' } }],
-      handle: ({ status = null, limit, cursor = null }, { db }) =>
-        pageOf(
-          db<AgentRow[]>`
-            select * from agents
-            where (${status}::text is null or status = ${status}) and (${cursor}::uuid is null or id < ${cursor})
-            order by id desc limit ${limit + 1}`,
-          limit,
+      handle: ({ status = null, ...bounds }, { db }) =>
+        listAgents(
+          db<AgentRow[]>`select * from agents where ${status}::text is null or status = ${status}`,
+          bounds,
+          db,
         ),
     }),
 
@@ -138,17 +137,16 @@ export const worldAgent = defineNode('world.agent', {
       input: z.strictObject({ query: z.string().trim().min(1).max(100), ...Page }),
       output: Agents,
       examples: [{ summary: 'Who advises?', input: { query: 'advice' } }],
-      handle: ({ query, limit, cursor = null }, { db }) => {
+      handle: ({ query, ...bounds }, { db }) => {
         const words = query.split(/\s+/).map((word) => `%${word.replace(/[\\%_]/g, '\\$&')}%`)
-        return pageOf(
+        return listAgents(
           db<AgentRow[]>`
             select * from agents
-            where status = 'active' and (${cursor}::uuid is null or id < ${cursor})
-              and not exists (
-                select from jsonb_array_elements_text(${db.json(words)}) as word
-                where handle || ' ' || name || ' ' || theme not ilike word)
-            order by id desc limit ${limit + 1}`,
-          limit,
+            where status = 'active' and not exists (
+              select from jsonb_array_elements_text(${db.json(words)}) as word
+              where handle || ' ' || name || ' ' || theme not ilike word)`,
+          bounds,
+          db,
         )
       },
     }),
@@ -252,9 +250,12 @@ function handleOf(name: string): string {
   })
 }
 
-async function pageOf(query: Promise<readonly AgentRow[]>, limit: number): Promise<z.infer<typeof Agents>> {
-  const rows = await query
-  const { page, next_cursor } = cutPage(rows, limit, ({ id }) => id)
+async function listAgents(
+  query: PromiseLike<readonly AgentRow[]>,
+  bounds: Bounds,
+  db: Db,
+): Promise<z.infer<typeof Agents>> {
+  const { page, next_cursor } = await NEWEST_FIRST.readPage(db, query, bounds)
   return {
     agents: page.map(viewOf),
     next_cursor,

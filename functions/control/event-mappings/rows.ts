@@ -1,7 +1,7 @@
 /** Mappings as they are stored and shown. They are personal, since they act for a person; an admin can read all. */
 import { z } from 'zod'
 import type { Call } from '../../../shared/contract/call.ts'
-import { cutPage } from '../../../shared/contract/pages.ts'
+import { orderBy, type Bounds } from '../../../shared/contract/pages.ts'
 import type { Identity } from '../../../shared/identity/identity.ts'
 
 const Run = z.strictObject({
@@ -56,29 +56,22 @@ export async function findMapping(
   id: string,
   call: Pick<Call, 'db' | 'identity'>,
 ): Promise<MappingRow | undefined> {
-  const [row] = await select(call, { id, limit: 1 })
+  const [row] = await select(call, id)
   return row
 }
 
-export async function listMappings(
-  { limit, cursor }: { limit: number; cursor?: string | undefined },
-  call: Pick<Call, 'db' | 'identity'>,
-) {
-  const rows = await select(call, { before: cursor, limit: limit + 1 })
-  const { page, next_cursor } = cutPage(rows, limit, ({ id }) => id)
+/** UUIDs of version 7 sort by time. */
+export const NEWEST_FIRST = orderBy({ id: 'uuid' }, 'desc')
+
+export async function listMappings(bounds: Bounds, call: Pick<Call, 'db' | 'identity'>) {
+  const { page, next_cursor } = await NEWEST_FIRST.readPage(call.db, select(call), bounds)
   return {
     mappings: page.map(describe),
     next_cursor,
   }
 }
 
-interface Wanted {
-  id?: string
-  before?: string | undefined
-  limit: number
-}
-
-function select({ db, identity }: Pick<Call, 'db' | 'identity'>, { id, before, limit }: Wanted) {
+function select({ db, identity }: Pick<Call, 'db' | 'identity'>, id?: string) {
   return db<MappingRow[]>`
     select m.*, last.run as last_run, coalesce(failed.runs, '[]') as failures
     from event_mappings m
@@ -91,9 +84,7 @@ function select({ db, identity }: Pick<Call, 'db' | 'identity'>, { id, before, l
       ) r
     ) failed on true
     where (${seesAll(identity)} or m.user_id = ${identity.user})
-      and (${id ?? null}::uuid is null or m.id = ${id ?? null})
-      and (${before ?? null}::uuid is null or m.id < ${before ?? null})
-    order by m.id desc limit ${limit}`
+      and (${id ?? null}::uuid is null or m.id = ${id ?? null})`
 }
 
 function seesAll({ permissions }: Identity): boolean {

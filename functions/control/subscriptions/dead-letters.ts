@@ -1,6 +1,6 @@
 /** Events that could not be delivered: shown without their data, and taken out to be sent again. */
 import type { Call } from '../../../shared/contract/call.ts'
-import { cutPage } from '../../../shared/contract/pages.ts'
+import { orderBy, type Bounds } from '../../../shared/contract/pages.ts'
 import type { DeadLetter, DeliveryError } from '../../../shared/events/webhook.ts'
 import { Failure } from '../../../shared/failures.ts'
 import { find } from './rows.ts'
@@ -13,19 +13,13 @@ interface DeadRow {
   at: Date
 }
 
-interface Page {
-  id: string
-  limit: number
-  cursor?: string | undefined
-}
+export const DEAD_ORDER = orderBy({ event_id: 'uuid' }, 'desc')
 
-export async function listDead({ id, limit, cursor }: Page, call: Pick<Call, 'db'>) {
+export async function listDead({ id, ...bounds }: Bounds & { id: string }, call: Pick<Call, 'db'>) {
   await find(id, call)
-  const rows = await call.db<DeadRow[]>`
-    select event_id, event, error, attempts, at from webhook_dead_letters
-    where subscription_id = ${id} and (${cursor ?? null}::uuid is null or event_id < ${cursor ?? null})
-    order by event_id desc limit ${limit + 1}`
-  const { page, next_cursor } = cutPage(rows, limit, ({ event_id }) => event_id)
+  const letters = call.db<DeadRow[]>`
+    select event_id, event, error, attempts, at from webhook_dead_letters where subscription_id = ${id}`
+  const { page, next_cursor } = await DEAD_ORDER.readPage(call.db, letters, bounds)
   return {
     dead: page.map(describe),
     next_cursor,

@@ -1,7 +1,7 @@
 /** Subscriptions as they are stored and shown. */
 import { z } from 'zod'
 import type { Call } from '../../../shared/contract/call.ts'
-import { cutPage } from '../../../shared/contract/pages.ts'
+import { orderBy, type Bounds } from '../../../shared/contract/pages.ts'
 import { DeliveryError, KINDS } from '../../../shared/events/webhook.ts'
 import { Failure } from '../../../shared/failures.ts'
 
@@ -52,35 +52,26 @@ export interface SubscriptionRow {
 
 /** @throws Failure NOT_FOUND */
 export async function find(id: string, call: Pick<Call, 'db'>): Promise<SubscriptionRow> {
-  const [row] = await select(call, { id, limit: 1 })
+  const [row] = await select(call, id)
   return present(row, id)
 }
 
-export async function list(
-  { limit, cursor }: { limit: number; cursor?: string | undefined },
-  call: Pick<Call, 'db'>,
-) {
-  const rows = await select(call, { before: cursor, limit: limit + 1 })
-  const { page, next_cursor } = cutPage(rows, limit, ({ id }) => id)
+/** UUIDs of version 7 sort by time. */
+export const NEWEST_FIRST = orderBy({ id: 'uuid' }, 'desc')
+
+export async function list(bounds: Bounds, call: Pick<Call, 'db'>) {
+  const { page, next_cursor } = await NEWEST_FIRST.readPage(call.db, select(call), bounds)
   return {
     subscriptions: page.map(describe),
     next_cursor,
   }
 }
 
-interface Wanted {
-  id?: string
-  before?: string | undefined
-  limit: number
-}
-
-function select({ db }: Pick<Call, 'db'>, { id, before, limit }: Wanted) {
+function select({ db }: Pick<Call, 'db'>, id?: string) {
   return db<SubscriptionRow[]>`
     select s.*, (select count(*)::int from webhook_dead_letters d where d.subscription_id = s.id) as dead
     from webhook_subscriptions s
-    where (${id ?? null}::uuid is null or s.id = ${id ?? null})
-      and (${before ?? null}::uuid is null or s.id < ${before ?? null})
-    order by s.id desc limit ${limit}`
+    where (${id ?? null}::uuid is null or s.id = ${id ?? null})`
 }
 
 /** @throws Failure NOT_FOUND where there is no such row, or not for this tenant */

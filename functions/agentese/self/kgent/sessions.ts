@@ -1,7 +1,7 @@
 /** Conversations as rows: whose they are, how long they live, and their messages. */
 import { z } from 'zod'
 import type { Call } from '../../../../shared/contract/call.ts'
-import { cutPage } from '../../../../shared/contract/pages.ts'
+import { orderBy, type Bounds } from '../../../../shared/contract/pages.ts'
 import { oneAtATime } from '../../../../shared/database/one-at-a-time.ts'
 import { Failure } from '../../../../shared/failures.ts'
 import type { Tier } from '../../../../shared/plans/tiers.ts'
@@ -18,6 +18,9 @@ const SESSIONS_PER_MONTH: Record<Tier, number | null> = {
   team: 2000,
   enterprise: null,
 }
+
+/** UUIDs of version 7 sort by time. */
+export const NEWEST_FIRST = orderBy({ id: 'uuid' }, 'desc')
 
 export const SESSION_STATUSES = ['active', 'closed', 'expired'] as const
 
@@ -106,16 +109,10 @@ export async function findSession(
 }
 
 /** Newest first, and the cursor of the next page. */
-export async function listSessions(
-  limit: number,
-  cursor: string | null,
-  { db, identity }: Pick<Call, 'db' | 'identity'>,
-) {
-  const rows = await db<SessionRow[]>`
-    select * from kgent_sessions
-    where user_id = ${identity.user} and (${cursor}::uuid is null or id < ${cursor})
-    order by id desc limit ${limit + 1}`
-  return cutPage(rows.map(describeSession), limit, ({ id }) => id)
+export async function listSessions(bounds: Bounds, { db, identity }: Pick<Call, 'db' | 'identity'>) {
+  const sessions = db<SessionRow[]>`select * from kgent_sessions where user_id = ${identity.user}`
+  const { page, next_cursor } = await NEWEST_FIRST.readPage(db, sessions, bounds)
+  return { page: page.map(describeSession), next_cursor }
 }
 
 export async function closeSession(id: string, call: Pick<Call, 'db' | 'identity'>): Promise<Session> {
@@ -125,18 +122,12 @@ export async function closeSession(id: string, call: Pick<Call, 'db' | 'identity
 }
 
 /** Messages, newest first, and the cursor of the next page. */
-export async function readMessages(
-  session: string,
-  limit: number,
-  cursor: string | null,
-  { db }: Pick<Call, 'db'>,
-) {
-  const rows = await db<(Omit<Message, 'created_at'> & { created_at: Date })[]>`
+export async function readMessages(session: string, bounds: Bounds, { db }: Pick<Call, 'db'>) {
+  const messages = db<(Omit<Message, 'created_at'> & { created_at: Date })[]>`
     select id, role, content, tokens_in, tokens_out, model, created_at from kgent_messages
-    where session_id = ${session} and (${cursor}::uuid is null or id < ${cursor})
-    order by id desc limit ${limit + 1}`
-  const messages = rows.map((row) => ({ ...row, created_at: row.created_at.toISOString() }))
-  return cutPage(messages, limit, ({ id }) => id)
+    where session_id = ${session}`
+  const { page, next_cursor } = await NEWEST_FIRST.readPage(db, messages, bounds)
+  return { page: page.map((row) => ({ ...row, created_at: row.created_at.toISOString() })), next_cursor }
 }
 
 /** Adds a message, and keeps the conversation alive. */

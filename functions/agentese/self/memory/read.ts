@@ -3,11 +3,12 @@ import { z } from 'zod'
 import { KEEPERS, SCHOLARS, THINKERS } from '../../../../shared/agentese/archetypes.ts'
 import type { Call } from '../../../../shared/contract/call.ts'
 import { aspect } from '../../../../shared/contract/define-node.ts'
-import { findMemory, Lifecycle, listMemories, MemoryView, Tag, viewOf } from './rows.ts'
+import { NextCursor } from '../../../../shared/contract/pages.ts'
+import { findMemory, Lifecycle, listMemories, MemoryView, NEWEST_FIRST, Tag, viewOf } from './rows.ts'
 import { ENGRAM, idOf, ITS_ID, namesOne, OneMemory } from './shapes.ts'
 
-const Page = { limit: z.int().min(1).max(100).default(10), cursor: z.uuid().optional() }
-const Listed = z.strictObject({ memories: z.array(MemoryView), next_cursor: z.uuid().nullable() })
+const Page = { limit: z.int().min(1).max(100).default(10), cursor: NEWEST_FIRST.Cursor.optional() }
+const Listed = z.strictObject({ memories: z.array(MemoryView), next_cursor: NextCursor })
 
 export const get = aspect({
   category: 'P',

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import type { Call } from '../../../../shared/contract/call.ts'
-import { cutPage } from '../../../../shared/contract/pages.ts'
+import { orderBy, type Bounds, type Page } from '../../../../shared/contract/pages.ts'
 import type { Db } from '../../../../shared/database/database.ts'
 import { Failure } from '../../../../shared/failures.ts'
 import type { Corpus } from '../../../../shared/recall/entries.ts'
@@ -95,9 +95,9 @@ export async function findMemory(
   })
 }
 
-export interface Page {
-  limit: number
-  cursor?: string | undefined
+export const NEWEST_FIRST = orderBy({ captured_at: 'timestamptz', id: 'uuid' }, 'desc')
+
+export interface Wanted extends Bounds {
   tag?: string | undefined
   lifecycle?: (typeof LIFECYCLES)[number] | undefined
 }
@@ -105,20 +105,14 @@ export interface Page {
 /** Memories newest first; without a lifecycle, those that can be recalled. */
 export async function listMemories(
   { db, identity }: Pick<Call, 'db' | 'identity'>,
-  { limit, cursor = '', tag, lifecycle }: Page,
-): Promise<{ page: MemoryRow[]; next_cursor: string | null }> {
-  const rows = await db<MemoryRow[]>`
+  { tag, lifecycle, ...bounds }: Wanted,
+): Promise<Page<MemoryRow>> {
+  const memories = db<MemoryRow[]>`
     select ${columns(db)} from memories m
     where m.user_id = ${identity.user}
       and ${lifecycle === undefined ? db`m.lifecycle in ('active', 'dormant')` : db`m.lifecycle = ${lifecycle}`}
-      and ${tag === undefined ? db`true` : db`m.tags @> ${db.json([tag])}`}
-      and ${
-        cursor === ''
-          ? db`true`
-          : db`(m.captured_at, m.id) < (select captured_at, id from memories where id = ${cursor} and user_id = ${identity.user})`
-      }
-    order by m.captured_at desc, m.id desc limit ${limit + 1}`
-  return cutPage(rows, limit, ({ id }) => id)
+      and ${tag === undefined ? db`true` : db`m.tags @> ${db.json([tag])}`}`
+  return NEWEST_FIRST.readPage(db, memories, bounds)
 }
 
 /** Memories by id, in the order of `ids`; those that cannot be read now are omitted. */

@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { BUILDERS } from '../../../../shared/agentese/archetypes.ts'
 import type { Call } from '../../../../shared/contract/call.ts'
 import { aspect } from '../../../../shared/contract/define-node.ts'
-import { cutPage } from '../../../../shared/contract/pages.ts'
+import { NextCursor, orderBy } from '../../../../shared/contract/pages.ts'
 import { newId } from '../../../../shared/new-id.ts'
 import { isCut, textsIn, wordsAbout } from '../../earlier-result.ts'
 import {
@@ -97,6 +97,8 @@ export const governance = aspect({
     decide(proposalOf(input), { verdict: escalation('The model did not answer') }, call),
 })
 
+const NEWEST_FIRST = orderBy({ at: 'timestamptz', id: 'uuid' }, 'desc')
+
 export const audit = aspect({
   category: 'P',
   archetypes: ['admin', 'operator', 'security', 'system'],
@@ -105,7 +107,7 @@ export const audit = aspect({
   input: z.strictObject({
     recommendation: Recommendation.optional(),
     limit: z.int().min(1).max(100).default(10),
-    cursor: z.uuid().optional(),
+    cursor: NEWEST_FIRST.Cursor.optional(),
   }),
   output: z.strictObject({
     decisions: z.array(
@@ -117,18 +119,16 @@ export const audit = aspect({
         at: z.string(),
       }),
     ),
-    next_cursor: z.uuid().nullable(),
+    next_cursor: NextCursor,
   }),
   examples: [{ summary: 'The last three decisions', input: { limit: 3 } }],
-  async handle({ recommendation = null, limit, cursor = null }, { db }) {
-    const rows = await db<DecisionRow[]>`
+  async handle({ recommendation = null, ...bounds }, { db }) {
+    const decisions = db<DecisionRow[]>`
       select id, user_id, action, context, recommendation, confidence, reasoning, principles, alternatives, token_id,
         trace_id, at
       from governance_decisions
-      where (${recommendation}::text is null or recommendation = ${recommendation})
-        and (${cursor}::uuid is null or (at, id) < (select at, id from governance_decisions where id = ${cursor}))
-      order by at desc, id desc limit ${limit + 1}`
-    const { page, next_cursor } = cutPage(rows, limit, ({ id }) => id)
+      where (${recommendation}::text is null or recommendation = ${recommendation})`
+    const { page, next_cursor } = await NEWEST_FIRST.readPage(db, decisions, bounds)
     return {
       decisions: page.map(({ id, user_id, at, ...rest }) => ({
         ...rest,

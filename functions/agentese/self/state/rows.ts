@@ -2,6 +2,7 @@
  * A person's values and checkpoints in the database. Values are kept as they were sent (`json`, not `jsonb`), so what is
  * got is what was put.
  */
+import { orderBy, type Bounds } from '../../../../shared/contract/pages.ts'
 import type { Call } from '../../../../shared/contract/call.ts'
 import { oneAtATime } from '../../../../shared/database/one-at-a-time.ts'
 import { Failure } from '../../../../shared/failures.ts'
@@ -32,18 +33,21 @@ interface Size {
   bytes: number
 }
 
-/** The caller's values by key: one, or those after `cursor`. */
+export const BY_KEY = orderBy({ key: 'text' }, 'asc')
+
+/** The caller's values by key: one, or a page of them. */
 export async function readState(
-  wanted: { key?: string | undefined; cursor?: string | undefined; limit: number },
+  { key = null, ...bounds }: Bounds & { key?: string | null | undefined },
   { db, identity }: Pick<Call, 'db' | 'identity'>,
 ) {
-  const { key = null, cursor = null, limit } = wanted
-  const rows = await db<StateRow[]>`
-    select key, value, updated_at from states
-    where user_id = ${identity.user} and (${key}::text is null or key = ${key})
-      and (${cursor}::text is null or key collate "C" > ${cursor})
-    order by key collate "C" limit ${limit}`
-  return rows.map(({ updated_at, ...entry }) => ({ ...entry, updated_at: updated_at.toISOString() }))
+  const states = db<StateRow[]>`
+    select key collate "C" as key, value, updated_at from states
+    where user_id = ${identity.user} and (${key}::text is null or key = ${key})`
+  const { page, next_cursor } = await BY_KEY.readPage(db, states, bounds)
+  return {
+    page: page.map(({ updated_at, ...entry }) => ({ ...entry, updated_at: updated_at.toISOString() })),
+    next_cursor,
+  }
 }
 
 export async function sizeOfState({ db, identity }: Pick<Call, 'db' | 'identity'>): Promise<Size> {

@@ -1,7 +1,7 @@
 /** What a person's schedules are, and how they stand. */
 import { z } from 'zod'
 import { aspect, NoInput } from '../../../../shared/contract/define-node.ts'
-import { cutPage } from '../../../../shared/contract/pages.ts'
+import { NextCursor, orderBy } from '../../../../shared/contract/pages.ts'
 import { describe, find, Listed, listed, Schedule, STATUSES, type ListedRow } from './rows.ts'
 
 export const manifest = aspect({
@@ -46,6 +46,9 @@ export const status = aspect({
   handle: async ({ id }, call) => describe(await find(id, call)),
 })
 
+/** UUIDs of version 7 sort by time. */
+const NEWEST_FIRST = orderBy({ id: 'uuid' }, 'desc')
+
 export const list = aspect({
   category: 'P',
   archetypes: 'all',
@@ -54,17 +57,15 @@ export const list = aspect({
   input: z.strictObject({
     status: z.enum(STATUSES).optional(),
     limit: z.int().min(1).max(100).default(20),
-    cursor: z.uuid().optional(),
+    cursor: NEWEST_FIRST.Cursor.optional(),
   }),
-  output: z.strictObject({ schedules: z.array(Listed), next_cursor: z.uuid().nullable() }),
+  output: z.strictObject({ schedules: z.array(Listed), next_cursor: NextCursor }),
   examples: [{ summary: 'What waits', input: { status: 'pending' } }],
-  async handle({ status = null, limit, cursor = null }, { db, identity }) {
-    const rows = await db<ListedRow[]>`
+  async handle({ status = null, ...bounds }, { db, identity }) {
+    const schedules = db<ListedRow[]>`
       select id, path, archetype, due_at, status, finished_at, error, job_id from schedules
-      where user_id = ${identity.user} and (${status}::text is null or status = ${status})
-        and (${cursor}::uuid is null or id < ${cursor})
-      order by id desc limit ${limit + 1}`
-    const { page, next_cursor } = cutPage(rows, limit, ({ id }) => id)
+      where user_id = ${identity.user} and (${status}::text is null or status = ${status})`
+    const { page, next_cursor } = await NEWEST_FIRST.readPage(db, schedules, bounds)
     return { schedules: page.map(listed), next_cursor }
   },
 })

@@ -1,9 +1,11 @@
 /** What is around an entity. */
 import { z } from 'zod'
 import { aspect } from '../../../../shared/contract/define-node.ts'
-import { cutPage } from '../../../../shared/contract/pages.ts'
+import { NextCursor, orderBy } from '../../../../shared/contract/pages.ts'
 import { findEntity, relatedTo } from './rows.ts'
 import { HOUSE, Name } from './shapes.ts'
+
+const BY_RELATION = orderBy({ relation: 'text', direction: 'text', name: 'text' }, 'asc')
 
 export const relate = aspect({
   category: 'C',
@@ -14,10 +16,7 @@ export const relate = aspect({
     /** Only what there is between the two. */
     target: Name.optional(),
     limit: z.int().min(1).max(100).default(50),
-    cursor: z
-      .string()
-      .regex(/^[a-z0-9_]{1,64}:(up|down|out|in):[a-z0-9_]{1,64}$/)
-      .optional(),
+    cursor: BY_RELATION.Cursor.optional(),
   }),
   output: z.strictObject({
     handle: z.string(),
@@ -29,18 +28,13 @@ export const relate = aspect({
         direction: z.enum(['up', 'down', 'out', 'in']),
       }),
     ),
-    next_cursor: z.string().nullable(),
+    next_cursor: NextCursor,
   }),
   examples: [{ summary: 'Everything around the house', holon: 'house', input: {}, given: [HOUSE] }],
-  async handle({ target, limit, cursor }, { db, holon }) {
+  async handle({ target, ...bounds }, { db, holon }) {
     await findEntity(db, holon)
     if (target !== undefined) await findEntity(db, target)
-    const rows = await relatedTo(db, holon, { target, after: cursor?.split(':') ?? [], limit: limit + 1 })
-    const { page, next_cursor } = cutPage(
-      rows,
-      limit,
-      (last) => `${last.relation}:${last.direction}:${last.name}`,
-    )
+    const { page, next_cursor } = await BY_RELATION.readPage(db, relatedTo(db, holon, target), bounds)
     return {
       handle: `world.${holon}`,
       related: page.map(({ name, ...rest }) => ({ handle: `world.${name}`, ...rest })),

@@ -157,13 +157,8 @@ export interface Related {
 }
 
 /** What is around an entity, by relation, direction and name, from the first that comes after `after`. */
-export async function relatedTo(
-  db: Db,
-  name: string,
-  { target, after, limit }: { target: string | undefined; after: readonly string[]; limit: number },
-): Promise<Related[]> {
-  const [relation = '', direction = '', other = ''] = after
-  const rows = await db<Related[]>`
+export function relatedTo(db: Db, name: string, target: string | undefined) {
+  return db<Related[]>`
     select relation, direction, name from (
       select 'parent' collate "C" as relation, 'up' collate "C" as direction, parent as name
         from entities where name = ${name} and parent is not null
@@ -172,10 +167,7 @@ export async function relatedTo(
         join entities e on e.name = r.target where r.source = ${name}
       union all select kind, 'in', source from entity_relations where target = ${name}
     ) as related
-    where (${target ?? null}::text is null or name = ${target ?? null}::text)
-      and (relation, direction, name) > (${relation}, ${direction}, ${other})
-    order by relation, direction, name limit ${limit}`
-  return [...rows]
+    where ${target ?? null}::text is null or name = ${target ?? null}::text`
 }
 
 export async function countParts(db: Db, name: string): Promise<number> {

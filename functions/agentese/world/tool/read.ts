@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { Basic } from '../../../../shared/agentese/manifest/payloads.ts'
 import { aspect } from '../../../../shared/contract/define-node.ts'
-import { cutPage } from '../../../../shared/contract/pages.ts'
+import { NextCursor, orderBy } from '../../../../shared/contract/pages.ts'
 import { HOLDINGS } from '../../../../shared/plans/holdings.ts'
 import { findTool, type ToolRow } from './rows.ts'
 import { secretsIn } from './secrets.ts'
@@ -37,19 +37,18 @@ export const manifest = aspect({
   },
 })
 
+const BY_NAME = orderBy({ name: 'text' }, 'asc')
+
 export const list = aspect({
   category: 'P',
   archetypes: 'all',
   summary: 'Tools by name',
   effects: ['reads:tool'],
-  input: z.strictObject({ limit: z.int().min(1).max(100).default(50), cursor: Name.optional() }),
-  output: z.strictObject({ tools: z.array(Tool), next_cursor: z.string().nullable() }),
+  input: z.strictObject({ limit: z.int().min(1).max(100).default(50), cursor: BY_NAME.Cursor.optional() }),
+  output: z.strictObject({ tools: z.array(Tool), next_cursor: NextCursor }),
   examples: [{ summary: 'Which tools are there?', input: {} }],
-  async handle({ limit, cursor = '' }, { db }) {
-    const rows = await db<
-      ToolRow[]
-    >`select * from tools where name > ${cursor} order by name limit ${limit + 1}`
-    const { page, next_cursor } = cutPage(rows, limit, ({ name }) => name)
+  async handle(bounds, { db }) {
+    const { page, next_cursor } = await BY_NAME.readPage(db, db<ToolRow[]>`select * from tools`, bounds)
     return {
       tools: page.map(viewOf),
       next_cursor,
