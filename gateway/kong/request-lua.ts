@@ -43,7 +43,7 @@ if count and count > ${perSecond} then return kong.response.exit(429, ${codeOf(A
 }
 
 /** Removes headers by prefix. `get_headers(0)` lists all: with its default limit, the 101st would slip through. */
-export function stripByPrefixLua(prefixes: readonly string[]): string {
+function stripByPrefixLua(prefixes: readonly string[]): string {
   return `local prefixes = { ${prefixes.map((prefix) => `"${prefix}"`).join(', ')} }
 for name in pairs(ngx.req.get_headers(0)) do
   for _, prefix in ipairs(prefixes) do

@@ -44,7 +44,7 @@ function encode(part: unknown): string {
 }
 
 /** A token of these parts, signed with `key`, an Ed25519 key. */
-export function signParts(key: KeyObject, header: unknown, payload: unknown): string {
+function signParts(key: KeyObject, header: unknown, payload: unknown): string {
   const content = `${encode(header)}.${encode(payload)}`
   return `${content}.${sign(null, Buffer.from(content), key).toString('base64url')}`
 }
