@@ -39,6 +39,7 @@ const CODES = {
   CONTENT_TYPE: { category: 'INVALID_INPUT', status: 415 },
   BODY_TOO_LARGE: { category: 'INVALID_INPUT', status: 413 },
   METHOD_NOT_ALLOWED: { category: 'INVALID_INPUT', status: 405 },
+  CREDENTIALS_AMBIGUOUS: { category: 'INVALID_INPUT' },
   CREDENTIALS_MISSING: { category: 'UNAUTHORIZED' },
   CREDENTIALS_INVALID: { category: 'UNAUTHORIZED' },
   TOKEN_EXPIRED: { category: 'UNAUTHORIZED' },
@@ -82,6 +83,10 @@ export interface FailureFacts {
   /** Names the caller could have meant or may use instead. */
   available?: readonly string[]
   details?: Record<string, unknown>
+  /** How to authenticate, as in `WWW-Authenticate`; not repeated in the body. */
+  challenge?: string
+  /** Methods that the address has; becomes `Allow`. */
+  allow?: readonly string[]
 }
 
 /** An expected failure: thrown by handlers and steps, turned into an answer only at the edges. */
