@@ -22,7 +22,8 @@ const NO_TOKENS: TokenUsage = { prompt: 0, completion: 0 }
 export async function endJob(context: JobContext, end: JobEnd): Promise<JobStatus | undefined> {
   const { db } = context
   const [job] = await db<JobRow[]>`
-    select id, tenant_id, function, path, status, call from jobs where id = ${end.job} for update`
+    select id, tenant_id, function, path, status, call, forgotten_at is not null as forgotten
+    from jobs where id = ${end.job} for update`
   if (job === undefined || (job.status !== 'queued' && job.status !== 'running')) return job?.status
   if (end.how === 'completed') return complete(context, job, end.completion)
   if (end.how === 'failed' && recovers(context, job)) return complete(context, job, noAnswer(end.reason))

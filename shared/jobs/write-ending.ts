@@ -27,6 +27,8 @@ export interface JobRow {
   path: string
   status: JobStatus
   call: unknown
+  /** Whether it quotes what was forgotten while it was under way: nothing is kept of what it came to. */
+  forgotten: boolean
 }
 
 export interface JobContext {
@@ -42,18 +44,20 @@ export type Ending =
   | { status: 'cancelled' }
 
 /** A job that ended without a result costs nothing: all that was reserved goes back. */
-export async function writeEnding(context: JobContext, job: JobRow, ending: Ending): Promise<JobStatus> {
+export async function writeEnding(context: JobContext, job: JobRow, whole: Ending): Promise<JobStatus> {
   const { db } = context
+  const ending = job.forgotten ? withoutQuotes(whole) : whole
   const call = JobCall.parse(job.call)
   const completed = ending.status === 'completed' ? ending : undefined
   const charges = chargesOf(call, ending)
   const error = ending.status === 'failed' ? { code: ending.code, message: ending.message } : undefined
   await db`
-    update jobs set status = ${ending.status}, finished_at = now(), charges = ${db.json(charges)},
+    update jobs set status = ${ending.status}, finished_at = now(), charges = ${db.json(charges)}, message = null,
       result = ${resultTextOf(ending)}::text::json,
       tokens = ${completed === undefined ? null : db.json({ ...completed.tokens })},
       error = ${error === undefined ? null : db.json(error)}
     where id = ${job.id}`
+  if (job.forgotten) await eraseInput(job, db)
   if (completed !== undefined) await writeJobs(db, completed.pending)
   const events = [...(completed?.pending.events ?? []), ...closingEvents(context.runtime, job, call, ending)]
   const changes = completed?.pending.changes ?? []
@@ -73,6 +77,17 @@ export async function writeEnding(context: JobContext, job: JobRow, ending: Endi
     changes,
   })
   return ending.status
+}
+
+function withoutQuotes(ending: Ending): Ending {
+  if (ending.status === 'completed') return { ...ending, text: '', result: undefined }
+  return ending.status === 'failed' ? { ...ending, result: undefined } : ending
+}
+
+/** Deletes what the job was given, and where it is a composition, what its stages came to. */
+async function eraseInput({ id }: JobRow, db: Db): Promise<void> {
+  await db`update jobs set call = jsonb_set(call, '{input}', 'null') where id = ${id}`
+  await db`update compositions set stages = '[]', results = '[]' where id = ${id}`
 }
 
 function resultTextOf(ending: Ending): string | null {

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import type { Db } from '../database/database.ts'
 import { Failure } from '../failures.ts'
 import type { Identity } from '../identity/identity.ts'
-import { answerOfJob, mayGoWellLater, type JobState } from '../jobs/job-answer.ts'
+import { answerOfJob, forgottenAnswer, mayGoWellLater, type JobState } from '../jobs/job-answer.ts'
 import { callerOf, type Answer, type Invocation } from './invocation.ts'
 
 /** A request that is made once under its key. */
@@ -25,6 +25,8 @@ interface KeptAnswer {
   status: number
   body: unknown
   location?: string | undefined
+  /** Its body was a copy of what is forgotten. */
+  forgotten?: true
 }
 
 interface KeptRow {
@@ -151,7 +153,7 @@ async function readKept(key: string, db: Db): Promise<KeptRow | undefined> {
   const [kept] = await db<KeptRow[]>`
     select k.endpoint, k.request_hash, k.answer, case when j.id is not null then json_build_object(
       'id', j.id, 'path', j.path, 'status', j.status, 'result', j.result, 'error', j.error, 'tokens', j.tokens,
-      'charges', j.charges, 'traceparent', j.call ->> 'traceparent') end as job
+      'charges', j.charges, 'traceparent', j.call ->> 'traceparent', 'forgotten_at', j.forgotten_at) end as job
     from idempotency_keys k left join jobs j on j.id = k.job_id
     where k.key = ${key}`
   return kept
@@ -178,6 +180,7 @@ function setAnswer({ key }: KeyedRequest, db: Db, answer: KeptAnswer, job: strin
 
 function answerAgain({ request }: Invocation, kept: KeptAnswer, job: JobState | null): Answer {
   request.answerHeaders['Idempotency-Replayed'] = 'true'
+  if (kept.forgotten === true) throw forgottenAnswer()
   const { status, body } = job === null ? kept : answerOfJob(job)
   if (status !== 200 && kept.location !== undefined) request.answerHeaders['Location'] = kept.location
   return { status, body }

@@ -423,14 +423,13 @@ describe('the life of a memory', () => {
     await memory(tenant, 'cherish', { id: loved })
     await settles(tenant, playEmbedder())
     const { body } = await memory(tenant, 'consolidate')
-    expect(body.result).toMatchObject({ merged_count: 2, dreaming_count: 0, composted_count: 0 })
+    expect(body.result).toMatchObject({ merged_count: 2, dreaming_count: 0 })
     const { memories } = (await memory(tenant, 'recent')).body.result
     expect(memories.map(({ id }: { id: string }) => id)).toEqual([other, loved])
     expect(memories[1].tags.toSorted()).toEqual(['ops', 'tuesday'])
     for (const id of [first, same])
       expect((await memory(tenant, 'get', { id })).body.result).toMatchObject({
         lifecycle: 'composting',
-        metadata: { merged_into: loved },
       })
     const tagged = await recall(tenant, { query: 'disk', mode: 'keyword', tags: ['ops'] }, settles)
     expect(tagged.results.map(({ id }: { id: string }) => id)).toEqual([loved])
@@ -454,24 +453,6 @@ describe('the life of a memory', () => {
     expect(read.relevance).toBeCloseTo(0.5, 3)
     expect(read.resolution).toBeCloseTo(0.6, 3)
     expect((await memory(tenant, 'consolidate')).body.result.strengthened_count).toBe(0)
-  })
-
-  test('consolidating ends what was forgotten a month ago for good, vectors and words included', async ({
-    newTenant,
-    owner,
-    settles,
-  }) => {
-    const tenant = await newTenant()
-    const old = await remember(tenant, DISK)
-    const recent = await remember(tenant, CAT)
-    await settles(tenant, playEmbedder())
-    for (const id of [old, recent]) await memory(tenant, 'forget', { id })
-    await owner`update memories set forgotten_at = now() - interval '31 days' where id = ${old}`
-    expect((await memory(tenant, 'consolidate')).body.result.composted_count).toBe(1)
-    expect((await memory(tenant, 'restore', { id: old })).body.code).toBe('NOT_FOUND')
-    expect(await owner`select text from recall_entries where tenant_id = ${tenant.id}`).toEqual([
-      { text: CAT },
-    ])
   })
 
   test('two consolidations of one person never meet', async ({ newTenant, app }) => {

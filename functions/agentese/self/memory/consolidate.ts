@@ -51,8 +51,6 @@ export const consolidate = aspect({
     demoted_count: z.int().min(0),
     merged_count: z.int().min(0),
     strengthened_count: z.int().min(0),
-    /** Forgotten memories that are gone for good. */
-    composted_count: z.int().min(0),
     duration_ms: z.number().min(0),
   }),
   examples: [{ summary: 'Sleep on it', input: {}, given: [ENGRAM] }],

@@ -1,6 +1,6 @@
 /**
- * What a dream does to memories: what was recalled is strengthened, duplicates are merged, what has
- * faded is demoted, and what was forgotten long ago is gone for good.
+ * What a dream does to memories: what was recalled is strengthened, duplicates are merged, and what has
+ * faded is demoted.
  *
  * All in one transaction. Recalling itself is read-only, so what was recalled is read here, from the
  * results of the jobs by which questions were understood; `self.memory.reinforce` has the same effect at once.
@@ -8,7 +8,7 @@
 import type { Call } from '../../../../shared/contract/call.ts'
 import { Failure } from '../../../../shared/failures.ts'
 import { findSame, readEmbedded } from '../../../../shared/recall/alike.ts'
-import { dropEntries, hideEntries, tagEntry } from '../../../../shared/recall/entries.ts'
+import { hideEntries, tagEntry } from '../../../../shared/recall/entries.ts'
 import { columns, MEMORIES, MAX_TAGS, strengthen, type MemoryRow, type Recalled } from './rows.ts'
 
 /** Cosine from which two memories are duplicates. */
@@ -16,15 +16,12 @@ const SAME = 0.95
 /** Relevance below which a memory falls asleep, and below which a sleeping one loses detail. */
 const DROWSY = 0.3
 const FADING = 0.1
-/** Days for which what was forgotten can be restored. */
-export const COMPOST_DAYS = 30
 
 export interface Consolidation {
   dreaming_count: number
   demoted_count: number
   merged_count: number
   strengthened_count: number
-  composted_count: number
 }
 
 /**
@@ -39,12 +36,11 @@ export async function dream(call: Pick<Call, 'db' | 'identity'>): Promise<Consol
   const dreaming_count = await fallAsleep(call)
   const merged_count = await merge(call, since)
   const demoted_count = await demote(call)
-  const composted_count = await compost(call)
   await call.db`
     insert into memory_consolidations (tenant_id, user_id, at)
     values (${call.identity.tenant}, ${call.identity.user}, clock_timestamp())
     on conflict (tenant_id, user_id) do update set at = excluded.at`
-  return { dreaming_count, demoted_count, merged_count, strengthened_count, composted_count }
+  return { dreaming_count, demoted_count, merged_count, strengthened_count }
 }
 
 /** When this person's memories were consolidated last; the beginning of time where they never were. */
@@ -159,13 +155,4 @@ async function demote({ db, identity }: Pick<Call, 'db' | 'identity'>): Promise<
     select count(*) filter (where demoted)::int as demoted
     from (select demoted from woken union all select demoted from drowsy)`
   return row?.demoted ?? 0
-}
-
-async function compost({ db, identity }: Pick<Call, 'db' | 'identity'>): Promise<number> {
-  const rows = await db<{ id: string }[]>`
-    delete from memories where user_id = ${identity.user} and lifecycle = 'composting'
-      and forgotten_at < now() - make_interval(days => ${COMPOST_DAYS}) returning id`
-  const ids = rows.map(({ id }) => id)
-  await dropEntries(db, MEMORIES, identity.user, ids)
-  return rows.length
 }
