@@ -74,8 +74,8 @@ export async function claimAnswer(invocation: Invocation, db: Db): Promise<Answe
 }
 
 /**
- * Finds the answer that was given before and claims nothing: for a call that only looks, which claims its key when it
- * has to ask a model.
+ * Finds the answer that was given before and claims nothing: for a read-only call, which claims its key when it asks a
+ * model.
  *
  * @throws Failure as `claimAnswer`
  */

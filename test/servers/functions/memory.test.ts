@@ -519,12 +519,14 @@ describe('the life of a memory', () => {
         const { body } = await memory(tenant, 'status')
         expect(body.result.lifecycle.dreaming).toBe(0)
         for (const id of ids) {
-          const { relevance, resolution, detail } = (await memory(tenant, 'get', { id })).body.result
+          const { relevance, resolution, detail, lifecycle } = (await memory(tenant, 'get', { id })).body
+            .result
           for (const share of [relevance, resolution]) {
             expect(share).toBeGreaterThanOrEqual(0)
             expect(share).toBeLessThanOrEqual(1)
           }
-          expect(detail).toBe(resolution >= 0.5 ? 'text' : resolution >= 0.1 ? 'summary' : 'title')
+          const shown = resolution >= 0.5 ? 'text' : resolution >= 0.1 ? 'summary' : 'title'
+          expect(detail).toBe(lifecycle === 'composting' ? 'nothing' : shown)
         }
       }),
       { numRuns: 8, seed: 18 },
