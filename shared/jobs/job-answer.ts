@@ -2,7 +2,7 @@
 import type { AcceptedJob, FinishedJob } from '../contract/answers.ts'
 import type { JobStatus } from '../contract/job-end.ts'
 import { Failure, failureFrom } from '../failures.ts'
-import type { TokenUsage } from '../inference/messages.ts'
+import type { FinishReason, TokenUsage } from '../inference/messages.ts'
 import { readTraceparent } from '../telemetry/trace.ts'
 
 /** What is read of a job to answer with it. */
@@ -13,6 +13,8 @@ export interface JobState {
   result: unknown
   error: { code: string; message: string } | null
   tokens: TokenUsage | null
+  finish_reason: FinishReason | null
+  server: string | null
   charges: Record<string, number> | null
   traceparent: string
   /** When something was forgotten that it quotes. */
@@ -35,10 +37,12 @@ export function answerOfJob(job: JobState): { status: number; body: AcceptedJob 
   const accepted = acceptedJob(job.id, job.status)
   if (job.status !== 'completed') return { status: 202, body: accepted }
   if (isForgotten(job)) throw withJob(forgottenAnswer(), job)
-  const { path, result, tokens, charges, traceparent } = job
+  const { path, result, tokens, finish_reason, server, charges, traceparent } = job
   const meta = {
     charges: charges ?? {},
     ...(tokens === null ? {} : { tokens }),
+    ...(finish_reason === null ? {} : { finish_reason }),
+    ...(server === null ? {} : { server }),
     trace_id: readTraceparent(traceparent).traceId,
   }
   return { status: 200, body: { path, result, ...accepted, meta } }
