@@ -14,6 +14,7 @@ import type {
   Container,
   Delivery,
   KnativeService,
+  Namespace,
   PingSource,
   Trigger,
 } from './objects.ts'
@@ -48,10 +49,22 @@ const TICKS_PATH = '/ticks'
  */
 const DELIVERY = { retry: 8, backoffPolicy: 'exponential', backoffDelay: 'PT1S' } as const
 
+/** Where all of it is: pods that ask for more than the strictest of Kubernetes' profiles allows are refused there. */
+export function namespaceOf({ namespace } = DEFAULT_TARGET): Namespace {
+  const labels = { ...PART_OF, 'pod-security.kubernetes.io/enforce': 'restricted' }
+  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels } }
+}
+
 /** The Services of `catalog`, one per function. */
 export function servicesOf(catalog: readonly Deployable[], target = DEFAULT_TARGET): KnativeService[] {
   return catalog.map((definition) => toService(definition, target))
 }
+
+/**
+ * Knative counts from the arrival, before the function's own deadline begins, and answers plain text: with this margin the
+ * function's answer is first. It is also the pod's grace, in which queue-proxy first waits for 30 quiet seconds.
+ */
+const TIMEOUT_MARGIN_SECONDS = 15
 
 /** Cluster-local, scaled to zero unless it says otherwise, and without rights. */
 function toService(definition: Deployable, target: Target): KnativeService {
@@ -66,10 +79,13 @@ function toService(definition: Deployable, target: Target): KnativeService {
     },
     spec: {
       template: {
-        metadata: { labels: { ...PART_OF, [FUNCTION_LABEL]: name }, annotations: toAnnotations(scale) },
+        metadata: {
+          labels: { ...PART_OF, [FUNCTION_LABEL]: name },
+          annotations: toAnnotations(scale, target),
+        },
         spec: {
           containerConcurrency: scale.containerConcurrency,
-          timeoutSeconds: scale.timeoutSeconds,
+          timeoutSeconds: scale.timeoutSeconds + TIMEOUT_MARGIN_SECONDS,
           automountServiceAccountToken: false,
           enableServiceLinks: false,
           containers: [toContainer(definition, target)],
@@ -80,12 +96,13 @@ function toService(definition: Deployable, target: Target): KnativeService {
   }
 }
 
-function toAnnotations(scale: Scale): Record<string, string> {
+function toAnnotations(scale: Scale, { startsAtZero }: Target): Record<string, string> {
   const values = {
     target: scale.target,
     'target-burst-capacity': scale.targetBurstCapacity,
     'min-scale': scale.minScale,
     'max-scale': scale.maxScale,
+    'initial-scale': startsAtZero && scale.minScale === undefined ? 0 : undefined,
   }
   return Object.fromEntries(
     Object.entries(values)
@@ -97,7 +114,8 @@ function toAnnotations(scale: Scale): Record<string, string> {
 /** No probe is set: Knative's own TCP probe, polled every 50 ms while a pod starts, is the fastest there is. */
 function toContainer({ name, needs }: Deployable, { images }: Target): Container {
   return {
-    name: 'function',
+    // The name that kn gives to the one container of a Service: another would be another revision to it.
+    name: 'user-container',
     image: images.functions,
     ports: [{ containerPort: 8080 }],
     env: [{ name: 'FUNCTION', value: name }, ...secretsFor(needs).map((secret) => secretVariable(secret))],

@@ -117,6 +117,19 @@ export interface Broker {
   }
 }
 
+export interface Namespace {
+  apiVersion: 'v1'
+  kind: 'Namespace'
+  metadata: Omit<Metadata, 'namespace'>
+}
+
+/** What `kubectl apply -k` takes: the files of a folder, whose objects it applies in the order that they need. */
+export interface Kustomization {
+  apiVersion: 'kustomize.config.k8s.io/v1beta1'
+  kind: 'Kustomization'
+  resources: string[]
+}
+
 export interface ConfigMap {
   apiVersion: 'v1'
   kind: 'ConfigMap'

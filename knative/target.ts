@@ -5,6 +5,8 @@ export interface Target {
   namespace: string
   /** One image holds all functions, one all parts that need no engine, and one the workers. */
   images: { functions: string; parts: string; worker: string }
+  /** Whether a new revision may begin without a pod: only where the cluster has `allow-zero-initial-scale`. */
+  startsAtZero?: boolean
   /** Takes the events that no attempt could deliver; without one the cluster drops them. */
   deadLetterSink?: Destination
 }

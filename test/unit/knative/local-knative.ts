@@ -98,7 +98,10 @@ async function start(setup: Setup & { stateFolder: string }): Promise<Running> {
     triggers: [],
   }
   const services = servicesOf([definition])
-  Object.assign(services[0]?.spec.template.metadata.annotations ?? {}, setup.annotations)
+  const template = services[0]?.spec.template
+  Object.assign(template?.metadata.annotations ?? {}, setup.annotations)
+  // Without the margin for the function's own deadline: it has none.
+  Object.assign(template?.spec ?? {}, { timeoutSeconds: definition.scale.timeoutSeconds })
   const options: KnativeOptions = {
     services,
     triggers: (setup.triggers ?? []).map(toTrigger),

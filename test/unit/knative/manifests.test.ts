@@ -9,7 +9,7 @@ import {
   servicesOf,
   triggersOf,
 } from '../../../knative/manifests.ts'
-import { renderManifests } from '../../../knative/render.ts'
+import { readTarget, renderManifests } from '../../../knative/render.ts'
 import { DEFAULT_TARGET } from '../../../knative/target.ts'
 import { findProblems, readDefinitions } from './structural-schema.ts'
 import { findServiceProblems, findTriggerProblems } from './webhook-laws.ts'
@@ -54,7 +54,28 @@ test('servicesOf() puts scale into annotations of the template, as strings, and 
     'autoscaling.knative.dev/min-scale': '1',
     'autoscaling.knative.dev/max-scale': '5',
   })
-  expect(service?.spec.template.spec).toMatchObject({ containerConcurrency: 20, timeoutSeconds: 60 })
+  expect(service?.spec.template.spec).toMatchObject({ containerConcurrency: 20 })
+})
+
+test('servicesOf() lets the function answer first when its time is over, and drain before its pod is killed', () => {
+  const QUIET_SECONDS_OF_QUEUE_PROXY = 30
+  for (const [index, { scale }] of catalog.entries()) {
+    const { timeoutSeconds } = services[index]?.spec.template.spec ?? { timeoutSeconds: 0 }
+    expect(timeoutSeconds).toBeGreaterThan(scale.timeoutSeconds)
+    expect(timeoutSeconds).toBeGreaterThan(QUIET_SECONDS_OF_QUEUE_PROXY)
+  }
+})
+
+test('servicesOf() begins without a pod where the cluster allows it, but for who always has one', () => {
+  const zero = { 'autoscaling.knative.dev/initial-scale': '0' }
+  const annotationsOf = (startsAtZero: boolean, scale: object) =>
+    servicesOf([{ ...example, scale: { ...example.scale, ...scale } }], {
+      ...DEFAULT_TARGET,
+      startsAtZero,
+    })[0]?.spec.template.metadata.annotations
+  expect(annotationsOf(true, { minScale: undefined })).toMatchObject(zero)
+  expect(annotationsOf(true, {})).not.toMatchObject(zero)
+  expect(annotationsOf(false, { minScale: undefined })).not.toMatchObject(zero)
 })
 
 test('servicesOf() gives a function the shared settings, and only the secrets that follow from its needs, each once', () => {
@@ -177,20 +198,41 @@ test('a typo, a wrong type and a missing field would not fit', ({ skip }) => {
   ])
 })
 
-test('renderManifests() writes files that say who wrote them, and read back as the same objects', () => {
+test('renderManifests() writes one object a file for kn, and says in all others who wrote them', () => {
   const files = renderManifests(catalog, components)
-  expect(Object.keys(files)).toEqual([
-    'services.yaml',
-    'triggers.yaml',
-    'sources.yaml',
-    'broker.yaml',
-    'parts.yaml',
-    'network-policies.yaml',
-  ])
-  for (const text of Object.values(files))
-    expect(text).toMatch(
-      /^# Written from functions\/catalog\.ts and functions\/components\.ts by: node knative/,
-    )
-  const read = parseAllDocuments(files['services.yaml'] ?? '').map((document) => document.toJS() as unknown)
-  expect(read).toEqual(services)
+  for (const [index, { name }] of catalog.entries()) {
+    const text = files[`services/${name}.yaml`] ?? ''
+    expect(text).toMatch(/^apiVersion: serving/)
+    expect(parseAllDocuments(text).map((document) => document.toJS() as unknown)).toEqual([services[index]])
+    expect(services[index]?.spec.template.spec.containers.map((container) => container.name)).toEqual([
+      'user-container',
+    ])
+  }
+  for (const [name, text] of Object.entries(files)) {
+    if (!name.startsWith('services/'))
+      expect(text).toMatch(
+        /^# Written from functions\/catalog\.ts and functions\/components\.ts by: node knative/,
+      )
+  }
+})
+
+test('renderManifests() lists all of its files for kubectl, the namespace first', () => {
+  const { 'kustomization.yaml': kustomization = '', ...files } = renderManifests(catalog, components)
+  const { resources } = parse(kustomization) as { resources: string[] }
+  expect(resources).toEqual(Object.keys(files))
+  expect(resources[0]).toBe('namespace.yaml')
+})
+
+test('readTarget() takes images by digest, and names the one that is missing or has a tag', () => {
+  const image = (name: string) => `registry.example.com/${name}@sha256:${'a'.repeat(64)}`
+  const images = { 'functions-image': image('f'), 'parts-image': image('p'), 'worker-image': image('w') }
+  expect(readTarget(images)).toEqual({
+    ...DEFAULT_TARGET,
+    images: { functions: image('f'), parts: image('p'), worker: image('w') },
+  })
+  expect(() => readTarget({ ...images, 'parts-image': 'parts:1.0' })).toThrow(
+    'Cannot render manifests: --parts-image: "parts:1.0" has no digest (name@sha256:...)',
+  )
+  const { 'worker-image': _worker, ...without } = images
+  expect(() => readTarget(without)).toThrow('--worker-image: it is missing')
 })
