@@ -8,16 +8,7 @@
 import { stringify } from 'yaml'
 import type { FunctionFacts, Scale, TriggerFacts } from '../shared/contract/facts.ts'
 import { secretsFor } from '../shared/contract/needs.ts'
-import type {
-  Broker,
-  ConfigMap,
-  Container,
-  Delivery,
-  KnativeService,
-  Namespace,
-  PingSource,
-  Trigger,
-} from './objects.ts'
+import type { Broker, ConfigMap, Container, Delivery, KnativeService, Namespace, Trigger } from './objects.ts'
 import {
   DEFAULT_TARGET,
   FUNCTION_LABEL,
@@ -27,11 +18,12 @@ import {
   SHARED_SETTINGS,
   type Target,
 } from './target.ts'
+import { TICK_TYPE } from './tick-event.ts'
 
 /** What the manifests need of a function. */
 export type Deployable = Pick<FunctionFacts, 'name' | 'needs' | 'scale'> & {
   triggers: readonly Pick<TriggerFacts, 'name' | 'attributes'>[]
-  /** Present where it wants to be woken every minute. */
+  /** Present where it wants to be woken when something is due. */
   tick?: unknown
 }
 
@@ -40,7 +32,7 @@ const CHANNEL_NAME = 'kgents-broker-channel'
 
 /** Path on which every function takes what a Trigger delivers. */
 const EVENTS_PATH = '/events'
-/** Path on which a function takes a PingSource's minute. */
+/** Path on which a function takes the event that something is due. */
 const TICKS_PATH = '/ticks'
 
 /**
@@ -54,6 +46,9 @@ export function namespaceOf({ namespace } = DEFAULT_TARGET): Namespace {
   const labels = { ...PART_OF, 'pod-security.kubernetes.io/enforce': 'restricted' }
   return { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels } }
 }
+
+/** A tick that fails comes again with the next look at the clock, so it is worth one retry and no dead letter. */
+const TICK_DELIVERY: Delivery = { ...DELIVERY, retry: 1 }
 
 /** The Services of `catalog`, one per function. */
 export function servicesOf(catalog: readonly Deployable[], target = DEFAULT_TARGET): KnativeService[] {
@@ -132,40 +127,26 @@ export function triggersOf(catalog: readonly Deployable[], target = DEFAULT_TARG
   return catalog.flatMap((definition) => toTriggers(definition, target))
 }
 
-function toTriggers(definition: Deployable, target: Target): Trigger[] {
-  return definition.triggers.map((trigger) => ({
-    apiVersion: 'eventing.knative.dev/v1',
-    kind: 'Trigger',
-    metadata: {
-      name: `${definition.name}-${trigger.name}`,
-      namespace: target.namespace,
-      labels: PART_OF,
-    },
+function toTriggers({ name, triggers, tick }: Deployable, target: Target): Trigger[] {
+  const toTrigger = (trigger: string, exact: Record<string, string>, uri: string, delivery: Delivery) => ({
+    apiVersion: 'eventing.knative.dev/v1' as const,
+    kind: 'Trigger' as const,
+    metadata: { name: `${name}-${trigger}`, namespace: target.namespace, labels: PART_OF },
     spec: {
       broker: BROKER_NAME,
-      filters: [{ exact: { ...trigger.attributes } }],
-      subscriber: {
-        ref: { apiVersion: 'serving.knative.dev/v1', kind: 'Service', name: definition.name },
-        uri: EVENTS_PATH,
-      },
-      delivery: toDelivery(target),
+      filters: [{ exact }],
+      subscriber: { ref: { apiVersion: 'serving.knative.dev/v1', kind: 'Service', name }, uri },
+      delivery,
     },
-  }))
-}
-
-/** The PingSources that wake the functions of `catalog` that have something to do by the clock. */
-export function pingSourcesOf(catalog: readonly Deployable[], target = DEFAULT_TARGET): PingSource[] {
-  return catalog
-    .filter(({ tick }) => tick !== undefined)
-    .map(({ name }) => ({
-      apiVersion: 'sources.knative.dev/v1',
-      kind: 'PingSource',
-      metadata: { name: `${name}-tick`, namespace: target.namespace, labels: PART_OF },
-      spec: {
-        schedule: '* * * * *',
-        sink: { ref: { apiVersion: 'serving.knative.dev/v1', kind: 'Service', name }, uri: TICKS_PATH },
-      },
-    }))
+  })
+  return [
+    ...triggers.map((trigger) =>
+      toTrigger(trigger.name, { ...trigger.attributes }, EVENTS_PATH, toDelivery(target)),
+    ),
+    ...(tick === undefined
+      ? []
+      : [toTrigger('tick', { type: TICK_TYPE, function: name }, TICKS_PATH, TICK_DELIVERY)]),
+  ]
 }
 
 /** Set on Broker and Triggers alike: a Trigger's delivery replaces the Broker's, it does not add to it. */

@@ -99,14 +99,6 @@ export interface Trigger {
   }
 }
 
-/** Sends an event to its sink by a cron schedule. */
-export interface PingSource {
-  apiVersion: 'sources.knative.dev/v1'
-  kind: 'PingSource'
-  metadata: Metadata
-  spec: { schedule: string; sink: Destination }
-}
-
 export interface Broker {
   apiVersion: 'eventing.knative.dev/v1'
   kind: 'Broker'

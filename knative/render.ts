@@ -13,7 +13,6 @@ import {
   brokerChannelOf,
   brokerOf,
   namespaceOf,
-  pingSourcesOf,
   servicesOf,
   triggersOf,
   type Deployable,
@@ -44,7 +43,6 @@ export function renderManifests(
     'broker.yaml': toYaml([brokerChannelOf(target), brokerOf(target)]),
     ...Object.fromEntries(services),
     'triggers.yaml': toYaml(triggersOf(definitions, target)),
-    'sources.yaml': toYaml(pingSourcesOf(definitions, target)),
     'parts.yaml': toYaml(partsOf(parts, target)),
     'network-policies.yaml': toYaml(networkPoliciesOf(definitions, parts, target)),
   }

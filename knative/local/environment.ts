@@ -87,6 +87,7 @@ function settingsOf({ config, secrets, infrastructure, ports }: PlatformFacts): 
     BROKER_URL: `http://${LOOPBACK}:${ports.ingress}/kgents/default`,
     BROKER_SUBJECTS: subjectsOfTriggers().join(','),
     ACK_WAIT_SECONDS: String(config.ACK_WAIT_SECONDS),
+    CLOCK_SECONDS: String(60 * config.KNATIVE_TIME_SCALE),
     WEBHOOK_RETRY_SECONDS: config.WEBHOOK_RETRY_SECONDS,
     EGRESS_PRIVATE_ALLOWED: config.EGRESS_PRIVATE_ALLOWED,
     DATABASE_PREPARE: 'on',

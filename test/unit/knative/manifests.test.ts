@@ -2,13 +2,7 @@ import { expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { catalog } from '../../../functions/catalog.ts'
 import { components } from '../../../functions/components.ts'
-import {
-  brokerChannelOf,
-  brokerOf,
-  pingSourcesOf,
-  servicesOf,
-  triggersOf,
-} from '../../../knative/manifests.ts'
+import { brokerChannelOf, brokerOf, servicesOf, triggersOf } from '../../../knative/manifests.ts'
 import { readTarget, renderManifests } from '../../../knative/render.ts'
 import { DEFAULT_TARGET } from '../../../knative/target.ts'
 import { findProblems, readDefinitions } from './structural-schema.ts'
@@ -20,7 +14,6 @@ const definitions = readDefinitions(
     'knative-serving/service',
     'knative-eventing/trigger',
     'knative-eventing/broker',
-    'knative-eventing/pingsource',
     'eventing-natss/302-jsm-channel',
   ].map((name) => new URL(`${name}.yaml`, CRDS)),
 )
@@ -145,21 +138,27 @@ test('brokerChannelOf() keeps events in files of JetStream, not in memory', () =
 
 test('every function of the catalog is a Service, and every trigger a Trigger, with names of their own', () => {
   expect(services.map(({ metadata }) => metadata.name)).toEqual(catalog.map(({ name }) => name))
-  expect(triggers).toHaveLength(catalog.flatMap(({ triggers }) => triggers).length)
+  expect(triggers).toHaveLength(
+    catalog.flatMap(({ triggers, tick }) => [...triggers, ...(tick === undefined ? [] : [tick])]).length,
+  )
   expect(new Set(triggers.map(({ metadata }) => metadata.name)).size).toBe(triggers.length)
 })
 
-test('pingSourcesOf() wakes who acts by the clock every minute, and nobody else', () => {
-  expect(pingSourcesOf([example])).toEqual([])
-  expect(pingSourcesOf([{ ...example, tick: {} }])).toMatchObject([
+test('triggersOf() brings who acts by the clock the event that something is due, tried twice and kept by nobody', () => {
+  const target = { ...DEFAULT_TARGET, deadLetterSink: { uri: 'http://dead-letters.example.com/' } }
+  expect(triggersOf([{ ...example, triggers: [], tick: {} }], target)).toMatchObject([
     {
       metadata: { name: 'void-entropy-tick' },
       spec: {
-        schedule: '* * * * *',
-        sink: { ref: { kind: 'Service', name: 'void-entropy' }, uri: '/ticks' },
+        filters: [{ exact: { type: 'io.kgents.clock.tick', function: 'void-entropy' } }],
+        subscriber: { ref: { kind: 'Service', name: 'void-entropy' }, uri: '/ticks' },
+        delivery: { retry: 1, backoffPolicy: 'exponential', backoffDelay: 'PT1S' },
       },
     },
   ])
+  expect(triggersOf([{ ...example, tick: {} }], target).at(-1)?.spec.delivery).not.toHaveProperty(
+    'deadLetterSink',
+  )
 })
 
 test('no manifest breaks a law of the admission webhook', () => {
@@ -175,7 +174,7 @@ test('every manifest fits the schema of its CustomResourceDefinition', ({ skip }
     apiVersion: string
     kind: string
   }
-  for (const object of [...services, ...triggers, ...pingSourcesOf(catalog), brokerOf(), channel]) {
+  for (const object of [...services, ...triggers, brokerOf(), channel]) {
     expect(findProblems(object, definitions)).toEqual([])
   }
 })
