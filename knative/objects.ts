@@ -122,6 +122,14 @@ export interface Kustomization {
   resources: string[]
 }
 
+export interface Secret {
+  apiVersion: 'v1'
+  kind: 'Secret'
+  metadata: Metadata
+  type: 'Opaque'
+  stringData: Record<string, string>
+}
+
 export interface ConfigMap {
   apiVersion: 'v1'
   kind: 'ConfigMap'

@@ -21,6 +21,7 @@ import type { Kustomization } from './objects.ts'
 import { natsUsersFile, natsUsersOf } from './nats-users.ts'
 import { networkPoliciesOf } from './network/policies.ts'
 import { partsOf } from './parts.ts'
+import { setupJobOf, setupPolicyOf } from './setup/manifest.ts'
 import { DEFAULT_TARGET, type Target } from './target.ts'
 import { variablesTable } from './variables.ts'
 
@@ -44,9 +45,16 @@ export function renderManifests(
     ...Object.fromEntries(services),
     'triggers.yaml': toYaml(triggersOf(definitions, target)),
     'parts.yaml': toYaml(partsOf(parts, target)),
-    'network-policies.yaml': toYaml(networkPoliciesOf(definitions, parts, target)),
+    'network-policies.yaml': toYaml([
+      ...networkPoliciesOf(definitions, parts, target),
+      setupPolicyOf(target),
+    ]),
   }
-  return { ...files, 'kustomization.yaml': toYaml([kustomizationOf(Object.keys(files))]) }
+  return {
+    ...files,
+    'setup.yaml': toYaml([setupJobOf(target)]),
+    'kustomization.yaml': toYaml([kustomizationOf(Object.keys(files))]),
+  }
 }
 
 function kustomizationOf(resources: string[]): Kustomization {

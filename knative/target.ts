@@ -28,8 +28,11 @@ export const FUNCTION_LABEL = 'kgents.io/function'
 export const PART_LABEL = 'kgents.io/part'
 
 /** Settings that all share, and no secret among them. */
-export const SHARED_SETTINGS = [{ configMapRef: { name: 'kgents-config' } }]
-const SECRETS_NAME = 'kgents-secrets'
+export const SETTINGS_NAME = 'kgents-config'
+export const SHARED_SETTINGS = [{ configMapRef: { name: SETTINGS_NAME } }]
+export const SECRETS_NAME = 'kgents-secrets'
+/** Secrets of the owner of the database, which nothing that runs for long is given. */
+export const SETUP_NAME = 'kgents-setup'
 
 /** A pod that has no rights, whose files cannot be changed, and whose user and group are not root. */
 export const SECURITY_CONTEXT: SecurityContext = {
@@ -42,8 +45,11 @@ export const SECURITY_CONTEXT: SecurityContext = {
   seccompProfile: { type: 'RuntimeDefault' },
 }
 
-/** A variable that is read from the Secret, under its own name unless `key` is another. */
-export function secretVariable(name: string, key = name, isOptional = false): EnvironmentVariable {
-  const secretKeyRef = { name: SECRETS_NAME, key, ...(isOptional ? { optional: true as const } : {}) }
+/** A variable that is read from a Secret, under its own name unless `key` is another. */
+export function secretVariable(
+  name: string,
+  { key = name, isOptional = false, secret = SECRETS_NAME } = {},
+): EnvironmentVariable {
+  const secretKeyRef = { name: secret, key, ...(isOptional ? { optional: true as const } : {}) }
   return { name, valueFrom: { secretKeyRef } }
 }

@@ -9,7 +9,8 @@ import { hostOf } from '../../shared/http/host-of.ts'
 import { FunctionConfig } from '../../shared/runtime/config.ts'
 import type { LocalConfig } from './config.ts'
 import type { Inference, Infrastructure } from './infrastructure.ts'
-import { publicSetOf, type Secrets } from './secrets.ts'
+import { publicSetOf } from '../keys.ts'
+import type { Secrets } from './secrets.ts'
 
 export interface Ports {
   ingress: number
