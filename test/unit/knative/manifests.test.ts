@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { catalog } from '../../../functions/catalog.ts'
@@ -215,11 +218,23 @@ test('renderManifests() writes one object a file for kn, and says in all others 
   }
 })
 
-test('renderManifests() lists all of its files for kubectl, the namespace first', () => {
-  const { 'kustomization.yaml': kustomization = '', ...files } = renderManifests(catalog, components)
+test('renderManifests() lists its files for kubectl, the namespace first, but for the Job that is applied by itself', () => {
+  const files = renderManifests(catalog, components)
+  const { 'kustomization.yaml': kustomization = '', 'setup.yaml': _job, ...listed } = files
   const { resources } = parse(kustomization) as { resources: string[] }
-  expect(resources).toEqual(Object.keys(files))
+  expect(resources).toEqual(Object.keys(listed))
   expect(resources[0]).toBe('namespace.yaml')
+})
+
+test('kubectl builds what is committed into all of its objects', async ({ skip }) => {
+  const folder = fileURLToPath(new URL('../../../knative/manifests', import.meta.url))
+  const built = await promisify(execFile)('kubectl', ['kustomize', folder], { maxBuffer: 2 ** 26 }).catch(
+    (error: unknown) => ((error as { code?: string }).code === 'ENOENT' ? undefined : Promise.reject(error)),
+  )
+  if (built === undefined) skip('there is no kubectl here')
+  const { 'setup.yaml': _job, 'kustomization.yaml': _list, ...files } = renderManifests(catalog, components)
+  const count = (text: string) => text.match(/^kind: /gm)?.length ?? 0
+  expect(count(built?.stdout ?? '')).toBe(Object.values(files).reduce((sum, text) => sum + count(text), 0))
 })
 
 test('readTarget() takes images by digest, and names the one that is missing or has a tag', () => {
