@@ -13,8 +13,8 @@ export const CONSUMER = 'platform'
 /** The function that answers for paths of nodes that do not exist: it knows them all. */
 const RESOLVER = 'logos'
 
-/** A little more than the function's own deadline, so that the function's answer wins. */
-const MARGIN_MS = 5_000
+/** More than Knative adds to the function's own deadline, so that the function's answer wins over both. */
+const MARGIN_MS = 20_000
 /** Kong's own default. */
 const PART_READ_TIMEOUT_MS = 60_000
 
