@@ -17,10 +17,10 @@ export const TOKEN_TAG = 'token'
 export const TRACEPARENT = '^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$'
 
 /**
- * Gives every request a trace; what is malformed is replaced, with the state that belonged to it. Whether a new trace is
+ * Gives every request a trace; what is malformed, or came twice, is replaced, with the state that belonged to it. Whether a new trace is
  * sampled depends on its id as in Kong's own sampler, so that both decide alike.
  */
-export const TRACE_LUA = `local given = kong.request.get_header("traceparent")
+export const TRACE_LUA = `local given = ngx.var.http_traceparent
 if not given or not ngx.re.find(given, ${quoteRegex(TRACEPARENT)}, "jo") then
   local trace = ngx.var.request_id
   local weight = tonumber(trace:sub(15, 16) .. trace:sub(13, 14) .. trace:sub(11, 12) .. trace:sub(9, 10), 16)

@@ -75,7 +75,7 @@ describe('CREDENTIALS_LUA', () => {
 })
 
 describe('TRACE_LUA', () => {
-  const run = (headers: Record<string, string>, samplingRate = 1) =>
+  const run = (headers: LuaRequest['headers'] = {}, samplingRate = 1) =>
     kong.request({ headers, samplingRate }, [TRACE_LUA]).headers
   const made = '00-0123456789abcdef0123456789abcdef-fedcba9876543210'
 
@@ -95,7 +95,7 @@ describe('TRACE_LUA', () => {
     ['a span of zeros', `00-0af7651916cd43dd8448eb211c80319c-${'0'.repeat(16)}-01`],
     ['another version', 'ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'],
     ['a part too many', '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x'],
-    ['two of them', '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01, x'],
+    ['two of them', Array<string>(2).fill('00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01')],
   ])('begins a trace in place of %s, without the state of another', (_what, traceparent) => {
     const headers = { tracestate: 'a=1', ...(traceparent === undefined ? {} : { traceparent }) }
     expect(run(headers)).toEqual({ traceparent: `${made}-01` })
