@@ -34,7 +34,8 @@ export function bearerOf(authorization = ''): string | undefined {
   return /^Bearer +(\S+)$/i.exec(authorization)?.[1]
 }
 
-function twoCredentials(): Failure {
+/** Why a request with more than one credential is refused. */
+export function twoCredentials(): Failure {
   return new Failure(
     'CREDENTIALS_AMBIGUOUS',
     'Cannot tell who calls: the request has more than one credential',

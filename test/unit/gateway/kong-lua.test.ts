@@ -30,7 +30,7 @@ describe('CREDENTIALS_LUA', () => {
     kong.request({ tags: [TOKEN_TAG], headers, ...more }, [CREDENTIALS_LUA])
   const token = wellFormedToken(privateKey)
   const invalid = { status: 401, code: 'CREDENTIALS_INVALID', challenge: 'Bearer error="invalid_token"' }
-  const missing = { status: 401, code: 'CREDENTIALS_MISSING', challenge: 'Bearer' }
+  const missing = { status: 401, code: 'CREDENTIALS_MISSING', challenge: 'Bearer, ApiKey' }
 
   test('lets a token of the right form through, for the plugin to check', () => {
     expect(run({ authorization: `Bearer ${token}` }).exit).toBeUndefined()
@@ -68,7 +68,8 @@ describe('CREDENTIALS_LUA', () => {
     ['two tokens', { authorization: [`Bearer ${token}`, `Bearer ${token}`] }],
     ['two keys', { 'x-api-key': ['kg_a_b', 'kg_a_b'] }],
   ])('answers 400 to %s, on every route', (_what, headers) => {
-    const expected = { status: 400, code: 'CREDENTIALS_AMBIGUOUS' }
+    const challenge = 'Bearer error="invalid_request"'
+    const expected = { status: 400, code: 'CREDENTIALS_AMBIGUOUS', challenge }
     expect(run(headers).exit).toEqual(expected)
     expect(run(headers, { tags: [] }).exit).toEqual(expected)
   })
@@ -182,6 +183,7 @@ describe('answers of Kong itself', () => {
     const challenge = { 'www-authenticate': 'Bearer error="invalid_token"' }
     expect(answer({ status: 401, headers: { ...challenge }, body: '' }).headers).toMatchObject(challenge)
     expect(answer({ status: 503, headers: {}, body: '' }).headers['retry-after']).toBe('1')
+    expect(answer({ status: 405, headers: {}, body: '' }).headers['allow']).toContain('POST')
   })
 
   test('are left alone where a function gave them, or nobody knows them', () => {
