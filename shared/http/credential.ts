@@ -36,12 +36,8 @@ export function bearerOf(authorization = ''): string | undefined {
 
 /** Why a request with more than one credential is refused. */
 export function twoCredentials(): Failure {
-  return new Failure(
-    'CREDENTIALS_AMBIGUOUS',
-    'Cannot tell who calls: the request has more than one credential',
-    {
-      suggestion: 'Send either "Authorization: Bearer <token>" or X-API-Key, once',
-      challenge: 'Bearer error="invalid_request"',
-    },
-  )
+  return new Failure('CREDENTIALS_AMBIGUOUS', 'Cannot accept the request: it has more than one credential', {
+    suggestion: 'Send either "Authorization: Bearer <token>" or X-API-Key, once',
+    challenge: 'Bearer error="invalid_request"',
+  })
 }
