@@ -5,7 +5,14 @@
 import type { Component } from '../../shared/contract/component.ts'
 import { hostOf } from '../../shared/http/host-of.ts'
 import { answerUnknown, GLOBAL_PLUGINS } from './plugins.ts'
-import { endpointRoutes, functionRoutes, prefixOf, waitingRoutes, type RoutedFunction } from './routes.ts'
+import {
+  endpointRoutes,
+  functionRoutes,
+  otherMethods,
+  prefixOf,
+  waitingRoutes,
+  type RoutedFunction,
+} from './routes.ts'
 import type { KongConfig, KongService } from './types.ts'
 
 /** The consumer that every platform token belongs to. */
@@ -57,7 +64,10 @@ function partService(
   { name, endpoints, waits }: RoutedPart,
   catalog: readonly RoutedFunction[],
 ): KongService {
-  const own = endpoints.flatMap((endpoint) => endpointRoutes(endpoint, ''))
+  const own = [
+    ...endpoints.flatMap((endpoint) => endpointRoutes(endpoint, '')),
+    ...otherMethods(name, endpoints),
+  ]
   if (waits === undefined) return { ...serviceTo(name, PART_READ_TIMEOUT_MS), routes: own }
   const waiting = waitingRoutes(catalog.flatMap(({ endpoints }) => endpoints))
   return {
