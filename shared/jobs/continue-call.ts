@@ -14,7 +14,9 @@ import { prepareJob } from './queue-job.ts'
 import type { JobContext, JobRow } from './write-ending.ts'
 
 /** What a model came to; with `failed`, why it gave no answer. */
-export type Outcome = Pick<Completion, 'text' | 'tokens' | 'vectors' | 'model'> & { failed?: string }
+export type Outcome = Pick<Completion, 'text' | 'tokens' | 'vectors' | 'unread' | 'model'> & {
+  failed?: string
+}
 
 /**
  * Runs the endpoint's `complete`, or its `recover` where there was no answer. Where the aspect is read-only, so is its
@@ -54,7 +56,7 @@ async function run(
   { runtime, db, signal }: JobContext,
   job: JobRow,
   jobCall: JobCall,
-  { text, tokens, vectors = [], model, failed }: Outcome,
+  { text, tokens, vectors = [], unread = [], model, failed }: Outcome,
   pending: Pending,
 ): Promise<unknown> {
   const { identity, archetype, input, traceparent } = jobCall
@@ -84,7 +86,8 @@ async function run(
     infer: (inference, as) => prepareJob(inference, as, requester, pending),
   })
   if (failed !== undefined) return endpoint.recover?.({ input: parsed, reason: failed }, call)
-  const completed = { input: parsed, text, tokens, model, vectors: vectors.map(decodeVector) }
+  const read = vectors.map((vector, at) => (unread.includes(at) ? undefined : decodeVector(vector)))
+  const completed = { input: parsed, text, tokens, model, vectors: read }
   return endpoint.complete?.(completed, call)
 }
 
