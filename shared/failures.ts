@@ -38,6 +38,7 @@ const CODES = {
   EVENT_SYNTAX: { category: 'INVALID_INPUT' },
   CONTENT_TYPE: { category: 'INVALID_INPUT', status: 415 },
   BODY_TOO_LARGE: { category: 'INVALID_INPUT', status: 413 },
+  INFERENCE_REFUSED: { category: 'INVALID_INPUT', status: 422 },
   METHOD_NOT_ALLOWED: { category: 'INVALID_INPUT', status: 405 },
   CREDENTIALS_MISSING: { category: 'UNAUTHORIZED' },
   CREDENTIALS_INVALID: { category: 'UNAUTHORIZED' },

@@ -46,11 +46,22 @@ export class Transcript {
     if (ending.status !== 'completed') {
       return { event: 'error', data: { ...problemMembers(failureOf(ending)), path: ending.path, job } }
     }
-    const { path, text, tokens, result, charges } = ending
+    const { path, text, tokens, finish_reason, server, result, charges } = ending
     const tokens_used = tokens === undefined ? undefined : tokens.prompt + tokens.completion
     return {
       event: 'complete',
-      data: { job, path, text, tokens_used, tokens, chunks: this.#chunks, result, charges },
+      data: {
+        job,
+        path,
+        text,
+        tokens_used,
+        tokens,
+        finish_reason,
+        server,
+        chunks: this.#chunks,
+        result,
+        charges,
+      },
     }
   }
 }

@@ -14,7 +14,10 @@ import { prepareJob } from './queue-job.ts'
 import type { JobContext, JobRow } from './write-ending.ts'
 
 /** What a model came to; with `failed`, why it gave no answer. */
-export type Outcome = Pick<Completion, 'text' | 'tokens' | 'vectors' | 'unread' | 'model'> & {
+export type Outcome = Pick<
+  Completion,
+  'text' | 'tokens' | 'vectors' | 'unread' | 'model' | 'finishReason' | 'server'
+> & {
   failed?: string
 }
 

@@ -23,6 +23,7 @@ const CAUSES: Record<number, (endpoint: EndpointFacts) => boolean> = {
   412: acts,
   413: ({ method }) => method === 'POST',
   415: ({ method }) => method === 'POST',
+  422: startsJobs,
   429: ({ auth }) => auth !== 'none',
   451: acts,
   500: () => true,
