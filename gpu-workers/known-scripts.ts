@@ -2,8 +2,8 @@
  * Which scripts an embedding model knows. To one that does not know a script all texts in it are much alike, so that
  * their vectors say nothing.
  *
- * The model itself is asked, once for each script that occurs: it knows a script in which it can tell three sentences
- * apart as well as their translations, or takes each of them for its own translation.
+ * The model itself is asked, once for each script that occurs: it knows a script in which the vectors of three
+ * sentences lie as far apart as those of their translations, or each of them closest to its own translation.
  */
 import type { EmbedOptions, Engine } from './engines/engine.ts'
 import { ENGLISH, PICTURE_SAMPLES, SCRIPT_SAMPLES, type Samples } from './script-samples.ts'
