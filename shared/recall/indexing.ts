@@ -147,18 +147,18 @@ export function estimateTokens(texts: readonly { text: string }[]): number {
   return texts.reduce((sum, { text }) => sum + Math.ceil(text.length / CHARACTERS_PER_TOKEN), 0)
 }
 
-/** What comes for an entry that is gone or has another text by now is dropped. */
+/** What comes for an entry that is gone or has another text by now is dropped. What the model cannot read has no vector. */
 async function storeVectors(
   db: Db,
   { kind }: Corpus,
   entries: readonly string[],
-  vectors: readonly Float32Array[],
+  vectors: readonly (Float32Array | undefined)[],
   model: string,
 ): Promise<number> {
   const rows = vectors.slice(0, entries.length).map((vector, at) => ({
     id: entries[at],
-    vector: Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString('base64'),
-    sketch: sketchOf(vector),
+    vector: vector === undefined ? null : bytesOf(vector).toString('base64'),
+    sketch: vector === undefined ? null : sketchOf(vector),
   }))
   const stored = await db`
     update recall_entries e set vector = decode(v.vector, 'base64'), sketch = v.sketch, model = ${model},
@@ -166,6 +166,10 @@ async function storeVectors(
     from jsonb_to_recordset(${db.json(rows)}) as v(id uuid, vector text, sketch bit varying)
     where e.id = v.id and e.kind = ${kind}`
   return stored.count
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength)
 }
 
 /**
