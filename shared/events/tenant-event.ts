@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { Instant } from '../instant.ts'
 import { Failure } from '../failures.ts'
+import { beginningOf } from '../beginning.ts'
 
 /** What is taken of an event; time and data as they were sent. */
 export interface TenantEvent {
@@ -96,8 +97,9 @@ async function checkForm(attributes: Record<string, unknown>): Promise<void> {
   try {
     void new CloudEvent(attributes, true)
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message.split('\n')[0]?.slice(0, 200) : 'it is no CloudEvent'
-    throw bad(why ?? '', cause)
+    const why =
+      cause instanceof Error ? beginningOf(cause.message.split('\n')[0] ?? '', 200) : 'it is no CloudEvent'
+    throw bad(why, cause)
   }
 }
 
