@@ -10,6 +10,7 @@ import { trigger, tick } from '../../../shared/contract/define-operation.ts'
 import { Failure, type FailureCode } from '../../../shared/failures.ts'
 import { periodOf } from '../../../shared/plans/allowance.ts'
 import { JobCall } from '../../../shared/calls/job-call.ts'
+import type { FinishReason } from '../../../shared/inference/messages.ts'
 import { newId } from '../../../shared/new-id.ts'
 import { formatTraceparent, readTraceparent } from '../../../shared/telemetry/trace.ts'
 import {
@@ -200,14 +201,15 @@ async function takeStageJob(
   const { position, stages } = state
   const stage = stages[position]
   const [row] = await call.db<StageJobRow[]>`
-    select status, result, error, charges, finished_at from jobs where id = ${job}`
+    select status, result, error, charges, finish_reason, finished_at from jobs where id = ${job}`
   if (stage === undefined || row === undefined || row.status === 'queued' || row.status === 'running') return
   const durationMs = (row.finished_at?.getTime() ?? Date.now()) - state.stage_started_at.getTime()
   const ended =
     row.status === 'completed'
       ? endedStage(stage, row.result, row.charges ?? {}, durationMs)
       : failedStage(stage, row.error ?? { code: 'CANCELLED', message: 'The job was cancelled' }, durationMs)
-  await advance(id, position, { ...ended, job }, call)
+  const reason = row.finish_reason === null ? {} : { finish_reason: row.finish_reason }
+  await advance(id, position, { ...ended, ...reason, job }, call)
 }
 
 interface StageJobRow {
@@ -215,6 +217,7 @@ interface StageJobRow {
   result: unknown
   error: { code: string; message: string } | null
   charges: Record<string, number> | null
+  finish_reason: FinishReason | null
   finished_at: Date | null
 }
 
