@@ -8,7 +8,7 @@ import type { Call } from '../../shared/contract/call.ts'
 import { defineOperation, route, trigger } from '../../shared/contract/define-operation.ts'
 import { NextCursor } from '../../shared/contract/pages.ts'
 import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
-import { isReserved } from '../../shared/events/tenant-event.ts'
+import { isReserved } from '../../shared/events/event.ts'
 import { Failure } from '../../shared/failures.ts'
 import { newId } from '../../shared/new-id.ts'
 import { checkMayBeKept } from '../../shared/pipeline/check-access.ts'
@@ -115,11 +115,13 @@ export const eventMappings = defineOperation({
       name: 'matched',
       attributes: { type: MAPPING_MATCHED },
       needs: ['postgres', 'catalog', 'functions'],
-      data: z.object({ mappings: z.array(z.uuid()), event: MappedEvent }),
+      data: z.object({ mappings: z.array(z.uuid()), message: z.uuid(), event: MappedEvent }),
       // It waits for the function that serves the path.
       transaction: false,
-      async handle({ mappings, event }, call) {
-        const runs = await Promise.allSettled(mappings.map((mapping) => runMapping(mapping, event, call)))
+      async handle({ mappings, message, event }, call) {
+        const runs = await Promise.allSettled(
+          mappings.map((mapping) => runMapping(mapping, { message, event }, call)),
+        )
         const failed = runs.find((run) => run.status === 'rejected')
         // Delivered again, those that have succeeded are left alone.
         if (failed !== undefined) throw failed.reason

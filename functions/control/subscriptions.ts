@@ -16,6 +16,7 @@ import {
   SinkReport,
   SUBSCRIPTION_CHANGES,
 } from '../../shared/events/webhook.ts'
+import { messageIdOf, type KgentsEvent } from '../../shared/events/event.ts'
 import { Failure } from '../../shared/failures.ts'
 import { readDestination } from '../../shared/egress/destination.ts'
 import { NextCursor } from '../../shared/contract/pages.ts'
@@ -48,6 +49,7 @@ const SECRET = {
     secret: webhookSecret(subscription.id, subscription.rotation),
   }),
 }
+/** By its `webhook-id`, which is its id in the list of dead events. */
 const Sent = z.strictObject({ event: z.uuid() })
 
 export const subscriptions = defineOperation({
@@ -258,7 +260,7 @@ function checkActive({ id, status }: SubscriptionRow): void {
   })
 }
 
-function testEvent(id: string, { identity }: Pick<Call, 'identity'>) {
+function testEvent(id: string, { identity }: Pick<Call, 'identity'>): KgentsEvent {
   return {
     specversion: '1.0',
     id: newId(),
@@ -273,7 +275,7 @@ function testEvent(id: string, { identity }: Pick<Call, 'identity'>) {
 }
 
 /** By way of the outbox and the sender, as every event. */
-function send(subscription: string, event: { id: string }, call: Pick<Call, 'emit'>): z.infer<typeof Sent> {
+function send(subscription: string, event: KgentsEvent, call: Pick<Call, 'emit'>): z.infer<typeof Sent> {
   call.emit(REDELIVER, { subscription, event })
-  return { event: event.id }
+  return { event: messageIdOf(event) }
 }
