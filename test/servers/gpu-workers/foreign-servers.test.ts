@@ -382,9 +382,11 @@ describe('the next server takes over', () => {
       let left = 5
       const timer = setInterval(() => {
         left -= 1
-        if (left > 0) return void response.write(event({ choices: [{ delta: { reasoning: 'Hm.' } }] }))
-        clearInterval(timer)
-        response.end(HELLO)
+        if (left > 0) response.write(event({ choices: [{ delta: { reasoning: 'Hm.' } }] }))
+        else {
+          clearInterval(timer)
+          response.end(HELLO)
+        }
       }, 500)
     })
     const second = await open(send(HELLO))
