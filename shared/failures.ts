@@ -92,6 +92,10 @@ export interface FailureFacts {
   /** Names the caller could have meant or may use instead. */
   available?: readonly string[]
   details?: Record<string, unknown>
+  /** How to authenticate, as in `WWW-Authenticate`; not repeated in the body. */
+  challenge?: string
+  /** Methods that the address has; becomes `Allow`. */
+  allow?: readonly string[]
 }
 
 /** An expected failure: thrown by handlers and steps, turned into an answer only at the edges. */

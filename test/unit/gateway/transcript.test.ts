@@ -67,6 +67,7 @@ describe('Transcript.end()', () => {
     }
     expect(transcript.end(completed)).toEqual({
       event: 'complete',
+      id: 'end',
       data: {
         job: JOB,
         path: 'self.soul.dialogue',
