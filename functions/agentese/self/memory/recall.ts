@@ -12,6 +12,7 @@ import { search, type ModelVector } from '../../../../shared/recall/search.ts'
 import { findMemory, Lifecycle, MEMORIES, readMemories, Tags } from './rows.ts'
 import { ENGRAM } from './shapes.ts'
 import { detailAt, inDetail, textOfResult } from './text.ts'
+import { beginningOf } from '../../../../shared/beginning.ts'
 
 const MAX_QUERY = 1000
 
@@ -110,7 +111,7 @@ function nothingEmbedded({ waiting, words_only }: EntryCounts): Understood {
 
 function queryOf({ query, input }: { query?: string | undefined; input?: unknown }): string {
   if (query !== undefined) return query
-  return input === undefined ? '' : textOfResult(input).slice(0, MAX_QUERY).toWellFormed().trim()
+  return input === undefined ? '' : beginningOf(textOfResult(input), MAX_QUERY).trim()
 }
 
 async function recallById(
