@@ -53,17 +53,6 @@ export async function hideEntries(
     where kind = ${kind} and owner = ${owner} and subject in (select jsonb_array_elements_text(${db.json([...subjects])}))`
 }
 
-export async function dropEntries(
-  db: Db,
-  { kind }: Corpus,
-  owner: string,
-  subjects: readonly string[],
-): Promise<void> {
-  await db`
-    delete from recall_entries
-    where kind = ${kind} and owner = ${owner} and subject in (select jsonb_array_elements_text(${db.json([...subjects])}))`
-}
-
 export async function tagEntry(
   db: Db,
   { kind }: Corpus,
