@@ -168,10 +168,12 @@ test('each secret that was rotated is good for its whole day, however many rotat
   expect(await signing(secrets[3] ?? '')).toEqual([false, true, true, true])
 })
 
-test.for([
-  ['seconds', () => '1'],
-  ['a date', () => new Date(Date.now() + 2000).toUTCString()],
-] as const)(
+const ASKED_FOR: Record<string, () => string> = {
+  seconds: () => '1',
+  'a date': () => new Date(Date.now() + 2000).toUTCString(),
+}
+
+test.for(Object.entries(ASKED_FOR))(
   'a sink that asks for time, by %s, is sent nothing until then',
   async ([, asked], { webhooks }) => {
     webhooks.world.startRelay()
