@@ -37,10 +37,16 @@ export function problemMembers(failure: Failure) {
   }
 }
 
-/** Headers of the answer that is `failure`. */
-export function problemHeaders({ facts: { retryAfterSeconds } }: Failure): Record<string, string> {
+/** What a credential may be: the schemes of `WWW-Authenticate`. `ApiKey` is ours, in `X-API-Key`; none is registered for keys. */
+const ANY_CREDENTIAL = 'Bearer, ApiKey'
+
+/** Headers of the answer that is `failure`. Every 401 has a challenge (RFC 9110, 15.5.2), every 405 the methods (15.5.6). */
+export function problemHeaders({ status, facts }: Failure): Record<string, string> {
+  const { retryAfterSeconds, allow, challenge = status === 401 ? ANY_CREDENTIAL : undefined } = facts
   return {
     'content-type': 'application/problem+json',
     ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(Math.ceil(retryAfterSeconds)) }),
+    ...(challenge === undefined ? {} : { 'www-authenticate': challenge }),
+    ...(allow === undefined ? {} : { allow: allow.join(', ') }),
   }
 }

@@ -1,18 +1,17 @@
-/** What a server asks for in `Retry-After`: seconds, or a moment (RFC 9110, 10.2.3). */
+/** `Retry-After` (RFC 9110, section 10.2.3), as others send it: seconds, or a date. */
 
-/** The forms of a date that HTTP has: one that is written, two that are read. */
-const DATE =
-  /^(?:[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4}|[A-Z][a-z]+, \d\d-[A-Z][a-z]{2}-\d\d|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d) \d\d:\d\d:\d\d(?: \d{4}| GMT)$/
+const SECONDS = /^\s*\d+\s*$/
+/** The three forms of an HTTP date; other texts that JavaScript takes for dates are none. */
+const HTTP_DATE = /^\s*(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? .*\d{2}:\d{2}:\d{2}/
 
-/** Seconds from now; undefined where nothing that can be read is asked for, or nothing more than now. */
-export function readRetryAfter(value: string | undefined, now = Date.now()): number | undefined {
-  const text = value?.trim() ?? ''
-  const seconds = /^\d+$/.test(text) ? Number(text) : (readDate(text) - now) / 1000
-  return seconds > 0 ? seconds : undefined
-}
-
-/** The oldest form has no zone: every date of HTTP is GMT. */
-function readDate(text: string): number {
-  if (!DATE.test(text)) return Number.NaN
-  return Date.parse(text.endsWith('GMT') ? text : `${text} GMT`)
+/** Whole seconds from `now` (milliseconds since 1970), 0 for a time that is over; undefined where it says neither. */
+export function readRetryAfter(
+  value: string | null | undefined,
+  now: number = Date.now(),
+): number | undefined {
+  if (value === null || value === undefined) return undefined
+  if (SECONDS.test(value)) return Number(value)
+  // The oldest form names no zone: every date of HTTP is in GMT.
+  const at = HTTP_DATE.test(value) ? Date.parse(/GMT\s*$/.test(value) ? value : `${value} GMT`) : Number.NaN
+  return Number.isNaN(at) ? undefined : Math.max(0, Math.ceil((at - now) / 1000))
 }

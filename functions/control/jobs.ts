@@ -11,7 +11,7 @@ import { defineOperation, route, trigger } from '../../shared/contract/define-op
 import { NextCursor, orderBy } from '../../shared/contract/pages.ts'
 import { Failure } from '../../shared/failures.ts'
 import type { Identity } from '../../shared/identity/identity.ts'
-import { TokenUsage } from '../../shared/inference/messages.ts'
+import { FinishReason, TokenUsage } from '../../shared/inference/messages.ts'
 
 const STATUSES = ['queued', 'running', 'completed', 'failed', 'cancelled'] as const
 
@@ -22,9 +22,16 @@ const Job = z.object({
   created_at: z.string(),
   started_at: z.string().optional(),
   finished_at: z.string().optional(),
+  /** When something was forgotten that it quotes: that is in no result any more. */
+  forgotten_at: z.string().optional(),
   result: z.unknown().optional(),
   error: z.strictObject({ code: z.string(), message: z.string() }).optional(),
   tokens: TokenUsage.optional(),
+  /** Why the model ended its answer. */
+  finish_reason: FinishReason.optional(),
+  /** Name of the model server that finished the answer, where there are several. */
+  server: z.string().optional(),
+  /** Of a cancelled job as soon as it is known what had been generated. */
   charges: z.record(z.string(), z.number()).optional(),
 })
 const JobAnswer = z.strictObject({
@@ -45,9 +52,12 @@ interface JobRow {
   created_at: Date
   started_at: Date | null
   finished_at: Date | null
+  forgotten_at: Date | null
   result: unknown
   error: { code: string; message: string } | null
   tokens: TokenUsage | null
+  finish_reason: FinishReason | null
+  server: string | null
   charges: Record<string, number> | null
 }
 
@@ -68,7 +78,7 @@ export const jobs = defineOperation({
       output: JobAnswer,
       async handle({ id, follow }, call) {
         const row = await find(id, call)
-        if (follow) checkOwn(row, call)
+        if (follow) checkFollow(row, call)
         return present(row, call)
       },
     }),
@@ -87,7 +97,8 @@ export const jobs = defineOperation({
       output: z.strictObject({ jobs: z.array(Job), next_cursor: NextCursor }),
       async handle({ status = null, ...bounds }, { db, identity }) {
         const jobs = db<JobRow[]>`
-          select id, user_id, status, path, created_at, started_at, finished_at, null as result, error, tokens, charges
+          select id, user_id, status, path, created_at, started_at, finished_at, forgotten_at, null as result, error,
+            tokens, finish_reason, server, charges
           from jobs
           where (${seesAll(identity)} or user_id = ${identity.user}) and (${status}::text is null or status = ${status})`
         const { page, next_cursor } = await NEWEST_FIRST.readPage(db, jobs, bounds)
@@ -100,7 +111,7 @@ export const jobs = defineOperation({
 
     cancel: route({
       route: 'DELETE /v1/jobs/:id',
-      summary: 'Cancel a job that has not ended; what it reserved is refunded',
+      summary: 'Cancel a job that has not ended; what was generated is charged, the rest refunded',
       permission: 'jobs:cancel',
       scopes: ['job:write'],
       needs: ['postgres', 'jobs'],
@@ -135,7 +146,8 @@ function seesAll({ permissions }: Identity): boolean {
  */
 async function find(id: string, { db, identity }: Pick<Call, 'db' | 'identity'>): Promise<JobRow> {
   const [row] = await db<JobRow[]>`
-    select id, user_id, status, path, created_at, started_at, finished_at, error, tokens, charges,
+    select id, user_id, status, path, created_at, started_at, finished_at, forgotten_at, error, tokens,
+      finish_reason, server, charges,
       case when user_id = ${identity.user} then result end as result
     from jobs where id = ${id} and (${seesAll(identity)} or user_id = ${identity.user})`
   if (row !== undefined) return row
@@ -146,9 +158,17 @@ function isOwn({ user_id }: JobRow, { identity }: Pick<Call, 'identity'>): boole
   return user_id === identity.user
 }
 
-/** @throws Failure AFFORDANCE_DENIED for a job of somebody else */
-function checkOwn(row: JobRow, call: Pick<Call, 'identity'>): void {
-  if (isOwn(row, call)) return
+/**
+ * @throws Failure AFFORDANCE_DENIED for a job of somebody else, NOT_FOUND where what it said was forgotten: the words are
+ *   in its stream for a while
+ */
+function checkFollow(row: JobRow, call: Pick<Call, 'identity'>): void {
+  if (isOwn(row, call) && row.forgotten_at === null) return
+  if (isOwn(row, call)) {
+    throw new Failure('NOT_FOUND', `Cannot follow job "${row.id}": something that it quotes was forgotten`, {
+      suggestion: 'GET the job for what is left of it',
+    })
+  }
   throw new Failure('AFFORDANCE_DENIED', `Cannot follow job "${row.id}": it is another person's`, {
     suggestion: 'GET the job for its status and costs',
   })
@@ -184,7 +204,8 @@ function present(row: JobRow, call: Pick<Call, 'identity'>): z.infer<typeof JobA
 }
 
 function describe(row: JobRow): z.infer<typeof Job> {
-  const { id, status, path, created_at, started_at, finished_at, result, error, tokens, charges } = row
+  const { id, status, path, created_at, started_at, finished_at, forgotten_at } = row
+  const { result, error, tokens, finish_reason, server, charges } = row
   return {
     id,
     status,
@@ -192,9 +213,12 @@ function describe(row: JobRow): z.infer<typeof Job> {
     created_at: created_at.toISOString(),
     ...(started_at === null ? {} : { started_at: started_at.toISOString() }),
     ...(finished_at === null ? {} : { finished_at: finished_at.toISOString() }),
+    ...(forgotten_at === null ? {} : { forgotten_at: forgotten_at.toISOString() }),
     ...(result === null ? {} : { result }),
     ...(error === null ? {} : { error }),
     ...(tokens === null ? {} : { tokens }),
+    ...(finish_reason === null ? {} : { finish_reason }),
+    ...(server === null ? {} : { server }),
     ...(charges === null ? {} : { charges }),
   }
 }

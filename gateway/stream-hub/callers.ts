@@ -7,6 +7,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { LRUCache } from 'lru-cache'
 import { z } from 'zod'
 import { Failure } from '../../shared/failures.ts'
+import { readCredential } from '../../shared/http/credential.ts'
 import type { Identity } from '../../shared/identity/identity.ts'
 import type { VerifyToken } from '../../shared/identity/tokens.ts'
 import type { Functions } from './functions.ts'
@@ -49,13 +50,8 @@ export function createCallerReader(verify: VerifyToken, functions: Functions): R
   }
 
   return async (headers) => {
-    const key = headers['x-api-key']
-    if (typeof key === 'string') return exchange(key)
-    const token = bearerOf(headers)
-    return token === undefined ? undefined : callerIn(token)
+    const credential = readCredential(headers)
+    if (credential.kind === 'api-key') return exchange(credential.key)
+    return credential.kind === 'token' ? callerIn(credential.token) : undefined
   }
-}
-
-export function bearerOf({ authorization }: IncomingHttpHeaders): string | undefined {
-  return /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1]
 }

@@ -1,5 +1,11 @@
 /** One open stream of server-sent events to one client. */
 import type { ServerResponse } from 'node:http'
+import {
+  EVENT_STREAM_HEADERS,
+  HEARTBEAT,
+  OPENING,
+  writeEventMessage,
+} from '../../shared/http/event-message.ts'
 import type { StreamEvent } from './transcript.ts'
 
 /**
@@ -8,13 +14,6 @@ import type { StreamEvent } from './transcript.ts'
  */
 const MAX_WAITING_BYTES = 4 * 1024 * 1024
 const MAX_STALLED_MS = 30_000
-
-export const EVENT_STREAM_HEADERS = {
-  'content-type': 'text/event-stream; charset=utf-8',
-  'cache-control': 'no-cache, no-transform',
-  // nginx, and so Kong, collects an answer before it passes it on, without this header
-  'x-accel-buffering': 'no',
-}
 
 export interface EventStream {
   send(event: StreamEvent): void
@@ -49,12 +48,11 @@ export function openEventStream(
 
   response.on('drain', reads).once('close', reads)
   response.writeHead(200, { ...headers, ...EVENT_STREAM_HEADERS })
-  write('retry: 1000\n\n')
+  write(OPENING)
 
   return {
-    send: ({ event, id, data }) =>
-      write(`event: ${event}\n${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`),
-    beat: () => write(': still here\n\n'),
+    send: (event) => write(writeEventMessage(event)),
+    beat: () => write(HEARTBEAT),
     end: () => response.end(),
   }
 }

@@ -70,17 +70,24 @@ export function createFunctions(resolve: Resolve): Functions {
   }
 }
 
-/** What a function gets to see of the client's headers: all but those about waiting, which is done here. */
-export function passedHeaders(headers: IncomingHttpHeaders): Record<string, string> {
+/**
+ * What a function gets to see of the client's headers: all but those about waiting, which is done here.
+ *
+ * @param accept how the function is to write its answer
+ */
+export function passedHeaders(
+  headers: IncomingHttpHeaders,
+  accept = 'application/json',
+): Record<string, string> {
   const passed: Record<string, string> = {}
   for (const [name, value] of Object.entries(headers)) {
     if (value === undefined || isHopByHop(name) || WAITING.has(name)) continue
     passed[name] = Array.isArray(value) ? value.join(', ') : value
   }
-  return { ...passed, accept: 'application/json' }
+  return { ...passed, accept }
 }
 
-const WAITING = new Set(['host', 'accept', 'prefer', 'last-event-id', 'content-length', 'expect'])
+const WAITING = new Set(['host', 'accept', 'prefer', 'content-length', 'expect'])
 
 function withoutHopByHop(headers: IncomingHttpHeaders): Record<string, string | string[]> {
   return Object.fromEntries(

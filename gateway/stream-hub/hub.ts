@@ -11,6 +11,9 @@ import { Failure } from '../../shared/failures.ts'
 import type { VisibleFunction } from '../../shared/contract/visibility.ts'
 import type { RoutedFunction } from '../kong/routes.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
+import { readCredential } from '../../shared/http/credential.ts'
+import { EVENT_STREAM_HEADERS } from '../../shared/http/event-message.ts'
+import { METHODS, methodNotAllowed } from '../../shared/http/method-not-allowed.ts'
 import { answerStatus, type Status } from '../../shared/http/status.ts'
 import { createRegistry } from '../../shared/telemetry/metrics.ts'
 import { ANSWERS } from '../answers.ts'
@@ -21,7 +24,7 @@ import { readTarget } from '../upstream/request-path.ts'
 import { answerBody, answerFailure, passOn, type AnswerHeaders, type Client } from './client.ts'
 import type { ReadCaller } from './callers.ts'
 import { streamHub } from './component.ts'
-import { JobRow } from './ending.ts'
+import { hasEnded, JobRow } from './ending.ts'
 import { passedHeaders, type Functions } from './functions.ts'
 import { createHubMetrics } from './metrics.ts'
 import type { NatsLink } from '../../shared/nats/link.ts'
@@ -32,7 +35,7 @@ import {
 } from './subscriptions/subscriptions.ts'
 import type { TokenLogs } from './token-logs.ts'
 import { createWatching, type Watching } from './watching.ts'
-import { readPreference } from './preference.ts'
+import { hasSeenTheEnd, readPreference } from './preference.ts'
 
 export interface HubOptions {
   catalog: readonly (RoutedFunction & VisibleFunction)[]
@@ -53,6 +56,8 @@ export interface Hub {
 }
 
 const HEARTBEAT_MS = 15_000
+/** Repeated headers are to be seen, not dropped. What the gateway lets through, with all that it adds, has room in the headers. */
+const SERVER_OPTIONS = { keepAliveTimeout: 65_000, joinDuplicateHeaders: true, maxHeaderSize: 32 * 1024 }
 /** For answers that are on their way; streams end at once. */
 const DRAIN_MS = 5_000
 const MAX_BODY_BYTES = 2 ** 20
@@ -62,7 +67,7 @@ const SUBSCRIPTION_TIMES = {
   recheckMs: 60_000,
   stalledMs: 300_000,
 } satisfies Partial<SubscriptionTimes>
-const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
 /** The answer that announces a job. */
 const Accepted = z.looseObject({ job: z.object({ id: z.uuid() }) })
@@ -95,9 +100,7 @@ class StreamHub implements Hub {
         endpoints.map(({ method, path }) => ({ method, path, function: name })),
       ),
     )
-    this.server = createServer({ keepAliveTimeout: 65_000 }, (request, response) =>
-      this.#handle(request, response),
-    )
+    this.server = createServer(SERVER_OPTIONS, (request, response) => this.#handle(request, response))
   }
 
   async drain(): Promise<void> {
@@ -117,7 +120,8 @@ class StreamHub implements Hub {
   async #serve(client: Client): Promise<void> {
     const { request, target } = client
     if (answerStatus(request, client.response, this.#status)) return
-    const own = this.#findOwn(request.method ?? 'GET', target.path)
+    readCredential(request.headers)
+    const own = this.#findOwn(methodOf(request), target.path)
     if (own !== undefined) return this.#serveOwn(client, own)
     if (isSubscribe(client)) return this.#subscriptions.open(client)
     return this.#serveCall(client, await bodyOf(request))
@@ -135,13 +139,13 @@ class StreamHub implements Hub {
     const { id = '' } = parametersIn(path, client.target.path)
     const answer = this.#own[name]
     if (answer === undefined || !ID.test(id)) throw ANSWERS.routeUnknown
-    await answer(client, id)
+    await answer(client, id.toLowerCase())
   }
 
   /** `GET /v1/jobs/{id}/stream`, where the function says that the client may follow the job. */
   async #serveStream(client: Client, job: string): Promise<void> {
     const { functions, readCaller } = this.#options
-    const { request, left } = client
+    const { request, response, target, left } = client
     const answer = await functions.call('jobs', {
       method: 'GET',
       path: `/v1/jobs/${job}?follow=true`,
@@ -150,6 +154,9 @@ class StreamHub implements Hub {
     })
     if (answer.status !== 200) return passOn(client, answer)
     const { job: row } = JobRow.parse(parseKept(await answer.body.text()))
+    if (hasEnded(row) && hasSeenTheEnd(request.headers, target.query))
+      return void response.writeHead(204).end()
+    if (request.method === 'HEAD') return void response.writeHead(200, EVENT_STREAM_HEADERS).end()
     const caller = await readCaller(request.headers)
     if (caller === undefined) throw ANSWERS.functionUnavailable
     this.#watching.openStream(client, { tenant: caller.tenant, job, row }, {})
@@ -159,10 +166,11 @@ class StreamHub implements Hub {
   async #serveCall(client: Client, body: Body): Promise<void> {
     const { request, target, left } = client
     const method = request.method ?? 'GET'
-    const endpoint = this.#findEndpoint(method, target.path)
-    if (endpoint === undefined) throw ANSWERS.routeUnknown
+    const endpoint = this.#findEndpoint(methodOf(request), target.path)
+    if (endpoint === undefined) throw this.#unknownRoute(client)
     const path = target.path + target.query
-    const headers = passedHeaders(request.headers)
+    const streams = readPreference(request.headers).kind === 'stream'
+    const headers = passedHeaders(request.headers, streams ? 'text/event-stream' : undefined)
     const { functions } = this.#options
     const answer = await functions.call(endpoint.function, { method, path, headers, body, signal: left })
     if (answer.status !== 202) return passOn(client, answer)
@@ -185,6 +193,16 @@ class StreamHub implements Hub {
     return true
   }
 
+  #unknownRoute({ request, target }: Client): Failure {
+    const allow = METHODS.filter(
+      (method) =>
+        (this.#findOwn(method, target.path) ?? this.#findEndpoint(method, target.path)) !== undefined,
+    )
+    return allow.length === 0
+      ? ANSWERS.routeUnknown
+      : methodNotAllowed(request.method ?? '', target.path, allow)
+  }
+
   #answerError(client: Client, error: unknown): void {
     const { log } = this.#options
     const { response, target, left } = client
@@ -194,6 +212,11 @@ class StreamHub implements Hub {
     else if (known.cause !== undefined) log.warn({ err: known.cause, path: target.path }, known.message)
     answerFailure(client, known)
   }
+}
+
+/** What answers GET answers HEAD, without the body (RFC 9110, 9.3.2). */
+function methodOf({ method = 'GET' }: IncomingMessage): string {
+  return method === 'HEAD' ? 'GET' : method
 }
 
 /** A request that prefers no stream is answered by the function itself. */

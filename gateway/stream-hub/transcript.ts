@@ -3,14 +3,15 @@
  * that was overtaken are void, repeated ones count once, and a restart voids all text before it.
  */
 import type { TokenMessage } from '../../shared/inference/messages.ts'
+import { LAST_EVENT_ID } from '../../shared/http/event-message.ts'
 import { problemMembers } from '../../shared/problem.ts'
 import { failureOf, type Ending } from './ending.ts'
 
 /** One server-sent event. */
 export interface StreamEvent {
   event: 'started' | 'restart' | 'chunk' | 'complete' | 'error'
-  /** With which the client resumes; the last event has none, so that it is delivered again. */
-  id?: number
+  /** With which the client resumes. */
+  id: number | typeof LAST_EVENT_ID
   data: Record<string, unknown>
 }
 
@@ -43,14 +44,27 @@ export class Transcript {
   /** The last event. */
   end(ending: Ending): StreamEvent {
     const job = this.#job
+    const id = LAST_EVENT_ID
     if (ending.status !== 'completed') {
-      return { event: 'error', data: { ...problemMembers(failureOf(ending)), path: ending.path, job } }
+      return { event: 'error', id, data: { ...problemMembers(failureOf(ending)), path: ending.path, job } }
     }
-    const { path, text, tokens, result, charges } = ending
+    const { path, text, tokens, finish_reason, server, result, charges } = ending
     const tokens_used = tokens === undefined ? undefined : tokens.prompt + tokens.completion
     return {
       event: 'complete',
-      data: { job, path, text, tokens_used, tokens, chunks: this.#chunks, result, charges },
+      id,
+      data: {
+        job,
+        path,
+        text,
+        tokens_used,
+        tokens,
+        finish_reason,
+        server,
+        chunks: this.#chunks,
+        result,
+        charges,
+      },
     }
   }
 }

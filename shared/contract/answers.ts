@@ -1,5 +1,6 @@
 /** The forms in which the pipeline answers, whatever the function. */
 import { z } from 'zod'
+import { FinishReason, TokenUsage } from '../inference/messages.ts'
 
 /** What an aspect's answer holds besides its result. */
 export const EnvelopeMeta = z.strictObject({
@@ -37,14 +38,17 @@ export const AcceptedJob = z.strictObject({
 })
 export type AcceptedJob = z.infer<typeof AcceptedJob>
 
-/** What `Prefer: wait` gets in place of the 202 where the job ended in time. */
+/** In place of the 202 where the job has ended: in the time of `Prefer: wait`, or before the call was repeated. */
 export const FinishedJob = z.strictObject({
   path: z.string(),
   result: z.unknown(),
   ...AcceptedJob.shape,
   meta: z.strictObject({
     charges: z.record(z.string(), z.number()),
-    tokens: z.strictObject({ prompt: z.int(), completion: z.int() }).optional(),
+    tokens: TokenUsage.optional(),
+    finish_reason: FinishReason.optional(),
+    server: z.string().optional(),
     trace_id: z.string().optional(),
   }),
 })
+export type FinishedJob = z.infer<typeof FinishedJob>

@@ -88,6 +88,16 @@ export interface AspectFacts {
   secret?: boolean
 }
 
+/** Whether it may answer 202; what only reads and streams reports the work of others. */
+export function startsJobs({ streams, method }: Pick<EndpointFacts, 'streams' | 'method'>): boolean {
+  return streams && method === 'POST'
+}
+
+/** Whether it is a path, or passes the call on to one. */
+export function acts(endpoint: Pick<EndpointFacts, 'aspect' | 'streams' | 'method'>): boolean {
+  return endpoint.aspect !== undefined || startsJobs(endpoint)
+}
+
 export interface Example {
   summary: string
   input: Record<string, unknown>

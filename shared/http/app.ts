@@ -5,8 +5,9 @@
 import type { HttpBindings } from '@hono/node-server'
 import { Hono, type Context } from 'hono'
 import { textOfResult } from '../agentese/manifest/describe.ts'
+import type { Envelope } from '../contract/answers.ts'
 import { findAspect } from '../contract/find-aspect.ts'
-import type { Format } from '../contract/facts.ts'
+import { acts, type Format } from '../contract/facts.ts'
 import type { Endpoint, FunctionDefinition } from '../contract/function.ts'
 import type { KgentsEvent } from '../events/event.ts'
 import { Failure } from '../failures.ts'
@@ -17,9 +18,13 @@ import type { Runtime } from '../calls/runtime.ts'
 import { takeEvent } from '../pipeline/take-event.ts'
 import { takeTick } from '../pipeline/take-tick.ts'
 import { readTraceparent, formatTraceparent, type TraceContext } from '../telemetry/trace.ts'
+import { prefersEventStream, prefersPlainText } from './accept.ts'
 import { connectionOf } from './connection.ts'
+import { bearerOf, readCredential } from './credential.ts'
 import { DispatchedCall } from './dispatch.ts'
+import { EVENT_STREAM_HEADERS, LAST_EVENT_ID, OPENING, writeEventMessage } from './event-message.ts'
 import { keptAnswer, knows } from './kept-answer.ts'
+import { methodNotAllowed } from './method-not-allowed.ts'
 import { isBug, problemOf } from './problem.ts'
 import { readJsonObject } from './read-body.ts'
 import { readEventList } from './read-event-list.ts'
@@ -53,20 +58,31 @@ function routesOf({ functions }: Runtime) {
 async function serve(context: Context, runtime: Runtime, definition: FunctionDefinition, endpoint: Endpoint) {
   const headers = headersOf(context)
   const trace = readTraceparent(headers['traceparent'])
-  return answer(context, runtime, endpoint, {
-    endpoint,
-    function: definition,
-    ...pathOf(endpoint, context.req.param('holon')),
-    ...(asksForDryRun(context.req.url) ? { dryRun: true } : {}),
-    credential: credentialOf(headers),
-    readInput: () => inputOf(context, endpoint),
-    ...optional('archetype', headers['x-observer-archetype']),
-    ...optional('idempotencyKey', headers['idempotency-key']),
-    ...optional('claimedTenant', headers['x-tenant-id']),
-    trace,
-    deadline: new RequestDeadline(connectionOf(context), definition.scale.timeoutSeconds),
-    answerHeaders: {},
-  })
+  try {
+    const credential = readCredential(headers)
+    if (hasSeenTheEnd(endpoint, headers)) return new Response(null, { status: 204 })
+    return await answer(context, runtime, endpoint, {
+      endpoint,
+      function: definition,
+      ...pathOf(endpoint, context.req.param('holon')),
+      ...(asksForDryRun(context.req.url) ? { dryRun: true } : {}),
+      credential,
+      readInput: () => inputOf(context, endpoint),
+      ...optional('archetype', headers['x-observer-archetype']),
+      ...optional('idempotencyKey', headers['idempotency-key']),
+      ...optional('claimedTenant', headers['x-tenant-id']),
+      trace,
+      deadline: new RequestDeadline(connectionOf(context), definition.scale.timeoutSeconds),
+      answerHeaders: {},
+    })
+  } catch (error) {
+    return answerError(context, runtime, error, trace)
+  }
+}
+
+/** Whether a client repeats a call only because the stream that answered it has ended: it is not made again. */
+function hasSeenTheEnd(endpoint: Endpoint, headers: RequestHeaders): boolean {
+  return headers['last-event-id'] === LAST_EVENT_ID && acts(endpoint) && prefersEventStream(headers['accept'])
 }
 
 /** A call that came to `logos` and belongs here: the same pipeline, with the token that `logos` made for it. */
@@ -135,7 +151,9 @@ async function answer(context: Context, runtime: Runtime, endpoint: Endpoint, ca
 
 /** Made without the context's help, which copies headers into a `Headers` that the server then takes apart again. */
 function write(context: Context, endpoint: Endpoint, { status, body }: Answer, call: Call): Response {
-  const asText = manifestText(body, headersOf(context)['accept'])
+  const { accept } = headersOf(context)
+  if (status === 200 && acts(endpoint) && prefersEventStream(accept)) return writeStream(body, call)
+  const asText = manifestText(body, accept)
   const headers = {
     ...HEADERS_OF_FORMAT[asText === undefined ? endpoint.format : 'text'],
     ...call.answerHeaders,
@@ -149,6 +167,15 @@ function write(context: Context, endpoint: Endpoint, { status, body }: Answer, c
   return knows(known, kept.etag)
     ? new Response(null, { status: 304, headers: { ...kept.headers, traceparent: headers.traceparent } })
     : new Response(kept.text, { status, headers: { ...headers, ...kept.headers } })
+}
+
+/** An answer that took no model, as the stream that the stream hub sends of one that did: its last event. */
+function writeStream(body: unknown, { answerHeaders, trace }: Call): Response {
+  const { meta, ...members } = body as Partial<Envelope>
+  const data = { ...members, chunks: 0, ...(meta === undefined ? {} : { charges: meta.charges, meta }) }
+  const text = OPENING + writeEventMessage({ event: 'complete', id: LAST_EVENT_ID, data })
+  const headers = { ...answerHeaders, ...EVENT_STREAM_HEADERS, traceparent: formatTraceparent(trace) }
+  return new Response(text, { headers })
 }
 
 function textOf(format: Format, body: unknown): string {
@@ -169,7 +196,7 @@ const HEADERS_OF_FORMAT: Record<Format, Record<string, string>> = {
 
 /** The text form of a manifest, for those who request text; undefined for everybody and everything else. */
 function manifestText(body: unknown, accept = ''): string | undefined {
-  if (!/\btext\/plain\b/.test(accept)) return undefined
+  if (!prefersPlainText(accept)) return undefined
   return textOfResult((body as { result?: unknown }).result)
 }
 
@@ -212,20 +239,9 @@ function pathOf({ aspect }: Endpoint, holon = ''): { path?: string } {
   return aspect === undefined ? {} : { path: aspect.path.replace('*', () => holon) }
 }
 
-function credentialOf(headers: RequestHeaders): Credential {
-  const key = headers['x-api-key']
-  if (key !== undefined) return { kind: 'api-key', key }
-  const token = bearerOf(headers)
-  return token === undefined ? { kind: 'none' } : { kind: 'token', token }
-}
-
 function dispatchCredential(headers: RequestHeaders): Credential {
-  const token = bearerOf(headers)
+  const token = bearerOf(headers['authorization'])
   return token === undefined ? { kind: 'none' } : { kind: 'dispatch', token }
-}
-
-function bearerOf({ authorization }: RequestHeaders): string | undefined {
-  return /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1]
 }
 
 function endpointFor(runtime: Runtime, path: string) {
@@ -239,12 +255,7 @@ function unknownRoute(context: Context, runtime: Runtime): Failure {
   const { pathname } = new URL(context.req.url)
   const endpoints = runtime.functions.flatMap((each) => each.endpoints)
   const others = [...new Set(endpoints.filter(({ path }) => fits(path, pathname)).map((each) => each.method))]
-  if (others.length > 0) {
-    return new Failure('METHOD_NOT_ALLOWED', `Cannot ${method} ${pathname}`, {
-      suggestion: `Use ${others.join(' or ')}`,
-      available: others,
-    })
-  }
+  if (others.length > 0) return methodNotAllowed(method, pathname, others)
   return new Failure('ROUTE_NOT_FOUND', `Cannot find ${method} ${pathname}`, {
     suggestion: 'GET /v1/agentese/discover lists every path',
     available: endpoints.slice(0, 20).map((each) => `${each.method} ${each.path}`),

@@ -8,10 +8,15 @@ export interface Serving {
   drain(): Promise<void>
 }
 
+/** Repeated headers are to be seen, not dropped. What the gateway lets through, with all that it adds, has room in the headers. */
+const SERVER_OPTIONS = { joinDuplicateHeaders: true, maxHeaderSize: 32 * 1024 }
+
 /** Serves `app`; resolves when it listens. */
 export function startServing(app: Hono, port: number, hostname = '0.0.0.0'): Promise<Serving> {
   return new Promise((resolve, reject) => {
-    const server = serve({ fetch: app.fetch, port, hostname }, () => resolve({ server, drain }))
+    const server = serve({ fetch: app.fetch, port, hostname, serverOptions: SERVER_OPTIONS }, () =>
+      resolve({ server, drain }),
+    )
     server.once('error', reject)
     const drain = (): Promise<void> =>
       new Promise((done) => {

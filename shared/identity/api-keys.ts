@@ -66,5 +66,6 @@ export function createApiKeyLookup(sql: Sql): AuthenticateApiKey {
 function invalidKey(): Failure {
   return new Failure('CREDENTIALS_INVALID', 'Cannot accept the API key: it is unknown, expired or revoked', {
     suggestion: 'Check the X-API-Key header; keys start with "kg_"',
+    challenge: 'ApiKey',
   })
 }

@@ -15,6 +15,8 @@ import { PERMISSIONS, ROLES } from './permissions.ts'
 const ALGORITHMS = ['EdDSA', 'ES256']
 const CLOCK_TOLERANCE_SECONDS = 5
 const REMEMBERED_TOKENS = 10_000
+/** RFC 6750, section 3.1. */
+const INVALID_TOKEN = 'Bearer error="invalid_token"'
 
 /** Claims of a platform token, besides those that every JWT has. */
 const Claims = z.object({
@@ -72,11 +74,13 @@ async function verify(token: string, keys: ReturnType<typeof createLocalJWKSet>,
     if (cause instanceof errors.JWTExpired) {
       throw new Failure('TOKEN_EXPIRED', 'Cannot accept the token: it has expired', {
         suggestion: 'Get a new one with POST /v1/auth/token',
+        challenge: INVALID_TOKEN,
         cause,
       })
     }
     throw new Failure('CREDENTIALS_INVALID', 'Cannot accept the token: it is not one of ours', {
       suggestion: 'Get one with POST /v1/auth/token and send it as "Authorization: Bearer ..."',
+      challenge: INVALID_TOKEN,
       cause,
     })
   }

@@ -37,12 +37,13 @@ async function identify({ request, runtime }: Invocation): Promise<Identity> {
   if (credential.kind === 'dispatch') return runtime.verifyDispatch(credential.token)
   if (credential.kind === 'api-key') return runtime.authenticateApiKey(credential.key)
   if (credential.kind === 'token' && endpoint.auth !== 'api-key') return runtime.verifyToken(credential.token)
-  throw new Failure('CREDENTIALS_MISSING', 'The caller is unknown: the request has no usable credential', {
-    suggestion:
-      endpoint.auth === 'api-key'
-        ? 'Send your API key as X-API-Key'
-        : 'Send "Authorization: Bearer <token>" or X-API-Key: kg_...',
-  })
+  throw new Failure(
+    'CREDENTIALS_MISSING',
+    'The caller is unknown: the request has no usable credential',
+    endpoint.auth === 'api-key'
+      ? { suggestion: 'Send your API key as X-API-Key', challenge: 'ApiKey' }
+      : { suggestion: 'Send "Authorization: Bearer <token>" or X-API-Key: kg_...' },
+  )
 }
 
 /** Takes one request from the tenant's budget. What `logos` passes on was counted when it came in. */

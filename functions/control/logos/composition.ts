@@ -112,8 +112,16 @@ export async function runStage(call: StageCall, by: Dispatching): Promise<StageO
     return { kind: 'ended', result: failedStage(stage, failure, durationMs), failure }
   const { status, body, repeated = false } = answer as DispatchAnswer
   if (status === 202) return { kind: 'job', job: (body as { job: { id: string } }).job.id }
-  const { result, meta } = body as { result: unknown; meta: { charges: Record<string, number> } }
-  return { kind: 'ended', result: endedStage(stage, result, meta.charges, durationMs), repeated }
+  const { result, meta, job } = body as StageAnswer
+  const ended = endedStage(stage, result, meta.charges, durationMs)
+  return { kind: 'ended', result: job === undefined ? ended : { ...ended, job: job.id }, repeated }
+}
+
+/** An envelope; with a job where the stage was one, and has ended before it was dispatched again. */
+interface StageAnswer {
+  result: unknown
+  meta: { charges: Record<string, number> }
+  job?: { id: string }
 }
 
 function failureOf({ status, body }: DispatchAnswer): Failure | undefined {

@@ -1,5 +1,5 @@
 /** How an endpoint can fail, as far as its contract shows. */
-import type { EndpointFacts } from '../../../shared/contract/facts.ts'
+import { acts, startsJobs, type EndpointFacts } from '../../../shared/contract/facts.ts'
 import { listFailures } from '../../../shared/failures.ts'
 import type { Route } from './routes.ts'
 
@@ -23,6 +23,7 @@ const CAUSES: Record<number, (endpoint: EndpointFacts) => boolean> = {
   412: acts,
   413: ({ method }) => method === 'POST',
   415: ({ method }) => method === 'POST',
+  422: startsJobs,
   429: ({ auth }) => auth !== 'none',
   451: acts,
   500: () => true,
@@ -38,17 +39,7 @@ export function failingStatuses({ endpoint, hub }: Pick<Route, 'endpoint' | 'hub
   return hub ? statuses.filter((status) => status !== 415) : statuses
 }
 
-/** Whether it is a path, or passes the call on to one. */
-export function acts(endpoint: EndpointFacts): boolean {
-  return endpoint.aspect !== undefined || startsJobs(endpoint)
-}
-
 /** Whether its answer may be that of somebody outside the platform; an endpoint that passes calls on cannot know. */
 function asksOutside({ aspect, ...endpoint }: EndpointFacts): boolean {
   return aspect === undefined ? startsJobs(endpoint) : aspect.effects.includes('calls:tool')
-}
-
-/** Whether it may answer 202; what only reads and streams reports the work of others. */
-export function startsJobs({ streams, method }: Pick<EndpointFacts, 'streams' | 'method'>): boolean {
-  return streams && method === 'POST'
 }

@@ -1,10 +1,10 @@
 /** One route as an operation of OpenAPI. */
 import { CATEGORIES } from '../../../shared/agentese/category.ts'
 import { scopesOf } from '../../../shared/agentese/effects.ts'
-import type { AspectFacts, EndpointFacts } from '../../../shared/contract/facts.ts'
+import { acts, startsJobs, type AspectFacts, type EndpointFacts } from '../../../shared/contract/facts.ts'
 import type { JsonSchema } from '../../../shared/contract/schemas.ts'
 import { costOf } from './cost.ts'
-import { acts, failingStatuses, startsJobs } from './failures.ts'
+import { failingStatuses } from './failures.ts'
 import { headersOf, RATE_LIMIT } from './headers.ts'
 import { placeSchema } from './place-schema.ts'
 import { STREAMS } from './streams.ts'

@@ -9,12 +9,13 @@ import {
   outputSchemaOf,
   type JsonSchema,
 } from '../../../shared/contract/schemas.ts'
+import { startsJobs } from '../../../shared/contract/facts.ts'
 import { PATH_EVENTS, STATE_EVENTS, type EventType } from '../../../shared/events/event-types.ts'
 import { permissionsOf, ROLES } from '../../../shared/identity/permissions.ts'
 import { VERSION } from '../../../shared/version.ts'
 import { costOf } from './cost.ts'
 import { curlOf } from './curl.ts'
-import { startsJobs, failingStatuses, failuresByStatus, type FailureRow } from './failures.ts'
+import { failingStatuses, failuresByStatus, type FailureRow } from './failures.ts'
 import { Markup, markup } from './markup.ts'
 import { SCRIPT, STYLE } from './page-assets.ts'
 import { groupsOf, routesOf, type Route } from './routes.ts'

@@ -6,7 +6,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Failure } from '../../../shared/failures.ts'
 import { problemMembers } from '../../../shared/problem.ts'
-import { EVENT_STREAM_HEADERS } from '../event-stream.ts'
+import { EVENT_STREAM_HEADERS, OPENING, writeEventMessage } from '../../../shared/http/event-message.ts'
 
 export interface ClientStreamOptions {
   response: ServerResponse
@@ -42,7 +42,7 @@ export class ClientStream {
   start(first: string): void {
     this.#response.writeHead(200, EVENT_STREAM_HEADERS)
     this.#full = false
-    this.send(`retry: 1000\n\n${first}`)
+    this.send(OPENING + first)
     this.#flow()
   }
 
@@ -82,13 +82,12 @@ export class ClientStream {
   beat(position?: number): void {
     if (!this.idle) return
     const data = { event_type: 'heartbeat', path: 'system.heartbeat', timestamp: new Date().toISOString() }
-    const id = position === undefined ? '' : `id: ${position}\n`
-    this.send(`event: heartbeat\n${id}data: ${JSON.stringify(data)}\n\n`)
+    this.send(writeEventMessage({ event: 'heartbeat', id: position, data }))
   }
 
   /** @param failure why, where it is not just that the client may come again */
   end(failure?: Failure): void {
-    if (failure !== undefined) this.send(messageOf('error', problemMembers(failure)))
+    if (failure !== undefined) this.send(writeEventMessage({ event: 'error', data: problemMembers(failure) }))
     if (!this.#response.destroyed) this.#response.end()
   }
 
@@ -114,7 +113,12 @@ export class ClientStream {
     if (this.#dropped > 0) {
       const count = this.#dropped
       this.#dropped = 0
-      this.send(messageOf('dropped', { event_type: 'dropped', count, reason: 'buffer_full' }))
+      this.send(
+        writeEventMessage({
+          event: 'dropped',
+          data: { event_type: 'dropped', count, reason: 'buffer_full' },
+        }),
+      )
       return true
     }
     const text = this.#waiting.shift()
@@ -129,8 +133,4 @@ export class ClientStream {
     this.#full = false
     this.#onRoom.resolve()
   }
-}
-
-export function messageOf(event: string, data: unknown): string {
-  return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
 }

@@ -5,7 +5,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { decodeJwt } from 'jose'
 import { Failure } from '../../../shared/failures.ts'
-import { bearerOf } from '../callers.ts'
+import { readCredential } from '../../../shared/http/credential.ts'
 
 export interface CredentialWatch {
   /** Of a credential that was verified. */
@@ -19,9 +19,9 @@ export interface CredentialWatch {
 
 /** Returns what stops it. */
 export function watchCredential({ headers, recheckMs, ask, onEnd }: CredentialWatch): () => void {
-  const token = bearerOf(headers)
-  if (headers['x-api-key'] === undefined && token !== undefined) {
-    const { exp = 0 } = decodeJwt(token)
+  const credential = readCredential(headers)
+  if (credential.kind === 'token') {
+    const { exp = 0 } = decodeJwt(credential.token)
     const timer = setTimeout(() => onEnd(expired()), Math.max(0, exp * 1000 - Date.now()))
     return () => clearTimeout(timer)
   }

@@ -1,11 +1,12 @@
 /** Open streams: their events, heartbeats and ends. */
 import { Failure } from '../../../shared/failures.ts'
+import { writeEventMessage } from '../../../shared/http/event-message.ts'
 import { SUBSCRIPTION_PATH } from '../../../shared/events/subscription-stream.ts'
 import type { SubscriptionTerms } from '../../../shared/events/subscription.ts'
 import type { Log } from '../../../shared/telemetry/log.ts'
 import type { Client } from '../client.ts'
 import type { NatsLink } from '../../../shared/nats/link.ts'
-import { ClientStream, messageOf } from './client-stream.ts'
+import { ClientStream } from './client-stream.ts'
 import { watchCredential } from './credential-watch.ts'
 import type { DurableConsumers } from './durable-consumers.ts'
 import { deliver } from './durable-subscription.ts'
@@ -94,7 +95,7 @@ class OpenStreams implements Streaming {
     })
     const delivering = await this.#startDelivering(granted, out, signal)
     if (signal.aborted) return delivering.stop()
-    out.start(messageOf('subscribed', presented(granted)))
+    out.start(writeEventMessage({ event: 'subscribed', data: presented(granted) }))
     this.#keep(client, granted, delivering, {
       tenant: terms.tenant,
       signal,

@@ -3,6 +3,7 @@ import { agenteseSubject } from '../../../shared/nats/subjects.ts'
 import { fromNats, type EventCarrier } from '../../../shared/nats/event-message.ts'
 import { EVENT_KINDS, type EventKind } from '../../../shared/events/subscription.ts'
 import type { KgentsEvent } from '../../../shared/events/event.ts'
+import { writeEventMessage } from '../../../shared/http/event-message.ts'
 import type { Log } from '../../../shared/telemetry/log.ts'
 import { readTraceparent } from '../../../shared/telemetry/trace.ts'
 
@@ -61,7 +62,8 @@ export function textOfDelivery(entry: SubscriberEvent, delivered: Delivered): st
 }
 
 function writeText(entry: SubscriberEvent, delivered?: Delivered): string {
-  return `event: ${entry.kind}\nid: ${entry.sequence}\ndata: ${JSON.stringify(membersOf(entry, delivered))}\n\n`
+  const { kind: event, sequence: id } = entry
+  return writeEventMessage({ event, id, data: membersOf(entry, delivered) })
 }
 
 function membersOf({ sequence, path, aspect, kind, event }: SubscriberEvent, delivered?: Delivered) {

@@ -10,6 +10,7 @@ import {
 import { Acks, SUBSCRIPTION_SCOPES } from '../../../shared/events/subscription-stream.ts'
 import { SubscriptionGrant, type SubscriptionTerms } from '../../../shared/events/subscription.ts'
 import { Failure, failureFrom } from '../../../shared/failures.ts'
+import { readCredential } from '../../../shared/http/credential.ts'
 import type { Identity } from '../../../shared/identity/identity.ts'
 import { requirePermission, requireScopes } from '../../../shared/pipeline/check-access.ts'
 import type { Log } from '../../../shared/telemetry/log.ts'
@@ -157,7 +158,9 @@ class HubSubscriptions implements Subscriptions {
   /** Whoever may subscribe may also acknowledge and end what is its own. */
   async #ownerOf({ request }: Client): Promise<Identity> {
     const caller = await this.#options.readCaller(request.headers)
-    if (caller === undefined) throw ANSWERS.tokenInvalid
+    if (caller === undefined) {
+      throw readCredential(request.headers).kind === 'none' ? ANSWERS.tokenMissing : ANSWERS.tokenInvalid
+    }
     requirePermission('subscribe', 'agentese:read', caller)
     requireScopes('subscribe', SUBSCRIPTION_SCOPES, caller)
     return caller

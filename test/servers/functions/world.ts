@@ -169,8 +169,10 @@ async function answerJob(
   model: (message: JobMessage) => Partial<Completion> | Error = () => ({ text: 'An answer' }),
 ): Promise<KgentsEvent> {
   const { job } = requested.data as { job: string }
-  const [row] = await owner<{ message: string }[]>`select message from jobs where id = ${job}`
-  const message = JSON.parse(row?.message ?? '') as JobMessage
+  const [row] = await owner<{ message: string | null }[]>`select message from jobs where id = ${job}`
+  // No worker gets a job that has ended before.
+  if (row?.message == null) return requested
+  const message = JSON.parse(row.message) as JobMessage
   const answer = model(message)
   const facts = {
     text: '',

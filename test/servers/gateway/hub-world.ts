@@ -231,7 +231,8 @@ export const test = base.extend<{ world: HubWorld }>({
 /** One server-sent event as a client reads it; comments are events named `comment`. */
 export interface ReadEvent {
   event: string
-  id?: number
+  /** A number but for the last. */
+  id?: number | string
   data: Record<string, unknown>
 }
 
@@ -240,7 +241,7 @@ export async function* readEvents(response: Response): AsyncGenerator<ReadEvent>
   for await (const { event = 'message', id, data } of readMessages(response)) {
     yield {
       event,
-      ...(id === undefined ? {} : { id: Number(id) }),
+      ...(id === undefined ? {} : { id: /^\d+$/.test(id) ? Number(id) : id }),
       data: JSON.parse(data) as Record<string, unknown>,
     }
   }

@@ -18,6 +18,8 @@ const completed = {
   status: 'completed',
   text: 'hi there',
   tokens: { prompt: 3, completion: 2 },
+  finish_reason: 'length',
+  server: 'server-2',
   result: { response: 'hi there' },
   charges: { tokens: 5 },
 }
@@ -62,12 +64,15 @@ describe('a call with Accept: text/event-stream', () => {
       { event: 'chunk', id: 2, data: { text: ' there', index: 2 } },
       {
         event: 'complete',
+        id: 'end',
         data: {
           job,
           path: 'self.soul.dialogue',
           text: 'hi there',
           tokens_used: 5,
           tokens: { prompt: 3, completion: 2 },
+          finish_reason: 'length',
+          server: 'server-2',
           chunks: 2,
           result: { response: 'hi there' },
           charges: { tokens: 5 },
@@ -95,7 +100,7 @@ describe('a call with Accept: text/event-stream', () => {
     const response = await ask(hub, acme, { ...stream, prefer: 'wait=5', 'idempotency-key': 'k' })
     expect(world.calls).toEqual([`self-soul POST ${DIALOGUE}`])
     expect(world.lastHeaders).toMatchObject({
-      accept: 'application/json',
+      accept: 'text/event-stream',
       'idempotency-key': 'k',
       ...bearer(acme),
     })
@@ -205,7 +210,7 @@ describe('GET /v1/jobs/{id}/stream', () => {
     expect((await allEvents(resumed)).map(({ event, id, data }) => [event, id, data['chunks']])).toEqual([
       ['chunk', 2, undefined],
       ['chunk', 3, undefined],
-      ['complete', undefined, 3],
+      ['complete', 'end', 3],
     ])
   })
 
@@ -291,6 +296,8 @@ describe('a call with Prefer: wait', () => {
       meta: {
         charges: { tokens: 5 },
         tokens: { prompt: 3, completion: 2 },
+        finish_reason: 'length',
+        server: 'server-2',
         trace_id: '0af7651916cd43dd8448eb211c80319c',
       },
     })
@@ -306,6 +313,7 @@ describe('a call with Prefer: wait', () => {
 
   test.for([
     [{ status: 'failed', error: { code: 'INFERENCE_FAILED', message: 'x' } }, 503],
+    [{ status: 'failed', error: { code: 'INFERENCE_REFUSED', message: 'x' } }, 422],
     [{ status: 'failed', error: { code: 'CONSENT_REQUIRED', message: 'x' } }, 451],
     [{ status: 'cancelled' }, 409],
   ] as const)(
@@ -384,6 +392,53 @@ describe('a hub', () => {
     await hub.hub.drain()
     expect(await allEvents(streamed)).toEqual([])
     expect((await waiting).status).toBe(202)
+  })
+
+  test('refuses two credentials in one request, wherever it goes', async ({ world, expect }) => {
+    const hub = await world.openHub()
+    const acme = await world.tenant()
+    const job = world.addJob(acme)
+    const headers = { ...bearer(acme), 'x-api-key': acme.apiKey }
+    for (const [method, path] of [
+      ['POST', DIALOGUE],
+      ['GET', `/v1/jobs/${job}/stream`],
+      ['DELETE', `/v1/agentese/subscribe/${job}`],
+    ] as const) {
+      const response = await fetch(`${hub.url}${path}`, { method, headers })
+      expect(response.status).toBe(400)
+      expect(await response.json()).toMatchObject({ code: 'CREDENTIALS_AMBIGUOUS' })
+    }
+    expect(world.calls).toEqual([])
+  })
+
+  test('says how to authenticate where it answers itself', async ({ world, expect }) => {
+    const hub = await world.openHub()
+    const url = `${hub.url}/v1/agentese/subscribe/${world.addJob(await world.tenant())}`
+    for (const [headers, code] of [
+      [{}, 'CREDENTIALS_MISSING'],
+      [{ authorization: 'Bearer a.b.c' }, 'CREDENTIALS_INVALID'],
+    ] as const) {
+      const response = await fetch(url, { method: 'DELETE', headers })
+      expect([response.status, await response.json()]).toMatchObject([401, { code }])
+      expect(response.headers.get('www-authenticate')).toContain('Bearer')
+    }
+  })
+
+  test('answers a method that an address does not have with those that it has', async ({ world, expect }) => {
+    const hub = await world.openHub()
+    const acme = await world.tenant()
+    const follows = `/v1/jobs/${world.addJob(acme)}/stream`
+    for (const [method, path, allow] of [
+      ['PUT', DIALOGUE, 'POST'],
+      ['HEAD', DIALOGUE, 'POST'],
+      ['OPTIONS', follows, 'GET, HEAD'],
+      ['POST', follows, 'GET, HEAD'],
+    ] as const) {
+      const response = await fetch(`${hub.url}${path}`, { method, headers: bearer(acme) })
+      expect([response.status, response.headers.get('allow')]).toEqual([405, allow])
+    }
+    const head = await fetch(`${hub.url}${follows}`, { method: 'HEAD', headers: bearer(acme) })
+    expect([head.status, head.headers.get('content-type')]).toEqual([200, 'text/event-stream; charset=utf-8'])
   })
 
   test('answers what it does not serve with 404, and a function that is away with 503', async ({

@@ -50,7 +50,7 @@ describe('a client stream', () => {
     stream.offer('early')
     stream.start('first')
     stream.offer('late')
-    expect(client.got).toEqual(['retry: 1000\n\nfirst', 'early', 'late'])
+    expect(client.got).toEqual(['retry: 1000\nfirst', 'early', 'late'])
     stream.end()
   })
 
@@ -59,7 +59,7 @@ describe('a client stream', () => {
     stream.start('')
     client.reads = false
     for (let at = 0; at < 10; at++) stream.offer(`event ${at}`)
-    expect(client.got).toEqual(['retry: 1000\n\n', 'event 0'])
+    expect(client.got).toEqual(['retry: 1000\n', 'event 0'])
     client.readAgain()
     expect(client.got.slice(2)).toEqual([
       'event: dropped\ndata: {"event_type":"dropped","count":6,"reason":"buffer_full"}\n\n',

@@ -43,12 +43,12 @@ describe('openEventStream()', () => {
     const { client, stream } = open()
     stream.send(chunk('a\nb'))
     stream.beat()
-    stream.send({ event: 'complete', data: {} })
+    stream.send({ event: 'complete', id: 'end', data: {} })
     stream.end()
     await client.reads()
     expect(client.headers).toMatchObject({ location: '/v1/jobs/1', 'x-accel-buffering': 'no' })
     expect(client.text).toBe(
-      'retry: 1000\n\nevent: chunk\nid: 1\ndata: {"text":"a\\nb"}\n\n: still here\n\nevent: complete\ndata: {}\n\n',
+      'retry: 1000\nevent: chunk\nid: 1\ndata: {"text":"a\\nb"}\n\n: still here\nevent: complete\nid: end\ndata: {}\n\n',
     )
   })
 

@@ -4,7 +4,11 @@ import { readLastEventId, readPreference } from '../../../gateway/stream-hub/pre
 describe('readPreference()', () => {
   test.each([
     [{ accept: 'text/event-stream' }, { kind: 'stream' }],
-    [{ accept: 'application/json, text/event-stream;q=0.9', prefer: 'wait=5' }, { kind: 'stream' }],
+    [{ accept: 'application/json;q=0.9, text/event-stream', prefer: 'wait=5' }, { kind: 'stream' }],
+    [
+      { accept: 'application/json, text/event-stream;q=0', prefer: 'wait=5' },
+      { kind: 'wait', seconds: 5 },
+    ],
     [{ prefer: 'wait=5' }, { kind: 'wait', seconds: 5 }],
     [{ prefer: 'respond-async, wait=120' }, { kind: 'wait', seconds: 60 }],
     [{ prefer: 'handling=lenient; wait="7"' }, { kind: 'wait', seconds: 7 }],
@@ -24,5 +28,6 @@ describe('readLastEventId()', () => {
     expect(readLastEventId({}, '')).toBe(-1)
     expect(readLastEventId({ 'last-event-id': '-1' }, '')).toBe(-1)
     expect(readLastEventId({ 'last-event-id': '1e3' }, '')).toBe(-1)
+    expect(readLastEventId({ 'last-event-id': 'end' }, '')).toBe(-1)
   })
 })

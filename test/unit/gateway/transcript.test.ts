@@ -54,6 +54,8 @@ describe('Transcript.end()', () => {
     path: 'self.soul.dialogue',
     text: 'bc',
     tokens: { prompt: 5, completion: 2 },
+    finish_reason: 'length' as const,
+    server: 'server-2',
     result: { response: 'bc' },
     charges: { tokens: 7 },
   }
@@ -65,12 +67,15 @@ describe('Transcript.end()', () => {
     }
     expect(transcript.end(completed)).toEqual({
       event: 'complete',
+      id: 'end',
       data: {
         job: JOB,
         path: 'self.soul.dialogue',
         text: 'bc',
         tokens_used: 7,
         tokens: { prompt: 5, completion: 2 },
+        finish_reason: 'length',
+        server: 'server-2',
         chunks: 2,
         result: { response: 'bc' },
         charges: { tokens: 7 },

@@ -7,8 +7,7 @@ import { Failure } from '../../../../shared/failures.ts'
 import { newId } from '../../../../shared/new-id.ts'
 import { putEntry } from '../../../../shared/recall/entries.ts'
 import { keepIndexing } from '../../../../shared/recall/indexing.ts'
-import { COMPOST_DAYS } from './dream.ts'
-import { findMemory, MEMORIES, MAX_MEMORIES, Tags } from './rows.ts'
+import { COMPOST_DAYS, findMemory, MEMORIES, MAX_MEMORIES, Tags } from './rows.ts'
 import { summaryOf, textOfResult } from './text.ts'
 import { ENGRAM, MEMORISERS } from './shapes.ts'
 
@@ -80,7 +79,7 @@ async function checkRoom({ db, identity }: Pick<Call, 'db' | 'identity'>): Promi
     select count(*)::int as count from memories where user_id = ${identity.user}`
   if ((row?.count ?? 0) < MAX_MEMORIES) return
   throw new Failure('QUOTA_EXCEEDED', `Cannot remember one more: you have ${MAX_MEMORIES} memories`, {
-    suggestion: `Forget some with self.memory.forget; they are gone ${COMPOST_DAYS} days after, when you consolidate`,
+    suggestion: `Forget some with self.memory.forget; they are gone ${COMPOST_DAYS} days after`,
     details: { resource: 'memories', limit: MAX_MEMORIES },
   })
 }

@@ -5,15 +5,16 @@ import type { Call } from '../../../../shared/contract/call.ts'
 import { aspect } from '../../../../shared/contract/define-node.ts'
 import { Refusal } from '../../../../shared/failures.ts'
 import { hideEntries } from '../../../../shared/recall/entries.ts'
-import { COMPOST_DAYS } from './dream.ts'
-import { findMemory, MEMORIES, MemoryView, viewOf } from './rows.ts'
+import { separate } from './merge.ts'
+import { COMPOST_DAYS, findMemory, MEMORIES, MemoryView, viewOf } from './rows.ts'
 import { ENGRAM, idOf, ITS_ID, namesOne, OneMemory } from './shapes.ts'
 
 export const forget = aspect({
   category: 'M',
   archetypes: KEEPERS,
-  summary: `Put a memory on the compost: it is not recalled any more, can be restored, and is gone after ${COMPOST_DAYS} days`,
+  summary: `Put a memory on the compost: nothing shows its text any more, it can be restored, and is gone after ${COMPOST_DAYS} days`,
   effects: ['deletes:memory_crystals'],
+  needs: ['jobs'],
   input: z.strictObject(OneMemory).refine(namesOne, 'id is required'),
   output: z.strictObject({ id: z.uuid(), lifecycle: z.literal('composting') }),
   examples: [{ summary: 'Never mind', input: ITS_ID, given: [ENGRAM] }],
@@ -25,7 +26,10 @@ export const forget = aspect({
         suggestion: `First let go of it: self.memory.cherish with {"id": "${id}", "uncherish": true}`,
       })
     }
-    if (lifecycle !== 'composting') await setForgotten(call, id, true)
+    if (lifecycle !== 'composting') {
+      await setForgotten(call, id, true)
+      await eraseCopies(call, id)
+    }
     return { id, lifecycle: 'composting' as const }
   },
 })
@@ -33,7 +37,7 @@ export const forget = aspect({
 export const restore = aspect({
   category: 'M',
   archetypes: KEEPERS,
-  summary: 'Take a memory back from the compost',
+  summary: 'Take a memory back from the compost, or out of the one that it was merged into',
   effects: ['writes:memory_crystals'],
   input: z.strictObject(OneMemory).refine(namesOne, 'id is required'),
   output: MemoryView,
@@ -47,6 +51,7 @@ export const restore = aspect({
   async handle(which, call) {
     const { id, lifecycle } = await findMemory(call, idOf(which), true)
     if (lifecycle === 'composting') await setForgotten(call, id, false)
+    await separate(call, id)
     return viewOf(await findMemory(call, id))
   },
 })
@@ -60,4 +65,13 @@ async function setForgotten(
     update memories m set lifecycle = ${forgotten ? 'composting' : 'active'},
       forgotten_at = ${forgotten ? db`now()` : db`null`} where id = ${id}`
   await hideEntries(db, MEMORIES, identity.user, [id], forgotten)
+}
+
+/**
+ * Erases what quotes a memory: results of jobs and compositions, calls that were deferred, answers that are kept to be
+ * repeated. Jobs that quote it and are under way are cancelled. Restoring brings none of that back.
+ */
+async function eraseCopies({ db, endJob }: Pick<Call, 'db' | 'endJob'>, id: string): Promise<void> {
+  const underWay = await db<{ job: string }[]>`select job from erase_copies(${id}) as job`
+  for (const { job } of underWay) await endJob({ job, how: 'cancelled' })
 }

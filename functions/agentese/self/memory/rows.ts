@@ -14,6 +14,8 @@ export const MEMORIES: Corpus = { kind: 'memory', node: 'self.memory' }
 
 /** Memories of one person, those that are composting among them. */
 export const MAX_MEMORIES = 20_000
+/** Days for which what was forgotten can be restored; then it is gone, as `is_gone` in the database says it. */
+export const COMPOST_DAYS = 30
 /** Tags of one memory. */
 export const MAX_TAGS = 32
 export const Tag = z.string().trim().min(1).max(64)
@@ -21,6 +23,19 @@ export const Tags = z.array(Tag).max(MAX_TAGS)
 
 const LIFECYCLES = ['active', 'dormant', 'dreaming', 'composting'] as const
 export const Lifecycle = z.enum(LIFECYCLES)
+
+/** A memory that was merged into another one, as it was. */
+const Source = z.strictObject({
+  id: z.uuid(),
+  content: z.string(),
+  tags: z.array(z.string()),
+  source_type: z.string(),
+  source_ref: z.string().nullable(),
+  metadata: z.record(z.string(), z.unknown()),
+  causal_parent: z.uuid().nullable(),
+  captured_at: z.string(),
+})
+export type Source = z.infer<typeof Source>
 
 export interface MemoryRow {
   id: string
@@ -38,13 +53,16 @@ export interface MemoryRow {
   access_count: number
   last_accessed: Date | null
   captured_at: Date
+  merged_into: string | null
+  merged_from: Source[]
 }
 
 /** A memory as it is shown to its owner: at a low resolution, a summary or a title is what is shown of it. */
 export const MemoryView = z.strictObject({
   id: z.uuid(),
   content: z.string(),
-  detail: z.enum(['text', 'summary', 'title']),
+  /** How much of its text is shown; nothing while it is composting. */
+  detail: z.enum(['text', 'summary', 'title', 'nothing']),
   tags: z.array(z.string()),
   source_type: z.string(),
   source_ref: z.string().nullable(),
@@ -57,14 +75,21 @@ export const MemoryView = z.strictObject({
   access_count: z.int().min(0),
   last_accessed: z.string().nullable(),
   captured_at: z.string(),
+  /** The newer memory of the same text that it was merged into; `restore` separates them again. */
+  merged_into: z.uuid().nullable(),
+  /** Older memories of the same text that were merged into it, as they were. */
+  merged_from: z.array(Source),
 })
+
+/** What was forgotten says nothing: its id, tags and times are enough to find and restore it. */
+const NOTHING = { content: '', detail: 'nothing' as const, source_ref: null, metadata: {}, merged_from: [] }
 
 export function viewOf(row: MemoryRow): z.infer<typeof MemoryView> {
   const detail = detailAt(row.resolution)
+  const shown = row.lifecycle === 'composting' ? NOTHING : { content: inDetail(row.content, detail), detail }
   return {
     ...row,
-    content: inDetail(row.content, detail),
-    detail,
+    ...shown,
     last_accessed: row.last_accessed?.toISOString() ?? null,
     captured_at: row.captured_at.toISOString(),
   }
@@ -73,11 +98,12 @@ export function viewOf(row: MemoryRow): z.infer<typeof MemoryView> {
 /** What is read of a memory. */
 export function columns(db: Db) {
   return db`m.id, m.content, m.tags, m.source_type, m.source_ref, m.metadata, m.causal_parent, m.lifecycle,
-    m.resolution, relevance_now(m) as relevance, m.cherished, m.access_count, m.last_accessed, m.captured_at`
+    m.resolution, relevance_now(m) as relevance, m.cherished, m.access_count, m.last_accessed, m.captured_at,
+    m.merged_into, m.merged_from`
 }
 
 /**
- * One memory of this person, locked where it is to be changed.
+ * One memory of this person, locked where it is to be changed; what was forgotten is there until it is gone for good.
  *
  * @throws Failure NOT_FOUND where this person has no such memory
  */
@@ -87,7 +113,7 @@ export async function findMemory(
   lock = false,
 ): Promise<MemoryRow> {
   const [row] = await db<MemoryRow[]>`
-    select ${columns(db)} from memories m where m.id = ${id} and m.user_id = ${identity.user}
+    select ${columns(db)} from memories m where m.id = ${id} and m.user_id = ${identity.user} and not is_gone(m)
     ${lock ? db`for update` : db``}`
   if (row !== undefined) return row
   throw new Failure('NOT_FOUND', `Cannot find memory "${id}": you have none of that id`, {
@@ -109,9 +135,9 @@ export async function listMemories(
 ): Promise<Page<MemoryRow>> {
   const memories = db<MemoryRow[]>`
     select ${columns(db)} from memories m
-    where m.user_id = ${identity.user}
+    where m.user_id = ${identity.user} and not is_gone(m)
       and ${lifecycle === undefined ? db`m.lifecycle in ('active', 'dormant')` : db`m.lifecycle = ${lifecycle}`}
-      and ${tag === undefined ? db`true` : db`m.tags @> ${db.json([tag])}`}`
+      and ${tag === undefined ? db`true` : db`m.tag_keys @> name_keys(${db.json([tag])})`}`
   return NEWEST_FIRST.readPage(db, memories, bounds)
 }
 
