@@ -11,7 +11,7 @@ function requestOf(type: string, body: Uint8Array | string, isStreamed = false) 
     headers: { 'content-type': type, ...length },
     body: isStreamed ? new Blob([bytes]).stream() : bytes,
     ...(isStreamed ? { duplex: 'half' } : {}),
-  } as RequestInit)
+  })
 }
 
 describe('readJson()', () => {
