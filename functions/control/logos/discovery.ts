@@ -1,4 +1,5 @@
 /** What paths there are, from the catalog; open to guests, since it shows no data of tenants. */
+import { parseKept } from '../../../shared/exact-json.ts'
 import { z } from 'zod'
 import { hasAffordance } from '../../../shared/agentese/affordances.ts'
 import { capabilitiesOf } from '../../../shared/agentese/capabilities.ts'
@@ -174,7 +175,7 @@ function readResolvable(text: string): { path: string; parameters: Record<string
 
 function readValue(text: string): unknown {
   if (text === 'true' || text === 'false') return text === 'true'
-  return /^-?\d{1,15}(\.\d{1,15})?$/.test(text) ? Number(text) : text
+  return /^-?(0|[1-9]\d{0,100})(\.\d{1,100})?$/.test(text) ? parseKept(text) : text
 }
 
 async function affordancesOf(handle: string, archetype: string | undefined, call: Resolving) {

@@ -29,7 +29,7 @@ type Match = z.infer<typeof Match>
 
 /** In a URL; `z.coerce` alone takes nothing at all for 0. */
 const WholeNumber = z.preprocess(
-  (text) => (/^-?\d+$/.test(String(text)) ? Number(text) : text),
+  (text) => (typeof text === 'string' && /^-?\d+$/.test(text) ? Number(text) : text),
   z.int('is no whole number'),
 )
 
