@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { formatPath, parsePath } from '../../shared/agentese/path.ts'
 import type { Call } from '../../shared/contract/call.ts'
+import { wholeNumber } from '../../shared/contract/query-values.ts'
 import { defineOperation, route, trigger } from '../../shared/contract/define-operation.ts'
 import { NextCursor } from '../../shared/contract/pages.ts'
 import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
@@ -76,7 +77,7 @@ export const eventMappings = defineOperation({
       scopes: ['event_mapping:read'],
       needs: ['postgres'],
       input: z.strictObject({
-        limit: z.coerce.number().int().min(1).max(100).default(20),
+        limit: wholeNumber(1, 100).default(20),
         cursor: NEWEST_FIRST.Cursor.optional(),
       }),
       output: z.strictObject({ mappings: z.array(Mapping), next_cursor: NextCursor }),

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { parseExpression } from '../../shared/agentese/expression.ts'
 import { Envelope, Rehearsal } from '../../shared/contract/answers.ts'
 import { Accepted, type Given } from '../../shared/contract/call.ts'
+import { allowOne } from '../../shared/contract/constraints.ts'
 import { defineOperation, route } from '../../shared/contract/define-operation.ts'
 import { AnyObject } from '../../shared/contract/json-object.ts'
 import { failureFrom } from '../../shared/failures.ts'
@@ -27,8 +28,8 @@ const CompositionRehearsal = Rehearsal.omit({ category: true, permission: true, 
   stages: z.array(z.string()),
 })
 
-const ComposeInput = z
-  .strictObject({
+const ComposeInput = allowOne(
+  z.strictObject({
     expression: z.string().max(MAX_EXPRESSION),
     /** Arguments of the first stage; what a composition without stages returns. */
     input: AnyObject.optional(),
@@ -37,11 +38,10 @@ const ComposeInput = z
     mode: z.enum(MODES).default('fail-fast'),
     observer: Observer.optional(),
     dry_run: z.boolean().default(false),
-  })
-  .refine(
-    ({ input, inputs }) => input === undefined || inputs === undefined,
-    'name input, of the first stage, or inputs, of each',
-  )
+  }),
+  ['input', 'inputs'],
+  'name input, of the first stage, or inputs, of each',
+)
 
 export const logos = defineOperation({
   name: 'logos',

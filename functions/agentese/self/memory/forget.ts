@@ -7,14 +7,14 @@ import { Refusal } from '../../../../shared/failures.ts'
 import { hideEntries } from '../../../../shared/recall/entries.ts'
 import { COMPOST_DAYS } from './dream.ts'
 import { findMemory, MEMORIES, MemoryView, viewOf } from './rows.ts'
-import { ENGRAM, idOf, ITS_ID, namesOne, OneMemory } from './shapes.ts'
+import { ENGRAM, idOf, ITS_ID, naming, OneMemory } from './shapes.ts'
 
 export const forget = aspect({
   category: 'M',
   archetypes: KEEPERS,
   summary: `Put a memory on the compost: it is not recalled any more, can be restored, and is gone after ${COMPOST_DAYS} days`,
   effects: ['deletes:memory_crystals'],
-  input: z.strictObject(OneMemory).refine(namesOne, 'id is required'),
+  input: naming(z.strictObject(OneMemory)),
   output: z.strictObject({ id: z.uuid(), lifecycle: z.literal('composting') }),
   examples: [{ summary: 'Never mind', input: ITS_ID, given: [ENGRAM] }],
   async handle(which, call) {
@@ -35,7 +35,7 @@ export const restore = aspect({
   archetypes: KEEPERS,
   summary: 'Take a memory back from the compost',
   effects: ['writes:memory_crystals'],
-  input: z.strictObject(OneMemory).refine(namesOne, 'id is required'),
+  input: naming(z.strictObject(OneMemory)),
   output: MemoryView,
   examples: [
     {
