@@ -4,7 +4,14 @@
  */
 
 /** How many leading segments count when two paths match the same request. */
-const WEIGHED_SEGMENTS = 12
+const WEIGHED_SEGMENTS = 6
+/**
+ * The lowest bit of `regex_priority` that a segment has, and the one above all of them. Kong 3.9 adds a route's number of
+ * headers (from bit 1) and its kinds of attributes (from bit 10) into the same 32-bit number, so bits 3 to 9 are free as long
+ * as no route has more than three headers.
+ */
+const LOWEST_BIT = 3
+export const ABOVE_ALL_PATHS = 2 ** (LOWEST_BIT + WEIGHED_SEGMENTS)
 
 /** A regular expression for exactly this path, good for JavaScript and for Kong (Rust) alike; not anchored at the start. */
 export function pathPattern(path: string): string {
@@ -13,15 +20,16 @@ export function pathPattern(path: string): string {
 }
 
 /**
- * Which of two matching paths is meant: the one whose first differing segment is spelled out. As a number, so that
- * Kong can use it as `regex_priority`.
+ * Which of two matching paths is meant: the one whose first differing segment is spelled out. As a number below
+ * `ABOVE_ALL_PATHS`, so that Kong can use it as `regex_priority`.
  */
 export function specificity(path: string): number {
   return path
     .split('/')
     .slice(1, 1 + WEIGHED_SEGMENTS)
     .reduce(
-      (sum, segment, index) => sum + (segment.startsWith(':') ? 0 : 2 ** (WEIGHED_SEGMENTS - 1 - index)),
+      (sum, segment, index) =>
+        sum + (segment.startsWith(':') ? 0 : 2 ** (LOWEST_BIT + WEIGHED_SEGMENTS - 1 - index)),
       0,
     )
 }

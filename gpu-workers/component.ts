@@ -18,7 +18,9 @@ const Common = z.object({
     .min(0)
     .default(25)
     .describe('How long running jobs may go on after SIGTERM, before they are handed over'),
-  STALL_SECONDS: Seconds.default(120).describe('Silence of an engine after which it is given up'),
+  STALL_SECONDS: Seconds.default(120).describe(
+    'Silence of an engine after which it is given up; several model servers share it',
+  ),
   INFERENCE_CONCURRENCY: Count.default(1).describe('Jobs at once'),
 })
 
@@ -47,17 +49,24 @@ const LlamaCpp = Common.extend({
 const OpenAi = Common.extend({
   ENGINE: z.literal('openai').meta(ENGINE),
   INFERENCE_BASE_URL: List.pipe(z.tuple([z.url()], z.url())).describe(
-    'OpenAI-compatible servers, separated by commas; they fall back from first to last',
+    'OpenAI-compatible servers, separated by commas; they fall back from first to last, in the middle of an answer too',
   ),
   INFERENCE_MODEL: List.pipe(z.tuple([z.string().min(1)], z.string().min(1))).describe(
     'Models at these servers, or one for all',
   ),
   INFERENCE_API_KEY: List.optional().describe('Keys of these servers, or one for all'),
   INFERENCE_EMBEDDING_MODEL: z.string().min(1).optional().describe('Model that embeds, at these servers'),
+  INFERENCE_SERVER_NAMES: List.pipe(z.array(z.string().regex(/^[\w.-]{1,64}$/)))
+    .optional()
+    .describe('What jobs call these servers that have answered them; `server-1` and so on, where not set'),
   INFERENCE_CAN_CONTINUE: z
-    .stringbool()
-    .default(false)
-    .describe('Whether these servers are vLLM, or know its `continue_final_message`'),
+    .string()
+    .default('false')
+    .pipe(List)
+    .pipe(z.array(z.stringbool()))
+    .describe(
+      'Whether these servers know `continue_final_message`, as vLLM and llama.cpp do, or one for all',
+    ),
 })
 
 export const gpuWorker = defineComponent({

@@ -59,12 +59,13 @@ async function openEngine(settings: WorkerEnvironment, log: Log): Promise<Engine
   const concurrency = settings.INFERENCE_CONCURRENCY
   if (settings.ENGINE === 'openai') {
     const { createOpenAiCompatible } = await import('./engines/openai-compatible.ts')
-    const canContinue = settings.INFERENCE_CAN_CONTINUE
+    const servers = serversOf(settings)
     const { INFERENCE_EMBEDDING_MODEL: embeddingModel } = settings
     return createOpenAiCompatible({
-      servers: serversOf(settings),
+      servers,
       concurrency,
-      canContinue,
+      silentSeconds: settings.STALL_SECONDS / servers.length,
+      onFailure: (server, failure) => log.warn({ err: failure, server }, 'a model server did not answer'),
       ...(embeddingModel === undefined ? {} : { embeddingModel }),
     })
   }
@@ -83,13 +84,17 @@ async function openEngine(settings: WorkerEnvironment, log: Log): Promise<Engine
 
 function serversOf(settings: Extract<WorkerEnvironment, { ENGINE: 'openai' }>): [Server, ...Server[]] {
   const [url, ...urls] = settings.INFERENCE_BASE_URL
-  const [model, ...models] = settings.INFERENCE_MODEL
-  const [key, ...keys] = settings.INFERENCE_API_KEY ?? []
-  const server = (baseUrl: string, model: string, apiKey = '') => ({
-    baseUrl,
-    model,
-    ...(apiKey && { apiKey }),
-  })
-  const others = urls.map((url, index) => server(url, models[index] ?? model, keys[index] ?? key))
-  return [server(url, model, key), ...others]
+  const { INFERENCE_MODEL: models, INFERENCE_API_KEY: keys = [], INFERENCE_SERVER_NAMES: names } = settings
+  const server = (baseUrl: string, at: number): Server => {
+    const name = names?.[at] ?? (urls.length === 0 ? undefined : `server-${at + 1}`)
+    const apiKey = keys[at] ?? keys[0] ?? ''
+    return {
+      baseUrl,
+      model: models[at] ?? models[0],
+      canContinue: settings.INFERENCE_CAN_CONTINUE[at] ?? settings.INFERENCE_CAN_CONTINUE[0] ?? false,
+      ...(name === undefined ? {} : { name }),
+      ...(apiKey === '' ? {} : { apiKey }),
+    }
+  }
+  return [server(url, 0), ...urls.map((each, index) => server(each, index + 1))]
 }

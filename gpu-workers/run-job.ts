@@ -59,7 +59,10 @@ export interface JobReport {
 }
 
 /** What the engine generated, for the result, and when the first of it was there. */
-interface Answer extends Pick<Completion, 'text' | 'vectors' | 'tokens' | 'model'> {
+interface Answer extends Pick<
+  Completion,
+  'text' | 'vectors' | 'tokens' | 'model' | 'finishReason' | 'server'
+> {
   firstAt: number
 }
 
@@ -77,7 +80,6 @@ export async function runJob(job: JobMessage, options: JobOptions): Promise<JobR
   const tokenLog = await TokenLog.open(link, {
     ...job,
     attempt: options.attempt,
-    canContinue: engine.canContinue,
     signal: stop.signal,
     onWait: (error) => log.warn({ err: error }, 'waiting for the token log'),
   })
@@ -97,8 +99,8 @@ export async function runJob(job: JobMessage, options: JobOptions): Promise<JobR
       secondsToFirstToken: (firstAt - begunAt) / 1000,
     }
   } catch (error) {
-    // Another worker goes on where the log ends.
-    if (error instanceof Stopped && error.reason === 'draining') await tokenLog.settle(1)
+    // Another worker goes on where the log ends; of a cancelled job it says what was generated.
+    if (error instanceof Stopped) await tokenLog.settle(1)
     throw error
   } finally {
     tokenLog.close()
@@ -123,10 +125,10 @@ async function ask({ request }: JobMessage, tokenLog: TokenLog, options: JobOpti
 type Watched = JobOptions & { onProgress: () => void }
 
 async function embed({ texts }: EmbedRequest, { engine, stop, onProgress }: Watched): Promise<Answer> {
-  const { vectors, tokens, model } = await engine.embed(texts, { signal: stop.signal, onProgress })
-  const encoded = vectors.map((vector) => encodeVector(toUnitLength(vector)))
-  const usage = { prompt: tokens, completion: 0 }
-  return { text: '', vectors: encoded, tokens: usage, model, firstAt: performance.now() }
+  const { tokens, estimated, ...answer } = await engine.embed(texts, { signal: stop.signal, onProgress })
+  const vectors = answer.vectors.map((vector) => encodeVector(toUnitLength(vector)))
+  const usage = { prompt: tokens, completion: 0, ...(estimated === undefined ? {} : { estimated }) }
+  return { ...answer, text: '', vectors, tokens: usage, firstAt: performance.now() }
 }
 
 async function generate(
@@ -135,15 +137,17 @@ async function generate(
   { engine, stop, onProgress }: Watched,
 ): Promise<Answer> {
   const { prefix } = tokenLog
-  const generateOptions = { signal: stop.signal, ...(prefix === undefined ? {} : { prefix }) }
+  const generateOptions = { signal: stop.signal, onProgress, ...(prefix === undefined ? {} : { prefix }) }
   let firstAt: number | undefined
   for await (const output of engine.generate(request, generateOptions)) {
     onProgress()
     firstAt ??= performance.now()
     if (output.kind === 'end') {
-      return { text: tokenLog.text, tokens: output.usage, model: engine.model, firstAt }
+      const { kind: _, reason: finishReason, usage: tokens, ...by } = output
+      return { text: tokenLog.text, tokens, finishReason, ...by, firstAt }
     }
-    tokenLog.append(output.text, output.tokens)
+    if (output.kind === 'restart') tokenLog.restart()
+    else tokenLog.append(output.text, output.tokens)
   }
   throw new EngineFailure('Cannot finish the answer: the engine stopped in the middle', { retry: true })
 }

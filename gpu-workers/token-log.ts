@@ -8,9 +8,14 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { NatsError, type JetStreamManager, type StoredMsg } from 'nats'
-import { isEventMessage } from '../shared/nats/event-message.ts'
+import { fromNats, isEventMessage } from '../shared/nats/event-message.ts'
 import { tokensSubject } from '../shared/nats/subjects.ts'
-import { TokenMessage } from '../shared/inference/messages.ts'
+import {
+  estimateTokens,
+  TokenMessage,
+  type JobMessage,
+  type TokenUsage,
+} from '../shared/inference/messages.ts'
 import type { Prefix } from './engines/engine.ts'
 import type { NatsLink } from '../shared/nats/link.ts'
 import { readProgress, type Progress } from './progress.ts'
@@ -25,8 +30,6 @@ export interface TokenLogOptions {
   job: string
   /** Which delivery of the job this is; raised where the log already knows a higher one. */
   attempt: number
-  /** Whether the text of an earlier attempt can be continued; else it is declared void. */
-  canContinue: boolean
   /** Ends the wait for NATS, or for the stream. */
   signal: AbortSignal
   /** Called once when there is something to wait for. */
@@ -36,8 +39,8 @@ export interface TokenLogOptions {
 type Stored = { seq: number; closing: true } | { seq: number; closing: false; message: TokenMessage }
 
 export class TokenLog {
-  /** What stood in the log before, to be continued; absent where this attempt begins anew. */
-  readonly prefix: Prefix | undefined
+  /** What stood in the log before, to be continued; absent where this attempt begins anew, or has done so. */
+  prefix: Prefix | undefined
   readonly attempt: number
   /** All text that stands, the prefix included. */
   text: string
@@ -49,6 +52,8 @@ export class TokenLog {
   #tokens: number
   #live = true
   #closed = false
+  /** The last message in the log that was looked at. */
+  #seen: number
   #repaired = Promise.resolve()
   readonly #unwatch: () => void
 
@@ -57,7 +62,8 @@ export class TokenLog {
     jsm: JetStreamManager,
     subject: string,
     first: TokenMessage,
-    prefix?: Prefix,
+    prefix: Prefix | undefined,
+    seen: number,
   ) {
     this.#link = link
     this.#jsm = jsm
@@ -67,6 +73,7 @@ export class TokenLog {
     this.text = prefix?.text ?? ''
     this.#tokens = prefix?.tokens ?? 0
     this.attempt = first.attempt
+    this.#seen = seen
     this.#unwatch = link.watch((nc) => {
       this.#live = false
       if (nc !== undefined) this.#repaired = this.#repair()
@@ -96,24 +103,44 @@ export class TokenLog {
     const subject = tokensSubject(options.tenant, options.job)
     const last = await readLast(jsm, subject)
     if (last?.closing) return 'closed'
-    const progress = readProgress(last === undefined ? [] : await readAll(link, subject, last.seq))
-    const { first, prefix } = announcement(progress, options)
+    const stored = last === undefined ? NOTHING : await readMessages(link, subject, { to: last.seq })
+    if (stored.closing !== undefined) return 'closed'
+    const { first, prefix } = announcement(readProgress(stored.messages), options.attempt)
     if (!(await announce(link, subject, first, last?.seq ?? 0))) return 'overtaken'
-    return new TokenLog(link, jsm, subject, first, prefix)
+    return new TokenLog(link, jsm, subject, first, prefix, last?.seq ?? 0)
   }
 
   append(text: string, tokens: number): void {
     this.text += text
     this.#tokens = tokens
-    const message = { kind: 'chunk', index: this.#nextIndex(), attempt: this.attempt, text, tokens } as const
+    this.#add({ kind: 'chunk', index: this.#nextIndex(), attempt: this.attempt, text, tokens })
+  }
+
+  /** All text so far is void, and the answer begins anew. */
+  restart(): void {
+    this.text = ''
+    this.#tokens = 0
+    this.prefix = undefined
+    this.#add({ kind: 'restart', index: this.#nextIndex(), attempt: this.attempt })
+  }
+
+  #add(message: TokenMessage): void {
     this.#messages.push(message)
     if (this.#live) this.#write(message)
   }
 
-  /** Looks whether this attempt is still the one that writes. */
+  /** Looks whether this attempt is still the one that writes: at all that came since, for our own text may follow the end. */
   async check(): Promise<LogState> {
     const last = await readLast(this.#jsm, this.#subject)
-    return this.#stateAt(last)
+    const state = this.#stateAt(last)
+    if (state !== 'open' || last === undefined || last.seq <= this.#seen) return state
+    const { messages, closing } = await readMessages(this.#link, this.#subject, {
+      from: this.#seen + 1,
+      to: last.seq,
+    })
+    this.#seen = last.seq
+    if (closing !== undefined) return 'closed'
+    return messages.some(({ attempt }) => attempt > this.attempt) ? 'superseded' : 'open'
   }
 
   /** Waits until the server has everything; after `seconds` it gives up, since the result carries the text too. */
@@ -170,6 +197,7 @@ export class TokenLog {
   #writeMissing(last: Stored | undefined): void {
     const stored = last === undefined || last.closing ? undefined : last.message.index
     if (stored === undefined) {
+      this.#seen = 0
       const index = this.#nextIndex()
       const { attempt, text } = this
       this.#messages = [{ kind: 'restart', index, attempt }]
@@ -181,14 +209,13 @@ export class TokenLog {
   }
 }
 
-/** How this attempt begins: it goes on where it can, and says so where it cannot. */
-function announcement(progress: Progress, { attempt, canContinue }: TokenLogOptions) {
+/** How this attempt begins: it goes on where the text is whole, and says so where it is not. */
+function announcement(progress: Progress, attempt: number): { first: TokenMessage; prefix?: Prefix } {
   const head = { index: progress.nextIndex, attempt: Math.max(attempt, progress.attempt + 1) }
-  const isEmpty = progress.text === '' && progress.whole
-  if (isEmpty) return { first: { kind: 'started', ...head } as const }
-  if (!canContinue || !progress.whole) return { first: { kind: 'restart', ...head } as const }
-  const prefix = { text: progress.text, tokens: progress.tokens }
-  return { first: { kind: 'started', ...head } as const, prefix }
+  if (!progress.whole) return { first: { kind: 'restart', ...head } }
+  const first: TokenMessage = { kind: 'started', ...head }
+  if (progress.text === '') return { first }
+  return { first, prefix: { text: progress.text, tokens: progress.tokens } }
 }
 
 /** JetStream's code for "somebody else wrote since you looked". */
@@ -224,19 +251,53 @@ function readStored(stored: StoredMsg): Stored {
   return { seq: stored.seq, closing: false, message: TokenMessage.parse(stored.json()) }
 }
 
-/** All messages of the job up to `lastSequence`. */
-async function readAll(link: NatsLink, subject: string, lastSequence: number): Promise<TokenMessage[]> {
-  const consumer = await link.jetstream().consumers.get(STREAM, { filterSubjects: subject })
+/** Messages of a log, oldest first, and the type of the event that closed it. */
+interface Stretch {
+  messages: TokenMessage[]
+  closing?: string
+}
+
+const NOTHING: Stretch = { messages: [] }
+
+/** The messages from one sequence of the stream to another, up to the end of the job: what comes after that is void. */
+async function readMessages(
+  link: NatsLink,
+  subject: string,
+  { from = 1, to }: { from?: number; to: number },
+): Promise<Stretch> {
+  const consumer = await link
+    .jetstream()
+    .consumers.get(STREAM, { filterSubjects: subject, opt_start_seq: from })
   const messages: TokenMessage[] = []
+  let closing: string | undefined
   const fetched = await consumer.fetch({ max_messages: 100_000, expires: 5000 })
   for await (const message of fetched) {
-    if (!isEventMessage(message)) messages.push(TokenMessage.parse(message.json()))
-    if (message.seq >= lastSequence || message.info.pending === 0) break
+    if (isEventMessage(message)) closing = fromNats(message).type
+    else messages.push(TokenMessage.parse(message.json()))
+    if (closing !== undefined || message.seq >= to || message.info.pending === 0) break
   }
   await fetched.close()
   await consumer.delete()
-  return messages
+  return closing === undefined ? { messages } : { messages, closing }
 }
+
+/**
+ * What had been generated of a job when it was cancelled, by its log, so that it is the same whoever reads it. The prompt
+ * counts, by estimate, where it has been read: where an answer has begun. Undefined where the job has ended in another way.
+ */
+export async function readUsageOfCancelled(link: NatsLink, job: JobMessage): Promise<TokenUsage | undefined> {
+  const subject = tokensSubject(job.tenant, job.job)
+  const last = await readLast(await link.manager(), subject)
+  const { messages, closing } =
+    last === undefined ? NOTHING : await readMessages(link, subject, { to: last.seq })
+  if (closing !== undefined && closing !== CANCELLED) return undefined
+  const { tokens: completion } = readProgress(messages)
+  if (completion === 0 || 'texts' in job.request) return { prompt: 0, completion: 0 }
+  const prompt = estimateTokens(job.request.messages.map(({ content }) => content))
+  return { prompt, completion, estimated: true }
+}
+
+const CANCELLED = 'io.kgents.job.cancelled'
 
 function aborted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

@@ -3,11 +3,11 @@
  *
  * Promises: a job is acknowledged only when its result is stored, or when nobody wants it any more; a job that
  * fails is tried again after a pause, here or elsewhere, and given up after the last attempt with a result that
- * says so; a worker that has to stop finishes what it can and hands over the rest at once.
+ * says so; of a job that was cancelled it is reported what had been generated; a worker that has to stop finishes what it can and hands over the rest at once.
  */
 import { fromNats } from '../shared/nats/event-message.ts'
 import { JOB_ATTEMPTS, WORKERS_CONSUMER } from '../shared/nats/streams.ts'
-import { JobMessage } from '../shared/inference/messages.ts'
+import { JobMessage, type InferenceFailure } from '../shared/inference/messages.ts'
 import { eventSubject } from '../shared/nats/subjects.ts'
 import { createStateLog } from '../shared/telemetry/state-log.ts'
 import type { Log } from '../shared/telemetry/log.ts'
@@ -19,6 +19,7 @@ import type { NatsLink } from '../shared/nats/link.ts'
 import type { Metrics } from './metrics.ts'
 import { createResult, storeEvent } from './results.ts'
 import { runJob, Stopped } from './run-job.ts'
+import { readUsageOfCancelled } from './token-log.ts'
 
 export interface WorkerSettings {
   /** As the consumer is configured: a worker that is silent for so long loses its job. */
@@ -58,8 +59,9 @@ export function openWorker(parts: WorkerParts, settings: WorkerSettings): Worker
   }
 }
 
-/** The longest pause between two attempts. */
+/** The longest pause between two attempts; and where a model server has asked for a longer one. */
 const MAX_RETRY_SECONDS = 30
+const MAX_RETRY_AFTER_SECONDS = 300
 
 class QueueWorker {
   readonly draining = new AbortController()
@@ -149,7 +151,7 @@ class QueueWorker {
 
   async #settle(job: JobMessage, delivery: Delivery, error: unknown, log: Log): Promise<string> {
     if (error instanceof Stopped) {
-      if (error.reason === 'closed') await delivery.ack()
+      if (error.reason === 'closed') return this.#drop(job, delivery, log)
       if (error.reason === 'draining') await delivery.nak()
       // Superseded: the delivery of the other worker decides.
       log.info({ reason: error.reason }, 'job stopped')
@@ -158,27 +160,54 @@ class QueueWorker {
     const isFinal = error instanceof EngineFailure && !error.retry
     if (isFinal || delivery.attempt >= JOB_ATTEMPTS) return this.#giveUp(job, delivery, error, log)
     const { retrySeconds = 1 } = this.#settings
-    const delaySeconds = Math.min(retrySeconds * 2 ** (delivery.attempt - 1), MAX_RETRY_SECONDS)
+    const asked = error instanceof EngineFailure ? error.retryAfterSeconds : 0
+    const delaySeconds = Math.max(
+      Math.min(retrySeconds * 2 ** (delivery.attempt - 1), MAX_RETRY_SECONDS),
+      Math.min(asked, MAX_RETRY_AFTER_SECONDS),
+    )
     log.warn({ err: error, delaySeconds }, 'job failed, to be tried again')
     await delivery.nak(delaySeconds * 1000)
     return 'retried'
   }
 
+  /** Acknowledges a job that has ended, and reports what had been generated where it was cancelled. */
+  async #drop(job: JobMessage, delivery: Delivery, log: Log): Promise<string> {
+    const tokens = await readUsageOfCancelled(this.#parts.link, job).catch((error: unknown) => {
+      log.warn({ err: error }, 'cannot read what was generated of a cancelled job: its next delivery will')
+      return 'unknown' as const
+    })
+    if (tokens === 'unknown') return 'handed over'
+    if (tokens !== undefined) {
+      const data = { job: job.job, reason: 'It was cancelled', tokens, attempt: delivery.attempt }
+      if (!(await this.#storeFailure(job, data, log))) return 'handed over'
+    }
+    await delivery.ack()
+    log.info({ reason: 'closed', tokens }, 'job stopped')
+    return 'closed'
+  }
+
   async #giveUp(job: JobMessage, delivery: Delivery, error: unknown, log: Log): Promise<string> {
-    const reason =
-      error instanceof EngineFailure ? error.message : 'Cannot finish the answer: the worker failed'
-    const data = { job: job.job, reason, attempt: delivery.attempt }
+    const known = error instanceof EngineFailure ? error : undefined
+    const reason = known?.message ?? 'Cannot finish the answer: the worker failed'
+    const code = known?.refused === true ? 'INFERENCE_REFUSED' : 'INFERENCE_FAILED'
+    log.error({ err: error }, 'job failed for good')
+    if (!(await this.#storeFailure(job, { job: job.job, reason, code, attempt: delivery.attempt }, log)))
+      return 'handed over'
+    await delivery.term('failed')
+    return 'failed'
+  }
+
+  /** False where the worker had to go before it was stored: another one will say so. */
+  async #storeFailure(job: JobMessage, data: InferenceFailure, log: Log): Promise<boolean> {
     const stop = new AbortController()
     this.#running.set(`${job.tenant} ${job.job}`, stop)
-    log.error({ err: error }, 'job failed for good')
     try {
       const { link } = this.#parts
       await storeEvent(link, createResult(job, { type: 'failed', data }), { log, signal: stop.signal })
+      return true
     } catch {
-      return 'handed over'
+      return false
     }
-    await delivery.term('failed')
-    return 'failed'
   }
 }
 

@@ -90,6 +90,7 @@ function takingFrom(stream: string, consumer: string): string[] {
     `$JS.API.${found}`,
     `$JS.API.CONSUMER.INFO.${stream}.${consumer}`,
     `$JS.API.CONSUMER.MSG.NEXT.${stream}.${consumer}`,
+    `$JS.API.CONSUMER.UNPIN.${stream}.${consumer}`,
     `$JS.ACK.${stream}.${consumer}.>`,
   ]
 }

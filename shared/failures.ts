@@ -38,8 +38,16 @@ const CODES = {
   EVENT_SYNTAX: { category: 'INVALID_INPUT' },
   CONTENT_TYPE: { category: 'INVALID_INPUT', status: 415 },
   BODY_TOO_LARGE: { category: 'INVALID_INPUT', status: 413 },
+  INFERENCE_REFUSED: { category: 'INVALID_INPUT', status: 422 },
   METHOD_NOT_ALLOWED: { category: 'INVALID_INPUT', status: 405 },
   CREDENTIALS_AMBIGUOUS: { category: 'INVALID_INPUT' },
+  REQUEST_SYNTAX: { category: 'INVALID_INPUT' },
+  LENGTH_REQUIRED: { category: 'INVALID_INPUT', status: 411 },
+  URL_TOO_LONG: { category: 'INVALID_INPUT', status: 414 },
+  EXPECTATION_FAILED: { category: 'INVALID_INPUT', status: 417 },
+  HEADERS_TOO_LARGE: { category: 'INVALID_INPUT', status: 431 },
+  ENCODING_UNSUPPORTED: { category: 'INVALID_INPUT', status: 501 },
+  VERSION_UNSUPPORTED: { category: 'INVALID_INPUT', status: 505 },
   CREDENTIALS_MISSING: { category: 'UNAUTHORIZED' },
   CREDENTIALS_INVALID: { category: 'UNAUTHORIZED' },
   TOKEN_EXPIRED: { category: 'UNAUTHORIZED' },
@@ -70,6 +78,7 @@ const CODES = {
   INFERENCE_UNAVAILABLE: { category: 'UNAVAILABLE' },
   INFERENCE_FAILED: { category: 'UNAVAILABLE' },
   DEADLINE_EXCEEDED: { category: 'TIMEOUT' },
+  REQUEST_TIMEOUT: { category: 'TIMEOUT', status: 408 },
 } as const satisfies Record<string, { category: Category; status?: number }>
 
 export type FailureCode = keyof typeof CODES

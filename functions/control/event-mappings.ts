@@ -3,13 +3,13 @@
  * this person has at that moment. What became of each event can be looked up.
  */
 import { z } from 'zod'
-import { formatPath, parsePath } from '../../shared/agentese/path.ts'
+import { formatPath, parsePath, PATH_PATTERN } from '../../shared/agentese/path.ts'
 import type { Call } from '../../shared/contract/call.ts'
 import { wholeNumber } from '../../shared/contract/query-values.ts'
 import { defineOperation, route, trigger } from '../../shared/contract/define-operation.ts'
 import { NextCursor } from '../../shared/contract/pages.ts'
 import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
-import { isReserved } from '../../shared/events/tenant-event.ts'
+import { isReserved } from '../../shared/events/event.ts'
 import { Failure } from '../../shared/failures.ts'
 import { newId } from '../../shared/new-id.ts'
 import { checkMayBeKept } from '../../shared/pipeline/check-access.ts'
@@ -35,7 +35,7 @@ const NewMapping = z.strictObject({
     .regex(/^[A-Za-z0-9_:/+@~.-]+\*?$|^\*$/, 'is a type, or the beginning of types and *')
     .refine((type) => !isReserved(type), 'belongs to the platform, whose events are not mapped'),
   source: z.string().min(1).max(1024).optional(),
-  path: z.string().max(200),
+  path: z.string().max(200).meta({ pattern: PATH_PATTERN }),
   input: Template.default({}),
   archetype: z.string().max(64).optional(),
   description: z.string().max(500).optional(),
@@ -116,11 +116,13 @@ export const eventMappings = defineOperation({
       name: 'matched',
       attributes: { type: MAPPING_MATCHED },
       needs: ['postgres', 'catalog', 'functions'],
-      data: z.object({ mappings: z.array(z.uuid()), event: MappedEvent }),
+      data: z.object({ mappings: z.array(z.uuid()), message: z.uuid(), event: MappedEvent }),
       // It waits for the function that serves the path.
       transaction: false,
-      async handle({ mappings, event }, call) {
-        const runs = await Promise.allSettled(mappings.map((mapping) => runMapping(mapping, event, call)))
+      async handle({ mappings, message, event }, call) {
+        const runs = await Promise.allSettled(
+          mappings.map((mapping) => runMapping(mapping, { message, event }, call)),
+        )
         const failed = runs.find((run) => run.status === 'rejected')
         // Delivered again, those that have succeeded are left alone.
         if (failed !== undefined) throw failed.reason

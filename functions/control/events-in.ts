@@ -5,11 +5,11 @@
  * Each event of a batch is judged alone: good ones are taken, and the answer lists the others. A request of which nothing
  * could be taken is a failure.
  */
-import { v5 as uuidv5 } from 'uuid'
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
 import { defineOperation, route } from '../../shared/contract/define-operation.ts'
 import type { Db } from '../../shared/database/database.ts'
+import { messageIdOf } from '../../shared/events/event.ts'
 import { readTenantEvent, type TenantEvent } from '../../shared/events/tenant-event.ts'
 import { Failure } from '../../shared/failures.ts'
 import { MAPPING_MATCHED, matchesEvent, MAX_RUNS } from './event-mappings/matching.ts'
@@ -74,8 +74,8 @@ async function take(
     const matched = mappings.filter((mapping) => matchesEvent(mapping, event)).map(({ id }) => id)
     runs += matched.length
     if (runs > MAX_RUNS) throw tooManyRuns()
-    const id = call.passOn(event)
-    if (matched.length > 0) call.emit(MAPPING_MATCHED, { mappings: matched, event: { id, ...event } })
+    const message = call.passOn(event)
+    if (matched.length > 0) call.emit(MAPPING_MATCHED, { mappings: matched, message, event })
   }
   return { accepted: fresh.length, duplicates: events.length - fresh.length, rejected }
 }
@@ -99,7 +99,7 @@ function checkSome(events: readonly TenantEvent[], rejected: readonly z.infer<ty
   if (first === undefined || events.length > 0) return
   // The code is one that `readTenantEvent` has thrown.
   throw new Failure(first.code as Failure['code'], first.message, {
-    suggestion: 'Send a CloudEvent 1.0 with specversion, id, source, type and JSON data',
+    suggestion: 'Send a CloudEvent 1.0 with specversion, id, source and type',
     ...(rejected.length > 1 ? { details: { rejected } } : {}),
   })
 }
@@ -115,7 +115,7 @@ async function withoutKnown(
   const { tenant } = identity
   const byKey = new Map<string, TenantEvent>()
   for (const event of events) {
-    const key = uuidv5(JSON.stringify([event.source, event.originid]), tenant)
+    const key = messageIdOf(event)
     // What is twice in a batch is the first of the two.
     if (!byKey.has(key)) byKey.set(key, event)
   }

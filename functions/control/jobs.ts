@@ -12,7 +12,7 @@ import { defineOperation, route, trigger } from '../../shared/contract/define-op
 import { NextCursor, orderBy } from '../../shared/contract/pages.ts'
 import { Failure } from '../../shared/failures.ts'
 import type { Identity } from '../../shared/identity/identity.ts'
-import { TokenUsage } from '../../shared/inference/messages.ts'
+import { FinishReason, TokenUsage } from '../../shared/inference/messages.ts'
 
 const STATUSES = ['queued', 'running', 'completed', 'failed', 'cancelled'] as const
 
@@ -26,6 +26,11 @@ const Job = z.object({
   result: z.unknown().optional(),
   error: z.strictObject({ code: z.string(), message: z.string() }).optional(),
   tokens: TokenUsage.optional(),
+  /** Why the model ended its answer. */
+  finish_reason: FinishReason.optional(),
+  /** Name of the model server that finished the answer, where there are several. */
+  server: z.string().optional(),
+  /** Of a cancelled job as soon as it is known what had been generated. */
   charges: z.record(z.string(), z.number()).optional(),
 })
 const JobAnswer = z.strictObject({
@@ -49,6 +54,8 @@ interface JobRow {
   result: unknown
   error: { code: string; message: string } | null
   tokens: TokenUsage | null
+  finish_reason: FinishReason | null
+  server: string | null
   charges: Record<string, number> | null
 }
 
@@ -88,7 +95,8 @@ export const jobs = defineOperation({
       output: z.strictObject({ jobs: z.array(Job), next_cursor: NextCursor }),
       async handle({ status = null, ...bounds }, { db, identity }) {
         const jobs = db<JobRow[]>`
-          select id, user_id, status, path, created_at, started_at, finished_at, null as result, error, tokens, charges
+          select id, user_id, status, path, created_at, started_at, finished_at, null as result, error,
+            tokens, finish_reason, server, charges
           from jobs
           where (${seesAll(identity)} or user_id = ${identity.user}) and (${status}::text is null or status = ${status})`
         const { page, next_cursor } = await NEWEST_FIRST.readPage(db, jobs, bounds)
@@ -101,7 +109,7 @@ export const jobs = defineOperation({
 
     cancel: route({
       route: 'DELETE /v1/jobs/:id',
-      summary: 'Cancel a job that has not ended; what it reserved is refunded',
+      summary: 'Cancel a job that has not ended; what was generated is charged, the rest refunded',
       permission: 'jobs:cancel',
       scopes: ['job:write'],
       needs: ['postgres', 'jobs'],
@@ -136,7 +144,8 @@ function seesAll({ permissions }: Identity): boolean {
  */
 async function find(id: string, { db, identity }: Pick<Call, 'db' | 'identity'>): Promise<JobRow> {
   const [row] = await db<JobRow[]>`
-    select id, user_id, status, path, created_at, started_at, finished_at, error, tokens, charges,
+    select id, user_id, status, path, created_at, started_at, finished_at, error, tokens, finish_reason, server,
+      charges,
       case when user_id = ${identity.user} then result end as result
     from jobs where id = ${id} and (${seesAll(identity)} or user_id = ${identity.user})`
   if (row !== undefined) return row
@@ -185,7 +194,8 @@ function present(row: JobRow, call: Pick<Call, 'identity'>): z.infer<typeof JobA
 }
 
 function describe(row: JobRow): z.infer<typeof Job> {
-  const { id, status, path, created_at, started_at, finished_at, result, error, tokens, charges } = row
+  const { id, status, path, created_at, started_at, finished_at } = row
+  const { result, error, tokens, finish_reason, server, charges } = row
   return {
     id,
     status,
@@ -196,6 +206,8 @@ function describe(row: JobRow): z.infer<typeof Job> {
     ...(result === null ? {} : { result }),
     ...(error === null ? {} : { error }),
     ...(tokens === null ? {} : { tokens }),
+    ...(finish_reason === null ? {} : { finish_reason }),
+    ...(server === null ? {} : { server }),
     ...(charges === null ? {} : { charges }),
   }
 }

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { parseExpression } from '../../shared/agentese/expression.ts'
 import { Envelope, Rehearsal } from '../../shared/contract/answers.ts'
 import { Accepted, type Given } from '../../shared/contract/call.ts'
+import { CONTEXTS, SEGMENT_SCHEMA } from '../../shared/agentese/path.ts'
 import { allowOne } from '../../shared/contract/constraints.ts'
 import { defineOperation, route } from '../../shared/contract/define-operation.ts'
 import { AnyObject } from '../../shared/contract/json-object.ts'
@@ -109,7 +110,11 @@ export const logos = defineOperation({
       summary: 'Invoke a path by its URL',
       scopes: [],
       needs: ['catalog', 'functions'],
-      input: z.looseObject({ context: z.string(), holon: z.string(), aspect: z.string() }),
+      input: z.looseObject({
+        context: z.string().meta({ enum: CONTEXTS }),
+        holon: z.string().meta(SEGMENT_SCHEMA),
+        aspect: z.string().meta(SEGMENT_SCHEMA),
+      }),
       output: Envelope,
       transaction: false,
       streams: true,

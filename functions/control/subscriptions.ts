@@ -17,6 +17,7 @@ import {
   SinkReport,
   SUBSCRIPTION_CHANGES,
 } from '../../shared/events/webhook.ts'
+import { messageIdOf, type KgentsEvent } from '../../shared/events/event.ts'
 import { Failure } from '../../shared/failures.ts'
 import { readDestination } from '../../shared/egress/destination.ts'
 import { NextCursor } from '../../shared/contract/pages.ts'
@@ -49,6 +50,7 @@ const SECRET = {
     secret: webhookSecret(subscription.id, subscription.rotation),
   }),
 }
+/** By its `webhook-id`, which is its id in the list of dead events. */
 const Sent = z.strictObject({ event: z.uuid() })
 
 export const subscriptions = defineOperation({
@@ -259,7 +261,7 @@ function checkActive({ id, status }: SubscriptionRow): void {
   })
 }
 
-function testEvent(id: string, { identity }: Pick<Call, 'identity'>) {
+function testEvent(id: string, { identity }: Pick<Call, 'identity'>): KgentsEvent {
   return {
     specversion: '1.0',
     id: newId(),
@@ -274,7 +276,7 @@ function testEvent(id: string, { identity }: Pick<Call, 'identity'>) {
 }
 
 /** By way of the outbox and the sender, as every event. */
-function send(subscription: string, event: { id: string }, call: Pick<Call, 'emit'>): z.infer<typeof Sent> {
+function send(subscription: string, event: KgentsEvent, call: Pick<Call, 'emit'>): z.infer<typeof Sent> {
   call.emit(REDELIVER, { subscription, event })
-  return { event: event.id }
+  return { event: messageIdOf(event) }
 }

@@ -26,6 +26,12 @@ export const gateway = defineComponent({
     PLATFORM_JWKS: json(PublicKeys).describe(DESCRIPTIONS.PLATFORM_JWKS),
     CORS_ORIGINS: List.optional().describe('Sites that may call, separated by commas; default is all'),
     OTEL_TRACES_ENDPOINT: z.url().optional().describe('OTLP/HTTP collector of the spans of Kong'),
+    TRACES_SAMPLING_RATE: z.coerce
+      .number()
+      .min(0)
+      .max(1)
+      .default(1)
+      .describe('Part of the traces that begin at the gateway which is sampled, from 0 to 1'),
   }),
   secrets: [],
   reaches: ['functions', 'parts', 'telemetry'],

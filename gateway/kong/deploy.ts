@@ -3,14 +3,15 @@
  * writes the file that Kong loads, with kong.conf beside it. Keys rotate by running it again and restarting Kong's pods
  * one by one.
  */
-import { copyFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { stringify } from 'yaml'
 import { readEnvironment } from '../../shared/config.ts'
 import { gateway } from './component.ts'
-import { readDeployment } from './deployment.ts'
+import { deployKongConf, readDeployment } from './deployment.ts'
 
 const environment = readEnvironment(gateway)
 const file = environment.KONG_DECLARATIVE_CONFIG
 writeFileSync(file, stringify(readDeployment(environment), { aliasDuplicateObjects: false }))
-copyFileSync(new URL('kong.conf', import.meta.url), join(dirname(file), 'kong.conf'))
+const conf = readFileSync(new URL('kong.conf', import.meta.url), 'utf8')
+writeFileSync(join(dirname(file), 'kong.conf'), deployKongConf(conf, environment))

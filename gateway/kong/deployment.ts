@@ -35,6 +35,15 @@ export function readDeployment(environment: Readonly<z.infer<typeof gateway.env>
   })
 }
 
+/** Kong's own settings, `kong.conf`, as the environment deploys them. */
+export function deployKongConf(conf: string, environment: Readonly<z.infer<typeof gateway.env>>): string {
+  const { TRACES_SAMPLING_RATE, OTEL_TRACES_ENDPOINT } = environment
+  const sampling = `tracing_sampling_rate = ${TRACES_SAMPLING_RATE}`
+  // without instrumentations, the plugin passes every trace on as one that is not sampled
+  const spans = OTEL_TRACES_ENDPOINT === undefined ? '' : '\ntracing_instrumentations = request'
+  return conf.replace(/^tracing_sampling_rate = .*$/m, sampling + spans)
+}
+
 /** `config` as one deployment runs it. */
 export function deployKongConfig(config: KongConfig, deployment: Deployment): KongConfig {
   const { keys, corsOrigins, tracesEndpoint } = deployment

@@ -59,14 +59,14 @@ function partService(
 ): KongService {
   const own = endpoints.flatMap((endpoint) => endpointRoutes(endpoint, ''))
   if (waits === undefined) return { ...serviceTo(name, PART_READ_TIMEOUT_MS), routes: own }
-  const waiting = catalog.flatMap(({ endpoints }) => endpoints).flatMap(waitingRoutes)
+  const waiting = waitingRoutes(catalog.flatMap(({ endpoints }) => endpoints))
   return {
     ...serviceTo(name, waits.silentSeconds * 1000),
     routes: [...own, ...waiting].map((route) => ({ ...route, response_buffering: false })),
   }
 }
 
-/** One retry: enough for a connection that broke while idle. nginx never repeats a POST that it has begun to send. */
+/** One retry, for a connection that could not be made; `SEND_ONCE_LUA` prevents any of what was sent. */
 function serviceTo(name: string, readTimeoutMs: number): Omit<KongService, 'routes'> {
   return {
     name,

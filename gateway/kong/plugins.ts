@@ -1,18 +1,18 @@
 /** The plugins that kgents needs of Kong, all of them bundled with Kong OSS 3.9, and why each is set as it is. */
 import { ANSWERS } from '../answers.ts'
+import { PROBLEM_BODY_LUA, PROBLEM_HEADERS_LUA } from './problem-lua.ts'
+import { requestLua } from './request-lua.ts'
 import {
-  EVENT_STRIP_HEADERS_LUA,
   EVENT_STRIPPED_HEADERS,
-  PROBLEM_BODY_LUA,
-  PROBLEM_HEADERS_LUA,
-  STRIP_HEADERS_LUA,
+  EVENT_STRIPPED_PREFIXES,
   STRIPPED_HEADERS,
-} from './lua.ts'
+  STRIPPED_PREFIXES,
+} from './stripped-headers.ts'
 import type { KongPlugin } from './types.ts'
 
 /** Run for every request, whatever its route. Their order here means nothing: Kong's is fixed. */
 export const GLOBAL_PLUGINS: readonly KongPlugin[] = [
-  runLua(STRIP_HEADERS_LUA),
+  runLua(STRIPPED_PREFIXES),
   {
     name: 'correlation-id',
     config: { header_name: 'X-Request-ID', generator: 'uuid', echo_downstream: true },
@@ -59,19 +59,6 @@ export const GLOBAL_PLUGINS: readonly KongPlugin[] = [
     name: 'request-size-limiting',
     config: { allowed_payload_size: 1, size_unit: 'megabytes', require_content_length: false },
   },
-  {
-    // A dam against one address, per Kong node. The limits that a tenant pays for live in the functions: Kong OSS
-    // has fixed windows only, and with one issuer all tenants are one consumer to it. Its headers are hidden, since
-    // they would stand beside the function's own.
-    name: 'rate-limiting',
-    config: {
-      second: 10_000,
-      limit_by: 'ip',
-      policy: 'local',
-      fault_tolerant: true,
-      hide_client_headers: true,
-    },
-  },
   removeHeaders(STRIPPED_HEADERS),
   {
     // Everything but liveness is off by default. Per-consumer metrics are useless here: there is one.
@@ -90,12 +77,18 @@ export const GLOBAL_PLUGINS: readonly KongPlugin[] = [
  * same name. Nothing of them is believed there but what the credential allows.
  */
 export function letEventsIn(): KongPlugin[] {
-  return [runLua(EVENT_STRIP_HEADERS_LUA), removeHeaders(EVENT_STRIPPED_HEADERS)]
+  return [runLua(EVENT_STRIPPED_PREFIXES), removeHeaders(EVENT_STRIPPED_HEADERS)]
 }
 
-function runLua(strip: string): KongPlugin {
-  const config = { access: [strip], header_filter: [PROBLEM_HEADERS_LUA], body_filter: [PROBLEM_BODY_LUA] }
-  return { name: 'pre-function', config }
+function runLua(strippedPrefixes: readonly string[]): KongPlugin {
+  return {
+    name: 'pre-function',
+    config: {
+      access: requestLua(strippedPrefixes),
+      header_filter: [PROBLEM_HEADERS_LUA],
+      body_filter: [PROBLEM_BODY_LUA],
+    },
+  }
 }
 
 function removeHeaders(headers: readonly string[]): KongPlugin {

@@ -1,13 +1,15 @@
 /**
  * Routes of one function: one for each endpoint, its variants by header, and one for everything else under a node.
  *
- * Kong picks the route with the most kinds of attributes, then the most headers, then a regular expression, then
- * `regex_priority`, then the longer prefix. So a variant with a header always beats its plain route, and every
- * endpoint beats every prefix; what could break this is a prefix with a header against a plain endpoint, which is
- * why endpoints under a prefix have the API key variant even where anybody may call.
+ * Kong 3.9 takes a regular expression before a prefix. Among the former it takes the route with the most kinds of
+ * attributes; the rest is one number, into which it adds `regex_priority` and the number of headers (`router.ts` has the
+ * formula). So a variant with a header always beats its plain route, also that of a more specific path: this is why endpoints
+ * under a prefix have the API key variant even where anybody may call. Routes to the stream hub stand above all others with
+ * as many kinds of attributes.
  */
-import { pathPattern, specificity } from '../endpoint-paths.ts'
+import { ABOVE_ALL_PATHS, pathPattern, specificity } from '../endpoint-paths.ts'
 import { letEventsIn, requireToken } from './plugins.ts'
+import { TOKEN_TAG } from './request-lua.ts'
 import type { KongRoute } from './types.ts'
 
 /** What routes are made from; a `FunctionDefinition` has it. */
@@ -31,7 +33,7 @@ export interface RoutedEndpoint {
 /** Kong cannot check an API key, so who sends one passes without a token and is checked by the function alone. */
 const API_KEY = { 'x-api-key': ['~*^kg_'] }
 /** A request for one of these waits, and waiting is the stream hub's work. */
-const WAITS = { sse: { accept: ['~*text/event-stream'] }, wait: { prefer: ['~*wait=[0-9]'] } }
+const WAITS = { sse: { accept: ['~*text/(event-stream|\\*)'] }, wait: { prefer: ['~*wait=[0-9]'] } }
 
 const AGENTESE = '/v1/agentese/'
 
@@ -49,10 +51,20 @@ export function functionRoutes(definition: RoutedFunction, prefix: string | unde
   return [...routes, ...withKeyVariant(rest, !open, true)]
 }
 
-/** Routes of the same endpoint to the stream hub, for callers that stay on the line. */
-export function waitingRoutes(endpoint: RoutedEndpoint): KongRoute[] {
-  if (!endpoint.streams) return []
-  return Object.entries(WAITS).flatMap(([name, headers]) => endpointRoutes(endpoint, `.${name}`, headers))
+/**
+ * Routes to the stream hub, for callers that stay on the line. An endpoint that does not stream has them where the path of one
+ * that does would match too: a caller who wants a stream reaches the hub there anyway, and must not need a token for what
+ * is open.
+ */
+export function waitingRoutes(endpoints: readonly RoutedEndpoint[]): KongRoute[] {
+  const streaming = endpoints.filter(({ streams }) => streams)
+  const isCovered = ({ method, path }: RoutedEndpoint) =>
+    streaming.some((each) => each.method === method && new RegExp(`^${pathPattern(each.path)}`).test(path))
+  return endpoints
+    .filter((endpoint) => endpoint.streams || (endpoint.auth !== 'required' && isCovered(endpoint)))
+    .flatMap((endpoint) =>
+      Object.entries(WAITS).flatMap(([name, headers]) => endpointRoutes(endpoint, `.${name}`, headers)),
+    )
 }
 
 /** The endpoint's route, and its variant for API keys where it needs one. */
@@ -68,7 +80,7 @@ export function endpointRoutes(
     // What answers GET answers HEAD; on the hub's routes there is nothing but the body.
     methods: endpoint.method === 'GET' && headers === undefined ? ['GET', 'HEAD'] : [endpoint.method],
     ...(headers === undefined ? {} : { headers }),
-    regex_priority: specificity(endpoint.path),
+    regex_priority: specificity(endpoint.path) + (headers === undefined ? 0 : ABOVE_ALL_PATHS),
     strip_path: false,
     preserve_host: false,
     ...(endpoint.body === 'cloudevents' ? { plugins: letEventsIn() } : {}),
@@ -86,7 +98,9 @@ export function prefixOf(definition: RoutedFunction, fallback: string): string |
 }
 
 function withKeyVariant(route: KongRoute, needsToken: boolean, keyed: boolean): KongRoute[] {
-  const first = needsToken ? { ...route, plugins: [...(route.plugins ?? []), requireToken()] } : route
+  const first = needsToken
+    ? { ...route, tags: [TOKEN_TAG], plugins: [...(route.plugins ?? []), requireToken()] }
+    : route
   return keyed
     ? [first, { ...route, name: `${route.name}.key`, headers: { ...route.headers, ...API_KEY } }]
     : [first]

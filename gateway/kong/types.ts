@@ -35,6 +35,7 @@ export interface KongRoute {
   strip_path: false
   preserve_host: false
   response_buffering?: boolean
+  tags?: string[]
   plugins?: KongPlugin[]
 }
 

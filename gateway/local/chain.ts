@@ -8,9 +8,8 @@ import type { CreatePlugin, Plugin, PluginContext } from './plugin.ts'
 import { createCorrelationId } from './plugins/correlation-id.ts'
 import { createCors } from './plugins/cors.ts'
 import { createJwt } from './plugins/jwt.ts'
-import { createPreFunction } from './plugins/pre-function.ts'
+import { createPreFunction, createRequestCounter } from './plugins/pre-function.ts'
 import { createPrometheus } from './plugins/prometheus.ts'
-import { createRateLimiting } from './plugins/rate-limiting.ts'
 import { createRequestSizeLimiting } from './plugins/request-size-limiting.ts'
 import { createRequestTermination } from './plugins/request-termination.ts'
 import { createRequestTransformer } from './plugins/request-transformer.ts'
@@ -23,7 +22,6 @@ const KNOWN: Record<string, { priority: number; create: CreatePlugin }> = {
   cors: { priority: 2_000, create: createCors },
   jwt: { priority: 1_450, create: createJwt },
   'request-size-limiting': { priority: 951, create: createRequestSizeLimiting },
-  'rate-limiting': { priority: 910, create: createRateLimiting },
   'request-transformer': { priority: 801, create: createRequestTransformer },
   prometheus: { priority: 13, create: createPrometheus },
   'request-termination': { priority: 2, create: createRequestTermination },
@@ -41,6 +39,7 @@ export function createChains(config: KongConfig, matches: readonly Match[]): Map
   const context: PluginContext = {
     consumers: config.consumers,
     checkedTokens: new LRUCache({ max: REMEMBERED_TOKENS }),
+    countRequest: createRequestCounter(),
   }
   const shared = config.plugins.map((plugin) => toLink(plugin, context))
   return new Map(

@@ -68,12 +68,12 @@ export function createUpstreams(
       const headers = [...forwarding.headers, 'host', host]
       poolOf(chosen?.origin ?? resolve(host, Number(port === '' ? 80 : port))).dispatch(
         { method: exchange.method, path: target, headers, body, ...timeouts },
-        createHandler(forwarding, (error) => {
+        createHandler(forwarding, (error, wasSent) => {
           chosen?.release()
           if (error === undefined) return
-          // the ingress knows another pod, or waits for one
-          if (retries > 0 && mayRepeat(forwarding, error)) send(forwarding, undefined, retries - 1)
-          else forwarding.fail(failureFor(error), error)
+          // A function may have acted on what was sent, whatever the method. The ingress knows another pod, or waits for one.
+          if (retries > 0 && !wasSent && !isTimeout(error)) send(forwarding, undefined, retries - 1)
+          else forwarding.fail(isTimeout(error) ? ANSWERS.functionSlow : ANSWERS.functionUnavailable, error)
         }),
       )
     }
@@ -95,15 +95,18 @@ export function createUpstreams(
 /**
  * Copies the answer to the client; a client that leaves ends the request to the service as well.
  *
- * @param over called once; with the error where no answer has begun, so that there is still one to give
+ * @param over called once; with the error where no answer has begun, so that there is still one to give, and with whether the request
+ *   had a connection by then
  */
 function createHandler(
   { exchange, response }: Forwarding,
-  over: (error?: Error) => void,
+  over: (error: Error | undefined, wasSent: boolean) => void,
 ): Dispatcher.DispatchHandler {
+  let wasSent = false
   let begun = false
   return {
     onRequestStart(controller) {
+      wasSent = true
       const leave = () => {
         if (!response.writableFinished) controller.abort(new ClientGone('The client left'))
       }
@@ -124,11 +127,11 @@ function createHandler(
     },
     onResponseEnd() {
       response.end()
-      over()
+      over(undefined, wasSent)
     },
     onResponseError(_controller, error) {
       if (begun) response.destroy()
-      over(begun || error instanceof ClientGone ? undefined : error)
+      over(begun || error instanceof ClientGone ? undefined : error, wasSent)
     },
   }
 }
@@ -144,26 +147,8 @@ function answerHeaders(headers: NodeJS.Dict<string | string[]>, more: Record<str
   return Object.assign(answer, more)
 }
 
-const NEVER_SENT = new Set([
-  'ECONNREFUSED',
-  'UND_ERR_CONNECT_TIMEOUT',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'UND_ERR_CLOSED',
-])
+const TIMEOUTS = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT'])
 
-/** What was never sent may be sent again; so may a request without a body that found its connection just closed. */
-function mayRepeat({ exchange, body }: Forwarding, error: Error): boolean {
-  const code = codeOf(error)
-  if (NEVER_SENT.has(code)) return true
-  const harmless = body === null && (exchange.method === 'GET' || exchange.method === 'HEAD')
-  return harmless && (code === 'UND_ERR_SOCKET' || code === 'ECONNRESET')
-}
-
-function failureFor(error: Error): Failure {
-  return codeOf(error) === 'UND_ERR_HEADERS_TIMEOUT' ? ANSWERS.functionSlow : ANSWERS.functionUnavailable
-}
-
-function codeOf(error: Error): string {
-  return 'code' in error && typeof error.code === 'string' ? error.code : ''
+function isTimeout(error: Error): boolean {
+  return 'code' in error && typeof error.code === 'string' && TIMEOUTS.has(error.code)
 }

@@ -17,6 +17,7 @@ const gateway = createGateway({
   config: readDeployment(environment),
   resolve: createResolver(environment),
   log,
+  samplingRate: environment.TRACES_SAMPLING_RATE,
 })
 const { live, ready } = contract.health
 const status = createServer(async (request, response) => {

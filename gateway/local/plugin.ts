@@ -9,8 +9,12 @@ export interface Exchange {
   readonly request: IncomingMessage
   readonly method: string
   readonly client: string
+  /** What the request is addressed to, perhaps with a port. */
+  readonly host: string
   /** The caller's trace, or a new one. */
   readonly traceparent: string
+  /** Whether the trace is the caller's, and so is its `tracestate`. */
+  readonly keepsTraceState: boolean
   /** Headers that replace the client's on the way to the function. */
   readonly upstreamHeaders: Record<string, string>
   /** Headers added to the answer, whoever gives it. */
@@ -36,6 +40,8 @@ export interface PluginContext {
   consumers: readonly KongConsumer[]
   /** Tokens whose signature was found to fit, with the moment they expire. */
   checkedTokens: LRUCache<string, number>
+  /** Counts a request of an address; returns how many it sent in this second. */
+  countRequest: (client: string) => number
 }
 
 export type CreatePlugin = (config: Record<string, unknown>, context: PluginContext) => Plugin

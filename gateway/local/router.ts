@@ -1,6 +1,6 @@
 /**
- * Picks the route of a request as Kong's `traditional_compatible` router does: most kinds of attributes first, then
- * most headers, then a regular expression before a prefix, then `regex_priority`, then the longer prefix.
+ * Picks the route of a request as the `traditional_compatible` router of Kong 3.9 does: the one with the highest priority of
+ * those that match.
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import { LRUCache } from 'lru-cache'
@@ -18,7 +18,7 @@ interface Candidate<M extends Match> {
   methods: ReadonlySet<string> | undefined
   matchesPath: (path: string) => boolean
   headers: readonly HeaderTest[]
-  rank: readonly number[]
+  priority: bigint
 }
 
 interface HeaderTest {
@@ -46,7 +46,7 @@ export function listMatches(config: KongConfig): Match[] {
 export function createRouter<M extends Match>(matches: readonly M[]): FindRoute<M> {
   const candidates = matches
     .flatMap((match) => match.route.paths.map((path) => toCandidate(match, path)))
-    .sort((a, b) => compareRanks(b.rank, a.rank))
+    .sort((a, b) => (a.priority < b.priority ? 1 : a.priority > b.priority ? -1 : 0))
   const known = new LRUCache<string, Candidate<M>[]>({ max: REMEMBERED_PATHS })
 
   function fitting(method: string, path: string): Candidate<M>[] {
@@ -69,24 +69,36 @@ export function createRouter<M extends Match>(matches: readonly M[]): FindRoute<
 }
 
 function toCandidate<M extends Match>(match: M, path: string): Candidate<M> {
-  const { methods, headers, regex_priority } = match.route
+  const { methods, headers } = match.route
   const isRegex = path.startsWith('~')
   const pattern = isRegex ? new RegExp(`^${path.slice(1)}`) : undefined
   const tests = Object.entries(headers ?? {}).map(([name, values]) => toHeaderTest(name, values))
-  const kinds = 1 + (methods === undefined ? 0 : 1) + (tests.length === 0 ? 0 : 1)
   return {
     match,
     methods: methods === undefined ? undefined : new Set(methods),
     matchesPath: pattern === undefined ? (text) => text.startsWith(path) : (text) => pattern.test(text),
     headers: tests,
-    rank: [
-      kinds,
-      tests.length,
-      isRegex ? 1 : 0,
-      isRegex ? (regex_priority ?? 0) : 0,
-      isRegex ? 0 : path.length,
-    ],
+    priority: priorityOf(match.route, path),
   }
+}
+
+const REGEX_BIT = 1n << 51n
+
+/**
+ * What Kong 3.9.3 orders a route by (kong/router/transform.lua). Meant are four fields of a 64-bit number, but LuaJIT shifts
+ * plain numbers by the distance modulo 32 and to 32 bits: kinds of attributes come to lie at bit 29 where 61 is written, the
+ * number of headers at bit 20 where 52 is, and `regex_priority` at bit 19, across both of them. A sum that has bit 31 is
+ * negative and, widened, sets all bits above.
+ *
+ * @param path the one of the route's paths that is ranked
+ */
+export function priorityOf(route: KongRoute, path: string): bigint {
+  const { methods, headers, regex_priority = 0 } = route
+  const headerCount = Object.keys(headers ?? {}).length
+  const kinds = 1 + (methods === undefined ? 0 : 1) + (headerCount === 0 ? 0 : 1)
+  const isRegex = path.startsWith('~')
+  const priority = isRegex ? REGEX_BIT | BigInt(regex_priority << 19) : BigInt(path.length)
+  return BigInt.asUintN(64, priority | BigInt(kinds << 29) | BigInt(headerCount << 20))
 }
 
 /** Kong compares values, and patterns, in lower case. */
@@ -106,12 +118,4 @@ function fits(test: HeaderTest, headers: IncomingHttpHeaders): boolean {
   return typeof value === 'string'
     ? test.matches(value.toLowerCase())
     : value.some((each) => test.matches(each.toLowerCase()))
-}
-
-function compareRanks(a: readonly number[], b: readonly number[]): number {
-  for (const [index, rank] of a.entries()) {
-    const difference = rank - (b[index] ?? 0)
-    if (difference !== 0) return difference
-  }
-  return 0
 }

@@ -1,7 +1,7 @@
 /** How a job ended, from its closing event or from its row, and what a client receives of it. */
 import { z } from 'zod'
 import { Failure, failureFrom } from '../../shared/failures.ts'
-import { TokenUsage } from '../../shared/inference/messages.ts'
+import { FinishReason, TokenUsage } from '../../shared/inference/messages.ts'
 
 const Charges = z.record(z.string(), z.number())
 const JobError = z.object({ code: z.string(), message: z.string() })
@@ -12,6 +12,8 @@ const Completed = z.object({
   /** Absent where only the row is left. */
   text: z.string().optional(),
   tokens: TokenUsage.optional(),
+  finish_reason: FinishReason.optional(),
+  server: z.string().optional(),
   /** Absent where it is nothing. */
   result: z.unknown().optional(),
   charges: Charges.optional(),

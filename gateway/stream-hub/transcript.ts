@@ -48,12 +48,23 @@ export class Transcript {
     if (ending.status !== 'completed') {
       return { event: 'error', id, data: { ...problemMembers(failureOf(ending)), path: ending.path, job } }
     }
-    const { path, text, tokens, result, charges } = ending
+    const { path, text, tokens, finish_reason, server, result, charges } = ending
     const tokens_used = tokens === undefined ? undefined : tokens.prompt + tokens.completion
     return {
       event: 'complete',
       id,
-      data: { job, path, text, tokens_used, tokens, chunks: this.#chunks, result, charges },
+      data: {
+        job,
+        path,
+        text,
+        tokens_used,
+        tokens,
+        finish_reason,
+        server,
+        chunks: this.#chunks,
+        result,
+        charges,
+      },
     }
   }
 }

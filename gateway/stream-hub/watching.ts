@@ -123,7 +123,11 @@ class JobWatching implements Watching {
 }
 
 /** The answer that the call would have had without a job, and the job beside it. */
-function envelopeOf(job: string, { path, result, tokens, charges }: Completed, headers: AnswerHeaders) {
+function envelopeOf(
+  job: string,
+  { path, result, tokens, finish_reason, server, charges }: Completed,
+  headers: AnswerHeaders,
+) {
   const self = `/v1/jobs/${job}`
   const { traceparent } = headers
   const trace = typeof traceparent === 'string' ? { trace_id: readTraceparent(traceparent).traceId } : {}
@@ -132,6 +136,6 @@ function envelopeOf(job: string, { path, result, tokens, charges }: Completed, h
     result,
     job: { id: job, status: 'completed' },
     links: { self, stream: `${self}/stream` },
-    meta: { charges: charges ?? {}, tokens, ...trace },
+    meta: { charges: charges ?? {}, tokens, finish_reason, server, ...trace },
   }
 }

@@ -1,8 +1,9 @@
 /**
  * One attempt to deliver one event to one sink: a CloudEvent in structured mode, signed as Standard Webhooks sign, so that
- * the signature covers every attribute. The sink recognizes a repetition by `webhook-id`, which is the event's id.
+ * the signature covers every attribute. The sink recognizes a repetition by `webhook-id`. An event of the tenant's own
+ * systems is as it was sent, and has the tenant's id besides.
  */
-import type { KgentsEvent } from '../../shared/events/event.ts'
+import { isReserved, messageIdOf, type KgentsEvent } from '../../shared/events/event.ts'
 import {
   deriveWebhookSecret,
   signWebhook,
@@ -61,17 +62,18 @@ export function createDeliver({ key, timeoutSeconds, privateAllowed }: DeliverOp
   }
 }
 
-/** The event as others are to see it: its signature is between parts of the platform. */
-function writeBody({ signature: _signature, function: _function, ...event }: KgentsEvent): string {
-  return JSON.stringify(event)
+/** The event as others are to see it: its signature, and for whom one of ours is, are between parts of the platform. */
+function writeBody({ signature: _signature, function: only, ...event }: KgentsEvent): string {
+  return JSON.stringify(only === undefined || isReserved(event.type) ? event : { ...event, function: only })
 }
 
 function headersOf(
   sink: SinkMetadata,
   key: string,
-  { id }: KgentsEvent,
+  event: KgentsEvent,
   body: string,
 ): Record<string, string> {
+  const id = messageIdOf(event)
   const { subscription, rotation } = sink
   const timestamp = String(Math.floor(Date.now() / 1000))
   const rotations = isOldSecretGood(sink) ? [rotation, rotation - 1] : [rotation]

@@ -1,12 +1,10 @@
 /** Which events a subscription receives, of those that its consumer holds. */
 import { catalog } from '../../functions/catalog.ts'
 import { createVisibility, mayReceive } from '../../shared/contract/visibility.ts'
-import type { KgentsEvent } from '../../shared/events/event.ts'
-import { tenantSource } from '../../shared/events/tenant-event.ts'
+import { isReserved, type KgentsEvent } from '../../shared/events/event.ts'
 import type { SinkMetadata } from '../../shared/events/webhook.ts'
 
 const ON_PATHS = 'io.kgents.agentese.'
-const OWN = tenantSource('')
 const visibility = createVisibility(catalog)
 
 /**
@@ -16,7 +14,7 @@ const visibility = createVisibility(catalog)
  */
 export function isSubscribed(sink: SinkMetadata, event: KgentsEvent): boolean {
   if (event.tenantid !== sink.tenant) return false
-  if (!event.type.startsWith(ON_PATHS)) return event.source.startsWith(OWN)
+  if (!event.type.startsWith(ON_PATHS)) return !isReserved(event.type)
   const kind = event.type.slice(ON_PATHS.length)
   const kinds = sink.kinds === '' ? [] : sink.kinds.split(',')
   if (kinds.length > 0 && !kinds.includes(kind)) return false

@@ -6,7 +6,7 @@
 import type { NatsLink } from '../../shared/nats/link.ts'
 import { toNats } from '../../shared/nats/event-message.ts'
 import { eventSubject } from '../../shared/nats/subjects.ts'
-import { createEvent, deriveReportKey, type KgentsEvent } from '../../shared/events/event.ts'
+import { createEvent, deriveReportKey, messageIdOf, type KgentsEvent } from '../../shared/events/event.ts'
 import {
   REPORTS,
   type DeadLetter,
@@ -83,7 +83,7 @@ export function createHealth(
     },
     failed(error, event, attempt) {
       const at = new Date().toISOString()
-      tell(error.code, () => report('failed', { at, error, event: event.id, attempt }))
+      tell(error.code, () => report('failed', { at, error, event: messageIdOf(event), attempt }))
     },
     close: () => clearTimeout(timer),
   }

@@ -3,7 +3,7 @@
  * hints that it has changed something, when NATS was unavailable, and now and then.
  */
 import type { ConsumerInfo, JetStreamManager } from 'nats'
-import { SINK_PREFIX, SinkMetadata, SINKS_CHANGED } from '../../shared/events/webhook.ts'
+import { SINK_GROUP, SINK_PREFIX, SinkMetadata, SINKS_CHANGED } from '../../shared/events/webhook.ts'
 import { consume } from '../../shared/nats/consume.ts'
 import { pause } from '../../shared/pause.ts'
 import type { NatsLink } from '../../shared/nats/link.ts'
@@ -17,8 +17,8 @@ const STREAMS = ['AGENTESE', 'EVENTS'] as const
 const READ_INTERVAL_MS = 30_000
 /** After trouble with NATS. */
 const RETRY_MS = 1000
-/** Attempts of one loop at once: each has its own few, so a sink that hangs holds up nobody else. */
-const CONCURRENCY = 4
+/** Attempts of one loop at once, so that events reach a sink in their order. A sink that hangs holds up nobody else. */
+const CONCURRENCY = 1
 
 export interface SenderOptions {
   link: NatsLink
@@ -154,6 +154,7 @@ class WebhookSender implements Sender {
       stream,
       consumer,
       concurrency: CONCURRENCY,
+      group: SINK_GROUP,
       stop: ending.signal,
       handle: (delivery) =>
         attempt(sink, delivery, { deliver, report: this.#report, schedule, metrics, log }),

@@ -2,9 +2,9 @@
  * What a worker needs from whatever runs the model. Everything about queues, tenants and retries stays outside:
  * an engine turns one request into text, or texts into vectors, counts tokens, and stops on request.
  */
-import type { ChatRequest, TokenUsage } from '../../shared/inference/messages.ts'
+import type { ChatRequest, FinishReason, TokenUsage } from '../../shared/inference/messages.ts'
 
-/** What an earlier attempt has already generated; the engine goes on right after it. */
+/** What an earlier attempt has already generated; the engine goes on right after it, or begins anew. */
 export interface Prefix {
   text: string
   /** Completion tokens that `text` took; they count towards the request's `maxTokens`. */
@@ -13,6 +13,8 @@ export interface Prefix {
 
 /** One step of an answer. `end` comes exactly once and last; an engine that cannot reach it throws. */
 export type EngineOutput =
+  /** The text so far, the prefix included, is void: what follows is a new answer. */
+  | { kind: 'restart' }
   | {
       kind: 'chunk'
       /** New text, never empty; the prefix is not repeated. */
@@ -22,17 +24,21 @@ export type EngineOutput =
     }
   | {
       kind: 'end'
-      /** `length`: the limit of tokens was reached before the model was done. */
-      reason: 'stop' | 'length'
+      reason: FinishReason
       /** Tokens of the whole answer, those of the prefix included. */
       usage: TokenUsage
+      /** The model that answered. */
+      model: string
+      /** Name of the server that finished the answer, where there are several. */
+      server?: string
     }
 
 export interface GenerateOptions {
   /** Stops the engine at once; `generate` then throws the signal's reason. */
   signal: AbortSignal
-  /** Only for engines with `canContinue`. */
   prefix?: Prefix
+  /** Called while the engine works and has no text, as a model that thinks. */
+  onProgress?: () => void
 }
 
 /** What texts mean, by an embedding model. */
@@ -41,6 +47,10 @@ export interface Embeddings {
   vectors: Float32Array[]
   /** Tokens of all texts together. */
   tokens: number
+  /** Whether `tokens` is no count, but follows from the length of the texts. */
+  estimated?: boolean
+  /** Name of the server that answered, where there are several. */
+  server?: string
   /** The embedding model: vectors of different models cannot be compared. */
   model: string
 }
@@ -58,8 +68,6 @@ export interface Engine {
   readonly model: string
   /** Requests that it runs at the same time; callers never start more. */
   readonly concurrency: number
-  /** Whether an answer that broke off can be continued without a seam. */
-  readonly canContinue: boolean
   generate(request: ChatRequest, options: GenerateOptions): AsyncIterable<EngineOutput>
   /** Fails for good where the engine has no embedding model, with how to configure one. */
   embed(texts: readonly string[], options: EmbedOptions): Promise<Embeddings>
@@ -71,9 +79,18 @@ export class EngineFailure extends Error {
   override readonly name = 'EngineFailure'
   /** Whether the same request may succeed later or on another worker. */
   readonly retry: boolean
+  /** Whether the request itself is at fault: whoever sends it has to change it. */
+  readonly refused: boolean
+  /** Before which trying again makes no sense. */
+  readonly retryAfterSeconds: number
 
-  constructor(message: string, options: { retry: boolean; cause?: unknown }) {
+  constructor(
+    message: string,
+    options: { retry: boolean; refused?: boolean; retryAfterSeconds?: number; cause?: unknown },
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.retry = options.retry
+    this.refused = options.refused ?? false
+    this.retryAfterSeconds = options.retryAfterSeconds ?? 0
   }
 }

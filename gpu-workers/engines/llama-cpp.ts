@@ -84,7 +84,6 @@ class LlamaCpp implements Engine {
   readonly name = 'llama-cpp'
   readonly model: string
   readonly concurrency: number
-  readonly canContinue = true
   readonly #llama: Llama
   readonly #model: LlamaModel
   readonly #free: LlamaContextSequence[]
@@ -126,7 +125,7 @@ class LlamaCpp implements Engine {
   async *#run(
     sequence: LlamaContextSequence,
     request: ChatRequest,
-    { signal, prefix = { text: '', tokens: 0 } }: GenerateOptions,
+    { signal, prefix = { text: '', tokens: 0 }, onProgress }: GenerateOptions,
   ): AsyncGenerator<EngineOutput> {
     const promptTokens = this.#countPrompt(request)
     // Without a check the library makes room by dropping the beginning of the conversation.
@@ -134,7 +133,7 @@ class LlamaCpp implements Engine {
     if (room < 1) {
       throw new EngineFailure(
         `Cannot answer a prompt of ${promptTokens} tokens: the context holds ${sequence.contextSize}`,
-        { retry: false },
+        { retry: false, refused: true },
       )
     }
     let tokens = prefix.tokens
@@ -150,9 +149,11 @@ class LlamaCpp implements Engine {
         tokens += chunk.tokens.length
         // What a reasoning model thinks costs tokens and is not part of the answer.
         if (chunk.type === undefined && chunk.text !== '') yield { kind: 'chunk', text: chunk.text, tokens }
+        else onProgress?.()
       }
     }
-    yield { kind: 'end', reason, usage: { prompt: promptTokens, completion: tokens } }
+    const usage = { prompt: promptTokens, completion: tokens }
+    yield { kind: 'end', reason, usage, model: this.model }
   }
 
   /** The library reports by callback; `stop` at the end reports that the model came to an end by itself. */

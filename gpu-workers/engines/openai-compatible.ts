@@ -2,13 +2,11 @@
  * Any server that speaks the OpenAI protocol, for chat completions and embeddings: vLLM, Ollama, llama.cpp's server,
  * OpenRouter.
  *
- * Several servers are tried in their order. Until the first token arrives a server that is unavailable, overloaded or
- * broken is passed over for the next; from then on the answer is that server's, and if it breaks off the
- * attempt fails and the worker decides what to do. Vectors come in one piece.
+ * Several servers are tried in their order, those last that have just failed. Where one breaks off in the middle, the next
+ * goes on with the text so far if it can, and else begins anew: the first piece of its text then follows a `restart`, so
+ * nobody reads the same words twice. Vectors come in one piece.
  */
-import { z } from 'zod'
-import { readServerSentEvents } from '../../shared/http/server-sent-events.ts'
-import type { ChatRequest } from '../../shared/inference/messages.ts'
+import { estimateTokens, type ChatRequest, type TokenUsage } from '../../shared/inference/messages.ts'
 import {
   EngineFailure,
   type Embeddings,
@@ -18,22 +16,31 @@ import {
   type GenerateOptions,
   type Prefix,
 } from './engine.ts'
+import { readAnswer, readEmbeddings, type Counted } from './openai-answer.ts'
+import { failureOfStatus, ServerFailure } from './openai-failure.ts'
+import { ServerTurns } from './server-turns.ts'
 
 /** One server. */
 export interface Server {
+  /** What callers get to see of it, in jobs that it has answered and in failures; where there are several. */
+  name?: string
   /** Up to and without `/chat/completions` and `/embeddings`, such as `http://vllm:8000/v1`. */
   baseUrl: string
   model: string
   apiKey?: string
+  /** Whether it goes on with an answer that has begun: whether it knows vLLM's `continue_final_message`. */
+  canContinue?: boolean
 }
 
 export interface OpenAiCompatibleSettings {
   servers: readonly [Server, ...Server[]]
   concurrency?: number
-  /** Whether every server understands vLLM's `continue_final_message`. */
-  canContinue?: boolean
   /** One for all servers, for vectors of different models cannot be compared; who has it not is passed over. */
   embeddingModel?: string
+  /** Silence after which the next server is asked. */
+  silentSeconds?: number
+  /** Called for each server that did not answer, with its name. */
+  onFailure?: (server: string, failure: Error) => void
   fetch?: typeof fetch
 }
 
@@ -41,54 +48,43 @@ export function createOpenAiCompatible(settings: OpenAiCompatibleSettings): Engi
   return new OpenAiCompatible(settings)
 }
 
-/** One event of the stream, as far as it matters here; unknown members are ignored. */
-const Chunk = z.object({
-  choices: z
-    .array(
-      z.object({
-        delta: z.object({ content: z.string().nullish() }).nullish(),
-        finish_reason: z.string().nullish(),
-      }),
-    )
-    .default([]),
-  usage: z.object({ prompt_tokens: z.int(), completion_tokens: z.int() }).nullish(),
-  error: z.unknown().optional(),
-})
-
-const EmbeddingsAnswer = z.object({
-  data: z.array(z.object({ index: z.int(), embedding: z.array(z.number()).min(1) })),
-  usage: z.object({ prompt_tokens: z.int() }).nullish(),
-})
+const NOTHING: Prefix = { text: '', tokens: 0 }
+const SILENT_SECONDS = 120
+/** Of an error's body; what is needed of it stands at its beginning. */
+const MAX_ERROR_CHARACTERS = 16_384
 
 class OpenAiCompatible implements Engine {
   readonly name = 'openai'
   readonly model: string
   readonly concurrency: number
-  readonly canContinue: boolean
-  readonly #servers: readonly Server[]
+  readonly #turns: ServerTurns<Server>
   readonly #embeddingModel: string | undefined
+  readonly #silentMs: number
   readonly #fetch: typeof fetch
 
-  constructor({
-    servers,
-    concurrency = 1,
-    canContinue = false,
-    embeddingModel,
-    fetch = globalThis.fetch,
-  }: OpenAiCompatibleSettings) {
+  constructor(settings: OpenAiCompatibleSettings) {
+    const { servers, concurrency = 1, silentSeconds = SILENT_SECONDS } = settings
     this.model = servers[0].model
     this.concurrency = concurrency
-    this.canContinue = canContinue
-    this.#servers = servers
-    this.#embeddingModel = embeddingModel
-    this.#fetch = fetch
+    this.#turns = new ServerTurns(servers, settings.onFailure)
+    this.#embeddingModel = settings.embeddingModel
+    this.#silentMs = silentSeconds * 1000
+    this.#fetch = settings.fetch ?? globalThis.fetch
   }
 
   async *generate(request: ChatRequest, options: GenerateOptions): AsyncGenerator<EngineOutput> {
-    yield* this.#tryInTurn((server) => this.#complete(server, request, options), options.signal)
+    let soFar = options.prefix ?? NOTHING
+    const answers = this.#turns.take(options.signal, (server) =>
+      this.#complete(server, request, soFar, options),
+    )
+    for await (const output of answers) {
+      if (output.kind === 'restart') soFar = NOTHING
+      if (output.kind === 'chunk') soFar = { text: soFar.text + output.text, tokens: output.tokens }
+      yield output
+    }
   }
 
-  async embed(texts: readonly string[], { signal }: EmbedOptions): Promise<Embeddings> {
+  async embed(texts: readonly string[], options: EmbedOptions): Promise<Embeddings> {
     const model = this.#embeddingModel
     if (model === undefined) {
       throw new EngineFailure(
@@ -96,90 +92,141 @@ class OpenAiCompatible implements Engine {
         { retry: false },
       )
     }
-    const answers = this.#tryInTurn((server) => this.#embed(server, model, texts, signal), signal)
+    const answers = this.#turns.take(options.signal, (server) => this.#embed(server, model, texts, options))
     for await (const answer of answers) return answer
-    throw brokenOff()
+    throw new EngineFailure('Cannot embed the texts: no server answered', { retry: true })
   }
 
-  /** What the first server gives that gives anything. */
-  async *#tryInTurn<T>(use: (server: Server) => AsyncGenerator<T>, signal: AbortSignal): AsyncGenerator<T> {
-    let failure: unknown
-    for (const server of this.#servers) {
-      let begun = false
-      try {
-        for await (const output of use(server)) {
-          begun = true
-          yield output
-        }
-        return
-      } catch (error) {
-        signal.throwIfAborted()
-        failure = error
-        if (begun || (error instanceof EngineFailure && !error.retry)) break
-      }
-    }
-    if (failure instanceof EngineFailure) throw failure
-    throw new EngineFailure('Cannot finish the answer: the model server is unavailable', {
-      retry: true,
-      cause: failure,
-    })
-  }
-
+  /** An answer, or the rest of it; nobody is asked where all of it is there, and only its end got lost. */
   async *#complete(
     server: Server,
     request: ChatRequest,
-    { signal, prefix }: GenerateOptions,
+    soFar: Prefix,
+    options: GenerateOptions,
   ): AsyncGenerator<EngineOutput> {
-    const body = bodyOf(server.model, request, prefix)
-    const response = await this.#post(server, '/chat/completions', 'text/event-stream', body, signal)
-    yield* readAnswer(response, request, prefix)
+    if (soFar.tokens < request.maxTokens) yield* this.#ask(server, request, soFar, options)
+    else {
+      const usage = usageOf({}, request, soFar, soFar.tokens)
+      yield { kind: 'end', reason: 'length', usage, model: server.model }
+    }
+  }
+
+  async *#ask(
+    server: Server,
+    request: ChatRequest,
+    soFar: Prefix,
+    { signal, onProgress }: GenerateOptions,
+  ): AsyncGenerator<EngineOutput> {
+    const { model } = server
+    const from = server.canContinue === true && soFar.text !== '' ? soFar : NOTHING
+    let isVoid = soFar.text !== from.text
+    let tokens = from.tokens
+    const watch = this.#watch(signal)
+    try {
+      const body = bodyOf(model, request, from)
+      const response = await this.#post(server, '/chat/completions', body, watch.signal)
+      for await (const read of readAnswer(response)) {
+        watch.alive()
+        onProgress?.()
+        if (read.kind === 'piece') tokens += read.tokens
+        if (read.kind === 'piece' && read.text === '') continue
+        if (isVoid) yield { kind: 'restart' }
+        isVoid = false
+        if (read.kind === 'piece') yield { kind: 'chunk', text: read.text, tokens }
+        else {
+          const usage = usageOf(read.counted, request, from, tokens)
+          yield { kind: 'end', reason: read.reason, usage, model, ...namedBy(server) }
+        }
+      }
+    } finally {
+      watch.end()
+    }
   }
 
   async *#embed(
     server: Server,
     model: string,
     texts: readonly string[],
-    signal: AbortSignal,
+    { signal }: EmbedOptions,
   ): AsyncGenerator<Embeddings> {
-    const body = { model, input: texts, encoding_format: 'float' }
-    const response = await this.#post(server, '/embeddings', 'application/json', body, signal)
-    yield readEmbeddings(await new Response(response).text(), model, texts)
+    const watch = this.#watch(signal)
+    try {
+      const body = { model, input: texts, encoding_format: 'float' }
+      const response = await this.#post(server, '/embeddings', body, watch.signal)
+      yield { ...readEmbeddings(await new Response(response).text(), texts), model, ...namedBy(server) }
+    } finally {
+      watch.end()
+    }
+  }
+
+  /** A signal that aborts as `signal` does, and when nothing has been heard for too long. */
+  #watch(signal: AbortSignal) {
+    const silence = new AbortController()
+    const timer = setTimeout(() => silence.abort(new ServerFailure('silent')), this.#silentMs)
+    return {
+      signal: AbortSignal.any([signal, silence.signal]),
+      alive: () => void timer.refresh(),
+      end: () => clearTimeout(timer),
+    }
   }
 
   async #post(
     { baseUrl, apiKey }: Server,
     path: string,
-    accept: string,
     body: unknown,
     signal: AbortSignal,
   ): Promise<ReadableStream<Uint8Array>> {
-    const response = await this.#fetch(`${baseUrl.replace(/\/+$/, '')}${path}`, {
+    const { url, authorization } = endpointOf(baseUrl, path, apiKey)
+    const response = await this.#fetch(url, {
       method: 'POST',
       headers: {
         'content-type': 'application/json',
-        accept,
-        ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
+        accept: path === '/embeddings' ? 'application/json' : 'text/event-stream',
+        ...(authorization === undefined ? {} : { authorization }),
       },
       body: JSON.stringify(body),
       signal,
     })
     if (response.ok && response.body !== null) return response.body
-    await response.body?.cancel()
-    throw refusalOf(response.status)
+    throw failureOfStatus(response.status, response.headers, await beginningOf(response))
   }
 
   async close(): Promise<void> {}
 }
 
-/** Where the prefix has used up all tokens, one more is requested, and dropped, because the usage is needed. */
-function bodyOf(model: string, request: ChatRequest, prefix: Prefix | undefined) {
-  const continued = prefix !== undefined && prefix.text !== ''
+function namedBy({ name }: Server): { server?: string } {
+  return name === undefined ? {} : { server: name }
+}
+
+/** The address of an endpoint, with the query of the base but without its login, which becomes a header. */
+function endpointOf(baseUrl: string, path: string, apiKey: string | undefined) {
+  const url = new URL(baseUrl)
+  const { username, password } = url
+  const login = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString(
+    'base64',
+  )
+  url.username = url.password = ''
+  url.pathname = url.pathname.replace(/\/*$/, path)
+  if (apiKey !== undefined) return { url: url.href, authorization: `Bearer ${apiKey}` }
+  return { url: url.href, authorization: username === '' ? undefined : `Basic ${login}` }
+}
+
+async function beginningOf({ body }: Response): Promise<string> {
+  const decoder = new TextDecoder()
+  let text = ''
+  for await (const bytes of body ?? []) {
+    text += decoder.decode(bytes, { stream: true })
+    if (text.length >= MAX_ERROR_CHARACTERS) break
+  }
+  return text
+}
+
+function bodyOf(model: string, request: ChatRequest, from: Prefix) {
+  const continued = from.text !== ''
   return {
     model,
-    messages: continued
-      ? [...request.messages, { role: 'assistant', content: prefix.text }]
-      : request.messages,
-    max_tokens: Math.max(1, request.maxTokens - (prefix?.tokens ?? 0)),
+    messages: continued ? [...request.messages, { role: 'assistant', content: from.text }] : request.messages,
+    max_tokens: request.maxTokens - from.tokens,
     temperature: request.temperature,
     ...(request.seed === undefined ? {} : { seed: request.seed }),
     stream: true,
@@ -188,88 +235,16 @@ function bodyOf(model: string, request: ChatRequest, prefix: Prefix | undefined)
   }
 }
 
-async function* readAnswer(
-  body: AsyncIterable<Uint8Array>,
-  request: ChatRequest,
-  prefix: Prefix = { text: '', tokens: 0 },
-): AsyncGenerator<EngineOutput> {
-  let tokens = prefix.tokens
-  let reason: 'stop' | 'length' | undefined
-  let usage: z.infer<typeof Chunk>['usage']
-  const isFull = prefix.tokens >= request.maxTokens
-  for await (const { data } of readServerSentEvents(body)) {
-    if (data === '[DONE]') {
-      reason ??= 'stop'
-      break
-    }
-    const chunk = readChunk(data)
-    usage = chunk.usage ?? usage
-    const choice = chunk.choices[0]
-    if (choice?.finish_reason) reason = choice.finish_reason === 'length' ? 'length' : 'stop'
-    const text = choice?.delta?.content ?? ''
-    if (text === '' || isFull) continue
-    // One event is one token with all servers that we know; the usage at the end corrects the sum.
-    tokens += 1
-    yield { kind: 'chunk', text, tokens }
-  }
-  if (reason === undefined) throw brokenOff()
-  yield { kind: 'end', reason: isFull ? 'length' : reason, usage: usageOf(usage, tokens, request, prefix) }
-}
-
-/** Servers may answer in any order; an answer that is not about these texts is none. */
-function readEmbeddings(answer: string, model: string, texts: readonly string[]): Embeddings {
-  const result = EmbeddingsAnswer.safeParse(parse(answer))
-  if (!result.success) throw brokenOff(result.error)
-  const { data, usage } = result.data
-  const sorted = data.toSorted((a, b) => a.index - b.index)
-  if (sorted.length !== texts.length || sorted.some(({ index }, at) => index !== at)) throw brokenOff()
-  const vectors = sorted.map(({ embedding }) => Float32Array.from(embedding))
-  return { vectors, tokens: usage?.prompt_tokens ?? estimateTokens(texts), model }
-}
-
-function usageOf(
-  usage: z.infer<typeof Chunk>['usage'],
-  tokens: number,
-  request: ChatRequest,
-  prefix: Prefix,
-) {
-  if (!usage) {
-    return { prompt: estimateTokens(request.messages.map(({ content }) => content)), completion: tokens }
-  }
+/** What the server has counted, and estimates for the rest. It counts the text that it continued as part of the prompt. */
+function usageOf(counted: Counted, request: ChatRequest, from: Prefix, tokens: number): TokenUsage {
+  const { prompt, completion } = counted
+  const isEstimated = prompt === undefined || (completion === undefined && tokens > from.tokens)
   return {
-    // The server counts the prefix as part of the prompt.
-    prompt: Math.max(0, usage.prompt_tokens - prefix.tokens),
-    completion: Math.min(request.maxTokens, prefix.tokens + usage.completion_tokens),
+    prompt:
+      prompt === undefined
+        ? estimateTokens(request.messages.map(({ content }) => content))
+        : Math.max(0, prompt - from.tokens),
+    completion: completion === undefined ? tokens : Math.min(request.maxTokens, from.tokens + completion),
+    ...(isEstimated ? { estimated: true } : {}),
   }
-}
-
-/** For servers that do not report usage: about four characters to a token. */
-function estimateTokens(texts: readonly string[]): number {
-  return Math.ceil(texts.reduce((sum, text) => sum + text.length, 0) / 4)
-}
-
-function readChunk(data: string): z.infer<typeof Chunk> {
-  const result = Chunk.safeParse(parse(data))
-  if (!result.success || result.data.error !== undefined) throw brokenOff(result.error)
-  return result.data
-}
-
-function parse(data: string): unknown {
-  try {
-    return JSON.parse(data)
-  } catch {
-    return undefined
-  }
-}
-
-function brokenOff(cause?: unknown): EngineFailure {
-  return new EngineFailure('Cannot finish the answer: the model server broke it off', { retry: true, cause })
-}
-
-/** These statuses mean that the request itself is wrong; any other one may be better elsewhere or later. */
-const WRONG_REQUEST = new Set([400, 413, 422])
-
-function refusalOf(status: number): EngineFailure {
-  const retry = !WRONG_REQUEST.has(status)
-  return new EngineFailure(`Cannot get an answer: the model server answered ${status}`, { retry })
 }

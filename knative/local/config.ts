@@ -39,6 +39,8 @@ export const LocalConfig = LogSettings.extend({
   INFERENCE_API_KEY: z.string().optional(),
   INFERENCE_MODEL: z.string().optional(),
   INFERENCE_EMBEDDING_MODEL: z.string().optional(),
+  INFERENCE_SERVER_NAMES: z.string().optional(),
+  INFERENCE_CAN_CONTINUE: z.string().optional(),
   INFERENCE_THREADS: z.string().optional(),
   MODEL_PATH: z.string().optional(),
   EMBEDDING_MODEL_PATH: z.string().optional(),

@@ -129,6 +129,8 @@ function engineSettings(inference: Inference, config: LocalConfig): Values {
     INFERENCE_BASE_URL: inference.baseUrl,
     INFERENCE_MODEL: config.INFERENCE_MODEL,
     INFERENCE_EMBEDDING_MODEL: config.INFERENCE_EMBEDDING_MODEL,
+    INFERENCE_SERVER_NAMES: config.INFERENCE_SERVER_NAMES,
+    INFERENCE_CAN_CONTINUE: config.INFERENCE_CAN_CONTINUE,
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * Ends jobs that were admitted as long ago as `INFERENCE` keeps anything and are still not finished: either no worker
- * took them in all that time, or the result got lost on its way. Somebody waits for them, and a charge is reserved.
+ * took them in all that time, or the result got lost on its way. Somebody waits for them, and a charge is reserved. So it is
+ * for jobs that were cancelled and of which no worker has reported what it generated.
  */
 import type { Sql } from 'postgres'
 import { JOB_ATTEMPTS, STREAMS } from '../../shared/nats/streams.ts'
@@ -24,7 +25,7 @@ export function createJobExpiry(sql: Sql, link: StreamLink, log: Log): JobExpiry
     async check() {
       if (performance.now() < next) return
       const rows = await sql<{ id: string; message: string }[]>`
-        select id, message from jobs where status in ('queued', 'running')
+        select id, message from jobs where (status in ('queued', 'running') or status = 'cancelled' and charges is null)
           and admitted_at < now() - ${LIFETIME_SECONDS} * interval '1 second'
         order by admitted_at limit ${BATCH}`
       const jobs = rows.flatMap(({ message }) => readJob(message) ?? [])

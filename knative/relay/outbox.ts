@@ -8,6 +8,7 @@ import type { Sql } from 'postgres'
 import { toNats } from '../../shared/nats/event-message.ts'
 import { streamOf } from '../../shared/nats/subjects.ts'
 import type { KgentsEvent } from '../../shared/events/event.ts'
+import { parseKept } from '../../shared/exact-json.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 import type { Metrics } from './metrics.ts'
 import type { Outgoing } from '../../shared/nats/publisher.ts'
@@ -142,7 +143,7 @@ function writeRow(row: OutboxRow): Written {
     // A subject outside the streams would never be acknowledged, and everything behind it would wait for ever.
     const streams = row.subjects.map(streamOf)
     if (new Set(streams).size < streams.length) throw new TypeError('Two subjects are of one stream')
-    const { headers, payload } = toNats(JSON.parse(row.event) as KgentsEvent)
+    const { headers, payload } = toNats(parseKept(row.event) as KgentsEvent)
     return { messages: row.subjects.map((subject) => ({ subject, headers, payload })) }
   } catch (error) {
     return { unwritable: error }

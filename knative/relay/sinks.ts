@@ -24,6 +24,7 @@ import { parsePattern } from '../../shared/agentese/pattern.ts'
 import { permissionsOf, ROLES, type Role } from '../../shared/identity/permissions.ts'
 import {
   REDELIVER,
+  SINK_GROUP,
   SINK_PREFIX,
   SINKS_CHANGED,
   SUBSCRIPTION_CHANGES,
@@ -41,6 +42,8 @@ const RETRY_MS = 2000
 const ACK_WAIT_MS = 60_000
 /** Events of one subscription that may be under way or wait for their next attempt. */
 const MAX_PENDING = 1000
+/** Silence after which another sender gets the events of a subscription; longer than a delivery may take. */
+const PINNED_MS = 35_000
 
 const STREAMS = ['AGENTESE', 'EVENTS'] as const
 type Stream = (typeof STREAMS)[number]
@@ -212,6 +215,10 @@ function consumerOf(
     filter_subjects: subjects,
     ack_wait: nanos(ACK_WAIT_MS),
     max_ack_pending: MAX_PENDING,
+    // The client's types do not have these yet; it passes them on.
+    priority_groups: [SINK_GROUP],
+    priority_policy: 'pinned_client',
+    priority_timeout: nanos(PINNED_MS),
   }
   const facts: Omit<Record<keyof SinkMetadata, string>, 'revision'> & { database: string } = {
     tenant: row.tenant_id,

@@ -4,8 +4,7 @@ import type { Call } from '../contract/call.ts'
 import type { Gives, Need } from '../contract/needs.ts'
 import type { Platform } from '../contract/platform.ts'
 import type { ChangeData } from '../events/agentese-events.ts'
-import { createEvent, type NewEvent } from '../events/event.ts'
-import { isReserved, tenantSource } from '../events/tenant-event.ts'
+import { createEvent, isReserved, messageIdOf, signEvent, type NewEvent } from '../events/event.ts'
 import { Failure } from '../failures.ts'
 import { newId } from '../new-id.ts'
 import { formatTraceparent } from '../telemetry/trace.ts'
@@ -39,12 +38,12 @@ const OF_CALL: { [M in Exclude<Member, keyof Platform | 'transact'>]: (parts: Ca
 
   passOn(parts) {
     const { events } = writing('passOn', parts)
-    return (given) => {
-      if (isReserved(given.type))
-        throw new Failure('EVENT_SYNTAX', `Cannot pass on "${given.type}": it is ours`)
-      const event = eventOf(parts, { ...given, source: tenantSource(given.source) })
-      events.push(toOutbox(event))
-      return event.id
+    const { tenant } = callerOf(parts)
+    return (event) => {
+      if (isReserved(event.type))
+        throw new Failure('EVENT_SYNTAX', `Cannot pass on "${event.type}": it is ours`)
+      events.push(toOutbox(signEvent({ ...event, tenantid: tenant }, parts.runtime.eventKey)))
+      return messageIdOf(event)
     }
   },
 

@@ -2,7 +2,7 @@
 import { agenteseSubject, eventSubject, tokensSubject } from '../nats/subjects.ts'
 import type { Db } from '../database/database.ts'
 import type { InvocationData } from '../events/agentese-events.ts'
-import { createEvent, type KgentsEvent } from '../events/event.ts'
+import { createEvent, messageIdOf, type KgentsEvent } from '../events/event.ts'
 import type { AspectFacts } from '../contract/facts.ts'
 
 /** A row of `marks`. */
@@ -142,7 +142,7 @@ function insertOf(table: Table, count: number, before: number): string {
 export function toOutbox(event: KgentsEvent, closes?: string): OutboxRow {
   const subjects = [subjectOf(event)]
   if (closes !== undefined) subjects.push(tokensSubject(event.tenantid, closes))
-  return { id: event.id, tenant_id: event.tenantid, subjects, event: JSON.stringify(event) }
+  return { id: messageIdOf(event), tenant_id: event.tenantid, subjects, event: JSON.stringify(event) }
 }
 
 /** Events about a path go by the path, all others by their type. */

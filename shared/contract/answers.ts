@@ -1,5 +1,6 @@
 /** The forms in which the pipeline answers, whatever the function. */
 import { z } from 'zod'
+import { FinishReason, TokenUsage } from '../inference/messages.ts'
 
 /** What an aspect's answer holds besides its result. */
 export const EnvelopeMeta = z.strictObject({
@@ -44,7 +45,9 @@ export const FinishedJob = z.strictObject({
   ...AcceptedJob.shape,
   meta: z.strictObject({
     charges: z.record(z.string(), z.number()),
-    tokens: z.strictObject({ prompt: z.int(), completion: z.int() }).optional(),
+    tokens: TokenUsage.optional(),
+    finish_reason: FinishReason.optional(),
+    server: z.string().optional(),
     trace_id: z.string().optional(),
   }),
 })

@@ -45,7 +45,7 @@ export interface Call extends EveryCall, Platform {
    * also the last thing that followers of that job see.
    */
   emit(type: `io.kgents.${string}`, data: Record<string, unknown>, options?: { closes?: string }): void
-  /** Passes on events of the tenant's own systems; leaves with the transaction, or not at all. Answers its id. */
+  /** Passes on an event of the tenant's own systems, as it is; leaves with the transaction, or not at all. Answers its message id. */
   passOn(event: TenantEvent): string
   /** Records the state that `target` (`context.holon`) has from now on, and notifies subscribers; null when it is gone. */
   changed(target: string, state: Record<string, unknown> | null): void

@@ -133,8 +133,8 @@ function resultsFor(name: string): Trigger[] {
       attributes: { type: 'io.kgents.inference.failed', function: name },
       needs: ['postgres', 'jobs'],
       data: InferenceFailure,
-      async handle({ job, reason }, { endJob }) {
-        await endJob({ job, how: 'failed', reason })
+      async handle({ job, reason, code, tokens }, { endJob }) {
+        await endJob({ job, how: 'failed', reason, code, tokens })
       },
     }),
   ]

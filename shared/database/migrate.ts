@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
 import Postgrator from 'postgrator'
+import { fillWords } from './fill-words.ts'
 
 const MIGRATIONS = fileURLToPath(new URL('migrations/*.sql', import.meta.url))
 /** Any number will do, as long as all migrators of a database use the same one. */
@@ -9,7 +10,7 @@ const LOCK = 7_264_001
 
 /**
  * Applies what is missing, in order; a changed file that was applied before is refused. Several at once wait for one
- * another.
+ * another. Afterwards texts are cut into words that have none, which no SQL can do.
  *
  * @param url the owner's connection
  * @returns the names of the migrations that were applied now
@@ -31,10 +32,18 @@ export async function migrate(url: string): Promise<string[]> {
     })
     const applied = await postgrator.migrate()
     await sql.unsafe('commit')
+    let filled = 1
+    while (filled > 0) filled = await sql.begin(fillAsRecall)
     return applied.map(({ name }) => name)
   } finally {
     await sql.end()
   }
+}
+
+/** As the role that sees the texts of all tenants. */
+async function fillAsRecall(db: postgres.TransactionSql): Promise<number> {
+  await db`set local role kgents_recall`
+  return fillWords(db)
 }
 
 /** Lets a role log in; its password is a deployment's, so no migration knows it. */

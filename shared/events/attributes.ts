@@ -1,4 +1,4 @@
-/** The attributes of an event, as they travel in its headers (`ce-`) or beside its data. */
+/** The attributes of an event that the platform makes, as they travel in its headers (`ce-`) or beside its data. */
 import { z } from 'zod'
 import type { KgentsEvent } from './event.ts'
 
@@ -19,4 +19,4 @@ export const EventAttributes = z.object({
     .describe(
       'HMAC-SHA256, base64url, that binds tenant, attributes and data; nothing is believed without it',
     ),
-}) satisfies z.ZodType<Omit<KgentsEvent, 'data'>>
+}) satisfies z.ZodType<Partial<KgentsEvent>>

@@ -1,5 +1,6 @@
 /**
- * CloudEvents as kgents writes them: JSON data, a UUIDv7 id, the tenant, and a signature that binds them.
+ * CloudEvents: those that kgents makes, with a UUIDv7 as id and JSON data, and those of tenants, as they were sent. Each has
+ * the tenant, and a signature that binds them.
  *
  * Whoever can reach the Broker can post an event, so the tenant in an event is believed only when the
  * signature fits. Events of the platform are signed with a key that only functions hold. A worker holds no such key: each
@@ -7,29 +8,35 @@
  */
 import { createHmac, createSecretKey, timingSafeEqual, type KeyObject } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
+import { v5 as uuidv5 } from 'uuid'
+import { isExactNumber, parseExactly } from '../exact-json.ts'
 import { Failure } from '../failures.ts'
 import { newId } from '../new-id.ts'
+import { holdsJson } from './binary-form.ts'
 
-/** A CloudEvent 1.0 in its JSON form, with the extensions that kgents uses. */
+/** A CloudEvent 1.0 in its JSON form, with the extensions that kgents uses; a tenant's may have any others. */
 export interface KgentsEvent {
   specversion: '1.0'
   id: string
-  /** The function or part that speaks, such as `/functions/void-entropy`. */
+  /** The function or part that speaks, such as `/functions/void-entropy`, or what a tenant's own system said. */
   source: string
   type: string
-  /** RFC 3339. */
-  time: string
-  /** The id that a tenant's own system gave it; `id` is ours in any case. */
-  originid?: string
+  /** RFC 3339, as it was written; each of ours has one. */
+  time?: string
   /** What it is about: a path or a job id. */
   subject?: string
-  datacontenttype: 'application/json'
+  /** Absent is JSON. */
+  datacontenttype?: string
+  dataschema?: string
   tenantid: string
   /** The one function that this event is for, where there is just one. */
   function?: string
   traceparent?: string
   signature?: string
-  data: unknown
+  /** JSON, or text where `datacontenttype` says so. */
+  data?: unknown
+  /** Data that is neither. */
+  data_base64?: string
 }
 
 /** What the caller decides about a new event; id, time and signature are added. */
@@ -42,8 +49,25 @@ export interface NewEvent {
   traceparent?: string
   /** Of an event that happened elsewhere; absent is now. */
   time?: string
-  originid?: string
   data: unknown
+}
+
+/** Types that only the platform itself may use, however they are written. */
+export function isReserved(type: string): boolean {
+  return /^io\.kgents(\.|$)/i.test(type)
+}
+
+/**
+ * By which the platform knows an event: the id of its own; of a tenant's, a UUID made of tenant, source and id, which are what
+ * distinguishes it from all others.
+ */
+export function messageIdOf({
+  id,
+  source,
+  type,
+  tenantid,
+}: Pick<KgentsEvent, 'id' | 'source' | 'type' | 'tenantid'>): string {
+  return isReserved(type) ? id : uuidv5(JSON.stringify([source, id]), tenantid)
 }
 
 /** Events that a worker may sign: those about the job whose key it was handed. */
@@ -59,15 +83,21 @@ export function isSenderReport(type: string): boolean {
 
 export function createEvent(event: NewEvent, key: string): KgentsEvent {
   const { tenant, ...rest } = event
-  const unsigned: KgentsEvent = {
-    specversion: '1.0',
-    id: newId(),
-    time: new Date().toISOString(),
-    datacontenttype: 'application/json',
-    tenantid: tenant,
-    ...rest,
-  }
-  return { ...unsigned, signature: sign(unsigned, key) }
+  return signEvent(
+    {
+      specversion: '1.0',
+      id: newId(),
+      time: new Date().toISOString(),
+      datacontenttype: 'application/json',
+      tenantid: tenant,
+      ...rest,
+    },
+    key,
+  )
+}
+
+export function signEvent(event: KgentsEvent, key: string): KgentsEvent {
+  return { ...event, signature: sign(event, key) }
 }
 
 /**
@@ -78,7 +108,7 @@ export function createEvent(event: NewEvent, key: string): KgentsEvent {
  * @throws Failure EVENT_SYNTAX where an attribute is missing, SIGNATURE_INVALID where the signature does not fit
  */
 export function verifyEvent(event: KgentsEvent, ...keys: string[]): void {
-  for (const name of ['id', 'source', 'type', 'time', 'tenantid'] as const) {
+  for (const name of ['id', 'source', 'type', 'tenantid'] as const) {
     if (typeof event[name] !== 'string' || event[name] === '') {
       throw new Failure('EVENT_SYNTAX', `Cannot read the event: attribute "${name}" is missing`)
     }
@@ -117,20 +147,55 @@ function textOf(value: unknown): string {
   return typeof value === 'string' ? value : ''
 }
 
-/** Time enters as milliseconds and data in canonical form: intermediaries may write both differently. */
+/**
+ * Covers every attribute but those that intermediaries may add: the trace context, and what Knative names `knative...`. Time
+ * enters as milliseconds, data in canonical form and all others as text: intermediaries may write them differently.
+ */
 function sign(event: KgentsEvent, key: string): string {
+  const { id, source, type, tenantid, subject = '', function: only = '', time = '' } = event
+  const others = othersOf(event)
   const signed = [
-    event.id,
-    event.source,
-    event.type,
-    event.tenantid,
-    event.subject ?? '',
-    event.function ?? '',
-    Date.parse(event.time),
-    canonical(event.data),
-    ...(event.originid === undefined ? [] : [event.originid]),
+    id,
+    source,
+    type,
+    tenantid,
+    subject,
+    only,
+    Date.parse(time),
+    canonicalData(event),
+    ...(others.length === 0 ? [] : [others]),
   ]
   return createHmac('sha256', keyObjectOf(key)).update(JSON.stringify(signed)).digest('base64url')
+}
+
+/** What is signed by its place, or not at all. */
+const NOT_AMONG_OTHERS = new Set(
+  'specversion id source type tenantid subject function time data data_base64 signature traceparent tracestate'.split(
+    ' ',
+  ),
+)
+
+/** All other attributes, in order, with their values as text. */
+function othersOf(event: KgentsEvent): [name: string, value: string][] {
+  const others: [string, string][] = []
+  for (const [name, value] of Object.entries(event)) {
+    if (NOT_AMONG_OTHERS.has(name) || name.startsWith('knative') || value === undefined) continue
+    // JSON is meant where there is no type.
+    if (name !== 'datacontenttype' || value !== 'application/json') others.push([name, String(value)])
+  }
+  return others.sort(([a], [b]) => (a < b ? -1 : 1))
+}
+
+/** The same for the same bytes, in whichever form they came. */
+function canonicalData({ data, data_base64: base64, datacontenttype: type }: KgentsEvent): unknown {
+  if (base64 === undefined && holdsJson(type)) return canonical(data)
+  if (base64 === undefined) return Buffer.from(textOf(data)).toString('base64')
+  if (!holdsJson(type)) return base64
+  try {
+    return canonical(parseExactly(Buffer.from(base64, 'base64').toString()))
+  } catch {
+    return base64
+  }
 }
 
 /** Keys in the form in which they are used: to make that anew for each signature costs six times the signature. */
@@ -147,7 +212,7 @@ function keyObjectOf(key: string): KeyObject {
 
 function canonical(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(canonical)
-  if (value === null || typeof value !== 'object') return value ?? null
+  if (value === null || typeof value !== 'object' || isExactNumber(value)) return value ?? null
   const members = Object.entries(value)
     .filter(([, member]) => member !== undefined)
     .sort(([a], [b]) => (a < b ? -1 : 1))

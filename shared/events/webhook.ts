@@ -14,6 +14,9 @@ export const KINDS = ['invoked', 'changed', 'failed', 'refused'] as const
 /** Prefix of the durable consumers on `AGENTESE` and `EVENTS`, one on each stream for a subscription that reads it. */
 export const SINK_PREFIX = 'sink-'
 
+/** Priority group of these consumers: each serves one sender at a time, so that events reach a sink in their order. */
+export const SINK_GROUP = 'in-order'
+
 /** NATS subject of the hint that consumers have changed; the list of consumers is the truth. */
 export const SINKS_CHANGED = 'sinks.changed'
 
@@ -61,7 +64,7 @@ export const DeadLetter = z.object({
   at: z.iso.datetime(),
   error: DeliveryError,
   attempts: z.int(),
-  event: z.looseObject({ id: z.uuid(), type: z.string(), source: z.string(), time: z.string() }),
+  event: z.looseObject({ id: z.string(), source: z.string(), type: z.string(), tenantid: z.uuid() }),
 })
 export type DeadLetter = z.infer<typeof DeadLetter>
 

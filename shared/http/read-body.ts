@@ -1,5 +1,7 @@
 /** Reads a request's body as JSON, with a distinct failure for every way in which that can fail. */
+import { parseExactly } from '../exact-json.ts'
 import { Failure } from '../failures.ts'
+import { charsetOf, decodeUtf8, isJsonType, withoutMark } from '../media-type.ts'
 
 /** Bytes of the largest body that a function reads. The gateway has the same limit; this one needs no gateway. */
 const BODY_LIMIT = 1_048_576
@@ -26,16 +28,51 @@ export async function readJsonObject(request: Request): Promise<Record<string, u
  * @throws Failure BODY_TOO_LARGE, CONTENT_TYPE or BODY_SYNTAX
  */
 export async function readJson(request: Request): Promise<unknown> {
-  const text = await readText(request)
-  if (text === '') return undefined
+  const body = await readBytes(request)
+  if (body.length === 0) return undefined
   const type = request.headers.get('content-type') ?? ''
-  if (!/^application\/([a-z0-9.+-]+\+)?json\s*(;|$)/i.test(type)) {
+  if (!isJsonType(type)) {
     throw new Failure('CONTENT_TYPE', `Cannot read a body of type "${type}"`, {
       suggestion: 'Send JSON with "Content-Type: application/json"',
     })
   }
+  checkCharset(type)
+  return parseBody(decodeBody(body))
+}
+
+/** @throws Failure CONTENT_TYPE for JSON in any encoding but the one that JSON has (RFC 8259, 8.1) */
+export function checkCharset(type: string): void {
+  const charset = charsetOf(type)
+  if (charset === 'utf-8') return
+  throw new Failure('CONTENT_TYPE', `Cannot read JSON in "${charset}"`, {
+    suggestion: 'Send JSON in UTF-8',
+  })
+}
+
+/**
+ * The text of a body; a byte-order mark before it is skipped, as RFC 8259 allows.
+ *
+ * @throws Failure BODY_SYNTAX where it is not UTF-8: to store it as replacement characters would change it
+ */
+export function decodeBody(body: Uint8Array): string {
+  const text = decodeUtf8(body)
+  if (text !== undefined) return withoutMark(text)
+  throw new Failure('BODY_SYNTAX', 'Cannot read the body: it is not valid UTF-8', {
+    suggestion: 'Send JSON in UTF-8',
+  })
+}
+
+/**
+ * JSON out of a body, as it can be stored.
+ *
+ * @throws Failure BODY_SYNTAX
+ */
+export function parseBody(text: string): unknown {
+  checkDepth(text)
   const value = parseJson(text)
-  checkStorable(text, value)
+  // Both can only come in as escapes.
+  if (text.includes('\\u') && !isText(JSON.stringify(value)))
+    throw notStorable('it contains NUL or half a character')
   return value
 }
 
@@ -44,12 +81,12 @@ export async function readJson(request: Request): Promise<unknown> {
  *
  * @throws Failure BODY_TOO_LARGE, or CONTENT_TYPE where it is compressed
  */
-export async function readText(request: Request): Promise<string> {
+export async function readBytes(request: Request): Promise<Uint8Array> {
   checkEncoding(request.headers.get('content-encoding') ?? 'identity')
   const declared = Number(request.headers.get('content-length') ?? 0)
   if (declared > BODY_LIMIT) throw tooLarge()
-  if (request.headers.has('content-length')) return request.text()
-  return request.body === null ? '' : readAtMost(request.body)
+  if (request.headers.has('content-length')) return new Uint8Array(await request.arrayBuffer())
+  return request.body === null ? new Uint8Array() : readAtMost(request.body)
 }
 
 /** What is compressed may be a thousand times as large as its length; nobody needs it for a megabyte. */
@@ -60,7 +97,7 @@ function checkEncoding(encoding: string): void {
   })
 }
 
-async function readAtMost(body: ReadableStream<Uint8Array>): Promise<string> {
+async function readAtMost(body: ReadableStream<Uint8Array>): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of body) {
@@ -68,13 +105,14 @@ async function readAtMost(body: ReadableStream<Uint8Array>): Promise<string> {
     if (size > BODY_LIMIT) throw tooLarge()
     chunks.push(chunk)
   }
-  return Buffer.concat(chunks).toString('utf8')
+  return Buffer.concat(chunks)
 }
 
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return parseExactly(text)
   } catch (cause) {
+    if (cause instanceof RangeError) throw notStorable(cause.message)
     throw new Failure('BODY_SYNTAX', 'Cannot read the body: it is not valid JSON', {
       suggestion: 'Check quotes, commas and braces',
       cause,
@@ -88,28 +126,6 @@ const MAX_DEPTH = 64
 /** @throws Failure BODY_SYNTAX where JSON is nested deeper than anybody needs */
 export function checkDepth(text: string): void {
   if (depthOf(text) > MAX_DEPTH) throw notStorable(`it is nested deeper than ${MAX_DEPTH} levels`)
-}
-
-/**
- * @throws Failure BODY_SYNTAX for what is JSON and still cannot be stored: NUL, halves of characters, bottomless nesting,
- *   numbers beyond all measure
- */
-function checkStorable(text: string, value: unknown): void {
-  checkDepth(text)
-  // Both can only come in as escapes.
-  if (text.includes('\\u') && !isText(JSON.stringify(value)))
-    throw notStorable('it contains NUL or half a character')
-  if (LARGE_NUMBER.test(text) && isBeyondMeasure(value))
-    throw notStorable('it contains a number that is too large')
-}
-
-/** The form of any number that is larger than numbers can be; few others do, and few texts. */
-const LARGE_NUMBER = /[eE]\+?\d{2}|\d{300}/
-
-/** Whether a number in it has become infinite; it would be stored as null. */
-function isBeyondMeasure(value: unknown): boolean {
-  if (typeof value === 'number') return !Number.isFinite(value)
-  return typeof value === 'object' && value !== null && Object.values(value).some(isBeyondMeasure)
 }
 
 /** Whether JSON, as JSON.stringify writes it, holds only text that can be stored: NUL and halves of characters are escapes there. */

@@ -1,13 +1,14 @@
 /**
  * Reads CloudEvents from a request, in each form that HTTP has for them: one with attributes in headers (binary), one in
- * a JSON object (structured), many in a JSON list (batch). What comes out is what was sent, as structured as JSON; whether
+ * a JSON object (structured), many in a JSON list (batch). What comes out is the JSON form of what was sent; whether
  * an event is a good one is decided by its consumer, since one bad event need not spoil a batch.
  */
+import type { JsonForm } from '../events/binary-form.ts'
 import { Failure } from '../failures.ts'
-import { readJson } from './read-body.ts'
-import type { RequestHeaders } from './read-event.ts'
+import { parseBody, readBytes, readJson } from './read-body.ts'
+import { readBinaryEvent, type RequestHeaders } from './read-event.ts'
 
-/** @throws Failure BODY_SYNTAX, CONTENT_TYPE or BODY_TOO_LARGE where not even the form can be made out */
+/** @throws Failure BODY_SYNTAX, EVENT_SYNTAX, CONTENT_TYPE or BODY_TOO_LARGE where not even the form can be made out */
 export async function readEventList(request: Request, headers: RequestHeaders): Promise<unknown[]> {
   const type = (headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase()
   if (type === 'application/cloudevents-batch+json') {
@@ -24,22 +25,17 @@ export async function readEventList(request: Request, headers: RequestHeaders): 
   })
 }
 
-async function readBinary(request: Request, headers: RequestHeaders): Promise<Record<string, unknown>> {
-  const data = await readJson(request)
-  const attributes = Object.entries(headers).flatMap(([name, value = '']) =>
-    name.startsWith('ce-') ? [[name.slice('ce-'.length), decode(value)] as const] : [],
-  )
-  return {
-    ...Object.fromEntries(attributes),
-    ...(data === undefined ? {} : { datacontenttype: headers['content-type'], data }),
-  }
-}
-
-/** CloudEvents' HTTP binding, 3.1.3.2; what is not percent-encoded UTF-8 stays as it is. */
-function decode(value: string): string {
+/** Data is judged as any JSON that comes in, where it is JSON. */
+async function readBinary(request: Request, headers: RequestHeaders): Promise<JsonForm> {
+  const body = await readBytes(request)
   try {
-    return decodeURIComponent(value)
-  } catch {
-    return value
+    return readBinaryEvent(body, headers, parseBody)
+  } catch (cause) {
+    if (cause instanceof Failure) throw cause
+    const why = cause instanceof Error ? cause.message : 'it is none'
+    throw new Failure('EVENT_SYNTAX', `Cannot read the event: ${why}`, {
+      suggestion: 'Send each attribute as a header, with what is not printable ASCII percent-encoded',
+      cause,
+    })
   }
 }

@@ -1,6 +1,6 @@
 /** Data of the events about jobs, `io.kgents.job.*` and `io.kgents.inference.*`, with the job as their subject. */
 import { z } from 'zod'
-import { TokenUsage } from './messages.ts'
+import { FinishReason, TokenUsage } from './messages.ts'
 
 export const JobRequested = z.object({
   job: z.uuid(),
@@ -22,6 +22,8 @@ export const JobCompleted = z.object({
   status: z.literal('completed'),
   text: z.string().describe('The words of the model'),
   tokens: TokenUsage,
+  finish_reason: FinishReason.optional().describe('Why the model ended its answer'),
+  server: z.string().optional().describe('Name of the model server that finished the answer'),
   result: z.unknown().describe('What the path answers'),
   charges: z.record(z.string(), z.number()),
 })

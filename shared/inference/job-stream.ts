@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { Problem } from '../problem.ts'
-import { TokenUsage } from './messages.ts'
+import { FinishReason, TokenUsage } from './messages.ts'
 
 export const JOB_STREAM_PATH = '/v1/jobs/:id/stream'
 
@@ -28,6 +28,10 @@ export const JOB_STREAM_EVENTS = {
       text: z.string().optional(),
       tokens_used: z.int().optional(),
       tokens: TokenUsage.optional(),
+      /** Why the model ended its answer; absent where no model gave one. */
+      finish_reason: FinishReason.optional(),
+      /** Name of the model server that finished the answer, where there are several. */
+      server: z.string().optional(),
       chunks: z.int(),
       /** Absent of a dry run, whose own members are here. */
       result: z.unknown().optional(),

@@ -51,8 +51,26 @@ export type JobMessage = z.infer<typeof JobMessage>
 export const TokenUsage = z.strictObject({
   prompt: z.int().min(0),
   completion: z.int().min(0),
+  /** Whether the engine counted only a part of it or nothing: the rest follows from the length of the texts. */
+  estimated: z.boolean().optional(),
 })
 export type TokenUsage = z.infer<typeof TokenUsage>
+
+/**
+ * Why an answer ended: the model came to its end (`stop`), or to the limit of tokens (`length`), a filter of the model
+ * server cut it off (`content_filter`), it called a tool (`tool_calls`), or the server gave no reason that is known
+ * (`unknown`).
+ */
+export const FinishReason = z.enum(['stop', 'length', 'content_filter', 'tool_calls', 'unknown'])
+export type FinishReason = z.infer<typeof FinishReason>
+
+/**
+ * How many tokens texts have where nobody counted: one for four bytes of UTF-8, which is about right for languages in
+ * Latin script, and for others as well, whose characters have more bytes and more tokens.
+ */
+export function estimateTokens(texts: readonly string[]): number {
+  return Math.ceil(texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0) / 4)
+}
 
 /**
  * What a worker publishes while it runs. `index` rises by one over all messages of a job, across attempts, so
@@ -80,7 +98,11 @@ export const Completion = z.object({
   /** One for each text of the request, in its order; to be read by `decodeVector`. Their length is one. */
   vectors: z.array(z.string()).optional(),
   tokens: TokenUsage,
+  /** Absent where vectors were requested. */
+  finishReason: FinishReason.optional().catch('unknown'),
   engine: z.string(),
+  /** Name of the model server that finished the answer, where there are several. */
+  server: z.string().optional(),
   /** Vectors of different models cannot be compared. */
   model: z.string(),
   attempt: z.int().min(1),
@@ -92,6 +114,10 @@ export type Completion = z.infer<typeof Completion>
 export const InferenceFailure = z.object({
   job: z.uuid(),
   reason: Words,
+  /** `INFERENCE_REFUSED` where the request itself was refused, and would be again. */
+  code: z.enum(['INFERENCE_FAILED', 'INFERENCE_REFUSED']).optional().catch(undefined),
+  /** What was generated of an answer that was cancelled. */
+  tokens: TokenUsage.optional(),
   attempt: z.int().min(1),
 })
 export type InferenceFailure = z.infer<typeof InferenceFailure>

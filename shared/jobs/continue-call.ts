@@ -14,7 +14,12 @@ import { prepareJob } from './queue-job.ts'
 import type { JobContext, JobRow } from './write-ending.ts'
 
 /** What a model came to; with `failed`, why it gave no answer. */
-export type Outcome = Pick<Completion, 'text' | 'tokens' | 'vectors' | 'model'> & { failed?: string }
+export type Outcome = Pick<
+  Completion,
+  'text' | 'tokens' | 'vectors' | 'model' | 'finishReason' | 'server'
+> & {
+  failed?: string
+}
 
 /**
  * Runs the endpoint's `complete`, or its `recover` where there was no answer. Where the aspect is read-only, so is its

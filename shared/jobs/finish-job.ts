@@ -10,7 +10,7 @@ import { asFailure } from '../database/database.ts'
 import { Failure, Refusal, type Category } from '../failures.ts'
 import type { TokenUsage } from '../inference/messages.ts'
 import { continueCall, type Outcome } from './continue-call.ts'
-import { writeEnding, type Ending, type JobContext, type JobRow } from './write-ending.ts'
+import { settleCancelled, writeEnding, type Ending, type JobContext, type JobRow } from './write-ending.ts'
 
 const NO_TOKENS: TokenUsage = { prompt: 0, completion: 0 }
 
@@ -22,15 +22,27 @@ const NO_TOKENS: TokenUsage = { prompt: 0, completion: 0 }
 export async function endJob(context: JobContext, end: JobEnd): Promise<JobStatus | undefined> {
   const { db } = context
   const [job] = await db<JobRow[]>`
-    select id, tenant_id, function, path, status, call from jobs where id = ${end.job} for update`
-  if (job === undefined || (job.status !== 'queued' && job.status !== 'running')) return job?.status
+    select id, tenant_id, function, path, status, call, charges is null as unsettled,
+      message is not null and coalesce(admitted_at < 'infinity', status = 'running') as taken
+    from jobs where id = ${end.job} for update`
+  if (job === undefined) return undefined
+  if (job.status === 'cancelled' && job.unsettled) return settle(context, job, end)
+  if (job.status !== 'queued' && job.status !== 'running') return job.status
   if (end.how === 'completed') return complete(context, job, end.completion)
   if (end.how === 'failed' && recovers(context, job)) return complete(context, job, noAnswer(end.reason))
-  return writeEnding(context, job, endingOf(end))
+  return writeEnding(context, job, endingOf(end, job))
 }
 
-function endingOf(end: Exclude<JobEnd, { how: 'completed' }>): Ending {
-  if (end.how === 'cancelled') return { status: 'cancelled' }
+/** Charges what a worker generated of a cancelled job; to cancel it again changes nothing. */
+async function settle(context: JobContext, job: JobRow, end: JobEnd): Promise<JobStatus> {
+  const tokens =
+    end.how === 'completed' ? end.completion.tokens : end.how === 'failed' ? end.tokens : undefined
+  if (end.how !== 'cancelled') await settleCancelled(context, job, tokens ?? NO_TOKENS)
+  return job.status
+}
+
+function endingOf(end: Exclude<JobEnd, { how: 'completed' }>, job: JobRow): Ending {
+  if (end.how === 'cancelled') return job.taken ? { status: end.how } : { status: end.how, tokens: NO_TOKENS }
   if (end.how === 'failed') {
     const { code = 'INFERENCE_FAILED', reason: message } = end
     return { status: 'failed', code, message, refusal: false, result: end.result }
@@ -52,13 +64,21 @@ function recovers({ runtime }: JobContext, job: JobRow): boolean {
 
 /** Goes on with what the model answered, or with why it did not; what the continuation throws fails the job. */
 async function complete(context: JobContext, job: JobRow, outcome: Outcome): Promise<JobStatus> {
-  const { text, tokens } = outcome
+  const { text, tokens, finishReason, server } = outcome
   try {
     return await context.db.savepoint(async (db) => {
       const inner = { ...context, db }
       const pending = nothingPending()
       const result = await continueCall(inner, job, outcome, pending)
-      return writeEnding(inner, job, { status: 'completed', text, tokens, result, pending })
+      return writeEnding(inner, job, {
+        status: 'completed',
+        text,
+        tokens,
+        finishReason,
+        server,
+        result,
+        pending,
+      })
     })
   } catch (error) {
     const { code, message } = finalFailure(error, job, context.runtime)

@@ -15,7 +15,7 @@ import type { JobStatus } from '../contract/job-end.ts'
 import type { Db } from '../database/database.ts'
 import { createEvent } from '../events/event.ts'
 import type { JobEnded } from '../inference/job-events.ts'
-import type { TokenUsage } from '../inference/messages.ts'
+import type { FinishReason, TokenUsage } from '../inference/messages.ts'
 import { settleTokens } from '../plans/allowance.ts'
 import { readTraceparent } from '../telemetry/trace.ts'
 import { writeJobs } from './queue-job.ts'
@@ -27,6 +27,10 @@ export interface JobRow {
   path: string
   status: JobStatus
   call: unknown
+  /** Whether a worker may have begun with it. */
+  taken: boolean
+  /** Whether it is not charged yet, nor is what it reserved refunded. */
+  unsettled: boolean
 }
 
 export interface JobContext {
@@ -37,11 +41,23 @@ export interface JobContext {
 
 /** What is written about an ended job. */
 export type Ending =
-  | { status: 'completed'; text: string; tokens: TokenUsage; result: unknown; pending: Pending }
+  | {
+      status: 'completed'
+      text: string
+      tokens: TokenUsage
+      finishReason?: FinishReason | undefined
+      server?: string | undefined
+      result: unknown
+      pending: Pending
+    }
   | { status: 'failed'; code: string; message: string; refusal: boolean; result?: unknown }
-  | { status: 'cancelled' }
+  /** Without `tokens` a worker has yet to report what it generated, and the job is settled then. */
+  | { status: 'cancelled'; tokens?: TokenUsage }
 
-/** A job that ended without a result costs nothing: all that was reserved goes back. */
+/**
+ * Ends a job. One that failed costs nothing: all that was reserved goes back. One that was cancelled costs what had been
+ * generated, like an answer that ended there.
+ */
 export async function writeEnding(context: JobContext, job: JobRow, ending: Ending): Promise<JobStatus> {
   const { db } = context
   const call = JobCall.parse(job.call)
@@ -49,30 +65,50 @@ export async function writeEnding(context: JobContext, job: JobRow, ending: Endi
   const charges = chargesOf(call, ending)
   const error = ending.status === 'failed' ? { code: ending.code, message: ending.message } : undefined
   await db`
-    update jobs set status = ${ending.status}, finished_at = now(), charges = ${db.json(charges)},
-      result = ${resultTextOf(ending)}::text::json,
-      tokens = ${completed === undefined ? null : db.json({ ...completed.tokens })},
+    update jobs set status = ${ending.status}, finished_at = now(), charges = ${charges === undefined ? null : db.json(charges)},
+      result = ${resultTextOf(ending)}::text::json, tokens = ${tokensOf(db, ending)},
+      finish_reason = ${completed?.finishReason ?? null}, server = ${completed?.server ?? null},
       error = ${error === undefined ? null : db.json(error)}
     where id = ${job.id}`
   if (completed !== undefined) await writeJobs(db, completed.pending)
   const events = [...(completed?.pending.events ?? []), ...closingEvents(context.runtime, job, call, ending)]
   const changes = completed?.pending.changes ?? []
-  if (call.aspect === undefined) {
+  if (call.aspect === undefined || charges === undefined)
     writeRecords(db, { marks: [], events, charges: [], changes })
-    return ending.status
-  }
-  await settleTokens(db, call.reservedTokens, charges['tokens'] ?? 0, call.period)
-  const { mark, event } = markOf(
-    callOutcomeOf(job, call, call.aspect, ending, charges),
-    context.runtime.eventKey,
-  )
-  writeRecords(db, {
-    marks: [mark],
-    events: [...events, event],
-    charges: ledgerOf(job, call, ending, charges),
-    changes,
-  })
+  else await settle(context, { job, call, aspect: call.aspect, ending, charges }, { events, changes })
   return ending.status
+}
+
+/** Settles a job that was cancelled before it was known what had been generated; its followers have had the end. */
+export async function settleCancelled(context: JobContext, job: JobRow, tokens: TokenUsage): Promise<void> {
+  const { db } = context
+  const call = JobCall.parse(job.call)
+  const ending: Ending = { status: 'cancelled', tokens }
+  const charges = chargesOf(call, ending) ?? {}
+  await db`update jobs set charges = ${db.json(charges)}, tokens = ${tokensOf(db, ending)} where id = ${job.id}`
+  if (call.aspect === undefined) return
+  await settle(context, { job, call, aspect: call.aspect, ending, charges }, { events: [], changes: [] })
+}
+
+/** An ended job whose costs are known. */
+interface Settlement {
+  job: JobRow
+  call: JobCall
+  aspect: CallOutcome['aspect']
+  ending: Ending
+  charges: Record<string, number>
+}
+
+/** Writes what was used up instead of what was reserved, the mark, and the records that go with them. */
+async function settle(
+  { db, runtime }: JobContext,
+  settlement: Settlement,
+  { events, changes }: Pick<Records, 'events' | 'changes'>,
+): Promise<void> {
+  const { call, charges } = settlement
+  await settleTokens(db, call.reservedTokens, charges['tokens'] ?? 0, call.period)
+  const { mark, event } = markOf(callOutcomeOf(settlement), runtime.eventKey)
+  writeRecords(db, { marks: [mark], events: [...events, event], charges: ledgerOf(settlement), changes })
 }
 
 function resultTextOf(ending: Ending): string | null {
@@ -80,23 +116,26 @@ function resultTextOf(ending: Ending): string | null {
   return JSON.stringify(ending.result)
 }
 
-/** What a job has used up. A composition adds up what its stages were charged, and is charged nothing itself. */
-function chargesOf(call: JobCall, ending: Ending): Record<string, number> {
-  if (ending.status !== 'completed') return {}
-  const { pending, tokens } = ending
-  return call.aspect === undefined
-    ? pending.charges
-    : { ...pending.charges, tokens: tokens.prompt + tokens.completion }
+function tokensOf(db: Db, ending: Ending) {
+  return ending.status === 'failed' || ending.tokens === undefined ? null : db.json({ ...ending.tokens })
 }
 
-function ledgerOf(
-  job: JobRow,
-  call: JobCall,
-  ending: Ending,
-  charges: Record<string, number>,
-): Records['charges'] {
+/**
+ * What a job has used up; undefined while that is not known. A composition adds up what its stages were charged, and is
+ * charged nothing itself.
+ */
+function chargesOf(call: JobCall, ending: Ending): Record<string, number> | undefined {
+  if (ending.status === 'failed') return {}
+  if (ending.tokens === undefined) return undefined
+  const tokens = ending.tokens.prompt + ending.tokens.completion
+  if (ending.status === 'cancelled') return tokens === 0 ? {} : { tokens }
+  return call.aspect === undefined ? ending.pending.charges : { ...ending.pending.charges, tokens }
+}
+
+function ledgerOf({ job, call, ending, charges }: Settlement): Records['charges'] {
   const { tenant_id: tenant, id: reservation, path } = job
-  if (ending.status === 'completed') return settledCharges(tenant, reservation, path, charges)
+  if (ending.status === 'completed' || charges['tokens'] !== undefined)
+    return settledCharges(tenant, reservation, path, charges)
   const amount = call.reservedTokens
   return [chargeRow({ tenant, reservation, path, kind: 'refunded', resource: 'tokens', amount })]
 }
@@ -109,7 +148,7 @@ function closingEvents({ eventKey }: Runtime, job: JobRow, call: JobCall, ending
     subject: job.id,
     traceparent: call.traceparent,
   }
-  const data = endingOf(job, ending, chargesOf(call, ending))
+  const data = endingOf(job, ending, chargesOf(call, ending) ?? {})
   const closing = createEvent({ ...common, type: `io.kgents.job.${ending.status}`, data }, eventKey)
   if (call.parent === undefined) return [toOutbox(closing, job.id)]
   const stage = { composition: call.parent, job: job.id }
@@ -125,17 +164,11 @@ function endingOf({ id: job, path }: JobRow, ending: Ending, charges: Record<str
   if (ending.status === 'failed') {
     return { job, path, status: ending.status, error: { code: ending.code, message: ending.message } }
   }
-  const { status, text, tokens, result } = ending
-  return { job, path, status, text, tokens, result, charges }
+  const { status, text, tokens, finishReason: finish_reason, server, result } = ending
+  return { job, path, status, text, tokens, finish_reason, server, result, charges }
 }
 
-function callOutcomeOf(
-  job: JobRow,
-  call: JobCall,
-  aspect: CallOutcome['aspect'],
-  ending: Ending,
-  charges: Record<string, number>,
-): CallOutcome {
+function callOutcomeOf({ job, call, aspect, ending, charges }: Settlement): CallOutcome {
   return {
     id: job.id,
     aspect,

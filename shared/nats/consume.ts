@@ -1,6 +1,7 @@
 /**
  * Works through a durable consumer for ever, some messages at a time: across reconnects, and across streams that were lost
- * and made anew. Processes that run at once share the consumer, so each message goes to one of them.
+ * and made anew. Processes that run at once share the consumer, so each message goes to one of them; where the consumer has
+ * a priority group with pinned clients, all messages go to one process, until that has been silent for too long.
  */
 import { backoff, pause } from '../pause.ts'
 import type { Delivery } from './delivery.ts'
@@ -27,7 +28,12 @@ export interface ConsumeOptions {
   confirmed?: boolean | undefined
   /** How long the server holds a request for messages. */
   expiresMs?: number
+  /** Priority group of a consumer that serves one client at a time (ADR-42). */
+  group?: string | undefined
 }
+
+/** In the headers of each message to the client that is served. */
+const PIN_HEADER = 'Nats-Pin-Id'
 
 /** Resolves when `stop` aborted and every message in hand is done with. */
 export async function consume(options: ConsumeOptions): Promise<void> {
@@ -41,12 +47,15 @@ export async function consume(options: ConsumeOptions): Promise<void> {
     prepare,
     confirmed,
     expiresMs = 30_000,
+    group,
   } = options
   const inHand = new Set<Promise<void>>()
+  let pin: string | undefined
   let failures = 0
   let isKnownToWork = false
 
   function take(delivery: Delivery): void {
+    pin = delivery.headers?.get(PIN_HEADER) || undefined
     if (stop.aborted) return void delivery.nak()
     const work: Promise<void> = handleAlive(delivery, options)
       .then(
@@ -59,8 +68,9 @@ export async function consume(options: ConsumeOptions): Promise<void> {
 
   async function askOnce(): Promise<void> {
     await prepare?.()
-    const request = { stream, consumer, batch: concurrency - inHand.size, expiresMs, confirmed }
-    const end = await pull(link, request, take, stop)
+    const batch = concurrency - inHand.size
+    const end = await pull(link, { stream, consumer, batch, expiresMs, confirmed, group, pin }, take, stop)
+    if (end === 'unpinned') pin = undefined
     if (end === 'absent') throw new Error(`Consumer "${consumer}" on ${stream} does not answer`)
     if (!isKnownToWork && end !== 'lost') report('works')
     isKnownToWork = true
@@ -82,6 +92,9 @@ export async function consume(options: ConsumeOptions): Promise<void> {
     }
   }
   await Promise.all(inHand)
+  // The next one need not wait until this one has been silent for too long.
+  if (pin !== undefined)
+    link.nc?.publish(`$JS.API.CONSUMER.UNPIN.${stream}.${consumer}`, JSON.stringify({ group }))
 }
 
 async function handleAlive(delivery: Delivery, { handle, workingMs }: ConsumeOptions): Promise<void> {

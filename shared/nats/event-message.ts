@@ -2,11 +2,12 @@
  * Events as messages of NATS: CloudEvents in NATS binary mode.
  *
  * In binary mode the attributes are `ce-` headers and the body is the data alone, so a reader can distinguish an event
- * from other messages, and forward it over HTTP, without parsing the body. `Nats-Msg-Id` is the event id: a
- * publish that is repeated within the streams' window is stored once.
+ * from other messages, and forward it over HTTP, without parsing the body. `Nats-Msg-Id` is the id by which the platform
+ * knows the event: a publish that is repeated within the streams' window is stored once.
  */
 import { headers as createHeaders, type MsgHdrs } from 'nats'
-import type { KgentsEvent } from '../events/event.ts'
+import { fromBinary, toBinary } from '../events/binary-form.ts'
+import { messageIdOf, type KgentsEvent } from '../events/event.ts'
 import { Failure } from '../failures.ts'
 
 /** The header by which JetStream recognises a message that it has already stored. */
@@ -19,21 +20,19 @@ export interface EventCarrier {
   data: Uint8Array
 }
 
-/** Attributes that travel as `ce-` headers; `datacontenttype` travels as `content-type`. */
-const REQUIRED = ['id', 'source', 'type', 'time', 'tenantid'] as const
-const OPTIONAL = ['subject', 'function', 'originid', 'traceparent', 'signature'] as const
+/** Names the members whose JSON form is not what headers and body alone say; for readers of ours. */
+const FORM_HEADER = 'kgents-form'
+const REQUIRED = ['id', 'source', 'type', 'tenantid'] as const
 
-/** Writes an event for NATS; the headers include `Nats-Msg-Id`. */
+/** Writes an event for NATS, with every attribute that it has; the headers include `Nats-Msg-Id`. */
 export function toNats(event: KgentsEvent): { headers: MsgHdrs; payload: Uint8Array } {
+  const { headers: attributes, contentType, body, form } = toBinary(event)
   const headers = createHeaders()
-  headers.append(MESSAGE_ID_HEADER, event.id)
-  headers.append('content-type', event.datacontenttype)
-  headers.append('ce-specversion', event.specversion)
-  for (const name of [...REQUIRED, ...OPTIONAL]) {
-    const value = event[name]
-    if (value !== undefined) headers.append(`ce-${name}`, encodeHeader(value))
-  }
-  return { headers, payload: Buffer.from(JSON.stringify(event.data ?? null)) }
+  headers.append(MESSAGE_ID_HEADER, messageIdOf(event))
+  if (contentType !== undefined) headers.append('content-type', contentType)
+  for (const name in attributes) headers.append(name, attributes[name] ?? '')
+  if (form.length > 0) headers.append(FORM_HEADER, form.join(' '))
+  return { headers, payload: body }
 }
 
 /** Whether a message is an event, and not, say, a token chunk. */
@@ -42,58 +41,32 @@ export function isEventMessage(message: EventCarrier): boolean {
 }
 
 /**
- * Reads an event that `toNats` wrote. Attributes that kgents does not know are dropped. Nothing is believed
- * yet: `verifyEvent` checks whether the event is what it claims.
+ * Reads an event that `toNats` wrote, as it was. Nothing is believed yet: `verifyEvent` checks whether the event is what it
+ * claims.
  *
  * @throws Failure EVENT_SYNTAX
  */
 export function fromNats(message: EventCarrier): KgentsEvent {
-  const headers = message.headers ?? message.header
-  const read = (name: string) => decodeHeader(headers?.get(`ce-${name}`) ?? '')
-  if (read('specversion') !== '1.0') throw unreadable('it has no "ce-specversion: 1.0" header')
-  const attributes: Record<string, string> = {}
-  for (const name of REQUIRED) {
-    const value = read(name)
-    if (value === '') throw unreadable(`attribute "${name}" is missing`)
-    attributes[name] = value
-  }
-  for (const name of OPTIONAL) {
-    const value = read(name)
-    if (value !== '') attributes[name] = value
-  }
-  return {
-    specversion: '1.0',
-    ...(attributes as Pick<KgentsEvent, (typeof REQUIRED)[number] | (typeof OPTIONAL)[number]>),
-    datacontenttype: 'application/json',
-    data: readData(message.data),
-  }
+  const headers = Object.fromEntries([...(message.headers ?? message.header ?? [])].map(firstOf))
+  const event = read(() => fromBinary(headers, message.data, { form: headers[FORM_HEADER]?.split(' ') }))
+  if (event['specversion'] !== '1.0') throw unreadable('it has no "ce-specversion: 1.0" header')
+  const missing = REQUIRED.find((name) => typeof event[name] !== 'string' || event[name] === '')
+  if (missing !== undefined) throw unreadable(`attribute "${missing}" is missing`)
+  return event as unknown as KgentsEvent // reason: what is required is there
 }
 
-function readData(payload: Uint8Array): unknown {
-  if (payload.length === 0) return null
+function firstOf([name, [value = '']]: [name: string, values: string[]]): [name: string, value: string] {
+  return [name.toLowerCase(), value]
+}
+
+function read<T>(work: () => T): T {
   try {
-    return JSON.parse(Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength).toString())
-  } catch (error) {
-    throw unreadable('its data is not JSON', error)
+    return work()
+  } catch (cause) {
+    throw unreadable(cause instanceof Error ? cause.message : 'it is none', cause)
   }
 }
 
 function unreadable(reason: string, cause?: unknown): Failure {
   return new Failure('EVENT_SYNTAX', `Cannot read the event from NATS: ${reason}`, { cause })
-}
-
-/** CloudEvents' HTTP binding, 3.1.3.2: what is not printable ASCII, and `"` and `%`, is percent-encoded. */
-function encodeHeader(value: string): string {
-  return /^[!#$&-~]*$/.test(value)
-    ? value
-    : value.replace(/[^!#$&-~]+/gu, (part) => encodeURIComponent(part.toWellFormed()))
-}
-
-function decodeHeader(value: string): string {
-  if (!value.includes('%')) return value
-  try {
-    return decodeURIComponent(value)
-  } catch {
-    throw unreadable(`header value "${value}" is not percent-encoded UTF-8`)
-  }
 }

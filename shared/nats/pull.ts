@@ -17,13 +17,16 @@ export interface PullRequest {
   expiresMs?: number
   /** Whether acknowledgements are repeated until they are confirmed. */
   confirmed?: boolean | undefined
+  /** Of a consumer that serves one client at a time: its group, and what the server has called this client, if anything. */
+  group?: string | undefined
+  pin?: string | undefined
 }
 
 /**
  * `served`: a whole batch came. `empty`: nothing is there, or nothing more came in time. `absent`: the consumer is, or does
- * not answer. `lost`: the connection is.
+ * not answer. `lost`: the connection is. `unpinned`: the consumer serves another client now.
  */
-export type PullEnd = 'served' | 'empty' | 'absent' | 'lost' | 'stopped'
+export type PullEnd = 'served' | 'empty' | 'absent' | 'lost' | 'stopped' | 'unpinned'
 
 /** The server answers an expired request itself; this is for one that was lost. */
 const GRACE_MS = 5_000
@@ -70,13 +73,17 @@ export async function pull(
   })
 }
 
-function bodyOf({ batch, maxBytes, expiresMs }: PullRequest): string {
+function bodyOf({ batch, maxBytes, expiresMs, group, pin }: PullRequest): string {
   const wait = expiresMs === undefined ? { no_wait: true } : { expires: expiresMs * 1e6 }
-  return JSON.stringify({ batch, max_bytes: maxBytes, ...wait })
+  return JSON.stringify({ batch, max_bytes: maxBytes, ...wait, group, id: pin })
 }
 
-/** What a status says: 404 is nothing there, 408 nothing in time, and 409 also a batch that is as large as it may be. */
+/**
+ * What a status says: 404 is nothing there, 408 nothing in time, 423 a pin that is not good any more, and 409 also a batch
+ * that is as large as it may be.
+ */
 function endOf({ headers }: Msg): PullEnd {
   if (headers?.code === 404 || headers?.code === 408) return 'empty'
+  if (headers?.code === 423) return 'unpinned'
   return headers?.code === 409 && /maxbytes/i.test(headers.description) ? 'served' : 'absent'
 }

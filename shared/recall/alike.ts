@@ -41,11 +41,11 @@ export async function readEmbedded(
 
 /**
  * For subjects that have others of the same meaning: those others, by a cosine of at least `threshold`. Earlier entries go first,
- * and what goes with one of them goes with no other; `fixed` ones go with none. Of two that are not fresh nothing is
+ * and what goes with one of them goes with no other. Of two that are not fresh nothing is
  * looked at, since they were compared before. Lets other calls in between.
  */
 export async function findSame(
-  entries: readonly (Embedded & { fixed: boolean })[],
+  entries: readonly Embedded[],
   threshold: number,
 ): Promise<Map<string, string[]>> {
   const signs = signsOf(entries)
@@ -53,22 +53,20 @@ export async function findSame(
   const most = SIGNS * (Math.acos(threshold) / Math.PI + MARGIN)
   const models = numbersOf(entries.map(({ model }) => model))
   const fresh = Uint8Array.from(entries, (entry) => Number(entry.fresh))
-  /** Of those that go with no other any more. */
-  const settled = Uint8Array.from(entries, (entry) => Number(entry.fixed))
   const same = new Map<string, string[]>()
-  const gone = new Set<number>()
+  /** Those that go with an earlier one. */
+  const gone = new Uint8Array(entries.length)
   let paused = performance.now()
   for (const [at, a] of entries.entries()) {
-    if (gone.has(at)) continue
+    if (gone[at] === 1) continue
     const others: string[] = []
     for (let later = at + 1; later < entries.length; later += 1) {
-      if (differing(signs, at, later) > most || settled[later] === 1 || models[at] !== models[later]) continue
+      if (differing(signs, at, later) > most || gone[later] === 1 || models[at] !== models[later]) continue
       const b = entries[later] as Embedded
       if (fresh[at] === 0 && fresh[later] === 0) continue
       if (a.vector.length !== b.vector.length || similarityOf(a.vector, b.vector) < threshold) continue
       others.push(b.subject)
-      settled[later] = 1
-      gone.add(later)
+      gone[later] = 1
     }
     if (others.length > 0) same.set(a.subject, others)
     if (performance.now() - paused > MAX_BLOCK_MS) {

@@ -2,6 +2,8 @@
 import type { Call } from '../contract/call.ts'
 import type { Db } from '../database/database.ts'
 import { newId } from '../new-id.ts'
+import { vectorsOf } from '../text/forms.ts'
+import { tokensOf } from '../text/tokens.ts'
 
 /** Texts of one kind that are found together, and the node whose `index` embeds them. */
 export interface Corpus {
@@ -28,12 +30,14 @@ export async function putEntry(
   entry: Entry,
 ): Promise<void> {
   const { owner, subject, text, tags = [] } = entry
+  const { words, letters } = vectorsOf(tokensOf(text))
   await db`
-    insert into recall_entries (id, tenant_id, kind, owner, subject, text, tags)
-    values (${newId()}, ${identity.tenant}, ${kind}, ${owner}, ${subject}, ${text}, ${db.json([...tags])})
+    insert into recall_entries (id, tenant_id, kind, owner, subject, text, words, letters, tags)
+    values (${newId()}, ${identity.tenant}, ${kind}, ${owner}, ${subject}, ${text}, ${words}::text::tsvector,
+            ${letters}::text::tsvector, name_keys(${db.json([...tags])}))
     on conflict (tenant_id, kind, owner, subject) do update
-      set id = excluded.id, text = excluded.text, tags = excluded.tags, hidden = false, vector = null, sketch = null,
-        model = null, embedded_at = null, tries = 0`
+      set id = excluded.id, text = excluded.text, words = excluded.words, letters = excluded.letters,
+        tags = excluded.tags, hidden = false, vector = null, sketch = null, model = null, embedded_at = null, tries = 0`
 }
 
 /** Hides entries from every search, or shows them again; their vectors are kept. */
@@ -68,7 +72,7 @@ export async function tagEntry(
   tags: readonly string[],
 ): Promise<void> {
   await db`
-    update recall_entries set tags = ${db.json([...tags])}
+    update recall_entries set tags = name_keys(${db.json([...tags])})
     where kind = ${kind} and owner = ${owner} and subject = ${subject}`
 }
 

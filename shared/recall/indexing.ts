@@ -11,6 +11,7 @@ import type { Archetypes } from '../agentese/archetypes.ts'
 import { aspect, type AnyAspect } from '../contract/aspect.ts'
 import type { Accepted, Call } from '../contract/call.ts'
 import type { Db } from '../database/database.ts'
+import { fillWords } from '../database/fill-words.ts'
 import { hasTokens } from '../plans/allowance.ts'
 import type { Corpus } from './entries.ts'
 import { sketchOf } from './sketch.ts'
@@ -98,6 +99,7 @@ async function queueBatch(
   corpus: Corpus,
   { orFail = false }: { orFail?: boolean } = {},
 ): Promise<Accepted | undefined> {
+  await fillWords(call.db)
   const batch = await pickBatch(call.db, corpus)
   if (batch.length === 0) return undefined
   if (!orFail && !(await canEmbed(call, batch))) return undefined

@@ -1,5 +1,6 @@
 /** Finds entries by the words of a question and by its meaning, and makes one list of both. */
 import type { Db } from '../database/database.ts'
+import { shareOf, termsOf, wordQueryOf } from '../text/question.ts'
 import type { Corpus } from './entries.ts'
 import { similarityOf, sketchOf, vectorFrom } from './sketch.ts'
 
@@ -38,8 +39,6 @@ interface Ranked {
 const CANDIDATES = 100
 /** Sketches that are looked at more closely. */
 const SKETCHES = 200
-/** Words of a question that count; the first ones. */
-const MAX_WORDS = 32
 /** How much the order among the first ones matters: the smaller, the more. */
 const RANK_CONSTANT = 60
 
@@ -62,10 +61,30 @@ async function findByWords(
   text: string,
   tags: readonly string[],
 ): Promise<Ranked[]> {
-  const words = (text.normalize('NFKC').match(/[\p{L}\p{N}]+/gu) ?? []).slice(0, MAX_WORDS).join(' ')
-  return db<Ranked[]>`
-    select subject, similarity
-    from recall_by_words(${kind}, ${owner}, ${words}, ${db.json([...tags])}, ${CANDIDATES})`
+  const terms = termsOf(text)
+  const { any, lexemes, starts, like } = wordQueryOf(terms)
+  const rows = await db<WordRow[]>`
+    select subject, lexemes_found as found, term, share
+    from recall_by_words(${kind}, ${owner}, ${any}::text::tsquery, ${db.json(lexemes)}, ${db.json(starts)},
+                         ${db.json(like)}, name_keys(${db.json([...tags])}), ${CANDIDATES})`
+  return [...Map.groupBy(rows, ({ subject }) => subject)]
+    .map(([subject, found]) => {
+      const alike = found.flatMap(({ term, share }): [number, number][] =>
+        term === null ? [] : [[term, share]],
+      )
+      const lexemesOf = new Set(found.flatMap((row) => row.found))
+      return { subject, similarity: shareOf(terms, lexemesOf, new Map(alike)) }
+    })
+    .filter(({ similarity }) => similarity > 0)
+    .toSorted((a, b) => b.similarity - a.similarity)
+}
+
+/** An entry that has lexemes of a question, or a word that is like a term of it. */
+interface WordRow {
+  subject: string
+  found: string[]
+  term: number | null
+  share: number
 }
 
 /** The closest vectors of the same model: candidates by their sketches, then the cosine of each. */
@@ -81,7 +100,7 @@ async function findByMeaning(
   const rows = await db<{ subject: string; vector: Uint8Array }[]>`
     select subject, vector from recall_entries
     where kind = ${kind} and owner = ${owner} and not hidden and model = ${model}
-      and length(sketch) = ${sketch.length} and tags @> ${db.json([...tags])}
+      and length(sketch) = ${sketch.length} and tags @> name_keys(${db.json([...tags])})
     order by bit_count(sketch # (select ${sketch}::text::bit varying)) limit ${SKETCHES}`
   return rows
     .map((row) => ({ subject: row.subject, similarity: similarityOf(vector, vectorFrom(row.vector)) }))

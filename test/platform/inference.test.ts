@@ -1,4 +1,5 @@
 import { describe, expect } from 'vitest'
+import { until } from '../eventually.ts'
 import { useUpTokens } from '../servers/functions/world.ts'
 import { readAll, test, textOf, type Caller, type StreamEvent } from './world.ts'
 
@@ -31,7 +32,9 @@ describe('a dialogue', () => {
       status: 'completed',
       result: { response: last?.data.text.trim(), mode: 'reflect', was_template: false },
       charges: { tokens: last?.data.tokens_used },
+      finish_reason: last?.data.finish_reason,
     })
+    expect(last?.data.finish_reason).toMatch(/^(stop|length)$/)
   })
 
   test('resumes after the event that the client saw last', async ({ newTenant }) => {
@@ -63,7 +66,7 @@ describe('a dialogue', () => {
     await tenant.call('DELETE', `/v1/jobs/${pending.body.job.id}`)
   })
 
-  test('is cancelled while it runs: the stream ends, nothing is charged, and it cannot be cancelled into another end', async ({
+  test('is cancelled while it runs: the stream ends, what was generated is charged, and it cannot be cancelled into another end', async ({
     newTenant,
     sql,
   }) => {
@@ -80,10 +83,16 @@ describe('a dialogue', () => {
       }
     }
     expect(events.at(-1)).toMatchObject({ event: 'error', data: { code: 'CANCELLED' } })
-    expect(await jobOf(tenant, id)).toMatchObject({ status: 'cancelled', charges: {} })
+    const { status, tokens, charges } = await until(async () => {
+      const job = await jobOf(tenant, id)
+      return job.charges === undefined ? undefined : job
+    })
+    expect(status).toBe('cancelled')
+    expect(tokens.completion).toBeGreaterThan(0)
+    expect(charges).toEqual({ tokens: tokens.prompt + tokens.completion })
     const [allowance] =
       await sql`select reserved::float8, spent::float8 from allowances where tenant_id = ${tenant.tenant}`
-    expect(allowance).toEqual({ reserved: 0, spent: 0 })
+    expect(allowance).toEqual({ reserved: 0, spent: charges.tokens })
     expect((await tenant.call('DELETE', `/v1/jobs/${id}`)).status).toBe(200)
   })
 

@@ -35,7 +35,7 @@ test('a tenant’s event comes in by its headers, invokes a path, and both are t
   await eventually(async () => {
     const heard: unknown = await (await fetch(sink)).json()
     expect(heard).toContainEqual(
-      expect.objectContaining({ type: 'com.example.order', source: 'tenant:/shop', originid: 'order-1' }),
+      expect.objectContaining({ type: 'com.example.order', source: '/shop', id: 'order-1' }),
     )
     expect(heard).toContainEqual(
       expect.objectContaining({ type: 'io.kgents.agentese.invoked', subject: 'void.entropy.sip' }),

@@ -31,32 +31,38 @@ interface Outcome {
   job?: string
 }
 
+/** What a mapping is run for: an event, and by which the platform knows it. */
+export interface Occasion {
+  message: string
+  event: MappedEvent
+}
+
 /** What a run takes. */
 type Running = Given<'postgres' | 'catalog' | 'functions', 'caller'>
 
 /** @throws Failure where it may go well another time; what it came to is written down in any case */
-export async function runMapping(id: string, event: MappedEvent, call: Running): Promise<void> {
-  const mapping = await call.transact('read', ({ db }) => findDue(db, id, event.id))
+export async function runMapping(id: string, occasion: Occasion, call: Running): Promise<void> {
+  const mapping = await call.transact('read', ({ db }) => findDue(db, id, occasion.message))
   if (mapping === undefined) return
-  const found = await attempt(mapping, event, call)
+  const found = await attempt(mapping, occasion, call)
   const outcome = found instanceof Failure ? outcomeOf(found) : found
-  await call.transact('write', ({ db, identity }) => note(db, identity.tenant, mapping.id, event, outcome))
+  await call.transact('write', ({ db, identity }) => note(db, identity.tenant, mapping.id, occasion, outcome))
   if (found instanceof Failure && found.retry) throw found
 }
 
 /** The mapping, unless it is gone or is done with this event. */
-async function findDue(db: Db, id: string, event: string): Promise<Mapping | undefined> {
+async function findDue(db: Db, id: string, message: string): Promise<Mapping | undefined> {
   const [mapping] = await db<Mapping[]>`
     select id, user_id, path, input, archetype from event_mappings m where id = ${id} and not exists (
-      select from event_mapping_runs r where r.mapping_id = m.id and event_id = ${event} and status <> 'retrying'
+      select from event_mapping_runs r where r.mapping_id = m.id and event_id = ${message} and status <> 'retrying'
     )`
   return mapping
 }
 
-async function attempt(mapping: Mapping, event: MappedEvent, call: Running): Promise<Outcome | Failure> {
+async function attempt(mapping: Mapping, occasion: Occasion, call: Running): Promise<Outcome | Failure> {
   try {
     const identity = await call.transact('read', ({ db }) => currentIdentity(db, mapping.user_id))
-    return await dispatch(mapping, event, call, identity)
+    return await dispatch(mapping, occasion, call, identity)
   } catch (error) {
     const known = asFailure(error)
     if (known instanceof Failure) return known
@@ -66,7 +72,7 @@ async function attempt(mapping: Mapping, event: MappedEvent, call: Running): Pro
 
 async function dispatch(
   { id, path, input, archetype }: Mapping,
-  event: MappedEvent,
+  { message, event }: Occasion,
   { findAspect, dispatch, trace, signal }: Pick<Call, 'findAspect' | 'dispatch' | 'trace' | 'signal'>,
   identity: Identity,
 ): Promise<Outcome> {
@@ -77,7 +83,7 @@ async function dispatch(
     function: found.definition.name,
     path,
     input: fill(input, event),
-    idempotencyKey: `mapping:${id}:${event.id}`,
+    idempotencyKey: `mapping:${id}:${message}`,
     ...(archetype === null ? {} : { archetype }),
   }
   const limited = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)])
@@ -96,13 +102,13 @@ async function note(
   db: Db,
   tenant: string,
   mapping: string,
-  event: MappedEvent,
+  { message: key, event }: Occasion,
   outcome: Outcome,
 ): Promise<void> {
   const { status, code = null, message = null, job = null } = outcome
   await db`
     insert into event_mapping_runs (tenant_id, mapping_id, event_id, origin_id, status, code, message, job_id)
-    select ${tenant}, id, ${event.id}, ${event.originid}, ${status}, ${code}, ${message}, ${job}
+    select ${tenant}, id, ${key}, ${event.id}, ${status}, ${code}, ${message}, ${job}
     from event_mappings where id = ${mapping}
     on conflict (mapping_id, event_id) do update set status = excluded.status, code = excluded.code,
       message = excluded.message, job_id = excluded.job_id, attempts = event_mapping_runs.attempts + 1, at = now()`

@@ -97,7 +97,11 @@ function problemResponse([status, rows]: [number, FailureRow[]]): [string, unkno
     `Problem${status}`,
     {
       description: `${[...new Set(rows.map(({ category }) => category))].join(', ')}: ${codes.join(', ')}`,
-      headers: headersOf('Traceparent', ...(rows.some(({ retry }) => retry) ? ['RetryAfter'] : [])),
+      headers: headersOf(
+        'Traceparent',
+        ...(rows.some(({ retry }) => retry) ? ['RetryAfter'] : []),
+        ...(status === 401 ? ['WWWAuthenticate'] : []),
+      ),
       content: problem({ allOf: [reference('schemas', 'Problem'), narrowed] }),
     },
   ]

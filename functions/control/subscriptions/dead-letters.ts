@@ -1,7 +1,9 @@
 /** Events that could not be delivered: shown without their data, and taken out to be sent again. */
 import type { Call } from '../../../shared/contract/call.ts'
 import { orderBy, type Bounds } from '../../../shared/contract/pages.ts'
-import type { DeadLetter, DeliveryError } from '../../../shared/events/webhook.ts'
+import type { KgentsEvent } from '../../../shared/events/event.ts'
+import { parseKept } from '../../../shared/exact-json.ts'
+import type { DeliveryError } from '../../../shared/events/webhook.ts'
 import { Failure } from '../../../shared/failures.ts'
 import { find } from './rows.ts'
 
@@ -13,7 +15,7 @@ interface DeadRow {
   at: Date
 }
 
-export const DEAD_ORDER = orderBy({ event_id: 'uuid' }, 'desc')
+export const DEAD_ORDER = orderBy({ at: 'timestamptz', event_id: 'uuid' }, 'desc')
 
 export async function listDead({ id, ...bounds }: Bounds & { id: string }, call: Pick<Call, 'db'>) {
   await find(id, call)
@@ -26,9 +28,9 @@ export async function listDead({ id, ...bounds }: Bounds & { id: string }, call:
   }
 }
 
-function describe({ event, error, attempts, at }: DeadRow) {
-  const { data: _data, ...attributes } = JSON.parse(event) as Record<string, unknown>
-  return { event: attributes, error, attempts, at: at.toISOString() }
+function describe({ event_id: id, event, error, attempts, at }: DeadRow) {
+  const { data: _data, data_base64: _base64, ...attributes } = parseKept(event) as Record<string, unknown>
+  return { id, event: attributes, error, attempts, at: at.toISOString() }
 }
 
 /**
@@ -36,14 +38,10 @@ function describe({ event, error, attempts, at }: DeadRow) {
  *
  * @throws Failure NOT_FOUND
  */
-export async function takeDead(
-  id: string,
-  event: string,
-  { db }: Pick<Call, 'db'>,
-): Promise<DeadLetter['event']> {
+export async function takeDead(id: string, event: string, { db }: Pick<Call, 'db'>): Promise<KgentsEvent> {
   const [row] = await db<{ event: string }[]>`
     delete from webhook_dead_letters where subscription_id = ${id} and event_id = ${event} returning event`
-  if (row !== undefined) return JSON.parse(row.event) as DeadLetter['event']
+  if (row !== undefined) return parseKept(row.event) as KgentsEvent
   throw new Failure('NOT_FOUND', `Cannot find dead event "${event}"`, {
     suggestion: `GET /v1/subscriptions/${id}/dead lists them`,
   })

@@ -1,7 +1,7 @@
 /** What can be subscribed to: events on paths by pattern and kind, and the tenant's own events by type. */
 import { z } from 'zod'
 import { parsePattern } from '../../../shared/agentese/pattern.ts'
-import { isReserved } from '../../../shared/events/tenant-event.ts'
+import { isReserved } from '../../../shared/events/event.ts'
 import { KINDS } from '../../../shared/events/webhook.ts'
 
 const MAX_PATTERNS = 20

@@ -1,5 +1,6 @@
 /** What the sender reports, written down. Reports may come late and in any order; the newest wins. */
 import type { Call } from '../../../shared/contract/call.ts'
+import { messageIdOf } from '../../../shared/events/event.ts'
 import { SUBSCRIPTION_CHANGES, type DeadLetter, type SinkReport } from '../../../shared/events/webhook.ts'
 
 /** Dead letters that are kept of a subscription; one that has so many is given up. */
@@ -42,7 +43,7 @@ export async function buryEvent(
   // Nothing is written where the subscription is not there any more, or is not this tenant's.
   await db`
     insert into webhook_dead_letters (tenant_id, subscription_id, event_id, event, error, attempts)
-    select ${identity.tenant}, id, ${event.id}, ${JSON.stringify(event)}, ${db.json(error)}, ${attempts}
+    select ${identity.tenant}, id, ${messageIdOf(event)}, ${JSON.stringify(event)}, ${db.json(error)}, ${attempts}
     from webhook_subscriptions where id = ${id}
     on conflict (subscription_id, event_id) do update
     set error = excluded.error, attempts = excluded.attempts, at = now()`

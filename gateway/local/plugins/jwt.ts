@@ -2,6 +2,7 @@
 import { createPublicKey, verify, type KeyObject } from 'node:crypto'
 import { z } from 'zod'
 import { ANSWERS } from '../../answers.ts'
+import { BEARER, KID_CLAIM, TOKEN, TOKEN_HEADER, TOKEN_PAYLOAD } from '../../token-form.ts'
 import type { Answer, CreatePlugin, Exchange, PluginContext } from '../plugin.ts'
 
 const Config = z.strictObject({
@@ -13,11 +14,17 @@ const Config = z.strictObject({
   run_on_preflight: z.literal(false),
 })
 
-const BEARER = /^\s*bearer\s+(\S+)\s*$/i
-const CHALLENGE = { 'www-authenticate': 'Bearer' }
-const MISSING: Answer = { failure: ANSWERS.tokenMissing, headers: CHALLENGE }
-const INVALID: Answer = { failure: ANSWERS.tokenInvalid, headers: CHALLENGE }
-const EXPIRED: Answer = { failure: ANSWERS.tokenExpired, headers: CHALLENGE }
+const PATTERNS = {
+  bearer: new RegExp(BEARER, 'i'),
+  token: new RegExp(TOKEN),
+  header: new RegExp(TOKEN_HEADER),
+  payload: new RegExp(TOKEN_PAYLOAD),
+  kidClaim: new RegExp(KID_CLAIM),
+}
+const REFUSED = { 'www-authenticate': 'Bearer error="invalid_token"' }
+const MISSING: Answer = { failure: ANSWERS.tokenMissing, headers: { 'www-authenticate': 'Bearer' } }
+const INVALID: Answer = { failure: ANSWERS.tokenInvalid, headers: REFUSED }
+const EXPIRED: Answer = { failure: ANSWERS.tokenExpired, headers: REFUSED }
 
 interface Key {
   algorithm: string
@@ -32,7 +39,7 @@ export const createJwt: CreatePlugin = (config, context) => {
 
   function access({ request, method }: Exchange): Answer | undefined {
     if (method === 'OPTIONS') return undefined
-    const token = BEARER.exec(request.headers.authorization ?? '')?.[1]
+    const token = PATTERNS.bearer.exec(request.headers.authorization ?? '')?.[1]
     if (token === undefined) return MISSING
     const expires = checked.get(token) ?? readExpiry(token, keys, key_claim_name)
     if (expires === undefined) return INVALID
@@ -56,27 +63,33 @@ function readKeys({ consumers }: PluginContext): ReadonlyMap<string, Key> {
 
 /** When a token with a fitting signature expires, in milliseconds; undefined where anything is wrong with it. */
 function readExpiry(token: string, keys: ReadonlyMap<string, Key>, keyClaim: string): number | undefined {
-  const [head = '', payload = '', signature = '', ...more] = token.split('.')
-  const header = decode(head)
-  const claims = decode(payload)
-  if (header === undefined || claims === undefined || more.length > 0) return undefined
-  const key = keys.get(String(claims[keyClaim] ?? header[keyClaim]))
-  if (key === undefined || key.algorithm !== header['alg'] || typeof claims['exp'] !== 'number')
+  const { header, claims } = readParts(token) ?? {}
+  const key = keys.get(header?.[keyClaim] ?? '')
+  if (key === undefined || key.algorithm !== header?.['alg'] || typeof claims?.['exp'] !== 'number')
     return undefined
-  const fits = verifySignature(key, Buffer.from(`${head}.${payload}`), Buffer.from(signature, 'base64url'))
-  return fits ? claims['exp'] * 1000 : undefined
+  const end = token.lastIndexOf('.')
+  const signature = Buffer.from(token.slice(end + 1), 'base64url')
+  return verifySignature(key, Buffer.from(token.slice(0, end)), signature) ? claims['exp'] * 1000 : undefined
+}
+
+/** Header and claims of a token of the right form; nothing is known of its signature yet. */
+function readParts(token: string) {
+  const [, head = '', body = ''] = PATTERNS.token.exec(token) ?? []
+  const header = Buffer.from(head, 'base64url').toString()
+  const payload = Buffer.from(body, 'base64url').toString()
+  if (!PATTERNS.header.test(header) || !PATTERNS.payload.test(payload) || PATTERNS.kidClaim.test(payload))
+    return undefined
+  try {
+    return {
+      header: JSON.parse(header) as Record<string, string>, // reason: the pattern lets an object of strings through, nothing else
+      claims: JSON.parse(payload) as Record<string, unknown>, // reason: it starts as an object
+    }
+  } catch {
+    return undefined
+  }
 }
 
 function verifySignature({ algorithm, key }: Key, data: Buffer, signature: Buffer): boolean {
   if (algorithm === 'EdDSA') return verify(null, data, key, signature)
   return verify('sha256', data, { key, dsaEncoding: 'ieee-p1363' }, signature)
-}
-
-function decode(part: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString())
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
-  } catch {
-    return undefined
-  }
 }

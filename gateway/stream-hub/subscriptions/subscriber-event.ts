@@ -84,5 +84,5 @@ function membersOf({ sequence, path, aspect, kind, event }: SubscriberEvent, del
 
 /** Milliseconds since the event was made. */
 export function ageOf({ event }: SubscriberEvent): number {
-  return Date.now() - Date.parse(event.time)
+  return Date.now() - Date.parse(event.time ?? '')
 }

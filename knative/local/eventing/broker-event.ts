@@ -1,8 +1,9 @@
 /**
- * A CloudEvent on its way through the Broker: its attributes, which filters match, and its data as the bytes that
+ * A CloudEvent on its way through the Broker: its attributes as text, which filters match, and its data as the bytes that
  * came in, which nobody here needs to read.
  */
-import { HTTP, type CloudEvent, type Headers } from 'cloudevents'
+import { decodeHeader, encodeHeader, toBinary } from '../../../shared/events/binary-form.ts'
+import { parseKept } from '../../../shared/exact-json.ts'
 import type { Attributes } from './filters.ts'
 
 export interface BrokerEvent {
@@ -42,24 +43,24 @@ export function looksLikeEvent({ headers }: EventMessage): boolean {
 function readBinary(headers: EventMessage['headers'], data: Buffer): BrokerEvent {
   const attributes: Record<string, string> = {}
   for (const [name, value] of Object.entries(headers)) {
-    if (name.startsWith('ce-')) attributes[name.slice(3)] = String(value)
+    if (!name.startsWith('ce-')) continue
+    const text = decodeHeader(String(value))
+    if (text === undefined) throw new TypeError(`header "${name}" is not percent-encoded UTF-8`)
+    attributes[name.slice(3)] = text
   }
   const contentType = headers['content-type']
   return { attributes, contentType: contentType === undefined ? undefined : String(contentType), data }
 }
 
-/** The library checks and takes apart the JSON form; its binary form is then the same as what is read from headers. */
+/** JSON goes on with its type said: without one, it would no longer be meant (JSON format, 3.1.2). */
 function readStructured(body: Buffer): BrokerEvent {
-  const json = JSON.parse(body.toString()) as Record<string, unknown>
+  const event = parseKept(body.toString()) as Record<string, unknown>
   for (const name of REQUIRED)
-    if (typeof json[name] !== 'string') throw new TypeError(`attribute "${name}" is missing`)
-  const headers: Headers = { 'content-type': 'application/cloudevents+json' }
-  const event = HTTP.toEvent<unknown>({ headers, body: JSON.stringify(json) }) as CloudEvent<unknown>
-  const binary = HTTP.binary(event)
-  return readBinary(
-    lowerCased(binary.headers),
-    Buffer.from((binary.body as string | Buffer | undefined) ?? ''),
-  )
+    if (typeof event[name] !== 'string') throw new TypeError(`attribute "${name}" is missing`)
+  const set = Object.entries(event).filter(([name, value]) => value !== null || name === 'data')
+  const { headers, contentType, body: data } = toBinary(Object.fromEntries(set))
+  const type = contentType ?? (event['data'] === undefined ? undefined : 'application/json')
+  return readBinary({ ...headers, 'content-type': type }, Buffer.from(data))
 }
 
 function check(event: BrokerEvent): BrokerEvent {
@@ -78,7 +79,7 @@ function check(event: BrokerEvent): BrokerEvent {
 /** The event in binary form, as headers of a request. */
 export function toHeaders({ attributes, contentType }: BrokerEvent): Record<string, string> {
   const headers: Record<string, string> = {}
-  for (const [name, value] of Object.entries(attributes)) headers[`ce-${name}`] = toHeaderValue(value)
+  for (const [name, value] of Object.entries(attributes)) headers[`ce-${name}`] = encodeHeader(value)
   if (contentType !== undefined) headers['content-type'] = contentType
   return headers
 }
@@ -90,15 +91,4 @@ export function withAttributes(event: BrokerEvent, changes: Record<string, strin
     entries.filter((entry): entry is [string, string] => entry[1] !== undefined),
   )
   return { ...event, attributes }
-}
-
-function lowerCased(headers: Headers): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name.toLowerCase(), String(value)]),
-  )
-}
-
-/** What came in a header goes out as it was; only JSON can hold what a header cannot. */
-function toHeaderValue(value: string): string {
-  return value.replaceAll(/[^\x20-\x7e]+/g, (text) => encodeURIComponent(text.toWellFormed()))
 }

@@ -2,6 +2,8 @@
 import type { Db } from '../../../shared/database/database.ts'
 import { newId } from '../../../shared/new-id.ts'
 import { sketchOf } from '../../../shared/recall/sketch.ts'
+import { vectorsOf } from '../../../shared/text/forms.ts'
+import { tokensOf } from '../../../shared/text/tokens.ts'
 
 const DIMENSIONS = 384
 const TOPICS = 400
@@ -49,14 +51,15 @@ export async function keepMemories(
       id: newId(),
       subject: String(from + at),
       text,
+      ...vectorsOf(tokensOf(text)),
       vector: Buffer.from(vector.buffer).toString('base64'),
       sketch: sketchOf(vector),
     }))
     await db`
-      insert into recall_entries (id, tenant_id, kind, owner, subject, text, vector, sketch, model, embedded_at)
-      select id, ${tenant}, 'memory', ${owner}, subject, text, decode(vector, 'base64'), sketch, ${model}, now()
+      insert into recall_entries (id, tenant_id, kind, owner, subject, text, words, letters, vector, sketch, model, embedded_at)
+      select id, ${tenant}, 'memory', ${owner}, subject, text, words::tsvector, letters::tsvector, decode(vector, 'base64'), sketch, ${model}, now()
       from jsonb_to_recordset(${db.json(rows)})
-        as x(id uuid, subject text, text text, vector text, sketch bit varying)`
+        as x(id uuid, subject text, text text, words text, letters text, vector text, sketch bit varying)`
   }
 }
 

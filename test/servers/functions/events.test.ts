@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import type { Sql } from 'postgres'
 import { describe, expect } from 'vitest'
 import { createEvent } from '../../../shared/events/event.ts'
+import { Failure } from '../../../shared/failures.ts'
 import { testWith, type Tenant } from './world.ts'
 
 const test = testWith()
@@ -106,7 +108,101 @@ describe('an event of each type, delivered twice or more, has one effect', () =>
     expect(await jobOf(tenant, job)).toMatchObject({ status: 'completed', result: { response: 'ab\ufffd' } })
   })
 
-  test('a completion after a cancel changes nothing and charges nothing', async ({
+  test.for(['stop', 'length', 'content_filter', 'tool_calls', 'unknown'])(
+    'a completion that ended by %s says so in the job and in its event',
+    async (finishReason, { newTenant, resultOf, delivers, owner }) => {
+      const tenant = await newTenant()
+      const job = await ask(tenant)
+      const completion = { ...COMPLETION, finishReason, server: 'server-2' }
+      expect(await delivers(resultOf(tenant.id, job, 'io.kgents.inference.completed', completion))).toBe(202)
+      const ended = { status: 'completed', finish_reason: finishReason, server: 'server-2' }
+      expect(await jobOf(tenant, job)).toMatchObject({ ...ended, charges: { tokens: 50 } })
+      const [event] = await owner`
+        select event::json->'data' as data from outbox
+        where tenant_id = ${tenant.id} and event::json->>'type' = 'io.kgents.job.completed'`
+      expect(event?.['data']).toMatchObject(ended)
+    },
+  )
+
+  test('a reason for the end that is not known here is unknown', async ({
+    newTenant,
+    resultOf,
+    delivers,
+  }) => {
+    const tenant = await newTenant()
+    const job = await ask(tenant)
+    const completion = { ...COMPLETION, finishReason: 'tired' }
+    await delivers(resultOf(tenant.id, job, 'io.kgents.inference.completed', completion))
+    expect(await jobOf(tenant, job)).toMatchObject({ status: 'completed', finish_reason: 'unknown' })
+  })
+
+  test('a request that every model server refused is the caller’s to change', async ({
+    newTenant,
+    resultOf,
+    delivers,
+  }) => {
+    const tenant = await newTenant()
+    const job = await ask(tenant)
+    const refused = { reason: 'it is too long', code: 'INFERENCE_REFUSED', attempt: 1 }
+    await delivers(resultOf(tenant.id, job, 'io.kgents.inference.failed', refused))
+    const { error, charges } = await jobOf(tenant, job)
+    expect(error).toEqual({ code: 'INFERENCE_REFUSED', message: 'it is too long' })
+    expect(new Failure(error.code, '').status).toBe(422)
+    expect(charges).toEqual({})
+  })
+})
+
+/** As the relay does when it has put the job into the queue. */
+async function admit(owner: Sql, job: string): Promise<void> {
+  await owner`update jobs set admitted_at = now() where id = ${job}`
+}
+
+describe('a cancelled job', () => {
+  const GENERATED = { prompt: 9, completion: 31, estimated: true }
+
+  test('costs what had been generated, once, however often that is reported', async ({
+    newTenant,
+    resultOf,
+    delivers,
+    owner,
+    runtime,
+  }) => {
+    const tenant = await newTenant()
+    const job = await ask(tenant)
+    await admit(owner, job)
+    const { body } = await tenant.calls('DELETE', `/v1/jobs/${job}`)
+    expect(body.job.status).toBe('cancelled')
+    expect(body.job).not.toHaveProperty('charges')
+    expect((await tenant.calls('DELETE', `/v1/jobs/${job}`)).status).toBe(200)
+    const report = { reason: 'It was cancelled', tokens: GENERATED, attempt: 1 }
+    const first = resultOf(tenant.id, job, 'io.kgents.inference.failed', report)
+    const events = [
+      first,
+      resultOf(tenant.id, job, 'io.kgents.inference.failed', report),
+      resultOf(tenant.id, job, 'io.kgents.inference.completed', COMPLETION),
+    ]
+    expect(await delivers(first)).toBe(202)
+    expect(await Promise.all(events.map((event) => delivers(event)))).toEqual([202, 202, 202])
+    expect(await jobOf(tenant, job)).toMatchObject({
+      status: 'cancelled',
+      tokens: GENERATED,
+      charges: { tokens: 40 },
+    })
+    expect(await ledgerOf(owner, tenant)).toEqual([
+      { kind: 'reserved', amount: 500 },
+      { kind: 'settled', amount: 40 },
+    ])
+    expect(await allowanceOf(owner, tenant)).toEqual({ reserved: 0, spent: 40 })
+    await runtime.recorder.flush()
+    expect(await owner`select outcome, code, charges from marks where tenant_id = ${tenant.id}`).toEqual([
+      { outcome: 'failure', code: 'CANCELLED', charges: { tokens: 40 } },
+    ])
+    const closing = await owner`
+      select seq from outbox where tenant_id = ${tenant.id} and event::json->>'type' = 'io.kgents.job.cancelled'`
+    expect(closing).toHaveLength(1)
+  })
+
+  test('whose answer was finished all the same costs that answer', async ({
     newTenant,
     resultOf,
     delivers,
@@ -114,14 +210,61 @@ describe('an event of each type, delivered twice or more, has one effect', () =>
   }) => {
     const tenant = await newTenant()
     const job = await ask(tenant)
-    expect((await tenant.calls('DELETE', `/v1/jobs/${job}`)).body.job.status).toBe('cancelled')
+    await admit(owner, job)
+    await tenant.calls('DELETE', `/v1/jobs/${job}`)
+    await delivers(resultOf(tenant.id, job, 'io.kgents.inference.completed', COMPLETION))
+    expect(await jobOf(tenant, job)).toMatchObject({ status: 'cancelled', charges: { tokens: 50 } })
+    expect(await jobOf(tenant, job)).not.toHaveProperty('result')
+    expect(await allowanceOf(owner, tenant)).toEqual({ reserved: 0, spent: 50 })
+  })
+
+  test.for([{ tokens: { prompt: 0, completion: 0 } }, {}])(
+    'costs nothing where the report is %j',
+    async (report, { newTenant, resultOf, delivers, owner }) => {
+      const tenant = await newTenant()
+      const job = await ask(tenant)
+      await admit(owner, job)
+      await tenant.calls('DELETE', `/v1/jobs/${job}`)
+      const data = { reason: 'no worker finished it', attempt: 4, ...report }
+      await delivers(resultOf(tenant.id, job, 'io.kgents.inference.failed', data))
+      expect(await jobOf(tenant, job)).toMatchObject({ status: 'cancelled', charges: {} })
+      expect(await ledgerOf(owner, tenant)).toEqual([
+        { kind: 'reserved', amount: 500 },
+        { kind: 'refunded', amount: 500 },
+      ])
+    },
+  )
+
+  test('that no worker had costs nothing, at once and for good', async ({
+    newTenant,
+    resultOf,
+    delivers,
+    owner,
+  }) => {
+    const tenant = await newTenant()
+    const job = await ask(tenant)
+    expect((await tenant.calls('DELETE', `/v1/jobs/${job}`)).body.job).toMatchObject({
+      status: 'cancelled',
+      charges: {},
+    })
     expect(await delivers(resultOf(tenant.id, job, 'io.kgents.inference.completed', COMPLETION))).toBe(202)
     expect((await jobOf(tenant, job)).status).toBe('cancelled')
-    expect(await owner`select from charges where tenant_id = ${tenant.id} and kind = 'settled'`).toHaveLength(
-      0,
-    )
+    expect(await ledgerOf(owner, tenant)).toEqual([
+      { kind: 'reserved', amount: 500 },
+      { kind: 'refunded', amount: 500 },
+    ])
+    expect(await allowanceOf(owner, tenant)).toEqual({ reserved: 0, spent: 0 })
   })
 })
+
+async function ledgerOf(owner: Sql, { id }: Tenant) {
+  return owner`select kind, amount::int from charges where tenant_id = ${id} order by at, kind desc`
+}
+
+async function allowanceOf(owner: Sql, { id }: Tenant) {
+  const [row] = await owner`select reserved::int, spent::int from allowances where tenant_id = ${id}`
+  return row
+}
 
 describe('an event that cannot be believed', () => {
   test('is refused for good, and nothing is written', async ({ newTenant, resultOf, delivers, eventKey }) => {

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect } from 'vitest'
+import { encodeVector } from '../../../shared/inference/vectors.ts'
 import { createApp } from '../../../shared/http/app.ts'
 import { meaningOf, playEmbedder } from './meaning.ts'
 import { insertColleague, testWith, useUpTokens, type Tenant, type World } from './world.ts'
@@ -411,30 +412,129 @@ describe('the life of a memory', () => {
     expect(await read()).toMatchObject({ lifecycle: 'active', detail: 'summary', access_count: 1 })
   })
 
-  test('consolidating merges what says the same into what is cherished or recalled most', async ({
+  test('consolidating merges equal texts alone, whatever their spaces, case and composition are', async ({
     newTenant,
     settles,
   }) => {
     const tenant = await newTenant()
-    const first = await remember(tenant, DISK, { tags: ['ops'] })
-    const same = await remember(tenant, 'Out of space ran the disk of the database', { tags: ['tuesday'] })
-    const loved = await remember(tenant, 'The database ran out of disk storage')
-    const other = await remember(tenant, CAT)
-    await memory(tenant, 'cherish', { id: loved })
-    await settles(tenant, playEmbedder())
-    const { body } = await memory(tenant, 'consolidate')
-    expect(body.result).toMatchObject({ merged_count: 2, dreaming_count: 0, composted_count: 0 })
+    const equal = ['Call  Zoë\n at noon', 'call zoë at NOON ', ' Call Zoe\u0308 at noon']
+    const apart = [
+      'I am allergic to peanuts',
+      'I am not allergic to peanuts',
+      'The door code is 4711',
+      'The door code is 4712',
+      'We meet on Monday',
+      'We meet on Tuesday',
+      'Anna owes me a beer',
+      'Anne owes me a beer',
+      '👍',
+      '👎',
+      'नमस्ते',
+      'धन्यवाद',
+      'สวัสดี',
+      'ขอบคุณ',
+      'Trink in Maßen',
+      'Trink in Massen',
+      'The limit is 10²',
+      'The limit is 102',
+      'A and B',
+      'AandB',
+    ]
+    for (const content of [...equal, ...apart]) await remember(tenant, content)
+    // As a model that knows none of these scripts and takes one number for another.
+    const alike: Parameters<World['settles']>[1] = (message) => ({
+      ...(playEmbedder()?.(message) as object),
+      vectors:
+        'texts' in message.request ? message.request.texts.map(() => encodeVector(meaningOf('same'))) : [],
+    })
+    await settles(tenant, alike)
+    const { result } = (await memory(tenant, 'consolidate')).body
+    expect(result.merged_count).toBe(2)
+    expect(result.alike.flat().length).toBeGreaterThan(1)
+    const { memories } = (await memory(tenant, 'recent', { limit: 100 })).body.result
+    expect(memories.map(({ content }: { content: string }) => content)).toEqual(
+      [equal.at(-1)?.trim(), ...apart]
+        .toReversed()
+        .toSorted((a, b) => apart.indexOf(b ?? '') - apart.indexOf(a ?? '')),
+    )
+    expect((await memory(tenant, 'consolidate')).body.result).toMatchObject({ merged_count: 0, alike: [] })
+  })
+
+  test('consolidating keeps the newest of equal memories, with the others on record', async ({
+    newTenant,
+    owner,
+    settles,
+  }) => {
+    const tenant = await newTenant()
+    const older = { tags: ['ops'], source_type: 'chat', source_ref: 'm1', metadata: { room: 1 } }
+    const first = await remember(tenant, DISK, older)
+    const newest = await remember(tenant, DISK.toUpperCase(), { tags: ['tuesday'] })
+    await memory(tenant, 'reinforce', { ids: [first] })
+    expect((await memory(tenant, 'consolidate')).body.result.merged_count).toBe(1)
     const { memories } = (await memory(tenant, 'recent')).body.result
-    expect(memories.map(({ id }: { id: string }) => id)).toEqual([other, loved])
-    expect(memories[1].tags.toSorted()).toEqual(['ops', 'tuesday'])
-    for (const id of [first, same])
-      expect((await memory(tenant, 'get', { id })).body.result).toMatchObject({
-        lifecycle: 'composting',
-        metadata: { merged_into: loved },
-      })
+    expect(memories).toMatchObject([
+      {
+        id: newest,
+        content: DISK.toUpperCase(),
+        tags: ['tuesday', 'ops'],
+        access_count: 1,
+        merged_into: null,
+      },
+    ])
+    expect(memories[0].merged_from).toEqual([
+      { id: first, content: DISK, causal_parent: null, captured_at: expect.any(String), ...older },
+    ])
     const tagged = await recall(tenant, { query: 'disk', mode: 'keyword', tags: ['ops'] }, settles)
-    expect(tagged.results.map(({ id }: { id: string }) => id)).toEqual([loved])
+    expect(tagged.results.map(({ id }: { id: string }) => id)).toEqual([newest])
+    expect(
+      await owner`select id, lifecycle, merged_into from memories where tenant_id = ${tenant.id} and id = ${first}`,
+    ).toEqual([{ id: first, lifecycle: 'composting', merged_into: newest }])
+  })
+
+  test('a merge is undone by restoring, also one of many and one of another, and is not made again', async ({
+    newTenant,
+    settles,
+  }) => {
+    const tenant = await newTenant()
+    const view = async (id: string) => {
+      const { body } = await memory(tenant, 'get', { id })
+      const { content, tags, lifecycle, access_count, merged_from } = body.result
+      const sources = merged_from.map((source: { id: string }) => source.id)
+      return { content, tags: tags.toSorted(), lifecycle, access_count, sources }
+    }
+    const a = await remember(tenant, CAT, { tags: ['a', 'both'] })
+    const b = await remember(tenant, CAT, { tags: ['b', 'both'] })
+    await memory(tenant, 'reinforce', { ids: [a] })
+    const before = [await view(a), await view(b)]
+    await memory(tenant, 'consolidate')
+    const merged = await view(b)
+    const c = await remember(tenant, CAT, { tags: ['c'] })
+    await memory(tenant, 'consolidate')
+    expect(await view(c)).toMatchObject({ tags: ['a', 'b', 'both', 'c'], access_count: 1, sources: [b, a] })
+    await memory(tenant, 'restore', { id: b })
+    expect([await view(b), await view(c)]).toEqual([
+      merged,
+      { content: CAT, tags: ['c'], lifecycle: 'active', access_count: 0, sources: [] },
+    ])
+    await memory(tenant, 'restore', { id: a })
+    expect([await view(a), await view(b)]).toEqual(before)
     expect((await memory(tenant, 'consolidate')).body.result.merged_count).toBe(0)
+    const words = await recall(tenant, { query: 'salmon', mode: 'keyword' }, settles)
+    expect(words.count).toBe(3)
+    const both = await recall(tenant, { query: 'salmon', mode: 'keyword', tags: ['both'] }, settles)
+    expect(both.results.map(({ id }: { id: string }) => id).toSorted()).toEqual([a, b].toSorted())
+  })
+
+  test('consolidating merges no cherished memory into another', async ({ newTenant }) => {
+    const tenant = await newTenant()
+    const oldest = await remember(tenant, CAT)
+    const loved = await remember(tenant, CAT)
+    const newest = await remember(tenant, CAT)
+    await memory(tenant, 'cherish', { id: loved })
+    expect((await memory(tenant, 'consolidate')).body.result.merged_count).toBe(1)
+    const { memories } = (await memory(tenant, 'recent')).body.result
+    expect(memories.map(({ id }: { id: string }) => id)).toEqual([newest, loved])
+    expect(memories[1].merged_from).toMatchObject([{ id: oldest }])
   })
 
   test('consolidating strengthens what was recalled by its meaning since the last time, once', async ({

@@ -18,6 +18,8 @@ const completed = {
   status: 'completed',
   text: 'hi there',
   tokens: { prompt: 3, completion: 2 },
+  finish_reason: 'length',
+  server: 'server-2',
   result: { response: 'hi there' },
   charges: { tokens: 5 },
 }
@@ -69,6 +71,8 @@ describe('a call with Accept: text/event-stream', () => {
           text: 'hi there',
           tokens_used: 5,
           tokens: { prompt: 3, completion: 2 },
+          finish_reason: 'length',
+          server: 'server-2',
           chunks: 2,
           result: { response: 'hi there' },
           charges: { tokens: 5 },
@@ -292,6 +296,8 @@ describe('a call with Prefer: wait', () => {
       meta: {
         charges: { tokens: 5 },
         tokens: { prompt: 3, completion: 2 },
+        finish_reason: 'length',
+        server: 'server-2',
         trace_id: '0af7651916cd43dd8448eb211c80319c',
       },
     })
@@ -307,6 +313,7 @@ describe('a call with Prefer: wait', () => {
 
   test.for([
     [{ status: 'failed', error: { code: 'INFERENCE_FAILED', message: 'x' } }, 503],
+    [{ status: 'failed', error: { code: 'INFERENCE_REFUSED', message: 'x' } }, 422],
     [{ status: 'failed', error: { code: 'CONSENT_REQUIRED', message: 'x' } }, 451],
     [{ status: 'cancelled' }, 409],
   ] as const)(

@@ -27,7 +27,9 @@ describe('a request that goes on', () => {
         authorization: `Bearer ${world.token}`,
         'x-forwarded-for': '127.0.0.1',
         'x-forwarded-proto': 'http',
-        'x-forwarded-host': new URL(world.url).host,
+        'x-forwarded-host': '127.0.0.1',
+        'x-forwarded-port': new URL(world.url).port,
+        'x-forwarded-path': SIP,
       },
     })
   })
@@ -198,13 +200,19 @@ describe('a request that the gateway answers', () => {
     })
   })
 
-  test('whose function hangs up before it answers: 503, and a POST is not sent twice', async ({
+  test('whose function hangs up before it answers: 503, and it is not sent twice, whatever its method', async ({
     world,
     expect,
   }) => {
+    const calls = [call(world), call(world), fetch(`${world.url}/health`), fetch(`${world.url}/health`)]
+    for (const response of await Promise.all(calls)) await response.text() // connections that are used again
+    world.received.length = 0
     world.answer((request) => void request.socket.destroy())
+    for (const init of [{ method: 'GET' }, { method: 'HEAD' }]) {
+      expect((await fetch(`${world.url}/health`, init)).status).toBe(503)
+    }
     expect(await problem(await call(world))).toMatchObject({ status: 503, code: 'DEPENDENCY_UNAVAILABLE' })
-    expect(world.received.length).toBe(1)
+    expect(world.received.map(({ method }) => method)).toEqual(['GET', 'HEAD', 'POST'])
   })
 
   test('of a browser that asks first: 200 with what is allowed', async ({ world, expect }) => {

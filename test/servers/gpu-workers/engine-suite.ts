@@ -14,7 +14,7 @@ async function run(engine: Engine, request: ChatRequest, options: Partial<Genera
   const chunks: { text: string; tokens: number }[] = []
   for await (const output of engine.generate(request, { signal: never, ...options })) {
     if (output.kind === 'end') return { ...output, chunks, text: chunks.map(({ text }) => text).join('') }
-    chunks.push(output)
+    if (output.kind === 'chunk') chunks.push(output)
   }
   throw new Error('the engine ended without an end')
 }
@@ -101,7 +101,6 @@ export function testEngine(name: string, engine: () => Engine, embedsNext: () =>
     })
 
     test('generate() continues a prefix as if it had never been interrupted', async () => {
-      expect(engine().canContinue).toBe(true)
       const request = ask('Tell a story about a fox and a lake.', { maxTokens: 30 })
       const whole = await run(engine(), request)
       for (const at of [0, 4, 11, 20]) {

@@ -40,9 +40,9 @@ beforeAll(async () => {
     return embed(texts, { ...options, onProgress })
   }
   server = await openOpenAiServer(llama)
-  const servers = [{ baseUrl: server.baseUrl, model: llama.model }] as const
+  const servers = [{ baseUrl: server.baseUrl, model: llama.model, canContinue: true }] as const
   const embeddingModel = 'all-MiniLM-L6-v2'
-  remote = createOpenAiCompatible({ servers: [...servers], canContinue: true, embeddingModel })
+  remote = createOpenAiCompatible({ servers: [...servers], embeddingModel })
 }, 240_000)
 
 afterAll(async () => {

@@ -77,7 +77,7 @@ async function complete(
   for await (const output of engine.generate(inference, options)) {
     if (!response.headersSent) response.writeHead(200, { 'content-type': 'text/event-stream' })
     if (output.kind === 'chunk') write(response, { choices: [{ delta: { content: output.text } }] })
-    else {
+    else if (output.kind === 'end') {
       const { prompt, completion } = output.usage
       write(response, { choices: [{ delta: {}, finish_reason: output.reason }] })
       write(response, { choices: [], usage: { prompt_tokens: prompt, completion_tokens: completion } })

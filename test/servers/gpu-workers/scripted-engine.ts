@@ -36,15 +36,17 @@ export function createScriptedEngine(script: Script): ScriptedEngine {
   async function* generate(_: unknown, { signal, prefix }: GenerateOptions): AsyncGenerator<EngineOutput> {
     calls.push(prefix)
     const failure = failures.shift()
+    const begun = canContinue ? (prefix?.tokens ?? 0) : 0
+    if (!canContinue && prefix !== undefined) yield { kind: 'restart' }
     for (const [index, word] of words.entries()) {
-      if (index < (prefix?.tokens ?? 0)) continue
+      if (index < begun) continue
       if (failure !== undefined && pace.allowed === 0) throw failure
       while (pace.allowed === 0) await Promise.race([pace.changed.promise, untilAborted(signal)])
       pace.allowed--
       yield { kind: 'chunk', text: word, tokens: index + 1 }
     }
     if (failure !== undefined) throw failure
-    yield { kind: 'end', reason: 'stop', usage: { prompt: 5, completion: words.length } }
+    yield { kind: 'end', reason: 'stop', usage: { prompt: 5, completion: words.length }, model: 'words' }
   }
 
   async function embed(texts: readonly string[], { signal }: { signal: AbortSignal }): Promise<Embeddings> {
@@ -60,7 +62,6 @@ export function createScriptedEngine(script: Script): ScriptedEngine {
     name: 'scripted',
     model: 'words',
     concurrency,
-    canContinue,
     calls,
     generate,
     embed,

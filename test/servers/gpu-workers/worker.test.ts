@@ -1,9 +1,15 @@
 /** The worker loop on a real NATS server; the engine says fixed words, at the pace of the test. */
 import { afterEach, expect, vi } from 'vitest'
 import { JOB_ATTEMPTS } from '../../../shared/nats/streams.ts'
+import { tokensSubject } from '../../../shared/nats/subjects.ts'
 import { EngineFailure } from '../../../gpu-workers/engines/engine.ts'
 import { createOpenAiCompatible } from '../../../gpu-workers/engines/openai-compatible.ts'
-import { Completion, type TokenMessage } from '../../../shared/inference/messages.ts'
+import {
+  Completion,
+  InferenceFailure,
+  type JobMessage,
+  type TokenMessage,
+} from '../../../shared/inference/messages.ts'
 import { decodeVector } from '../../../shared/inference/vectors.ts'
 import { readProgress } from '../../../gpu-workers/progress.ts'
 import { until } from '../../eventually.ts'
@@ -47,7 +53,14 @@ test('a worker streams the tokens of a job, then stores the result, then acknowl
     subject: job.job,
     function: 'self-soul',
     traceparent: expect.stringMatching(new RegExp(`^00-${'a'.repeat(32)}-`)),
-    data: { job: job.job, text: TEXT, tokens: { prompt: 5, completion: 5 }, engine: 'scripted', attempt: 1 },
+    data: {
+      job: job.job,
+      text: TEXT,
+      tokens: { prompt: 5, completion: 5 },
+      finishReason: 'stop',
+      engine: 'scripted',
+      attempt: 1,
+    },
   })
   const log = await world.tokensOf(job)
   expect(log[0]).toEqual({ kind: 'started', index: 0, attempt: 1 })
@@ -84,7 +97,14 @@ test('a worker keeps a job that takes longer than the ack wait', async ({ world 
   expect(idle.calls).toEqual([])
 })
 
-test('a cancelled job stops at once and is not delivered again', async ({ world }) => {
+/** What was generated of a job that was cancelled. */
+async function reportedOf(world: World, job: JobMessage): Promise<unknown> {
+  return InferenceFailure.parse((await until(() => world.resultOf(job, 'failed'))).data).tokens
+}
+
+test('a cancelled job stops at once, is not delivered again, and what was generated is reported', async ({
+  world,
+}) => {
   await world.prepare()
   const engine = createScriptedEngine({ words: WORDS, allowed: 2 })
   const { metrics } = await openWorker(world, engine)
@@ -95,6 +115,57 @@ test('a cancelled job stops at once and is not delivered again', async ({ world 
   await expect.poll(() => metrics.running).toBe(0)
   await expect.poll(() => world.countQueued()).toBe(0)
   expect(await world.resultOf(job)).toBeUndefined()
+  expect(await reportedOf(world, job)).toEqual({ prompt: 1, completion: 2, estimated: true })
+  expect(await world.countResults(job, 'failed')).toBe(1)
+})
+
+test('of a cancelled job counts what was generated before the end of its log, and nothing that came later', async ({
+  world,
+}) => {
+  await world.prepare()
+  const job = await world.queue()
+  const write = (message: TokenMessage) =>
+    world.nc.jetstream().publish(tokensSubject(job.tenant, job.job), JSON.stringify(message))
+  await write({ kind: 'started', index: 0, attempt: 1 })
+  await write({ kind: 'chunk', index: 1, attempt: 1, text: 'The', tokens: 7 })
+  await world.close(job, 'cancelled')
+  await write({ kind: 'chunk', index: 2, attempt: 1, text: ' quick', tokens: 8 })
+  const engine = createScriptedEngine({ words: WORDS })
+  await openWorker(world, engine)
+  expect(await reportedOf(world, job)).toMatchObject({ completion: 7 })
+  await expect.poll(() => world.countQueued()).toBe(0)
+  expect(engine.calls).toEqual([])
+})
+
+test('a cancelled job whose worker has died is reported by the next one, from the text that was sent', async ({
+  world,
+}) => {
+  await world.prepare()
+  const first = createScriptedEngine({ words: WORDS, allowed: 3 })
+  const dead = await openWorker(world, first)
+  const job = await world.queue()
+  await expect.poll(() => world.tokensOf(job)).toHaveLength(4)
+  await dead.close()
+  await world.close(job, 'cancelled')
+  const second = createScriptedEngine({ words: WORDS })
+  await openWorker(world, second)
+  expect(await reportedOf(world, job)).toMatchObject({ completion: 3 })
+  await expect.poll(() => world.countQueued()).toBe(0)
+  expect(second.calls).toEqual([])
+})
+
+test('a cancellation that was not heard is found in the token log, also below text that came later', async ({
+  world,
+}) => {
+  await world.prepare()
+  const engine = createScriptedEngine({ words: WORDS, allowed: 2 })
+  const { metrics } = await openWorker(world, engine)
+  const job = await world.queue()
+  await expect.poll(() => world.tokensOf(job)).toHaveLength(3)
+  await world.close(job, 'cancelled')
+  engine.allow(1)
+  await expect.poll(() => metrics.running).toBe(0)
+  await expect.poll(() => world.countQueued()).toBe(0)
 })
 
 test('a cancellation that was not heard is found in the token log', async ({ world }) => {
@@ -118,6 +189,8 @@ test.for(['completed', 'cancelled'] as const)(
     await expect.poll(() => world.countQueued()).toBe(0)
     expect(engine.calls).toEqual([])
     expect(await world.countResults(job, 'completed')).toBe(0)
+    expect(await world.countResults(job, 'failed')).toBe(status === 'cancelled' ? 1 : 0)
+    if (status === 'cancelled') expect(await reportedOf(world, job)).toEqual({ prompt: 0, completion: 0 })
   },
 )
 
@@ -144,7 +217,7 @@ test('an engine that cannot continue begins anew, and says that the text so far 
   engine.failWith(new Error('a bug'))
   await openWorker(world, engine)
   const job = await world.queue()
-  await expect.poll(() => engine.calls).toEqual([undefined, undefined])
+  await expect.poll(() => engine.calls).toHaveLength(2)
   engine.allow(Infinity)
   await expect.poll(() => world.resultOf(job)).toMatchObject({ data: { text: TEXT, attempt: 2 } })
   const log = await world.tokensOf(job)
@@ -152,6 +225,7 @@ test('an engine that cannot continue begins anew, and says that the text so far 
     'started',
     'chunk',
     'chunk',
+    'started',
     'restart',
     'chunk',
     'chunk',
@@ -200,10 +274,12 @@ test('after the last attempt a job is given up, with a reason and without a fift
 test('a request that can never succeed fails at the first attempt', async ({ world }) => {
   await world.prepare()
   const engine = createScriptedEngine({ words: [] })
-  engine.failWith(new EngineFailure('Cannot answer: the prompt is too long', { retry: false }))
+  engine.failWith(new EngineFailure('Cannot answer: the prompt is too long', { retry: false, refused: true }))
   await openWorker(world, engine)
   const job = await world.queue()
-  await expect.poll(() => world.resultOf(job, 'failed')).toMatchObject({ data: { attempt: 1 } })
+  await expect
+    .poll(() => world.resultOf(job, 'failed'))
+    .toMatchObject({ data: { attempt: 1, code: 'INFERENCE_REFUSED' } })
   await expect.poll(() => world.countQueued()).toBe(0)
 })
 

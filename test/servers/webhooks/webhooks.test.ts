@@ -133,7 +133,7 @@ test('a sink that hangs, redirects or answers without end costs its neighbours n
   for (let count = 0; count < 20; count++) await Promise.all([acme.sips(), globex.sips()])
   await eventually(() => expect(well.ids).toHaveLength(20))
   await eventually(() => expect(endless.received.length).toBeGreaterThan(4))
-  await eventually(() => expect(hanging.received).toHaveLength(4))
+  expect(hanging.received).toHaveLength(1)
   expect(well.received.every(({ event }) => event.tenantid === globex.id)).toBe(true)
 })
 
@@ -271,12 +271,7 @@ test('a tenant’s own events reach its own sinks', async ({ webhooks }) => {
   }
   await acme.calls('POST', '/v1/events', [event, { ...event, id: 'o-2', type: 'com.examples' }], BATCH)
   await eventually(() => expect(sink.ids).toHaveLength(1))
-  expect(sink.received[0]?.event).toMatchObject({
-    type: 'com.example.order',
-    source: 'tenant:/shop',
-    originid: 'o-1',
-    data: { total: 1 },
-  })
+  expect(sink.received[0]?.event).toEqual({ ...event, tenantid: acme.id })
   expect(other.received).toEqual([])
 })
 

@@ -15,6 +15,7 @@ import { createWebhookMetrics } from '../../../gateway/webhooks/metrics.ts'
 import { createSender, type Sender } from '../../../gateway/webhooks/sender.ts'
 import type { KgentsEvent } from '../../../shared/events/event.ts'
 import { createApp } from '../../../shared/http/app.ts'
+import { startServing, type Serving } from '../../../shared/http/serve.ts'
 import { FunctionConfig } from '../../../shared/runtime/config.ts'
 import { openRuntime } from '../../../shared/runtime/create-runtime.ts'
 import { createLog } from '../../../shared/telemetry/log.ts'
@@ -48,6 +49,8 @@ type Body = any
 export interface Tenant {
   id: string
   user: string
+  /** Its API key. */
+  key: string
   calls(
     method: string,
     path: string,
@@ -66,6 +69,7 @@ class Webhooks {
   readonly #closeRuntime: () => Promise<void>
   readonly #senders: Sender[] = []
   readonly #forwarding = new Set<Promise<void>>()
+  #serving: Serving | undefined
 
   private constructor(
     world: World,
@@ -139,6 +143,7 @@ class Webhooks {
     return {
       id,
       user,
+      key,
       calls,
       async sips() {
         const { status, body } = await calls('POST', '/v1/agentese/void/entropy/sip', { amount: 0.1 })
@@ -150,6 +155,12 @@ class Webhooks {
         return body
       },
     }
+  }
+
+  /** Serves the functions by HTTP, for clients that are not ours; answers where. */
+  async listen(): Promise<string> {
+    this.#serving ??= await startServing(this.app, 0, '127.0.0.1')
+    return `http://127.0.0.1:${(this.#serving.server.address() as AddressInfo).port}`
   }
 
   /** Names of the consumers of webhooks, on both streams. */
@@ -187,6 +198,7 @@ class Webhooks {
   }
 
   async close(): Promise<void> {
+    await this.#serving?.drain()
     for (const sender of this.#senders) await sender.close(0)
     await Promise.all(this.#sinks.map((sink) => sink.close()))
     await this.world.close()

@@ -59,19 +59,6 @@ const PLUGINS = {
     size_unit: z.enum(['megabytes', 'kilobytes', 'bytes']).optional(),
     require_content_length: z.boolean().optional(),
   }),
-  'rate-limiting': z
-    .strictObject({
-      second: z.number().positive().optional(),
-      minute: z.number().positive().optional(),
-      hour: z.number().positive().optional(),
-      limit_by: z.enum(['consumer', 'credential', 'ip', 'service', 'header', 'path']).optional(),
-      policy: z.literal('local'),
-      fault_tolerant: z.boolean().optional(),
-      hide_client_headers: z.boolean().optional(),
-      error_code: z.number().optional(),
-      error_message: z.string().optional(),
-    })
-    .refine(({ second, minute, hour }) => [second, minute, hour].some((limit) => limit !== undefined)),
   'request-transformer': z.strictObject({
     remove: z.strictObject({ headers: z.array(HeaderName) }).optional(),
   }),
@@ -128,6 +115,7 @@ const Route = z
     preserve_host: z.boolean(),
     request_buffering: z.boolean().optional(),
     response_buffering: z.boolean().optional(),
+    tags: z.array(z.string().regex(/^[A-Za-z0-9._~-]+$/)).optional(),
     plugins: z.array(Plugin).optional(),
   })
   // Kong 3 ranks a route by its first path; what is mixed cannot be ranked

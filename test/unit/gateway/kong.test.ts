@@ -1,11 +1,12 @@
 import { generateKeyPairSync } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { catalog } from '../../../functions/catalog.ts'
 import { components } from '../../../functions/components.ts'
 import { PARAMETERS } from '../../../functions/control/reference/headers.ts'
-import { deployKongConfig } from '../../../gateway/kong/deployment.ts'
+import { gateway } from '../../../gateway/kong/component.ts'
+import { deployKongConf, deployKongConfig } from '../../../gateway/kong/deployment.ts'
 import { createKongConfig } from '../../../gateway/kong/kong.ts'
-import { PROBLEM_BODY_LUA, STRIP_HEADERS_LUA, STRIPPED_PREFIXES } from '../../../gateway/kong/lua.ts'
 import { createChains } from '../../../gateway/local/chain.ts'
 import { KongFile } from './kong-schema.ts'
 
@@ -88,17 +89,40 @@ describe('deployKongConfig()', () => {
   })
 })
 
-describe('Lua for Kong', () => {
-  test('names every prefix that is stripped', () => {
-    for (const prefix of STRIPPED_PREFIXES) expect(STRIP_HEADERS_LUA).toContain(`'${prefix}'`)
+describe('kong.conf', () => {
+  const text = readFileSync(new URL('../../../gateway/kong/kong.conf', import.meta.url), 'utf8')
+  const read = (conf: string) =>
+    Object.fromEntries([...conf.matchAll(/^(\w+) = (.*)$/gm)].map(([, name, value]) => [name, value]))
+  const environment = (more: Record<string, string>) =>
+    gateway.env.parse({ PLATFORM_JWKS: JSON.stringify({ keys: [publicKey('k', 'ed25519')] }), ...more })
+
+  test('limits what nginx takes, sees every header, and leaves room for headers of answers', () => {
+    expect(read(text)).toMatchObject({
+      nginx_http_large_client_header_buffers: '2 8k',
+      lua_max_req_headers: '1000',
+      nginx_proxy_proxy_buffer_size: '16k',
+      nginx_proxy_proxy_buffers: '8 16k',
+    })
   })
 
-  test('holds problems that are JSON but for their last brace', () => {
-    const strings = [...PROBLEM_BODY_LUA.matchAll(/'(\{(?:[^'\\]|\\.)*)'/g)].map(([, text = '']) => text)
-    expect(strings.length).toBeGreaterThan(8)
-    for (const text of strings) {
-      const problem: unknown = JSON.parse(`${text.replaceAll("\\'", "'").replaceAll('\\\\', '\\')}}`)
-      expect(problem).toMatchObject({ code: expect.any(String), status: expect.any(Number) })
-    }
+  test('repeats nothing after a timeout, and passes the method on as it came', () => {
+    expect(read(text)).toMatchObject({
+      nginx_proxy_proxy_next_upstream: 'error',
+      nginx_proxy_set: '$client_method $request_method',
+      nginx_proxy_proxy_method: '$client_method',
+    })
+  })
+
+  test('reports to nobody', () => {
+    expect(read(text)['anonymous_reports']).toBe('off')
+  })
+
+  test('samples traces as configured, and makes spans where there is a collector', () => {
+    const alone = read(deployKongConf(text, environment({ TRACES_SAMPLING_RATE: '0.25' })))
+    expect(alone['tracing_sampling_rate']).toBe('0.25')
+    expect(alone).not.toHaveProperty('tracing_instrumentations')
+    const OTEL_TRACES_ENDPOINT = 'http://collector:4318/v1/traces'
+    const collected = read(deployKongConf(text, environment({ OTEL_TRACES_ENDPOINT })))
+    expect(collected).toMatchObject({ tracing_sampling_rate: '1', tracing_instrumentations: 'request' })
   })
 })

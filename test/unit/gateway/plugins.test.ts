@@ -4,9 +4,11 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { deployKongConfig } from '../../../gateway/kong/deployment.ts'
 import { createKongConfig } from '../../../gateway/kong/kong.ts'
 import { GLOBAL_PLUGINS, requireToken } from '../../../gateway/kong/plugins.ts'
+import { REQUESTS_PER_SECOND } from '../../../gateway/kong/request-lua.ts'
 import type { KongConfig, KongPlugin } from '../../../gateway/kong/types.ts'
 import { createChains } from '../../../gateway/local/chain.ts'
 import type { Answer, Exchange, Plugin } from '../../../gateway/local/plugin.ts'
+import { malformedTokens, wellFormedToken } from './malformed-tokens.ts'
 
 const ed25519 = generateKeyPairSync('ed25519')
 const p256 = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -43,12 +45,15 @@ function makeToken(parts: TokenParts = {}) {
 }
 
 function exchange(method: string, headers: IncomingHttpHeaders = {}, client = '10.0.0.1'): Exchange {
-  const request = { headers, method } as IncomingMessage
+  const distinct = Object.entries(headers).map(([name, value]) => [name, [value].flat()])
+  const request = { headers, headersDistinct: Object.fromEntries(distinct), method } as IncomingMessage
   return {
     request,
     method,
     client,
+    host: '',
     traceparent: '',
+    keepsTraceState: false,
     upstreamHeaders: {},
     answerHeaders: {},
     maxBodyBytes: Infinity,
@@ -117,10 +122,14 @@ describe('jwt', () => {
     ['no end', makeToken({ exp: null })],
     ['an end that is no number', makeToken({ exp: 'never' })],
     ['a claim of another kid', makeToken({ claims: { kid: 'ec' } })],
-    ['no form', 'nonsense'],
-    ['a part too many', `${makeToken()}.x`],
+    ...malformedTokens(ed25519.privateKey),
   ])('answers CREDENTIALS_INVALID to a token with %s', (_what, token) => {
     expect(ask(token)).toBe('CREDENTIALS_INVALID')
+  })
+
+  test.each(['bearer', 'BEARER', 'bEaReR'])('takes the scheme "%s"', (scheme) => {
+    const headers = { authorization: `${scheme} ${wellFormedToken(ed25519.privateKey)}` }
+    expect(run(chain([requireToken()]), exchange('GET', headers))).toBeUndefined()
   })
 
   test('answers TOKEN_EXPIRED, also to a token that it has let through before', () => {
@@ -191,13 +200,25 @@ describe('request-size-limiting', () => {
   })
 })
 
-describe('rate-limiting', () => {
-  test('counts each address by itself, and anew in each second', () => {
-    const plugins = chain([globalPlugin('rate-limiting', { second: 2 })])
+describe('pre-function', () => {
+  const plugins = chain([globalPlugin('pre-function'), requireToken()])
+
+  test('counts what one address sends in a second, refused tokens included, and each address by itself', () => {
     const ask = (client: string) => codeOf(run(plugins, exchange('GET', {}, client)))
-    expect(['a', 'a', 'a', 'b'].map(ask)).toEqual([undefined, undefined, 'RATE_LIMITED', undefined])
+    const codes = Array.from({ length: REQUESTS_PER_SECOND + 1 }, () => ask('a'))
+    expect(new Set(codes.slice(0, -1))).toEqual(new Set(['CREDENTIALS_MISSING']))
+    expect(codes.at(-1)).toBe('RATE_LIMITED')
+    expect(ask('b')).toBe('CREDENTIALS_MISSING')
     vi.setSystemTime(Date.now() + 1000)
-    expect(ask('a')).toBeUndefined()
+    expect(ask('a')).toBe('CREDENTIALS_MISSING')
+  })
+
+  test('answers 400 to two credentials in one request', () => {
+    const both = { authorization: `Bearer ${makeToken()}`, 'x-api-key': 'kg_a_b' }
+    expect(codeOf(run(plugins, exchange('GET', both)))).toBe('CREDENTIALS_AMBIGUOUS')
+    const keys = exchange('GET', { 'x-api-key': 'kg_a_b, kg_a_b' })
+    keys.request.headersDistinct['x-api-key'] = ['kg_a_b', 'kg_a_b']
+    expect(codeOf(run(plugins, keys))).toBe('CREDENTIALS_AMBIGUOUS')
   })
 })
 
@@ -252,10 +273,8 @@ describe('createChains()', () => {
   })
 
   test('refuses a setting that it does not know, and Lua that is not ours', () => {
-    expect(() => chain([globalPlugin('rate-limiting', { minute: 1 })])).toThrow(
-      /"rate-limiting" is set in a way/,
-    )
-    expect(() => chain([globalPlugin('rate-limiting', { limit_by: 'header' })])).toThrow(/"rate-limiting"/)
+    expect(() => chain([globalPlugin('cors', { private_network: true })])).toThrow(/"cors" is set in a way/)
+    expect(() => chain([globalPlugin('cors', { credentials: true })])).toThrow(/"cors"/)
     expect(() => chain([globalPlugin('pre-function', { access: ['return'] })])).toThrow(/"pre-function"/)
   })
 })

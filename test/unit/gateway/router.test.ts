@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { KongRoute } from '../../../gateway/kong/types.ts'
-import { createRouter } from '../../../gateway/local/router.ts'
+import { createRouter, priorityOf } from '../../../gateway/local/router.ts'
 
 function routes(...partial: (Partial<KongRoute> & { name: string; paths: string[] })[]) {
   const find = createRouter(
@@ -37,18 +37,20 @@ describe('createRouter()', () => {
     expect(find('GET', '/b/c')).toBe('any')
   })
 
-  test('takes more kinds of attributes before anything else, then more headers', () => {
-    const find = routes(
-      { name: 'path', paths: ['~/a/b/c$'], regex_priority: 9 },
-      { name: 'method', paths: ['/a'], methods: ['GET'] },
-      { name: 'header', paths: ['/a'], methods: ['GET'], headers: { x: ['1'] } },
-      { name: 'headers', paths: ['/a'], methods: ['GET'], headers: { x: ['1'], y: ['2'] } },
-    )
-    expect(find('GET', '/a/b/c')).toBe('method')
-    expect(find('POST', '/a/b/c')).toBe('path')
-    expect(find('GET', '/a/b/c', { x: '1' })).toBe('header')
-    expect(find('GET', '/a/b/c', { x: '1', y: '2' })).toBe('headers')
-    expect(find('GET', '/a/b/c', { x: '1', y: '3' })).toBe('header')
+  test('takes more kinds of attributes first, then more headers, among regular expressions and among prefixes', () => {
+    for (const paths of [['~/a/b/c$'], ['/a']]) {
+      const find = routes(
+        { name: 'path', paths, regex_priority: 9 },
+        { name: 'method', paths, methods: ['GET'] },
+        { name: 'header', paths, methods: ['GET'], headers: { x: ['1'] } },
+        { name: 'headers', paths, methods: ['GET'], headers: { x: ['1'], y: ['2'] } },
+      )
+      expect(find('GET', '/a/b/c')).toBe('method')
+      expect(find('POST', '/a/b/c')).toBe('path')
+      expect(find('GET', '/a/b/c', { x: '1' })).toBe('header')
+      expect(find('GET', '/a/b/c', { x: '1', y: '2' })).toBe('headers')
+      expect(find('GET', '/a/b/c', { x: '1', y: '3' })).toBe('header')
+    }
   })
 
   test('compares header values in lower case, whole or by regular expression', () => {
@@ -70,5 +72,32 @@ describe('createRouter()', () => {
     expect(find('GET', '/', { x: '1' })).toBe('keyed')
     expect(find('GET', '/')).toBe('plain')
     expect(find('GET', '/', { x: '1' })).toBe('keyed')
+  })
+})
+
+describe('priorityOf()', () => {
+  const regex = (regex_priority: number, ...headers: string[]): Partial<KongRoute> => ({
+    methods: ['POST'],
+    paths: ['~/a'],
+    regex_priority,
+    ...(headers.length === 0 ? {} : { headers: Object.fromEntries(headers.map((name) => [name, ['v']])) }),
+  })
+
+  // What get_priority() of Kong 3.9.3 returns under LuaJIT.
+  test.each<[string, Partial<KongRoute>, bigint]>([
+    ['a prefix', { paths: ['/a/b'] }, 0x2000_0004n],
+    ['a prefix with a header', { paths: ['/a/b'], headers: { k: ['v'] } }, 0x4010_0004n],
+    ['a low regex_priority', regex(504), 0x0008_0000_4fc0_0000n],
+    ['a low one with a header', regex(504, 'k'), 0x0008_0000_6fd0_0000n],
+    ['one below 1024 with a header', regex(1016, 'k'), 0x0008_0000_7fd0_0000n],
+    ['one below 1024 with two headers', regex(1016, 'k', 'b'), 0x0008_0000_7fe0_0000n],
+    ['one that reaches into the kinds of attributes', regex(4032), 0x0008_0000_7e00_0000n],
+    ['the same with a header', regex(4032, 'k'), 0x0008_0000_7e10_0000n],
+    ['one that becomes negative', regex(4096), 0xffff_ffff_c000_0000n],
+    ['one that overflows', regex(8191), 0xffff_ffff_fff8_0000n],
+  ])('ranks %s as Kong 3.9.3 does', (_name, route, expected) => {
+    const { paths = [] } = route
+    const whole = { name: 'r', strip_path: false, preserve_host: false, ...route, paths } as const
+    expect(priorityOf(whole, paths[0] ?? '')).toBe(expected)
   })
 })

@@ -3,7 +3,8 @@ import { catalog } from '../../../functions/catalog.ts'
 import { components } from '../../../functions/components.ts'
 import { createKongConfig } from '../../../gateway/kong/kong.ts'
 import type { RoutedEndpoint, RoutedFunction } from '../../../gateway/kong/routes.ts'
-import { createRouter, listMatches } from '../../../gateway/local/router.ts'
+import { createEndpointLookup } from '../../../gateway/endpoint-paths.ts'
+import { createRouter, listMatches, priorityOf } from '../../../gateway/local/router.ts'
 
 const KEY = { 'x-api-key': 'kg_abcde_secret' }
 const TOKEN = { authorization: 'Bearer x.y.z' }
@@ -114,4 +115,68 @@ test.each([
 ])('%s %s is the stream hub’s, and no path of a node', (method, path, route) => {
   expect(find(method, path, TOKEN)).toEqual({ service: 'stream-hub', route, checksToken: true })
   expect(find(method, path, KEY)).toMatchObject({ service: 'stream-hub', checksToken: false })
+})
+
+describe('any two paths that match the same request', () => {
+  const all = [...catalog, ...components].flatMap((each: Pick<RoutedFunction, 'name' | 'endpoints'>) =>
+    each.endpoints.map((endpoint) => ({ ...endpoint, service: each.name })),
+  )
+  const findMeant = createEndpointLookup(all)
+  const findStreaming = createEndpointLookup(all.filter(({ streams }) => streams))
+  const canStream = (method: string, path: string) => findStreaming(method, path) !== undefined
+  const headers = [{}, KEY, TOKEN].flatMap((credential) =>
+    [{}, STREAM, WAIT, { ...STREAM, ...WAIT }].map((wish) => ({ ...credential, ...wish })),
+  )
+
+  /** `path` as it could be called: its own words, and in place of each name a word that another path has there. */
+  function* requestsFor(path: string): Iterable<string> {
+    const segments = path.split('/')
+    yield pathOf({ path } as RoutedEndpoint)
+    for (const other of all) {
+      const words = other.path.split('/')
+      if (words.length !== segments.length) continue
+      const mixed = segments.map((segment, index) => {
+        const word = words[index] ?? ''
+        return !segment.startsWith(':') ? segment : word.startsWith(':') ? 'x' : word
+      })
+      yield mixed.join('/')
+    }
+  }
+
+  test('are told apart by Kong as by the lookup of the hub, whatever the headers', () => {
+    const wrong = new Set<string>()
+    let tried = 0
+    for (const { method, path } of all) {
+      for (const request of new Set(requestsFor(path))) {
+        const meant = findMeant(method, request)
+        for (const each of headers) {
+          tried += 1
+          const found = find(method, request, each)
+          // The hub calls the function that is meant, so it may stand in wherever a stream is possible.
+          const waits = canStream(method, request) && ('accept' in each || 'prefer' in each)
+          const service = waits ? 'stream-hub' : meant?.service
+          const checksToken = meant?.auth === 'required' && !('x-api-key' in each)
+          if (found.service !== service || found.checksToken !== checksToken) {
+            wrong.add(`${method} ${request} ${JSON.stringify(each)}: ${found.route}`)
+          }
+        }
+      }
+    }
+    expect([...wrong]).toEqual([])
+    expect(tried).toBeGreaterThan(2_000)
+  })
+
+  test('never depend on an order that Kong does not promise: of two routes, one has the higher priority', () => {
+    const matches = listMatches(createKongConfig(catalog, components))
+    const ranks = new Map<string, string>()
+    for (const { route, service } of matches) {
+      for (const path of route.paths) {
+        const key = JSON.stringify([path, route.methods, String(priorityOf(route, path)), route.plugins])
+        // both of the hub's routes fit a caller that wants either kind of answer
+        const before = ranks.get(key)
+        if (before !== undefined) expect([before, service?.name]).toEqual(['stream-hub', 'stream-hub'])
+        ranks.set(key, service?.name ?? '')
+      }
+    }
+  })
 })

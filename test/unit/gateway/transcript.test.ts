@@ -54,6 +54,8 @@ describe('Transcript.end()', () => {
     path: 'self.soul.dialogue',
     text: 'bc',
     tokens: { prompt: 5, completion: 2 },
+    finish_reason: 'length' as const,
+    server: 'server-2',
     result: { response: 'bc' },
     charges: { tokens: 7 },
   }
@@ -72,6 +74,8 @@ describe('Transcript.end()', () => {
         text: 'bc',
         tokens_used: 7,
         tokens: { prompt: 5, completion: 2 },
+        finish_reason: 'length',
+        server: 'server-2',
         chunks: 2,
         result: { response: 'bc' },
         charges: { tokens: 7 },

@@ -7,14 +7,16 @@ import {
 } from '../../../gpu-workers/engines/openai-compatible.ts'
 import type { ChatRequest } from '../../../shared/inference/messages.ts'
 
-const first: Server = { baseUrl: 'http://first/v1', model: 'small', apiKey: 'key' }
-const second: Server = { baseUrl: 'http://second/v1/', model: 'large' }
+const first: Server = { name: 'one', baseUrl: 'http://first/v1', model: 'small', apiKey: 'key' }
+const second: Server = { name: 'two', baseUrl: 'http://second/v1/', model: 'large' }
 const request: ChatRequest = {
   messages: [{ role: 'user', content: 'Say hello' }],
   maxTokens: 16,
   temperature: 0.5,
   seed: 7,
 }
+
+const never = new AbortController().signal
 
 const delta = (content: string) => ({ choices: [{ delta: { content }, finish_reason: null }] })
 const finish = (reason: string) => ({ choices: [{ delta: {}, finish_reason: reason }] })
@@ -54,7 +56,7 @@ async function ask(
   { engine }: ReturnType<typeof engineWith>,
   options: { signal?: AbortSignal; prefix?: { text: string; tokens: number } } = {},
 ): Promise<EngineOutput[]> {
-  return Array.fromAsync(engine.generate(request, { signal: new AbortController().signal, ...options }))
+  return Array.fromAsync(engine.generate(request, { signal: never, ...options }))
 }
 
 test('generate() asks as the protocol has it, and yields text, then the usage', async () => {
@@ -62,7 +64,13 @@ test('generate() asks as the protocol has it, and yields text, then the usage', 
   expect(await ask(setup)).toEqual([
     { kind: 'chunk', text: 'Hel', tokens: 1 },
     { kind: 'chunk', text: 'lo', tokens: 2 },
-    { kind: 'end', reason: 'stop', usage: { prompt: 9, completion: 2 } },
+    {
+      kind: 'end',
+      reason: 'stop',
+      usage: { prompt: 9, completion: 2 },
+      model: 'small',
+      server: 'one',
+    },
   ])
   expect(setup.requests).toHaveLength(1)
   const { url, headers, body } = setup.requests[0] ?? {}
@@ -89,7 +97,7 @@ test.for([
   ['sends nonsense', () => sse('<html>')],
 ] as const)('generate() goes to the next server when the first %s', async ([, answer]) => {
   const setup = engineWith({ ...(answer && { first: answer }), second: () => sse(...HELLO) })
-  expect(await ask(setup)).toHaveLength(3)
+  expect((await ask(setup)).at(-1)).toMatchObject({ kind: 'end', model: 'large', server: 'two' })
   expect(setup.requests.map(({ url }) => url)).toEqual([
     'http://first/v1/chat/completions',
     'http://second/v1/chat/completions',
@@ -97,20 +105,73 @@ test.for([
   expect(setup.requests[1]?.headers.has('authorization')).toBe(false)
 })
 
-test('generate() stays with a server that has begun to answer, and fails when that breaks off', async () => {
+test('generate() begins anew at the next server when the first breaks off, and says that the text so far is void', async () => {
   const setup = engineWith({ first: () => sse(delta('Hel')), second: () => sse(...HELLO) })
-  await expect(ask(setup)).rejects.toMatchObject({ name: 'EngineFailure', retry: true })
-  expect(setup.requests).toHaveLength(1)
+  expect(await ask(setup)).toEqual([
+    { kind: 'chunk', text: 'Hel', tokens: 1 },
+    { kind: 'restart' },
+    { kind: 'chunk', text: 'Hel', tokens: 1 },
+    { kind: 'chunk', text: 'lo', tokens: 2 },
+    { kind: 'end', reason: 'stop', usage: { prompt: 9, completion: 2 }, model: 'large', server: 'two' },
+  ])
 })
 
-test('generate() fails for good when the request is wrong, without asking further servers', async () => {
-  const refuse = () => new Response('{"error":{"message":"too long: Say hello"}}', { status: 400 })
-  const setup = engineWith({ first: refuse, second: () => sse(...HELLO) })
+test('generate() goes on at the next server with the text so far, where that server can', async () => {
+  const setup = engineWith(
+    { first: () => sse(delta('Hel')), second: () => sse(delta('lo'), finish('stop'), usage(10, 1)) },
+    { servers: [first, { ...second, canContinue: true }] },
+  )
+  expect(await ask(setup)).toEqual([
+    { kind: 'chunk', text: 'Hel', tokens: 1 },
+    { kind: 'chunk', text: 'lo', tokens: 2 },
+    { kind: 'end', reason: 'stop', usage: { prompt: 9, completion: 2 }, model: 'large', server: 'two' },
+  ])
+  expect(setup.requests[1]?.body).toMatchObject({
+    messages: [...request.messages, { role: 'assistant', content: 'Hel' }],
+    max_tokens: 15,
+  })
+})
+
+test('generate() leaves the text so far alone until a server has more', async () => {
+  const setup = engineWith({ first: () => sse(delta('Hel')), second: () => sse() })
+  const outputs: EngineOutput[] = []
+  const answer = (async () => {
+    for await (const output of setup.engine.generate(request, { signal: never })) outputs.push(output)
+  })()
+  await expect(answer).rejects.toMatchObject({ name: 'EngineFailure', retry: true })
+  expect(outputs).toEqual([{ kind: 'chunk', text: 'Hel', tokens: 1 }])
+})
+
+const refuse = (body = '{"error":{"message":"too long: Say hello"}}', status = 400) => {
+  return () => new Response(body, { status })
+}
+
+test.for([400, 413, 422])(
+  'generate() asks the next server when the first refuses the request with %i',
+  async (status) => {
+    const setup = engineWith({ first: refuse('', status), second: () => sse(...HELLO) })
+    expect((await ask(setup)).at(-1)).toMatchObject({ kind: 'end', server: 'two' })
+  },
+)
+
+test('generate() fails for good when every server refuses the request, with the reason but not with its words', async () => {
+  const limit = '{"error":{"message":"Say hello","type":"BadRequestError","code":400}}'
+  const setup = engineWith({ first: refuse(), second: refuse(limit) })
   const failure = await ask(setup).catch((error: unknown) => error)
   expect(failure).toBeInstanceOf(EngineFailure)
-  expect(failure).toMatchObject({ retry: false })
+  expect(failure).toMatchObject({
+    retry: false,
+    refused: true,
+    message:
+      'Cannot get an answer: one refused the request (400): it is too long for its model; ' +
+      'two refused the request (400 BadRequestError)',
+  })
   expect(String(failure)).not.toContain('Say hello')
-  expect(setup.requests).toHaveLength(1)
+})
+
+test('generate() fails, to be tried again, when one of the servers may still answer', async () => {
+  const setup = engineWith({ first: refuse() })
+  await expect(ask(setup)).rejects.toMatchObject({ retry: true, refused: false })
 })
 
 test('generate() fails, to be tried again, when no server can be reached', async () => {
@@ -135,19 +196,24 @@ test('generate() reports length where the limit ended the answer', async () => {
   expect((await ask(setup)).at(-1)).toMatchObject({ kind: 'end', reason: 'length' })
 })
 
-test('generate() counts events and estimates the prompt where a server reports no usage', async () => {
+test('generate() estimates the tokens where a server reports no usage, and says so', async () => {
   const setup = engineWith({ first: () => sse(delta('Hel'), delta('lo'), finish('stop'), '[DONE]') })
-  expect((await ask(setup)).at(-1)).toMatchObject({ usage: { prompt: 3, completion: 2 } })
+  expect((await ask(setup)).at(-1)).toMatchObject({ usage: { prompt: 3, completion: 2, estimated: true } })
+})
+
+test('generate() takes a long event for several tokens where a server reports no usage', async () => {
+  const setup = engineWith({ first: () => sse(delta('x'.repeat(100)), finish('stop')) })
+  expect((await ask(setup)).at(-1)).toMatchObject({ usage: { completion: 25, estimated: true } })
 })
 
 test('generate() continues a prefix in the way of vLLM, and counts it', async () => {
   const setup = engineWith(
     { first: () => sse(delta('lo'), finish('stop'), usage(10, 1), '[DONE]') },
-    { canContinue: true },
+    { servers: [{ ...first, canContinue: true }] },
   )
   expect(await ask(setup, { prefix: { text: 'Hel', tokens: 1 } })).toEqual([
     { kind: 'chunk', text: 'lo', tokens: 2 },
-    { kind: 'end', reason: 'stop', usage: { prompt: 9, completion: 2 } },
+    { kind: 'end', reason: 'stop', usage: { prompt: 9, completion: 2 }, model: 'small', server: 'one' },
   ])
   expect(setup.requests[0]?.body).toMatchObject({
     messages: [...request.messages, { role: 'assistant', content: 'Hel' }],
@@ -157,11 +223,12 @@ test('generate() continues a prefix in the way of vLLM, and counts it', async ()
   })
 })
 
-test('generate() adds nothing to a prefix that has used up all tokens', async () => {
-  const setup = engineWith({ first: () => sse(delta('x'), finish('length'), usage(25, 1), '[DONE]') })
+test('generate() asks nobody about a prefix that has used up all tokens', async () => {
+  const setup = engineWith({})
   expect(await ask(setup, { prefix: { text: 'all of it', tokens: 16 } })).toEqual([
-    { kind: 'end', reason: 'length', usage: { prompt: 9, completion: 16 } },
+    { kind: 'end', reason: 'length', usage: { prompt: 3, completion: 16, estimated: true }, model: 'small' },
   ])
+  expect(setup.requests).toEqual([])
 })
 
 const TEXTS = ['a fox', 'a lake'] as const
@@ -182,6 +249,7 @@ test('embed() asks once for all texts, and puts the vectors into their order', a
     vectors: [Float32Array.of(1, 0), Float32Array.of(0, 2)],
     tokens: 6,
     model: 'small-embed',
+    server: 'one',
   })
   expect(setup.requests).toHaveLength(1)
   const { url, headers, body } = setup.requests[0] ?? {}
@@ -205,7 +273,7 @@ test.for([
 
 test('embed() estimates the tokens where a server reports no usage', async () => {
   const first = () => Response.json({ data: [embedding(0, 1), embedding(1, 1)] })
-  expect(await embed(engineWith({ first }, withModel))).toMatchObject({ tokens: 3 })
+  expect(await embed(engineWith({ first }, withModel))).toMatchObject({ tokens: 3, estimated: true })
 })
 
 test('embed() fails for good, naming the variable, where no embedding model is set', async () => {
@@ -218,13 +286,13 @@ test('embed() fails for good, naming the variable, where no embedding model is s
   expect(setup.requests).toEqual([])
 })
 
-test('embed() fails for good when the request is wrong, and repeats no text', async () => {
-  const refuse = () => new Response('{"error":{"message":"too long: a fox"}}', { status: 400 })
-  const setup = engineWith({ first: refuse, second: FOX_AND_LAKE }, withModel)
+test('embed() fails for good when every server refuses the request, and repeats no text', async () => {
+  const tooLong = refuse('{"error":{"message":"too long: a fox"}}')
+  const setup = engineWith({ first: tooLong, second: tooLong }, withModel)
   const failure = await embed(setup).catch((error: unknown) => error)
-  expect(failure).toMatchObject({ name: 'EngineFailure', retry: false })
+  expect(failure).toMatchObject({ name: 'EngineFailure', retry: false, refused: true })
   expect(String(failure)).not.toContain('fox')
-  expect(setup.requests).toHaveLength(1)
+  expect(setup.requests).toHaveLength(2)
 })
 
 test('embed() throws the reason of an abort, and asks no further server', async () => {

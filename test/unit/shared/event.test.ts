@@ -49,7 +49,7 @@ describe('verifyEvent()', () => {
     const event = newEvent()
     const rewritten = {
       ...event,
-      time: event.time.replace(/0*Z$/, 'Z').replace('.Z', 'Z'),
+      time: (event.time ?? '').replace(/0*Z$/, 'Z').replace('.Z', 'Z'),
       data: { a: { c: null, d: [1] }, b: 1 },
     }
     expect(() => verifyEvent(rewritten, key)).not.toThrow()

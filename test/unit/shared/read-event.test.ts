@@ -42,16 +42,19 @@ describe.each(Object.entries(FORMS))('readEvent() in %s form', (_name, form) => 
     expect(await readForm(sent)).toMatchObject({ ...sent, data })
   })
 
-  test('writes the time in one way, however it was sent', async () => {
-    for (const time of ['2026-11-22T02:00:00.12Z', '2026-11-22T03:00:00.120+01:00'])
-      expect(await readForm({ ...attributes, time })).toMatchObject({ time: attributes.time })
+  test('leaves the time as it was sent', async () => {
+    for (const time of ['2026-11-22T02:00:00.12Z', '2026-11-22T03:00:00.120456789+01:00'])
+      expect(await readForm({ ...attributes, time })).toMatchObject({ time })
   })
 
-  test.each(Object.keys(attributes))('refuses an event without %s', async (name) => {
-    const { [name as keyof typeof attributes]: _left, ...rest } = attributes
-    await expect(readForm(rest)).rejects.toMatchObject({ code: 'EVENT_SYNTAX' })
-    await expect(readForm({ ...rest, [name]: '' })).rejects.toMatchObject({ code: 'EVENT_SYNTAX' })
-  })
+  test.each(Object.keys(attributes).filter((name) => name !== 'time'))(
+    'refuses an event without %s',
+    async (name) => {
+      const { [name as keyof typeof attributes]: _left, ...rest } = attributes
+      await expect(readForm(rest)).rejects.toMatchObject({ code: 'EVENT_SYNTAX' })
+      await expect(readForm({ ...rest, [name]: '' })).rejects.toMatchObject({ code: 'EVENT_SYNTAX' })
+    },
+  )
 
   test.each([
     ['another version', { specversion: '0.3' }],

@@ -42,7 +42,7 @@ export const checkpoint = aspect({
 export const consolidate = aspect({
   category: 'M',
   archetypes: KEEPERS,
-  summary: 'Strengthen what was recalled, merge duplicates, demote what has faded',
+  summary: 'Strengthen what was recalled, merge what says the same, demote what has faded',
   effects: ['writes:memory_crystals', 'deletes:memory_crystals'],
   needs: ['inference'],
   input: NoInput,
@@ -53,6 +53,8 @@ export const consolidate = aspect({
     strengthened_count: z.int().min(0),
     /** Forgotten memories that are gone for good. */
     composted_count: z.int().min(0),
+    /** New ones among memories that mean much the same, or the opposite: nobody merges these but you. */
+    alike: z.array(z.array(z.uuid())),
     duration_ms: z.number().min(0),
   }),
   examples: [{ summary: 'Sleep on it', input: {}, given: [ENGRAM] }],

@@ -1,5 +1,5 @@
 /**
- * What a dream does to memories: what was recalled is strengthened, duplicates are merged, what has
+ * What a dream does to memories: what was recalled is strengthened, what says the same is merged, what has
  * faded is demoted, and what was forgotten long ago is gone for good.
  *
  * All in one transaction. Recalling itself is read-only, so what was recalled is read here, from the
@@ -7,12 +7,10 @@
  */
 import type { Call } from '../../../../shared/contract/call.ts'
 import { Failure } from '../../../../shared/failures.ts'
-import { findSame, readEmbedded } from '../../../../shared/recall/alike.ts'
-import { dropEntries, hideEntries, tagEntry } from '../../../../shared/recall/entries.ts'
-import { columns, MEMORIES, MAX_TAGS, strengthen, type MemoryRow, type Recalled } from './rows.ts'
+import { dropEntries } from '../../../../shared/recall/entries.ts'
+import { mergeEqual, suggestMerges } from './merge.ts'
+import { MEMORIES, strengthen, type Recalled } from './rows.ts'
 
-/** Cosine from which two memories are duplicates. */
-const SAME = 0.95
 /** Relevance below which a memory falls asleep, and below which a sleeping one loses detail. */
 const DROWSY = 0.3
 const FADING = 0.1
@@ -25,6 +23,8 @@ export interface Consolidation {
   merged_count: number
   strengthened_count: number
   composted_count: number
+  /** Memories that mean much the same, in lists of two and more. */
+  alike: string[][]
 }
 
 /**
@@ -37,14 +37,15 @@ export async function dream(call: Pick<Call, 'db' | 'identity'>): Promise<Consol
   const since = await lastConsolidation(call)
   const strengthened_count = await strengthen(call, await recalledSince(call, since))
   const dreaming_count = await fallAsleep(call)
-  const merged_count = await merge(call, since)
+  const merged_count = await mergeEqual(call)
+  const alike = await suggestMerges(call, since)
   const demoted_count = await demote(call)
   const composted_count = await compost(call)
   await call.db`
     insert into memory_consolidations (tenant_id, user_id, at)
     values (${call.identity.tenant}, ${call.identity.user}, clock_timestamp())
     on conflict (tenant_id, user_id) do update set at = excluded.at`
-  return { dreaming_count, demoted_count, merged_count, strengthened_count, composted_count }
+  return { dreaming_count, demoted_count, merged_count, strengthened_count, composted_count, alike }
 }
 
 /** When this person's memories were consolidated last; the beginning of time where they never were. */
@@ -91,56 +92,6 @@ async function fallAsleep({ db, identity }: Pick<Call, 'db' | 'identity'>): Prom
   const rows = await db`
     update memories set lifecycle = 'dreaming' where user_id = ${identity.user} and lifecycle = 'dormant'`
   return rows.count
-}
-
-/** Merges duplicates into the one that is cherished, else recalled most, else oldest. */
-async function merge(call: Pick<Call, 'db' | 'identity'>, since: Date): Promise<number> {
-  const { db, identity } = call
-  const embedded = await readEmbedded(db, MEMORIES, identity.user, since)
-  const bySubject = new Map(embedded.map((each) => [each.subject, each]))
-  const order = await db<{ id: string; cherished: boolean }[]>`
-    select id, cherished from memories where user_id = ${identity.user} and lifecycle in ('active', 'dreaming')
-    order by cherished desc, access_count desc, captured_at, id`
-  const entries = order.flatMap(({ id, cherished: fixed }) => {
-    const entry = bySubject.get(id)
-    return entry === undefined ? [] : [{ ...entry, fixed }]
-  })
-  let merged = 0
-  for (const [kept, gone] of await findSame(entries, SAME)) merged += await mergeInto(call, kept, gone)
-  return merged
-}
-
-/** Gives one memory what the others had, and composts them. */
-async function mergeInto(
-  { db, identity }: Pick<Call, 'db' | 'identity'>,
-  keptId: string,
-  goneIds: readonly string[],
-): Promise<number> {
-  const rows = await db<MemoryRow[]>`
-    select ${columns(db)} from memories m
-    where m.user_id = ${identity.user} and m.lifecycle in ('active', 'dreaming')
-      and m.id in (select jsonb_array_elements_text(${db.json([keptId, ...goneIds])})::uuid)
-    order by m.id for update`
-  const kept = rows.find(({ id }) => id === keptId)
-  // Somebody may have cherished or forgotten one of them since they were compared.
-  const gone = rows.filter(({ id, cherished }) => id !== keptId && !cherished)
-  if (kept === undefined || gone.length === 0) return 0
-  const all = [kept, ...gone]
-  const tags = [...new Set(all.flatMap((each) => each.tags))].slice(0, MAX_TAGS)
-  const most = (of: (row: MemoryRow) => number) => Math.max(...all.map(of))
-  await db`
-    update memories set tags = ${db.json(tags)}, access_count = ${all.reduce((sum, each) => sum + each.access_count, 0)},
-      relevance = ${most((each) => each.relevance)}, relevant_at = now(), resolution = ${most((each) => each.resolution)},
-      lifecycle = ${all.some(({ lifecycle }) => lifecycle === 'active') ? 'active' : kept.lifecycle}
-    where id = ${kept.id}`
-  const ids = gone.map(({ id }) => id)
-  await db`
-    update memories set lifecycle = 'composting', forgotten_at = now(),
-      metadata = metadata || ${db.json({ merged_into: kept.id })}
-    where user_id = ${identity.user} and id in (select jsonb_array_elements_text(${db.json(ids)})::uuid)`
-  await hideEntries(db, MEMORIES, identity.user, ids, true)
-  await tagEntry(db, MEMORIES, identity.user, kept.id, tags)
-  return gone.length
 }
 
 /** Ends the dream: dreaming ones sleep on, with less detail where they have faded; drowsy ones fall asleep. */

@@ -6,6 +6,7 @@ import { aspect } from '../../../../shared/contract/define-node.ts'
 import { Refusal } from '../../../../shared/failures.ts'
 import { hideEntries } from '../../../../shared/recall/entries.ts'
 import { COMPOST_DAYS } from './dream.ts'
+import { separate } from './merge.ts'
 import { findMemory, MEMORIES, MemoryView, viewOf } from './rows.ts'
 import { ENGRAM, idOf, ITS_ID, naming, OneMemory } from './shapes.ts'
 
@@ -33,7 +34,7 @@ export const forget = aspect({
 export const restore = aspect({
   category: 'M',
   archetypes: KEEPERS,
-  summary: 'Take a memory back from the compost',
+  summary: 'Take a memory back from the compost, or out of the one that it was merged into',
   effects: ['writes:memory_crystals'],
   input: naming(z.strictObject(OneMemory)),
   output: MemoryView,
@@ -47,6 +48,7 @@ export const restore = aspect({
   async handle(which, call) {
     const { id, lifecycle } = await findMemory(call, idOf(which), true)
     if (lifecycle === 'composting') await setForgotten(call, id, false)
+    await separate(call, id)
     return viewOf(await findMemory(call, id))
   },
 })

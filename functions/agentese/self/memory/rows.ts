@@ -22,6 +22,19 @@ export const Tags = z.array(Tag).max(MAX_TAGS)
 const LIFECYCLES = ['active', 'dormant', 'dreaming', 'composting'] as const
 export const Lifecycle = z.enum(LIFECYCLES)
 
+/** A memory that was merged into another one, as it was. */
+const Source = z.strictObject({
+  id: z.uuid(),
+  content: z.string(),
+  tags: z.array(z.string()),
+  source_type: z.string(),
+  source_ref: z.string().nullable(),
+  metadata: z.record(z.string(), z.unknown()),
+  causal_parent: z.uuid().nullable(),
+  captured_at: z.string(),
+})
+export type Source = z.infer<typeof Source>
+
 export interface MemoryRow {
   id: string
   content: string
@@ -38,6 +51,8 @@ export interface MemoryRow {
   access_count: number
   last_accessed: Date | null
   captured_at: Date
+  merged_into: string | null
+  merged_from: Source[]
 }
 
 /** A memory as it is shown to its owner: at a low resolution, a summary or a title is what is shown of it. */
@@ -57,6 +72,10 @@ export const MemoryView = z.strictObject({
   access_count: z.int().min(0),
   last_accessed: z.string().nullable(),
   captured_at: z.string(),
+  /** The newer memory of the same text that it was merged into; `restore` separates them again. */
+  merged_into: z.uuid().nullable(),
+  /** Older memories of the same text that were merged into it, as they were. */
+  merged_from: z.array(Source),
 })
 
 export function viewOf(row: MemoryRow): z.infer<typeof MemoryView> {
@@ -73,7 +92,8 @@ export function viewOf(row: MemoryRow): z.infer<typeof MemoryView> {
 /** What is read of a memory. */
 export function columns(db: Db) {
   return db`m.id, m.content, m.tags, m.source_type, m.source_ref, m.metadata, m.causal_parent, m.lifecycle,
-    m.resolution, relevance_now(m) as relevance, m.cherished, m.access_count, m.last_accessed, m.captured_at`
+    m.resolution, relevance_now(m) as relevance, m.cherished, m.access_count, m.last_accessed, m.captured_at,
+    m.merged_into, m.merged_from`
 }
 
 /**
@@ -111,7 +131,7 @@ export async function listMemories(
     select ${columns(db)} from memories m
     where m.user_id = ${identity.user}
       and ${lifecycle === undefined ? db`m.lifecycle in ('active', 'dormant')` : db`m.lifecycle = ${lifecycle}`}
-      and ${tag === undefined ? db`true` : db`m.tags @> ${db.json([tag])}`}`
+      and ${tag === undefined ? db`true` : db`m.tag_keys @> name_keys(${db.json([tag])})`}`
   return NEWEST_FIRST.readPage(db, memories, bounds)
 }
 

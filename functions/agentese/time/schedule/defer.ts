@@ -1,7 +1,7 @@
 /** Ordering a call that is made later, and taking it back. */
 import { z } from 'zod'
 import { capabilitiesOf } from '../../../../shared/agentese/capabilities.ts'
-import { formatPath, parsePath } from '../../../../shared/agentese/path.ts'
+import { formatPath, parsePath, PATH_PATTERN } from '../../../../shared/agentese/path.ts'
 import type { Call } from '../../../../shared/contract/call.ts'
 import { requireOne } from '../../../../shared/contract/constraints.ts'
 import { aspect } from '../../../../shared/contract/define-node.ts'
@@ -27,7 +27,7 @@ export const defer = aspect({
   needs: ['catalog'],
   input: requireOne(
     z.strictObject({
-      path: z.string().max(200),
+      path: z.string().max(200).meta({ pattern: PATH_PATTERN }),
       at: Instant.optional(),
       delay: z.number().min(0).max(MAX_DELAY_SECONDS).optional(),
       /** Input of that call. */

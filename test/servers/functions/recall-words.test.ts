@@ -1,0 +1,95 @@
+/** Words of all scripts, as they are kept and as they are looked for. */
+import { describe, expect } from 'vitest'
+import { testWith, type Tenant } from './world.ts'
+
+const test = testWith()
+
+async function remember(tenant: Tenant, content: string, tags: string[] = []): Promise<void> {
+  const { status } = await tenant.calls('POST', '/v1/agentese/self/memory/engram', { content, tags })
+  if (status !== 200) throw new Error(`Cannot remember "${content}": ${status}`)
+}
+
+/** What is found by words, best first. */
+async function find(tenant: Tenant, query: string, more: object = {}): Promise<string[]> {
+  const input = { query, mode: 'keyword', limit: 20, ...more }
+  const { body } = await tenant.calls('POST', '/v1/agentese/self/memory/recall', input)
+  return body.result.results.map(({ summary }: { summary: string }) => summary)
+}
+
+describe('self.memory.recall by words', () => {
+  test.for([
+    ['19.99', 'The lamp costs 19.99 euros', 'The lamp costs 18.99 euros'],
+    ['19.99', '这个灯的价格是19.99元', '这个灯的价格是18.99元'],
+    ['10.0.0.1', 'The router is 10.0.0.1.', 'The printer is 10.0.0.2.'],
+    ['10.0.0.1', 'Open http://10.0.0.1:8080/status', 'Open http://10.0.0.2:8080/status'],
+    ['a@b.de', 'Write to <a@b.de>, please', 'Write to <a@c.com>, please'],
+    ['b.de', 'Write to a@b.de', 'Write to a@c.com'],
+    ['I/O', 'The disk I/O is slow', 'The disk is slow'],
+    ['io', 'The disk I/O is slow', 'The disk is slow'],
+    ["don't", "I don't like figs", 'I like figs'],
+    ['don’t', "I don't like figs", 'I like figs'],
+    ['email', 'Send an e-mail', 'Send a letter'],
+    ['C++', 'She writes C++', 'She writes Go'],
+    ['4711', 'The code is 4711', 'The code is 4712'],
+    ['who', 'The Who play tonight', 'A band plays tonight'],
+    ['हिन्दी', 'वह हिन्दी बोलती है', 'वह तमिल बोलती है'],
+    ['தமிழ்', 'அவள் தமிழ் பேசுகிறாள்', 'அவள் ஹிந்தி பேசுகிறாள்'],
+    ['鈴虫', '庭で鈴虫が鳴いている', '庭で犬が鳴いている'],
+    ['鈴虫はどこにいますか', '庭で鈴虫が鳴いている', '庭で犬が鳴いている'],
+    ['时光', '美好的时光过得很快', '美好的一天过得很快'],
+    ['猫', '私の猫は寝ている', '私の犬は寝ている'],
+    ['แมว', 'ฉันมีแมวสองตัว', 'ฉันมีหมาสองตัว'],
+    ['ឆ្មា', 'ខ្ញុំមានឆ្មាពីរ', 'ខ្ញុំមានឆ្កែពីរ'],
+    ['고양이', '고양이가 소파에서 잔다', '강아지가 소파에서 잔다'],
+    ['книга', 'Я читаю книгу', 'Я читаю газету'],
+    ['книгами', 'Моя книга на столе', 'Моя газета на столе'],
+    ['książka', 'Czytam książkę', 'Czytam gazetę'],
+    ['libros', 'Leo un libro', 'Leo un diario'],
+    ['كتاب', 'قرأت الكتاب أمس', 'قرأت الجريدة أمس'],
+    ['בית', 'אני גר בבית גדול', 'אני גר בעיר גדולה'],
+    ['βιβλίο', 'Διαβάζω τα βιβλία', 'Διαβάζω τα νέα'],
+    ['ΟΔΟΣ', 'Η οδός είναι κλειστή', 'Η γέφυρα είναι κλειστή'],
+    ['библотеека', 'Моя библиотека', 'Моя комната'],
+    ['zürich', 'ZU\u0308RICH im Winter', 'Genf im Winter'],
+    ['Zurich', 'Zürich im Winter', 'Genf im Winter'],
+    ['strasse', 'Die Straße ist gesperrt', 'Die Brücke ist gesperrt'],
+    ['STRAẞE', 'Die Strasse ist gesperrt', 'Die Brücke ist gesperrt'],
+    ['istanbul', 'İSTANBUL güzel', 'Ankara güzel'],
+    ['ｆｕｌｌ', 'The disk is full', 'The disk is empty'],
+    ['елка', 'Ёлка стоит', 'Сосна стоит'],
+    ['كتب', 'كَتَبَ الرسالة', 'قرأ الرسالة'],
+    ['4711', 'الرمز ٤٧١١', 'الرمز ٤٧١٢'],
+    ['👍', 'Release 👍🏽', 'Release 👎🏽'],
+    ['running', 'She runs every morning', 'She sings every morning'],
+    ['databases', 'The database is full', 'The disk is full'],
+  ])('finds %j in %j', async ([query = '', wanted = '', other = ''], { newTenant }) => {
+    const tenant = await newTenant()
+    for (const text of [other, wanted]) await remember(tenant, text)
+    expect(await find(tenant, query)).toEqual([wanted])
+  })
+
+  test('puts a word before its other forms, and those before what is only like it', async ({ newTenant }) => {
+    const tenant = await newTenant()
+    const texts = ['Книга лежит на столе', 'Я читаю книгу', 'Он любит книги']
+    for (const text of [...texts, 'Собака спит']) await remember(tenant, text)
+    const found = await find(tenant, 'книгу')
+    expect(found[0]).toBe('Я читаю книгу')
+    expect(found.toSorted()).toEqual(texts.toSorted())
+    await remember(tenant, 'Version 2.10.1 is out')
+    await remember(tenant, 'state-of-the-art')
+    expect(await find(tenant, '2.10')).toEqual([])
+    expect(await find(tenant, 'state of the art')).toEqual(['state-of-the-art'])
+    expect(await find(tenant, '2.10.1')).toEqual(['Version 2.10.1 is out'])
+  })
+
+  test('compares tags whatever their case and composition are', async ({ newTenant }) => {
+    const tenant = await newTenant()
+    await remember(tenant, 'Fondue', ['Zürich'])
+    await remember(tenant, 'Raclette', ['Genf'])
+    for (const tag of ['ZÜRICH', 'zu\u0308rich']) {
+      expect(await find(tenant, 'fondue raclette', { tags: [tag] })).toEqual(['Fondue'])
+      const { body } = await tenant.calls('POST', '/v1/agentese/self/memory/bytag', { tag })
+      expect(body.result.memories).toMatchObject([{ content: 'Fondue', tags: ['Zürich'] }])
+    }
+  })
+})
