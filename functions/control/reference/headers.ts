@@ -1,6 +1,7 @@
 /** What many routes have in common besides their input: of requests (`PARAMETERS`) and of answers (`HEADERS`). */
 import { Flag } from '../../../shared/contract/query-values.ts'
 import { inputSchemaOf } from '../../../shared/contract/schemas.ts'
+import { placeSchema } from './place-schema.ts'
 
 interface Header {
   /** Where a request has it, if not among its headers. */
@@ -41,7 +42,7 @@ const REQUEST_HEADERS: readonly Header[] = [
     in: 'query',
     name: 'dry_run',
     description: 'Answers what the call would do, need and cost; nothing is run',
-    schema: inputSchemaOf({ input: Flag.default(false) }),
+    schema: placeSchema(inputSchemaOf({ input: Flag.default(false) }), ''),
   },
   {
     key: 'Prefer',

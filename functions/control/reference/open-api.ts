@@ -82,7 +82,8 @@ function schemasOf(route: Route): [name: string, schema: JsonSchema][] {
   const { body } = inputsOf(endpoint)
   const input = inputSchemaOf(endpoint)
   const schemas: [string, JsonSchema][] = [[schemaName(route, 'Output'), outputSchemaOf(endpoint)]]
-  if (body !== undefined || '$defs' in input) schemas.push([schemaName(route, 'Input'), body ?? input])
+  const isOwn = endpoint.body === undefined && body !== undefined
+  if (isOwn || '$defs' in input) schemas.push([schemaName(route, 'Input'), body ?? input])
   return schemas.map(([name, schema]) => [name, placeSchema(schema, pointerTo(name))])
 }
 

@@ -114,20 +114,32 @@ function requestBodyOf(route: Route) {
     schema: reference('schemas', schemaName(route, 'Input')),
     ...(examples.length === 0 ? {} : { examples: Object.fromEntries(examples) }),
   }
-  if (endpoint.body === 'cloudevents') return { requestBody: { required: true, content: EVENT_CONTENT } }
+  if (endpoint.body === 'cloudevents')
+    return { requestBody: { required: true, content: eventContent(endpoint) } }
   const required = ['required', 'anyOf', 'oneOf', 'minProperties'].some((name) => name in body)
   return { requestBody: { required, content: { 'application/json': content } } }
 }
 
-const EVENT = { type: 'object', required: ['specversion', 'id', 'source', 'type'] }
+const SOME_TEXT = { type: 'string', minLength: 1 }
+const EVENT = {
+  type: 'object',
+  properties: { specversion: { const: '1.0' }, id: SOME_TEXT, source: SOME_TEXT, type: SOME_TEXT },
+  required: ['specversion', 'id', 'source', 'type'],
+}
 
 /** The forms in which HTTP carries CloudEvents; with attributes in `ce-` headers, the body is the data alone. */
-const EVENT_CONTENT = {
-  'application/cloudevents+json': { schema: EVENT },
-  'application/cloudevents-batch+json': {
-    schema: { type: 'array', items: EVENT, minItems: 1, maxItems: 100 },
-  },
-  'application/json': { schema: {} },
+function eventContent({ examples }: EndpointFacts) {
+  const shown = examples.map(({ summary, input }) => {
+    const { events: [value] = [] } = input as { events?: unknown[] }
+    return [toKey(summary), { summary, value }]
+  })
+  return {
+    'application/cloudevents+json': { schema: EVENT, examples: Object.fromEntries(shown) },
+    'application/cloudevents-batch+json': {
+      schema: { type: 'array', items: EVENT, minItems: 1, maxItems: 100 },
+    },
+    'application/json': { schema: {} },
+  }
 }
 
 function toKey(summary: string): string {
