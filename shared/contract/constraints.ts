@@ -2,7 +2,7 @@
  * What members of an input must stand together, declared once as data: the check of the input and what its JSON Schema
  * says both come from it. A plain `refine` is invisible in a schema.
  */
-import { z } from 'zod'
+import type { z } from 'zod'
 
 /** A member by its path, such as `input.id`; with `!` behind it, it must not be a blank text either. */
 export type MemberPath = string
@@ -51,18 +51,13 @@ function isThere(input: unknown, path: MemberPath): boolean {
   return value !== undefined && !(filled && typeof value === 'string' && value.trim() === '')
 }
 
+/** With its type and its property spelled out: some readers of JSON Schema do not look at `required` alone. */
 function thereSchema(path: MemberPath): Schema {
   const [names, filled] = partsOf(path)
-  const innermost: Schema | undefined = filled
-    ? { not: { type: 'string', pattern: String.raw`^\s*$` } }
-    : undefined
-  return names.reduceRight<Schema | undefined>(
-    (inner, name) => ({
-      required: [name],
-      ...(inner === undefined ? {} : { properties: { [name]: inner } }),
-    }),
-    innermost,
-  ) as Schema
+  return names.reduceRight<Schema>(
+    (inner, name) => ({ type: 'object', properties: { [name]: inner }, required: [name] }),
+    filled ? { not: { type: 'string', pattern: String.raw`^\s*$` } } : {},
+  )
 }
 
 function partsOf(path: MemberPath): [names: string[], filled: boolean] {

@@ -9,7 +9,7 @@ import { secretsFor } from '../../../shared/contract/needs.ts'
 import { aspect, defineNode } from '../../../shared/contract/define-node.ts'
 import { defineOperation, route } from '../../../shared/contract/define-operation.ts'
 import type { Endpoint } from '../../../shared/contract/function.ts'
-import { inputSchemaOf, outputSchemaOf } from '../../../shared/contract/schemas.ts'
+import { inputSchemaOf, outputSchemaOf, type JsonSchema } from '../../../shared/contract/schemas.ts'
 import { listFailures } from '../../../shared/failures.ts'
 import { OpenApiDocument, type Operation } from './open-api-schema.ts'
 import { danglingReferences, resolve } from './references.ts'
@@ -164,7 +164,11 @@ describe.each(cases)('%s', (_name, endpoint) => {
       operation.requestBody?.content[isEvent ? 'application/cloudevents+json' : 'application/json']
     const shown = Object.values(media?.examples ?? {}).map(({ value }) => value as object)
     if (endpoint.method === 'POST') expect(shown.length).toBe(endpoint.examples.length)
-    const documented = z.fromJSONSchema(inputSchemaOf(endpoint))
+    // zod reads all of a schema but `not`
+    const readable: unknown = JSON.parse(JSON.stringify(inputSchemaOf(endpoint)), (name, value: unknown) =>
+      name === 'not' ? undefined : value,
+    )
+    const documented = z.fromJSONSchema(readable as JsonSchema)
     for (const [at, { input: example }] of endpoint.examples.entries()) {
       expect(example).toMatchObject(isEvent ? { events: [shown[at]] } : (shown[at] ?? {}))
       expect(documented.safeParse(example).error).toBeUndefined()
