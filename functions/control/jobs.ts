@@ -23,6 +23,8 @@ const Job = z.object({
   created_at: z.string(),
   started_at: z.string().optional(),
   finished_at: z.string().optional(),
+  /** When something was forgotten that it quotes: that is in no result any more. */
+  forgotten_at: z.string().optional(),
   result: z.unknown().optional(),
   error: z.strictObject({ code: z.string(), message: z.string() }).optional(),
   tokens: TokenUsage.optional(),
@@ -51,6 +53,7 @@ interface JobRow {
   created_at: Date
   started_at: Date | null
   finished_at: Date | null
+  forgotten_at: Date | null
   result: unknown
   error: { code: string; message: string } | null
   tokens: TokenUsage | null
@@ -76,7 +79,7 @@ export const jobs = defineOperation({
       output: JobAnswer,
       async handle({ id, follow }, call) {
         const row = await find(id, call)
-        if (follow) checkOwn(row, call)
+        if (follow) checkFollow(row, call)
         return present(row, call)
       },
     }),
@@ -95,7 +98,7 @@ export const jobs = defineOperation({
       output: z.strictObject({ jobs: z.array(Job), next_cursor: NextCursor }),
       async handle({ status = null, ...bounds }, { db, identity }) {
         const jobs = db<JobRow[]>`
-          select id, user_id, status, path, created_at, started_at, finished_at, null as result, error,
+          select id, user_id, status, path, created_at, started_at, finished_at, forgotten_at, null as result, error,
             tokens, finish_reason, server, charges
           from jobs
           where (${seesAll(identity)} or user_id = ${identity.user}) and (${status}::text is null or status = ${status})`
@@ -144,8 +147,8 @@ function seesAll({ permissions }: Identity): boolean {
  */
 async function find(id: string, { db, identity }: Pick<Call, 'db' | 'identity'>): Promise<JobRow> {
   const [row] = await db<JobRow[]>`
-    select id, user_id, status, path, created_at, started_at, finished_at, error, tokens, finish_reason, server,
-      charges,
+    select id, user_id, status, path, created_at, started_at, finished_at, forgotten_at, error, tokens,
+      finish_reason, server, charges,
       case when user_id = ${identity.user} then result end as result
     from jobs where id = ${id} and (${seesAll(identity)} or user_id = ${identity.user})`
   if (row !== undefined) return row
@@ -156,9 +159,17 @@ function isOwn({ user_id }: JobRow, { identity }: Pick<Call, 'identity'>): boole
   return user_id === identity.user
 }
 
-/** @throws Failure AFFORDANCE_DENIED for a job of somebody else */
-function checkOwn(row: JobRow, call: Pick<Call, 'identity'>): void {
-  if (isOwn(row, call)) return
+/**
+ * @throws Failure AFFORDANCE_DENIED for a job of somebody else, NOT_FOUND where what it said was forgotten: the words are
+ *   in its stream for a while
+ */
+function checkFollow(row: JobRow, call: Pick<Call, 'identity'>): void {
+  if (isOwn(row, call) && row.forgotten_at === null) return
+  if (isOwn(row, call)) {
+    throw new Failure('NOT_FOUND', `Cannot follow job "${row.id}": something that it quotes was forgotten`, {
+      suggestion: 'GET the job for what is left of it',
+    })
+  }
   throw new Failure('AFFORDANCE_DENIED', `Cannot follow job "${row.id}": it is another person's`, {
     suggestion: 'GET the job for its status and costs',
   })
@@ -194,7 +205,7 @@ function present(row: JobRow, call: Pick<Call, 'identity'>): z.infer<typeof JobA
 }
 
 function describe(row: JobRow): z.infer<typeof Job> {
-  const { id, status, path, created_at, started_at, finished_at } = row
+  const { id, status, path, created_at, started_at, finished_at, forgotten_at } = row
   const { result, error, tokens, finish_reason, server, charges } = row
   return {
     id,
@@ -203,6 +214,7 @@ function describe(row: JobRow): z.infer<typeof Job> {
     created_at: created_at.toISOString(),
     ...(started_at === null ? {} : { started_at: started_at.toISOString() }),
     ...(finished_at === null ? {} : { finished_at: finished_at.toISOString() }),
+    ...(forgotten_at === null ? {} : { forgotten_at: forgotten_at.toISOString() }),
     ...(result === null ? {} : { result }),
     ...(error === null ? {} : { error }),
     ...(tokens === null ? {} : { tokens }),

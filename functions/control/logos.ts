@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { parseExpression } from '../../shared/agentese/expression.ts'
-import { Envelope, Rehearsal } from '../../shared/contract/answers.ts'
+import { Envelope, FinishedJob, Rehearsal } from '../../shared/contract/answers.ts'
 import { Accepted, type Given } from '../../shared/contract/call.ts'
 import { CONTEXTS, SEGMENT_SCHEMA } from '../../shared/agentese/path.ts'
 import { allowOne } from '../../shared/contract/constraints.ts'
@@ -63,7 +63,7 @@ export const logos = defineOperation({
         observer: Observer.optional(),
         dry_run: z.boolean().default(false),
       }),
-      output: z.union([Envelope, CompositionResult, Rehearsal, CompositionRehearsal]),
+      output: z.union([Envelope, FinishedJob, CompositionResult, Rehearsal, CompositionRehearsal]),
       examples: [
         { summary: 'A sip', input: { path: 'void.entropy.sip', input: { amount: 0.1 } } },
         {
@@ -87,7 +87,7 @@ export const logos = defineOperation({
       scopes: [],
       needs: ['postgres', 'catalog', 'functions', 'events'],
       input: ComposeInput,
-      output: z.union([CompositionResult, CompositionRehearsal]),
+      output: z.union([CompositionResult, FinishedJob, CompositionRehearsal]),
       examples: [
         {
           summary: 'Draw entropy, then read what remains',
@@ -115,7 +115,7 @@ export const logos = defineOperation({
         holon: z.string().meta(SEGMENT_SCHEMA),
         aspect: z.string().meta(SEGMENT_SCHEMA),
       }),
-      output: Envelope,
+      output: z.union([Envelope, FinishedJob]),
       transaction: false,
       streams: true,
       handle: ({ context, holon, aspect, ...input }, call) =>
@@ -123,7 +123,7 @@ export const logos = defineOperation({
           `${context}.${holon}.${aspect}`,
           { input, archetype: call.requestedArchetype, dryRun: false },
           call,
-        ) as Promise<Envelope | Accepted>,
+        ) as Promise<Envelope | FinishedJob | Accepted>,
     }),
   },
   triggers: compositionTriggers,
@@ -138,7 +138,13 @@ interface Invoking {
 
 type Resolving = Given<'postgres' | 'catalog' | 'functions' | 'events', 'caller'>
 
-type Invoked = Envelope | Rehearsal | CompositionResult | z.infer<typeof CompositionRehearsal> | Accepted
+type Invoked =
+  | Envelope
+  | FinishedJob
+  | Rehearsal
+  | CompositionResult
+  | z.infer<typeof CompositionRehearsal>
+  | Accepted
 
 async function invoke(text: string, how: Invoking, call: Resolving): Promise<Invoked> {
   const expression = parseExpression(text, await expanderFor(text, call))
@@ -158,8 +164,8 @@ async function invokePath(
   const { idempotencyKey } = call
   const request = { function: definition.name, path, input, idempotencyKey, archetype, dryRun }
   const { status, body, repeated } = await call.dispatch(request, call)
-  if (status >= 400) throw failureFrom(body)
   if (repeated === true) call.repeats()
+  if (status >= 400) throw failureFrom(body)
   if (status === 202) {
     const { job } = body as { job: { id: string; status: string } }
     return new Accepted(job.id, job.status)

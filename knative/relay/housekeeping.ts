@@ -7,16 +7,28 @@ import type { Metrics } from './metrics.ts'
 
 const INTERVAL_MS = 5000
 const DELETE_BATCH = 1000
+/** Memories; each takes what was made of it along. */
+const FORGET_BATCH = 100
 
 /**
- * Rows that go when they are old. Outbox rows set aside are published at infinity, and stay. An event or a request that
- * comes again later than its row here is kept counts as new, so the inbox outlives the streams, which keep 7 days.
+ * Rows that go when they are old. An event or a request that comes again later than its row here is kept counts as new,
+ * so the inbox outlives the streams, which keep 7 days. Outbox rows set aside are published at infinity, and go by when
+ * they were written.
  */
-const PASSING = [
+const PASSING: readonly Passing[] = [
   { table: 'outbox', key: ['seq'], since: 'published_at', kept: '1 hour' },
+  { table: 'outbox', key: ['seq'], since: 'created_at', kept: '30 days', of: 'set aside' },
   { table: 'inbox', key: ['consumer', 'event_id'], since: 'received_at', kept: '8 days' },
   { table: 'idempotency_keys', key: ['tenant_id', 'key'], since: 'created_at', kept: '8 days' },
-] as const
+]
+
+interface Passing {
+  table: string
+  key: readonly string[]
+  since: string
+  kept: string
+  of?: 'set aside'
+}
 
 export interface Housekeeping {
   close(): Promise<void>
@@ -52,6 +64,8 @@ export function openHousekeeping({ url, database, metrics, onNotify }: Housekeep
       let deleted = DELETE_BATCH
       while (!closed.aborted && deleted === DELETE_BATCH) deleted = await deleteBatch(sql, passing)
     }
+    let forgotten = FORGET_BATCH
+    while (!closed.aborted && forgotten === FORGET_BATCH) forgotten = await deleteForgotten(sql)
   }
   let running: Promise<void> = Promise.resolve()
   const timer = setInterval(() => (running = running.then(turn).catch(() => {})), INTERVAL_MS)
@@ -76,11 +90,17 @@ async function observe(sql: Sql, metrics: Metrics, database: string): Promise<vo
   metrics.set('relay_jobs_waiting', row?.waiting ?? 0, { database })
 }
 
-async function deleteBatch(sql: Sql, { table, key, since, kept }: (typeof PASSING)[number]): Promise<number> {
+async function deleteBatch(sql: Sql, { table, key, since, kept, of }: Passing): Promise<number> {
   const { count } = await sql`
     delete from ${sql(table)} where (${sql([...key])}) in (
       select ${sql([...key])} from ${sql(table)}
-      where ${sql(since)} < now() - ${kept}::interval limit ${DELETE_BATCH}
+      where ${sql(since)} < now() - ${kept}::interval
+        and ${of === undefined ? sql`true` : sql`published_at = 'infinity'`} limit ${DELETE_BATCH}
     )`
   return count
+}
+
+async function deleteForgotten(sql: Sql): Promise<number> {
+  const [row] = await sql<{ deleted: number }[]>`select delete_forgotten(${FORGET_BATCH}) as deleted`
+  return row?.deleted ?? 0
 }

@@ -38,7 +38,7 @@ export const AcceptedJob = z.strictObject({
 })
 export type AcceptedJob = z.infer<typeof AcceptedJob>
 
-/** What `Prefer: wait` gets in place of the 202 where the job ended in time. */
+/** In place of the 202 where the job has ended: in the time of `Prefer: wait`, or before the call was repeated. */
 export const FinishedJob = z.strictObject({
   path: z.string(),
   result: z.unknown(),
@@ -51,3 +51,4 @@ export const FinishedJob = z.strictObject({
     trace_id: z.string().optional(),
   }),
 })
+export type FinishedJob = z.infer<typeof FinishedJob>

@@ -22,7 +22,7 @@ const NO_TOKENS: TokenUsage = { prompt: 0, completion: 0 }
 export async function endJob(context: JobContext, end: JobEnd): Promise<JobStatus | undefined> {
   const { db } = context
   const [job] = await db<JobRow[]>`
-    select id, tenant_id, function, path, status, call, charges is null as unsettled,
+    select id, tenant_id, function, path, status, call, charges is null as unsettled, forgotten_at is not null as forgotten,
       message is not null and coalesce(admitted_at < 'infinity', status = 'running') as taken
     from jobs where id = ${end.job} for update`
   if (job === undefined) return undefined

@@ -27,6 +27,8 @@ export interface JobRow {
   path: string
   status: JobStatus
   call: unknown
+  /** Whether it quotes what was forgotten while it was under way: nothing is kept of what it came to. */
+  forgotten: boolean
   /** Whether a worker may have begun with it. */
   taken: boolean
   /** Whether it is not charged yet, nor is what it reserved refunded. */
@@ -58,8 +60,9 @@ export type Ending =
  * Ends a job. One that failed costs nothing: all that was reserved goes back. One that was cancelled costs what had been
  * generated, like an answer that ended there.
  */
-export async function writeEnding(context: JobContext, job: JobRow, ending: Ending): Promise<JobStatus> {
+export async function writeEnding(context: JobContext, job: JobRow, whole: Ending): Promise<JobStatus> {
   const { db } = context
+  const ending = job.forgotten ? withoutQuotes(whole) : whole
   const call = JobCall.parse(job.call)
   const completed = ending.status === 'completed' ? ending : undefined
   const charges = chargesOf(call, ending)
@@ -68,8 +71,10 @@ export async function writeEnding(context: JobContext, job: JobRow, ending: Endi
     update jobs set status = ${ending.status}, finished_at = now(), charges = ${charges === undefined ? null : db.json(charges)},
       result = ${resultTextOf(ending)}::text::json, tokens = ${tokensOf(db, ending)},
       finish_reason = ${completed?.finishReason ?? null}, server = ${completed?.server ?? null},
-      error = ${error === undefined ? null : db.json(error)}
+      error = ${error === undefined ? null : db.json(error)},
+      message = case when ${charges === undefined} then message end
     where id = ${job.id}`
+  if (job.forgotten) await eraseInput(job, db)
   if (completed !== undefined) await writeJobs(db, completed.pending)
   const events = [...(completed?.pending.events ?? []), ...closingEvents(context.runtime, job, call, ending)]
   const changes = completed?.pending.changes ?? []
@@ -79,13 +84,28 @@ export async function writeEnding(context: JobContext, job: JobRow, ending: Endi
   return ending.status
 }
 
+function withoutQuotes(ending: Ending): Ending {
+  if (ending.status === 'completed') return { ...ending, text: '', result: undefined }
+  return ending.status === 'failed' ? { ...ending, result: undefined } : ending
+}
+
+/** Deletes what the job was given, and where it is a composition, what its stages came to. */
+async function eraseInput({ id }: JobRow, db: Db): Promise<void> {
+  // Whoever ends the wait for a cancelled job reads the rest of its message.
+  await db`
+    update jobs set call = jsonb_set(call, '{input}', 'null'),
+      message = jsonb_set(message::jsonb, '{request}', '{"texts": ["-"]}')::text
+    where id = ${id}`
+  await db`update compositions set stages = '[]', results = '[]' where id = ${id}`
+}
+
 /** Settles a job that was cancelled before it was known what had been generated; its followers have had the end. */
 export async function settleCancelled(context: JobContext, job: JobRow, tokens: TokenUsage): Promise<void> {
   const { db } = context
   const call = JobCall.parse(job.call)
   const ending: Ending = { status: 'cancelled', tokens }
   const charges = chargesOf(call, ending) ?? {}
-  await db`update jobs set charges = ${db.json(charges)}, tokens = ${tokensOf(db, ending)} where id = ${job.id}`
+  await db`update jobs set charges = ${db.json(charges)}, tokens = ${tokensOf(db, ending)}, message = null where id = ${job.id}`
   if (call.aspect === undefined) return
   await settle(context, { job, call, aspect: call.aspect, ending, charges }, { events: [], changes: [] })
 }

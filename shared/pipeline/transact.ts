@@ -2,17 +2,18 @@
  * The handler, in one transaction with everything that it leaves behind: state, mark, charges, events and the answer
  * to a repetition commit together or not at all.
  */
-import type { AcceptedJob, EnvelopeMeta } from '../contract/answers.ts'
+import type { EnvelopeMeta } from '../contract/answers.ts'
 import { Accepted, type Call } from '../contract/call.ts'
 import { withTenant, type Db } from '../database/database.ts'
 import { Failure, Refusal } from '../failures.ts'
+import { acceptedJob } from '../jobs/job-answer.ts'
 import { prepareJob, writeJobs, type Requester } from '../jobs/queue-job.ts'
 import { formatTraceparent } from '../telemetry/trace.ts'
 import { checkConsent } from './consent.ts'
 import { nothingPending, type Pending } from '../calls/call-parts.ts'
 import { createCall } from '../calls/create-call.ts'
 import { checkDeadline, within } from '../calls/deadline.ts'
-import { claimAnswer, claimUntilAnswered, giveUpClaim, keepAnswer } from './idempotency.ts'
+import { claimAnswer, claimUntilAnswered, findAnswer, giveUpClaim, keepAnswer } from './idempotency.ts'
 import { aspectOf, callerOf, type Answer, type Invocation } from './invocation.ts'
 import { markOf, settledCharges, writeRecords, type CallOutcome, type Mark } from '../calls/record.ts'
 
@@ -78,8 +79,12 @@ async function inTransaction(invocation: Invocation): Promise<Answer> {
     )
   }
   const pending = nothingPending()
-  const work = withTenant(runtime.database, tenant, 'read', (db) => handle(invocation, db, pending))
-  const output = await within(request.deadline, work)
+  const work = withTenant(runtime.database, tenant, 'read', async (db) => {
+    const repeated = request.endpoint.complete === undefined ? undefined : await findAnswer(invocation, db)
+    return repeated === undefined ? { output: await handle(invocation, db, pending) } : { repeated }
+  })
+  const { output, repeated } = await within(request.deadline, work)
+  if (repeated !== undefined) return repeated
   const answer =
     pending.jobs.length > 0
       ? await within(request.deadline, queueAfterLook(invocation, output, pending))
@@ -101,7 +106,7 @@ async function queueAfterLook(invocation: Invocation, output: unknown, pending: 
     await writeJobs(db, pending)
     writeRecords(db, { marks: [], events: pending.events, charges: [], changes: [] })
     const answer = answerOf(invocation, output, {})
-    keepAnswer(invocation, db, answer)
+    keepAnswer(invocation, db, answer, jobOf(output))
     return answer
   })
 }
@@ -136,8 +141,12 @@ async function leaveBehind(
   // A call that was answered with a timeout must not have an effect.
   checkDeadline(request.deadline)
   writeRecords(db, records)
-  keepAnswer(invocation, db, answer)
+  keepAnswer(invocation, db, answer, jobOf(output))
   return answer
+}
+
+function jobOf(output: unknown): string | undefined {
+  return output instanceof Accepted ? output.job : undefined
 }
 
 /** The mark of a call that went well; its event joins the others. */
@@ -204,12 +213,8 @@ function requesterOf(invocation: Invocation): Requester {
 function answerOf(invocation: Invocation, output: unknown, charges: Record<string, number>): Answer {
   const { endpoint, trace, path } = invocation.request
   if (output instanceof Accepted) {
-    const self = `/v1/jobs/${output.job}`
-    invocation.request.answerHeaders['Location'] = self
-    const body: AcceptedJob = {
-      job: { id: output.job, status: output.status },
-      links: { self, stream: `${self}/stream` },
-    }
+    const body = acceptedJob(output.job, output.status)
+    invocation.request.answerHeaders['Location'] = body.links.self
     return { status: 202, body }
   }
   const status = endpoint.status?.(output) ?? 200
@@ -228,10 +233,11 @@ function recordSuccess(invocation: Invocation): void {
   if (invocation.request.endpoint.aspect !== undefined) recordAside(invocation, { outcome: 'success' })
 }
 
-/** Marks an invocation that failed after it was understood; nothing else of it remains. */
+/** Marks an invocation that failed after it was understood; nothing else of it remains. What is answered again has its mark. */
 export function recordFailure(invocation: Invocation, error: unknown): void {
   const { request, identity } = invocation
   if (request.endpoint.aspect === undefined || identity === undefined || request.dryRun === true) return
+  if (request.answerHeaders['Idempotency-Replayed'] !== undefined) return
   const code = error instanceof Failure ? error.code : 'INTERNAL'
   if (code === 'PURITY_BREACH') raiseAlert(invocation)
   recordAside(invocation, { outcome: error instanceof Refusal ? 'refusal' : 'failure', code })

@@ -3,13 +3,16 @@
  * database, and a stage is dispatched under a key that names it, so any process may die at any time: the event comes
  * again, the stage answers what it has answered before, and the composition goes on.
  */
-import { v5 as uuidv5 } from 'uuid'
 import { z } from 'zod'
+import type { FinishedJob } from '../../../shared/contract/answers.ts'
 import { Accepted, type Call, type Given } from '../../../shared/contract/call.ts'
 import { trigger, tick } from '../../../shared/contract/define-operation.ts'
-import { Failure, type FailureCode } from '../../../shared/failures.ts'
+import type { FailureCode } from '../../../shared/failures.ts'
 import { periodOf } from '../../../shared/plans/allowance.ts'
+import { answerOfJob, type JobState } from '../../../shared/jobs/job-answer.ts'
+import { claimKey, keepJob, keyedRequest } from '../../../shared/pipeline/idempotency.ts'
 import { JobCall } from '../../../shared/calls/job-call.ts'
+import type { FinishReason } from '../../../shared/inference/messages.ts'
 import { newId } from '../../../shared/new-id.ts'
 import { formatTraceparent, readTraceparent } from '../../../shared/telemetry/trace.ts'
 import {
@@ -25,9 +28,6 @@ import type { CompositionMode, Plan, Stage } from './composition-plan.ts'
 
 /** Attempts at a stage whose function cannot be reached. */
 const MAX_ATTEMPTS = 6
-/** Namespace of job ids that follow from an `Idempotency-Key`. */
-const KEYED = '4f8f6a3e-2f6c-4b7e-9a43-6d6f3c9be0a1'
-
 const CONTINUE = 'io.kgents.composition.continue'
 
 interface CompositionRow {
@@ -46,20 +46,17 @@ interface CompositionRow {
 }
 
 /**
- * Begins a composition as a job; a repetition under the same key finds the job that it began before.
+ * Begins a composition as a job; a repetition under the same key is answered with the job that it began before, as that
+ * is now.
  *
- * @throws Failure IDEMPOTENCY_MISMATCH where the key stands for another composition
+ * @throws Failure IDEMPOTENCY_MISMATCH where the key stands for another request; what the job has failed with for good
  */
 export async function beginComposition(
   plan: Plan,
   input: unknown,
   call: Given<'postgres' | 'events', 'caller'>,
-): Promise<Accepted> {
+): Promise<Accepted | FinishedJob> {
   const { identity, idempotencyKey, trace } = call
-  const id =
-    idempotencyKey === undefined
-      ? newId()
-      : uuidv5(JSON.stringify([identity.tenant, identity.user, idempotencyKey]), KEYED)
   const jobCall: JobCall = {
     identity,
     endpoint: 'logos.compose',
@@ -70,39 +67,36 @@ export async function beginComposition(
     reservedTokens: 0,
     period: periodOf(new Date()),
   }
-  return call.transact('write', async (inner) => {
-    const { db, emit } = inner
-    const begun = await db`
+  const { expression, mode, stages } = plan
+  const request =
+    idempotencyKey === undefined
+      ? undefined
+      : keyedRequest(identity, idempotencyKey, jobCall.endpoint, [
+          expression,
+          mode,
+          stages,
+          jobCall.archetype,
+        ])
+  return call.transact('write', async ({ db, emit }) => {
+    const kept = request === undefined ? undefined : await claimKey(request, db)
+    if (kept?.job != null) return begunBefore(kept.job, call)
+    const id = newId()
+    await db`
       insert into jobs (id, tenant_id, user_id, function, path, call, status, started_at)
-      values (${id}, ${identity.tenant}, ${identity.user}, 'logos', ${plan.expression}, ${db.json(jobCall)}, 'running', now())
-      on conflict do nothing returning id`
-    if (begun.length === 0) return begunBefore(id, plan, jobCall, inner)
+      values (${id}, ${identity.tenant}, ${identity.user}, 'logos', ${expression}, ${db.json(jobCall)}, 'running', now())`
     await db`
       insert into compositions (id, tenant_id, expression, stages, mode)
-      values (${id}, ${identity.tenant}, ${plan.expression}, ${db.json(plan.stages)}, ${plan.mode})`
+      values (${id}, ${identity.tenant}, ${expression}, ${db.json(stages)}, ${mode})`
+    if (request !== undefined) keepJob(request, db, id)
     emit(CONTINUE, { composition: id })
     return new Accepted(id, 'running')
   })
 }
 
-/** The job that the same composition has become, under the same key. */
-async function begunBefore(
-  id: string,
-  plan: Plan,
-  { archetype }: JobCall,
-  { db, repeats }: Pick<Call, 'db' | 'repeats'>,
-): Promise<Accepted> {
-  const [job] = await db<{ status: string }[]>`
-    select j.status from jobs j join compositions c on c.id = j.id
-    where j.id = ${id} and c.expression = ${plan.expression} and c.mode = ${plan.mode}
-      and c.stages = ${db.json(plan.stages)} and j.call ->> 'archetype' = ${archetype}`
-  if (job !== undefined) {
-    repeats()
-    return new Accepted(id, job.status)
-  }
-  throw new Failure('IDEMPOTENCY_MISMATCH', 'Cannot repeat a composition: that key stands for another one', {
-    suggestion: 'Use a new Idempotency-Key for a new request',
-  })
+function begunBefore(job: JobState, call: Pick<Call, 'repeats'>): Accepted | FinishedJob {
+  call.repeats()
+  const { status, body } = answerOfJob(job)
+  return status === 202 ? new Accepted(job.id, job.status) : (body as FinishedJob)
 }
 
 export const compositionTriggers = [
@@ -200,14 +194,15 @@ async function takeStageJob(
   const { position, stages } = state
   const stage = stages[position]
   const [row] = await call.db<StageJobRow[]>`
-    select status, result, error, charges, finished_at from jobs where id = ${job}`
+    select status, result, error, charges, finish_reason, finished_at from jobs where id = ${job}`
   if (stage === undefined || row === undefined || row.status === 'queued' || row.status === 'running') return
   const durationMs = (row.finished_at?.getTime() ?? Date.now()) - state.stage_started_at.getTime()
   const ended =
     row.status === 'completed'
       ? endedStage(stage, row.result, row.charges ?? {}, durationMs)
       : failedStage(stage, row.error ?? { code: 'CANCELLED', message: 'The job was cancelled' }, durationMs)
-  await advance(id, position, { ...ended, job }, call)
+  const reason = row.finish_reason === null ? {} : { finish_reason: row.finish_reason }
+  await advance(id, position, { ...ended, ...reason, job }, call)
 }
 
 interface StageJobRow {
@@ -215,6 +210,7 @@ interface StageJobRow {
   result: unknown
   error: { code: string; message: string } | null
   charges: Record<string, number> | null
+  finish_reason: FinishReason | null
   finished_at: Date | null
 }
 

@@ -5,6 +5,7 @@ import type { Call } from '../../../shared/contract/call.ts'
 import type { DispatchAnswer, Dispatcher } from '../../../shared/contract/platform.ts'
 import { addTo, type Amounts } from '../../../shared/amount.ts'
 import { Failure, failureFrom } from '../../../shared/failures.ts'
+import { FinishReason } from '../../../shared/inference/messages.ts'
 import type { CompositionMode, Plan, Stage } from './composition-plan.ts'
 
 export const StageResult = z.strictObject({
@@ -15,6 +16,8 @@ export const StageResult = z.strictObject({
   error: z.strictObject({ code: z.string(), message: z.string() }).optional(),
   charges: z.record(z.string(), z.number()),
   duration_ms: z.number(),
+  /** Why the model ended its answer, where one worked. */
+  finish_reason: FinishReason.optional(),
   /** The job that the stage was, where a model worked. */
   job: z.string().optional(),
 })
@@ -112,8 +115,16 @@ export async function runStage(call: StageCall, by: Dispatching): Promise<StageO
     return { kind: 'ended', result: failedStage(stage, failure, durationMs), failure }
   const { status, body, repeated = false } = answer as DispatchAnswer
   if (status === 202) return { kind: 'job', job: (body as { job: { id: string } }).job.id }
-  const { result, meta } = body as { result: unknown; meta: { charges: Record<string, number> } }
-  return { kind: 'ended', result: endedStage(stage, result, meta.charges, durationMs), repeated }
+  const { result, meta, job } = body as StageAnswer
+  const ended = endedStage(stage, result, meta.charges, durationMs)
+  return { kind: 'ended', result: job === undefined ? ended : { ...ended, job: job.id }, repeated }
+}
+
+/** An envelope; with a job where the stage was one, and has ended before it was dispatched again. */
+interface StageAnswer {
+  result: unknown
+  meta: { charges: Record<string, number> }
+  job?: { id: string }
 }
 
 function failureOf({ status, body }: DispatchAnswer): Failure | undefined {

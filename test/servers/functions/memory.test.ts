@@ -556,24 +556,6 @@ describe('the life of a memory', () => {
     expect((await memory(tenant, 'consolidate')).body.result.strengthened_count).toBe(0)
   })
 
-  test('consolidating ends what was forgotten a month ago for good, vectors and words included', async ({
-    newTenant,
-    owner,
-    settles,
-  }) => {
-    const tenant = await newTenant()
-    const old = await remember(tenant, DISK)
-    const recent = await remember(tenant, CAT)
-    await settles(tenant, playEmbedder())
-    for (const id of [old, recent]) await memory(tenant, 'forget', { id })
-    await owner`update memories set forgotten_at = now() - interval '31 days' where id = ${old}`
-    expect((await memory(tenant, 'consolidate')).body.result.composted_count).toBe(1)
-    expect((await memory(tenant, 'restore', { id: old })).body.code).toBe('NOT_FOUND')
-    expect(await owner`select text from recall_entries where tenant_id = ${tenant.id}`).toEqual([
-      { text: CAT },
-    ])
-  })
-
   test('two consolidations of one person never meet', async ({ newTenant, app }) => {
     const tenant = await newTenant()
     const status = async () => (await memory(tenant, 'status')).body.result.is_consolidating
@@ -638,12 +620,14 @@ describe('the life of a memory', () => {
         const { body } = await memory(tenant, 'status')
         expect(body.result.lifecycle.dreaming).toBe(0)
         for (const id of ids) {
-          const { relevance, resolution, detail } = (await memory(tenant, 'get', { id })).body.result
+          const { relevance, resolution, detail, lifecycle } = (await memory(tenant, 'get', { id })).body
+            .result
           for (const share of [relevance, resolution]) {
             expect(share).toBeGreaterThanOrEqual(0)
             expect(share).toBeLessThanOrEqual(1)
           }
-          expect(detail).toBe(resolution >= 0.5 ? 'text' : resolution >= 0.1 ? 'summary' : 'title')
+          const shown = resolution >= 0.5 ? 'text' : resolution >= 0.1 ? 'summary' : 'title'
+          expect(detail).toBe(lifecycle === 'composting' ? 'nothing' : shown)
         }
       }),
       { numRuns: 8, seed: 18 },

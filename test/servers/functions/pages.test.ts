@@ -50,9 +50,9 @@ const LISTS: Record<string, List> = {
     row: () => ({
       id: randomUUID(),
       content: 'A',
-      tags: '[]',
+      tags: [],
       source_type: 'a',
-      metadata: '{}',
+      metadata: {},
       captured_at: AT,
     }),
   },

@@ -33,7 +33,7 @@ export interface World {
    * that asks a model is answered by `model`. Answers the types of what was delivered.
    */
   settles(tenant: Tenant, model?: (message: JobMessage) => Partial<Completion> | Error): Promise<string[]>
-  /** A PingSource's minute has passed. */
+  /** The relay has found something due. */
   ticks(): Promise<void>
   /** An event that a worker publishes about a job. */
   resultOf(tenant: string, job: string, type: string, data: object, asker?: string): KgentsEvent
@@ -169,8 +169,10 @@ async function answerJob(
   model: (message: JobMessage) => Partial<Completion> | Error = () => ({ text: 'An answer' }),
 ): Promise<KgentsEvent> {
   const { job } = requested.data as { job: string }
-  const [row] = await owner<{ message: string }[]>`select message from jobs where id = ${job}`
-  const message = JSON.parse(row?.message ?? '') as JobMessage
+  const [row] = await owner<{ message: string | null }[]>`select message from jobs where id = ${job}`
+  // No worker gets a job that has ended before.
+  if (row?.message == null) return requested
+  const message = JSON.parse(row.message) as JobMessage
   const answer = model(message)
   const facts = {
     text: '',

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { expect } from 'vitest'
 import { fromNats } from '../../../shared/nats/event-message.ts'
 import { agenteseSubject, eventSubject, tokensSubject } from '../../../shared/nats/subjects.ts'
@@ -99,19 +100,75 @@ test('what keeps things from happening twice is deleted when nothing can come ag
   }
 })
 
-test('published rows older than an hour are deleted; what was set aside stays', async ({ world }) => {
+test('what was forgotten thirty days ago is deleted by the clock, in batches, with its copies and nothing else', async ({
+  world,
+}) => {
+  const { owner, tenant } = world
+  const user = randomUUID()
+  await owner`
+    insert into memories (id, tenant_id, user_id, content, tags, source_type, metadata, lifecycle, forgotten_at)
+    select gen_random_uuid(), ${tenant}, ${user}, 'text ' || n, '[]', 'a', '{}', 'composting',
+      now() - case when n = 0 then interval '29 days' else interval '31 days' end
+    from generate_series(0, 250) n`
+  await owner`
+    insert into memories (id, tenant_id, user_id, content, tags, source_type, metadata)
+    values (gen_random_uuid(), ${tenant}, ${user}, 'kept', '[]', 'a', '{}')`
+  await owner`
+    insert into recall_entries (id, tenant_id, kind, owner, subject, text)
+    select gen_random_uuid(), ${tenant}, 'memory', ${user}, id::text, content from memories`
+  await owner`
+    insert into recall_entries (id, tenant_id, kind, owner, subject, text)
+    select gen_random_uuid(), ${tenant}, 'concept', ${user}, id::text, 'of a concept' from memories where content = 'text 1'`
+  await owner`
+    insert into jobs (id, tenant_id, user_id, function, path, call, status, result)
+    select gen_random_uuid(), ${tenant}, ${user}, 'a', 'a.b.c', '{}', 'completed', json_build_object('id', id, 'said', content)
+    from memories where content in ('text 1', 'kept')`
   world.startRelay()
-  const fresh = await world.emits(1)
+  await eventually(async () =>
+    expect(await owner`select content from memories order by content`).toEqual([
+      { content: 'kept' },
+      { content: 'text 0' },
+    ]),
+  )
+  expect(await owner`select text from recall_entries order by text`).toEqual([
+    { text: 'kept' },
+    { text: 'of a concept' },
+    { text: 'text 0' },
+  ])
+  expect(await owner`select result ->> 'said' as said from jobs order by 1`).toEqual([
+    { said: 'kept' },
+    { said: null },
+  ])
+})
+
+test('no stream keeps anything for thirty days', async ({ world }) => {
+  world.startRelay()
+  await eventually(async () => expect((await world.jsm.streams.names().next()).length).toBeGreaterThan(4))
+  for await (const { config } of world.jsm.streams.list()) {
+    expect(config.max_age, config.name).toBeGreaterThan(0)
+    expect(config.max_age, config.name).toBeLessThanOrEqual(7 * 86_400 * 1e9)
+  }
+})
+
+test('published rows are deleted after an hour, what was set aside after thirty days, and what waits never', async ({
+  world,
+}) => {
+  const { owner, tenant } = world
+  world.startRelay()
+  const [fresh] = await world.emits(1)
   await eventually(async () => expect(await world.unpublished()).toBe(0))
-  await world.owner`
+  await owner`
     insert into outbox (id, tenant_id, subjects, event, published_at)
-    select gen_random_uuid(), ${world.tenant}, '{events.a.b}', '{}',
-      case when n = 0 then 'infinity' else now() - interval '2 hours' end
-    from generate_series(0, 2500) n`
-  await eventually(async () => {
-    const [left] = await world.owner`select count(*)::int as count from outbox`
-    expect(left?.['count']).toBe(2)
-  })
-  const [kept] = await world.owner`select id from outbox where published_at < 'infinity'`
-  expect(kept?.['id']).toBe(fresh[0])
+    select gen_random_uuid(), ${tenant}, '{events.a.b}', '{}', now() - interval '2 hours' from generate_series(1, 2500)`
+  const [, kept] = await owner<{ id: string }[]>`
+    insert into outbox (id, tenant_id, subjects, event, published_at, created_at)
+    select gen_random_uuid(), ${tenant}, '{nowhere}', '{}', 'infinity', now() - n * interval '1 day'
+    from unnest(array[31, 29]) n returning id`
+  const [waits] = await owner<{ id: string }[]>`
+    insert into outbox (id, tenant_id, subjects, event, xid, created_at)
+    values (gen_random_uuid(), ${tenant}, '{events.a.b}', '{}', '9223372036854775807', now() - interval '40 days')
+    returning id`
+  await eventually(async () =>
+    expect(await owner`select id from outbox order by seq`).toEqual([{ id: fresh }, kept, waits]),
+  )
 })

@@ -51,8 +51,6 @@ export const consolidate = aspect({
     demoted_count: z.int().min(0),
     merged_count: z.int().min(0),
     strengthened_count: z.int().min(0),
-    /** Forgotten memories that are gone for good. */
-    composted_count: z.int().min(0),
     /** New ones among memories that mean much the same, or the opposite: nobody merges these but you. */
     alike: z.array(z.array(z.uuid())),
     duration_ms: z.number().min(0),

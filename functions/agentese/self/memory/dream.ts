@@ -1,28 +1,24 @@
 /**
- * What a dream does to memories: what was recalled is strengthened, what says the same is merged, what has
- * faded is demoted, and what was forgotten long ago is gone for good.
+ * What a dream does to memories: what was recalled is strengthened, what says the same is merged, and what has
+ * faded is demoted.
  *
  * All in one transaction. Recalling itself is read-only, so what was recalled is read here, from the
  * results of the jobs by which questions were understood; `self.memory.reinforce` has the same effect at once.
  */
 import type { Call } from '../../../../shared/contract/call.ts'
 import { Failure } from '../../../../shared/failures.ts'
-import { dropEntries } from '../../../../shared/recall/entries.ts'
 import { mergeEqual, suggestMerges } from './merge.ts'
-import { MEMORIES, strengthen, type Recalled } from './rows.ts'
+import { strengthen, type Recalled } from './rows.ts'
 
 /** Relevance below which a memory falls asleep, and below which a sleeping one loses detail. */
 const DROWSY = 0.3
 const FADING = 0.1
-/** Days for which what was forgotten can be restored. */
-export const COMPOST_DAYS = 30
 
 export interface Consolidation {
   dreaming_count: number
   demoted_count: number
   merged_count: number
   strengthened_count: number
-  composted_count: number
   /** Memories that mean much the same, in lists of two and more. */
   alike: string[][]
 }
@@ -40,12 +36,11 @@ export async function dream(call: Pick<Call, 'db' | 'identity'>): Promise<Consol
   const merged_count = await mergeEqual(call)
   const alike = await suggestMerges(call, since)
   const demoted_count = await demote(call)
-  const composted_count = await compost(call)
   await call.db`
     insert into memory_consolidations (tenant_id, user_id, at)
     values (${call.identity.tenant}, ${call.identity.user}, clock_timestamp())
     on conflict (tenant_id, user_id) do update set at = excluded.at`
-  return { dreaming_count, demoted_count, merged_count, strengthened_count, composted_count, alike }
+  return { dreaming_count, demoted_count, merged_count, strengthened_count, alike }
 }
 
 /** When this person's memories were consolidated last; the beginning of time where they never were. */
@@ -110,13 +105,4 @@ async function demote({ db, identity }: Pick<Call, 'db' | 'identity'>): Promise<
     select count(*) filter (where demoted)::int as demoted
     from (select demoted from woken union all select demoted from drowsy)`
   return row?.demoted ?? 0
-}
-
-async function compost({ db, identity }: Pick<Call, 'db' | 'identity'>): Promise<number> {
-  const rows = await db<{ id: string }[]>`
-    delete from memories where user_id = ${identity.user} and lifecycle = 'composting'
-      and forgotten_at < now() - make_interval(days => ${COMPOST_DAYS}) returning id`
-  const ids = rows.map(({ id }) => id)
-  await dropEntries(db, MEMORIES, identity.user, ids)
-  return rows.length
 }

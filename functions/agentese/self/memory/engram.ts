@@ -8,10 +8,10 @@ import { Failure } from '../../../../shared/failures.ts'
 import { newId } from '../../../../shared/new-id.ts'
 import { putEntry } from '../../../../shared/recall/entries.ts'
 import { keepIndexing } from '../../../../shared/recall/indexing.ts'
-import { COMPOST_DAYS } from './dream.ts'
-import { findMemory, MEMORIES, MAX_MEMORIES, Tags } from './rows.ts'
+import { COMPOST_DAYS, findMemory, MEMORIES, MAX_MEMORIES, Tags } from './rows.ts'
 import { summaryOf, textOfResult } from './text.ts'
 import { ENGRAM, MEMORISERS } from './shapes.ts'
+import { beginningOf } from '../../../../shared/beginning.ts'
 
 const MAX_CONTENT = 20_000
 /** Bytes of JSON. */
@@ -74,7 +74,7 @@ export const engram = aspect({
 
 function contentOf(content: string | undefined, input: unknown): string {
   if (content !== undefined) return content
-  return input === undefined ? '' : textOfResult(input).slice(0, MAX_CONTENT).toWellFormed().trim()
+  return input === undefined ? '' : beginningOf(textOfResult(input), MAX_CONTENT).trim()
 }
 
 /** @throws Failure QUOTA_EXCEEDED where this person has no room for one more */
@@ -83,7 +83,7 @@ async function checkRoom({ db, identity }: Pick<Call, 'db' | 'identity'>): Promi
     select count(*)::int as count from memories where user_id = ${identity.user}`
   if ((row?.count ?? 0) < MAX_MEMORIES) return
   throw new Failure('QUOTA_EXCEEDED', `Cannot remember one more: you have ${MAX_MEMORIES} memories`, {
-    suggestion: `Forget some with self.memory.forget; they are gone ${COMPOST_DAYS} days after, when you consolidate`,
+    suggestion: `Forget some with self.memory.forget; they are gone ${COMPOST_DAYS} days after`,
     details: { resource: 'memories', limit: MAX_MEMORIES },
   })
 }

@@ -5,20 +5,21 @@ import type { Call } from '../../../../shared/contract/call.ts'
 import { aspect } from '../../../../shared/contract/define-node.ts'
 import { Refusal } from '../../../../shared/failures.ts'
 import { hideEntries } from '../../../../shared/recall/entries.ts'
-import { COMPOST_DAYS } from './dream.ts'
 import { separate } from './merge.ts'
-import { findMemory, MEMORIES, MemoryView, viewOf } from './rows.ts'
+import { COMPOST_DAYS, findMemory, MEMORIES, MemoryView, viewOf } from './rows.ts'
 import { ENGRAM, idOf, ITS_ID, naming, OneMemory } from './shapes.ts'
 
 export const forget = aspect({
   category: 'M',
   archetypes: KEEPERS,
-  summary: `Put a memory on the compost: it is not recalled any more, can be restored, and is gone after ${COMPOST_DAYS} days`,
+  summary: `Put a memory on the compost: nothing shows its text any more, it can be restored, and is gone after ${COMPOST_DAYS} days`,
   effects: ['deletes:memory_crystals'],
+  needs: ['jobs'],
   input: naming(z.strictObject(OneMemory)),
   output: z.strictObject({ id: z.uuid(), lifecycle: z.literal('composting') }),
   examples: [{ summary: 'Never mind', input: ITS_ID, given: [ENGRAM] }],
   async handle(which, call) {
+    await waitForWork(call)
     const { id, cherished, lifecycle } = await findMemory(call, idOf(which), true)
     if (cherished) {
       throw new Refusal(`Cannot forget memory "${id}": it is cherished`, {
@@ -26,7 +27,10 @@ export const forget = aspect({
         suggestion: `First let go of it: self.memory.cherish with {"id": "${id}", "uncherish": true}`,
       })
     }
-    if (lifecycle !== 'composting') await setForgotten(call, id, true)
+    if (lifecycle !== 'composting') {
+      await setForgotten(call, id, true)
+      await eraseCopies(call, id)
+    }
     return { id, lifecycle: 'composting' as const }
   },
 })
@@ -62,4 +66,22 @@ async function setForgotten(
     update memories m set lifecycle = ${forgotten ? 'composting' : 'active'},
       forgotten_at = ${forgotten ? db`now()` : db`null`} where id = ${id}`
   await hideEntries(db, MEMORIES, identity.user, [id], forgotten)
+}
+
+/**
+ * Waits for work of this person that is just ending, so that its result is seen here; work that ends later finds the
+ * memory hidden. It comes before anything else is locked, since that work may want it.
+ */
+async function waitForWork({ db, identity }: Pick<Call, 'db' | 'identity'>): Promise<void> {
+  await db`
+    select from jobs where user_id = ${identity.user} and status in ('queued', 'running') order by id for update`
+}
+
+/**
+ * Erases what quotes a memory: results of jobs and compositions, calls that were deferred, answers that are kept to be
+ * repeated. Jobs that quote it and are under way are cancelled. Restoring brings none of that back.
+ */
+async function eraseCopies({ db, endJob }: Pick<Call, 'db' | 'endJob'>, id: string): Promise<void> {
+  const underWay = await db<{ job: string }[]>`select job from erase_copies(${id}) as job`
+  for (const { job } of underWay) await endJob({ job, how: 'cancelled' })
 }

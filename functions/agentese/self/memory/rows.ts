@@ -14,6 +14,8 @@ export const MEMORIES: Corpus = { kind: 'memory', node: 'self.memory' }
 
 /** Memories of one person, those that are composting among them. */
 export const MAX_MEMORIES = 20_000
+/** Days for which what was forgotten can be restored; then it is gone, as `is_gone` in the database says it. */
+export const COMPOST_DAYS = 30
 /** Tags of one memory. */
 export const MAX_TAGS = 32
 export const Tag = z.string().trim().min(1).max(64)
@@ -59,7 +61,8 @@ export interface MemoryRow {
 export const MemoryView = z.strictObject({
   id: z.uuid(),
   content: z.string(),
-  detail: z.enum(['text', 'summary', 'title']),
+  /** How much of its text is shown; nothing while it is composting. */
+  detail: z.enum(['text', 'summary', 'title', 'nothing']),
   tags: z.array(z.string()),
   source_type: z.string(),
   source_ref: z.string().nullable(),
@@ -78,12 +81,15 @@ export const MemoryView = z.strictObject({
   merged_from: z.array(Source),
 })
 
+/** What was forgotten says nothing: its id, tags and times are enough to find and restore it. */
+const NOTHING = { content: '', detail: 'nothing' as const, source_ref: null, metadata: {}, merged_from: [] }
+
 export function viewOf(row: MemoryRow): z.infer<typeof MemoryView> {
   const detail = detailAt(row.resolution)
+  const shown = row.lifecycle === 'composting' ? NOTHING : { content: inDetail(row.content, detail), detail }
   return {
     ...row,
-    content: inDetail(row.content, detail),
-    detail,
+    ...shown,
     last_accessed: row.last_accessed?.toISOString() ?? null,
     captured_at: row.captured_at.toISOString(),
   }
@@ -97,7 +103,7 @@ export function columns(db: Db) {
 }
 
 /**
- * One memory of this person, locked where it is to be changed.
+ * One memory of this person, locked where it is to be changed; what was forgotten is there until it is gone for good.
  *
  * @throws Failure NOT_FOUND where this person has no such memory
  */
@@ -107,7 +113,7 @@ export async function findMemory(
   lock = false,
 ): Promise<MemoryRow> {
   const [row] = await db<MemoryRow[]>`
-    select ${columns(db)} from memories m where m.id = ${id} and m.user_id = ${identity.user}
+    select ${columns(db)} from memories m where m.id = ${id} and m.user_id = ${identity.user} and not is_gone(m)
     ${lock ? db`for update` : db``}`
   if (row !== undefined) return row
   throw new Failure('NOT_FOUND', `Cannot find memory "${id}": you have none of that id`, {
@@ -129,7 +135,7 @@ export async function listMemories(
 ): Promise<Page<MemoryRow>> {
   const memories = db<MemoryRow[]>`
     select ${columns(db)} from memories m
-    where m.user_id = ${identity.user}
+    where m.user_id = ${identity.user} and not is_gone(m)
       and ${lifecycle === undefined ? db`m.lifecycle in ('active', 'dormant')` : db`m.lifecycle = ${lifecycle}`}
       and ${tag === undefined ? db`true` : db`m.tag_keys @> name_keys(${db.json([tag])})`}`
   return NEWEST_FIRST.readPage(db, memories, bounds)
