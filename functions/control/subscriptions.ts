@@ -6,6 +6,7 @@
  */
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
+import { wholeNumber } from '../../shared/contract/query-values.ts'
 import { defineOperation, route, trigger } from '../../shared/contract/define-operation.ts'
 import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
 import {
@@ -43,7 +44,7 @@ const MAX_ROTATIONS = 10
 const RETIRING = '25 hours'
 
 const SubscriptionId = z.strictObject({ id: z.uuid() })
-const limit = z.coerce.number().int().min(1).max(100).default(20)
+const limit = wholeNumber(1, 100).default(20)
 const SubscriptionAnswer = z.strictObject({ subscription: Subscription })
 type SubscriptionAnswer = z.infer<typeof SubscriptionAnswer>
 /** The only answers with the secret in them, which is written down nowhere. */

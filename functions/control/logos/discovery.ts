@@ -8,6 +8,7 @@ import { scopesOf } from '../../../shared/agentese/effects.ts'
 import { observerFor } from '../../../shared/agentese/observer.ts'
 import { CONTEXTS, parseNode, parsePath, parseUrlForm, type Context } from '../../../shared/agentese/path.ts'
 import type { Call, Given } from '../../../shared/contract/call.ts'
+import { Flag } from '../../../shared/contract/query-values.ts'
 import { route } from '../../../shared/contract/define-operation.ts'
 import { aspectsOf, findNode } from '../../../shared/contract/find-aspect.ts'
 import type { EndpointFacts, FunctionFacts } from '../../../shared/contract/facts.ts'
@@ -35,7 +36,7 @@ type PathContract = z.infer<typeof PathContract>
 
 const Discovery = z.strictObject({ paths: z.array(PathContract), total: z.int() })
 
-const IncludeSchemas = z.stringbool().default(true)
+const IncludeSchemas = Flag.default(true)
 
 export const discoveryRoutes = {
   discover: route({
