@@ -3,8 +3,12 @@
  * client meets the same codes in front of either.
  */
 import { Failure } from '../shared/failures.ts'
+import { twoCredentials } from '../shared/http/credential.ts'
 
 const GET_TOKEN = 'Get a token with POST /v1/auth/token and send it as "Authorization: Bearer ..."'
+
+/** As Kong's own plugin writes it (RFC 6750, section 3.1). */
+const INVALID_TOKEN = 'Bearer error="invalid_token"'
 
 export const ANSWERS = {
   tokenMissing: new Failure('CREDENTIALS_MISSING', 'Cannot let the request through: it carries no token', {
@@ -12,15 +16,13 @@ export const ANSWERS = {
   }),
   tokenInvalid: new Failure('CREDENTIALS_INVALID', 'Cannot accept the token: it is not one of ours', {
     suggestion: GET_TOKEN,
+    challenge: INVALID_TOKEN,
   }),
   tokenExpired: new Failure('TOKEN_EXPIRED', 'Cannot accept the token: it has expired', {
     suggestion: 'Get a new one with POST /v1/auth/token',
+    challenge: INVALID_TOKEN,
   }),
-  twoCredentials: new Failure(
-    'CREDENTIALS_AMBIGUOUS',
-    'Cannot accept the request: it carries more than one credential',
-    { suggestion: 'Send either Authorization or X-API-Key, once' },
-  ),
+  twoCredentials: twoCredentials(),
   routeUnknown: new Failure('ROUTE_NOT_FOUND', 'Cannot find such a path and method here', {
     suggestion: 'GET /v1/agentese/discover lists every path',
   }),
@@ -28,7 +30,9 @@ export const ANSWERS = {
     suggestion: 'Store what is large elsewhere and send a reference to it',
   }),
   malformed: new Failure('REQUEST_SYNTAX', 'Cannot read the request: it is not valid HTTP/1.1'),
-  methodForbidden: new Failure('METHOD_NOT_ALLOWED', 'Cannot take a request with this method'),
+  methodForbidden: new Failure('METHOD_NOT_ALLOWED', 'Cannot take a request with this method', {
+    allow: ['GET', 'HEAD', 'POST', 'DELETE', 'OPTIONS'],
+  }),
   tooSlow: new Failure('REQUEST_TIMEOUT', 'Cannot wait longer for the rest of the request'),
   lengthMissing: new Failure('LENGTH_REQUIRED', 'Cannot take a body without Content-Length'),
   urlTooLong: new Failure('URL_TOO_LONG', 'Cannot take the request: its first line is over 8 KB'),

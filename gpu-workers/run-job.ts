@@ -14,6 +14,7 @@ import type {
 import { encodeVector } from '../shared/inference/vectors.ts'
 import type { Log } from '../shared/telemetry/log.ts'
 import { EngineFailure, type Engine } from './engines/engine.ts'
+import { findUnread } from './known-scripts.ts'
 import type { NatsLink } from '../shared/nats/link.ts'
 import { announceEvent, createResult, storeEvent } from './results.ts'
 import { TokenLog } from './token-log.ts'
@@ -61,7 +62,7 @@ export interface JobReport {
 /** What the engine generated, for the result, and when the first of it was there. */
 interface Answer extends Pick<
   Completion,
-  'text' | 'vectors' | 'tokens' | 'model' | 'finishReason' | 'server'
+  'text' | 'vectors' | 'unread' | 'tokens' | 'model' | 'finishReason' | 'server'
 > {
   firstAt: number
 }
@@ -125,10 +126,12 @@ async function ask({ request }: JobMessage, tokenLog: TokenLog, options: JobOpti
 type Watched = JobOptions & { onProgress: () => void }
 
 async function embed({ texts }: EmbedRequest, { engine, stop, onProgress }: Watched): Promise<Answer> {
-  const { tokens, estimated, ...answer } = await engine.embed(texts, { signal: stop.signal, onProgress })
+  const embedOptions = { signal: stop.signal, onProgress }
+  const { tokens, estimated, ...answer } = await engine.embed(texts, embedOptions)
+  const unread = await findUnread(texts, engine, answer.model, embedOptions)
   const vectors = answer.vectors.map((vector) => encodeVector(toUnitLength(vector)))
   const usage = { prompt: tokens, completion: 0, ...(estimated === undefined ? {} : { estimated }) }
-  return { ...answer, text: '', vectors, tokens: usage, firstAt: performance.now() }
+  return { ...answer, text: '', vectors, unread, tokens: usage, firstAt: performance.now() }
 }
 
 async function generate(

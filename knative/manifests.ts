@@ -8,15 +8,7 @@
 import { stringify } from 'yaml'
 import type { FunctionFacts, Scale, TriggerFacts } from '../shared/contract/facts.ts'
 import { secretsFor } from '../shared/contract/needs.ts'
-import type {
-  Broker,
-  ConfigMap,
-  Container,
-  Delivery,
-  KnativeService,
-  PingSource,
-  Trigger,
-} from './objects.ts'
+import type { Broker, ConfigMap, Container, Delivery, KnativeService, Namespace, Trigger } from './objects.ts'
 import {
   DEFAULT_TARGET,
   FUNCTION_LABEL,
@@ -26,11 +18,12 @@ import {
   SHARED_SETTINGS,
   type Target,
 } from './target.ts'
+import { TICK_TYPE } from './tick-event.ts'
 
 /** What the manifests need of a function. */
 export type Deployable = Pick<FunctionFacts, 'name' | 'needs' | 'scale'> & {
   triggers: readonly Pick<TriggerFacts, 'name' | 'attributes'>[]
-  /** Present where it wants to be woken every minute. */
+  /** Present where it wants to be woken when something is due. */
   tick?: unknown
 }
 
@@ -39,7 +32,7 @@ const CHANNEL_NAME = 'kgents-broker-channel'
 
 /** Path on which every function takes what a Trigger delivers. */
 const EVENTS_PATH = '/events'
-/** Path on which a function takes a PingSource's minute. */
+/** Path on which a function takes the event that something is due. */
 const TICKS_PATH = '/ticks'
 
 /**
@@ -48,10 +41,25 @@ const TICKS_PATH = '/ticks'
  */
 const DELIVERY = { retry: 8, backoffPolicy: 'exponential', backoffDelay: 'PT1S' } as const
 
+/** Where all of it is: pods that ask for more than the strictest of Kubernetes' profiles allows are refused there. */
+export function namespaceOf({ namespace } = DEFAULT_TARGET): Namespace {
+  const labels = { ...PART_OF, 'pod-security.kubernetes.io/enforce': 'restricted' }
+  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels } }
+}
+
+/** A tick that fails comes again with the next look at the clock, so it is worth one retry and no dead letter. */
+const TICK_DELIVERY: Delivery = { ...DELIVERY, retry: 1 }
+
 /** The Services of `catalog`, one per function. */
 export function servicesOf(catalog: readonly Deployable[], target = DEFAULT_TARGET): KnativeService[] {
   return catalog.map((definition) => toService(definition, target))
 }
+
+/**
+ * Knative counts from the arrival, before the function's own deadline begins, and answers plain text: with this margin the
+ * function's answer is first. It is also the pod's grace, in which queue-proxy first waits for 30 quiet seconds.
+ */
+const TIMEOUT_MARGIN_SECONDS = 15
 
 /** Cluster-local, scaled to zero unless it says otherwise, and without rights. */
 function toService(definition: Deployable, target: Target): KnativeService {
@@ -66,10 +74,13 @@ function toService(definition: Deployable, target: Target): KnativeService {
     },
     spec: {
       template: {
-        metadata: { labels: { ...PART_OF, [FUNCTION_LABEL]: name }, annotations: toAnnotations(scale) },
+        metadata: {
+          labels: { ...PART_OF, [FUNCTION_LABEL]: name },
+          annotations: toAnnotations(scale, target),
+        },
         spec: {
           containerConcurrency: scale.containerConcurrency,
-          timeoutSeconds: scale.timeoutSeconds,
+          timeoutSeconds: scale.timeoutSeconds + TIMEOUT_MARGIN_SECONDS,
           automountServiceAccountToken: false,
           enableServiceLinks: false,
           containers: [toContainer(definition, target)],
@@ -80,12 +91,13 @@ function toService(definition: Deployable, target: Target): KnativeService {
   }
 }
 
-function toAnnotations(scale: Scale): Record<string, string> {
+function toAnnotations(scale: Scale, { startsAtZero }: Target): Record<string, string> {
   const values = {
     target: scale.target,
     'target-burst-capacity': scale.targetBurstCapacity,
     'min-scale': scale.minScale,
     'max-scale': scale.maxScale,
+    'initial-scale': startsAtZero && scale.minScale === undefined ? 0 : undefined,
   }
   return Object.fromEntries(
     Object.entries(values)
@@ -97,7 +109,8 @@ function toAnnotations(scale: Scale): Record<string, string> {
 /** No probe is set: Knative's own TCP probe, polled every 50 ms while a pod starts, is the fastest there is. */
 function toContainer({ name, needs }: Deployable, { images }: Target): Container {
   return {
-    name: 'function',
+    // The name that kn gives to the one container of a Service: another would be another revision to it.
+    name: 'user-container',
     image: images.functions,
     ports: [{ containerPort: 8080 }],
     env: [{ name: 'FUNCTION', value: name }, ...secretsFor(needs).map((secret) => secretVariable(secret))],
@@ -114,40 +127,26 @@ export function triggersOf(catalog: readonly Deployable[], target = DEFAULT_TARG
   return catalog.flatMap((definition) => toTriggers(definition, target))
 }
 
-function toTriggers(definition: Deployable, target: Target): Trigger[] {
-  return definition.triggers.map((trigger) => ({
-    apiVersion: 'eventing.knative.dev/v1',
-    kind: 'Trigger',
-    metadata: {
-      name: `${definition.name}-${trigger.name}`,
-      namespace: target.namespace,
-      labels: PART_OF,
-    },
+function toTriggers({ name, triggers, tick }: Deployable, target: Target): Trigger[] {
+  const toTrigger = (trigger: string, exact: Record<string, string>, uri: string, delivery: Delivery) => ({
+    apiVersion: 'eventing.knative.dev/v1' as const,
+    kind: 'Trigger' as const,
+    metadata: { name: `${name}-${trigger}`, namespace: target.namespace, labels: PART_OF },
     spec: {
       broker: BROKER_NAME,
-      filters: [{ exact: { ...trigger.attributes } }],
-      subscriber: {
-        ref: { apiVersion: 'serving.knative.dev/v1', kind: 'Service', name: definition.name },
-        uri: EVENTS_PATH,
-      },
-      delivery: toDelivery(target),
+      filters: [{ exact }],
+      subscriber: { ref: { apiVersion: 'serving.knative.dev/v1', kind: 'Service', name }, uri },
+      delivery,
     },
-  }))
-}
-
-/** The PingSources that wake the functions of `catalog` that have something to do by the clock. */
-export function pingSourcesOf(catalog: readonly Deployable[], target = DEFAULT_TARGET): PingSource[] {
-  return catalog
-    .filter(({ tick }) => tick !== undefined)
-    .map(({ name }) => ({
-      apiVersion: 'sources.knative.dev/v1',
-      kind: 'PingSource',
-      metadata: { name: `${name}-tick`, namespace: target.namespace, labels: PART_OF },
-      spec: {
-        schedule: '* * * * *',
-        sink: { ref: { apiVersion: 'serving.knative.dev/v1', kind: 'Service', name }, uri: TICKS_PATH },
-      },
-    }))
+  })
+  return [
+    ...triggers.map((trigger) =>
+      toTrigger(trigger.name, { ...trigger.attributes }, EVENTS_PATH, toDelivery(target)),
+    ),
+    ...(tick === undefined
+      ? []
+      : [toTrigger('tick', { type: TICK_TYPE, function: name }, TICKS_PATH, TICK_DELIVERY)]),
+  ]
 }
 
 /** Set on Broker and Triggers alike: a Trigger's delivery replaces the Broker's, it does not add to it. */

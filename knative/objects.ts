@@ -99,14 +99,6 @@ export interface Trigger {
   }
 }
 
-/** Sends an event to its sink by a cron schedule. */
-export interface PingSource {
-  apiVersion: 'sources.knative.dev/v1'
-  kind: 'PingSource'
-  metadata: Metadata
-  spec: { schedule: string; sink: Destination }
-}
-
 export interface Broker {
   apiVersion: 'eventing.knative.dev/v1'
   kind: 'Broker'
@@ -115,6 +107,27 @@ export interface Broker {
     config?: { apiVersion: 'v1'; kind: 'ConfigMap'; name: string; namespace: string }
     delivery?: Delivery
   }
+}
+
+export interface Namespace {
+  apiVersion: 'v1'
+  kind: 'Namespace'
+  metadata: Omit<Metadata, 'namespace'>
+}
+
+/** What `kubectl apply -k` takes: the files of a folder, whose objects it applies in the order that they need. */
+export interface Kustomization {
+  apiVersion: 'kustomize.config.k8s.io/v1beta1'
+  kind: 'Kustomization'
+  resources: string[]
+}
+
+export interface Secret {
+  apiVersion: 'v1'
+  kind: 'Secret'
+  metadata: Metadata
+  type: 'Opaque'
+  stringData: Record<string, string>
 }
 
 export interface ConfigMap {

@@ -40,6 +40,22 @@ interface Probe {
   httpGet: { path: string; port: string }
 }
 
+/** Runs once. */
+export interface Job {
+  apiVersion: 'batch/v1'
+  kind: 'Job'
+  metadata: Metadata
+  spec: {
+    /** How often it is tried again. */
+    backoffLimit: number
+    activeDeadlineSeconds: number
+    template: {
+      metadata: { labels: Record<string, string> }
+      spec: Omit<PodSpec, 'terminationGracePeriodSeconds' | 'initContainers'> & { restartPolicy: 'OnFailure' }
+    }
+  }
+}
+
 export interface PartService {
   apiVersion: 'v1'
   kind: 'Service'

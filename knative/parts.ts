@@ -115,7 +115,7 @@ function portsOf({ port, health }: Component) {
 function variablesOf(component: Component): EnvironmentVariable[] {
   return component.variables.flatMap(({ name, required, cluster }): EnvironmentVariable[] => {
     if (component.secrets.includes(name))
-      return [secretVariable(name, secretKeyOf(component, name), !required)]
+      return [secretVariable(name, { key: secretKeyOf(component, name), isOptional: !required })]
     return cluster === undefined ? [] : [{ name, value: cluster }]
   })
 }

@@ -1,9 +1,10 @@
 /**
- * Writes `knative/manifests/*.yaml`, the users of NATS and the table of variables from the catalog and the list of parts;
- * with `--check` it writes nothing and fails where a committed file differs.
+ * Writes `knative/manifests/`, the users of NATS and the table of variables from the catalog and the list of parts, or the
+ * manifests of one deployment, with its images.
  */
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { join, relative } from 'node:path'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { dirname, join, relative } from 'node:path'
+import { parseArgs } from 'node:util'
 import { stringify } from 'yaml'
 import { catalog } from '../functions/catalog.ts'
 import { components } from '../functions/components.ts'
@@ -11,38 +12,62 @@ import type { Component } from '../shared/contract/component.ts'
 import {
   brokerChannelOf,
   brokerOf,
-  pingSourcesOf,
+  namespaceOf,
   servicesOf,
   triggersOf,
   type Deployable,
 } from './manifests.ts'
+import type { Kustomization } from './objects.ts'
 import { natsUsersFile, natsUsersOf } from './nats-users.ts'
 import { networkPoliciesOf } from './network/policies.ts'
 import { partsOf } from './parts.ts'
+import { setupJobOf, setupPolicyOf } from './setup/manifest.ts'
+import { DEFAULT_TARGET, type Target } from './target.ts'
 import { variablesTable } from './variables.ts'
 
 const FOLDER = join(import.meta.dirname, 'manifests')
 const COMMAND = 'node knative/render.ts'
 const HEADER = `# Written from functions/catalog.ts and functions/components.ts by: ${COMMAND}\n`
 
-/** The text of each file, by its name. */
+/** The text of each file, by its path below the folder of manifests. */
 export function renderManifests(
   definitions: readonly Deployable[],
   parts: readonly Component[],
+  target = DEFAULT_TARGET,
 ): Record<string, string> {
+  const services = servicesOf(definitions, target).map((service) => [
+    `services/${service.metadata.name}.yaml`,
+    toDocument(service),
+  ])
+  const files: Record<string, string> = {
+    'namespace.yaml': toYaml([namespaceOf(target)]),
+    'broker.yaml': toYaml([brokerChannelOf(target), brokerOf(target)]),
+    ...Object.fromEntries(services),
+    'triggers.yaml': toYaml(triggersOf(definitions, target)),
+    'parts.yaml': toYaml(partsOf(parts, target)),
+    'network-policies.yaml': toYaml([
+      ...networkPoliciesOf(definitions, parts, target),
+      setupPolicyOf(target),
+    ]),
+  }
   return {
-    'services.yaml': toYaml(servicesOf(definitions)),
-    'triggers.yaml': toYaml(triggersOf(definitions)),
-    'sources.yaml': toYaml(pingSourcesOf(definitions)),
-    'broker.yaml': toYaml([brokerChannelOf(), brokerOf()]),
-    'parts.yaml': toYaml(partsOf(parts)),
-    'network-policies.yaml': toYaml(networkPoliciesOf(definitions, parts)),
+    ...files,
+    'setup.yaml': toYaml([setupJobOf(target)]),
+    'kustomization.yaml': toYaml([kustomizationOf(Object.keys(files))]),
   }
 }
 
+function kustomizationOf(resources: string[]): Kustomization {
+  return { apiVersion: 'kustomize.config.k8s.io/v1beta1', kind: 'Kustomization', resources }
+}
+
 function toYaml(objects: readonly object[]): string {
-  const documents = objects.map((object) => stringify(object, { aliasDuplicateObjects: false, lineWidth: 0 }))
-  return HEADER + documents.map((text) => `---\n${text}`).join('')
+  return HEADER + objects.map((object) => `---\n${toDocument(object)}`).join('')
+}
+
+/** One object and nothing before it: `kn service apply --filename` reads the first document alone. */
+function toDocument(object: object): string {
+  return stringify(object, { aliasDuplicateObjects: false, lineWidth: 0 })
 }
 
 /** Included by the configuration of NATS. */
@@ -60,37 +85,116 @@ async function renderReadme(): Promise<string> {
   return `${before}${BEGIN}\n\n${variablesTable(catalog, components)}\n\n${END}${after}`
 }
 
-/** All files, by their path. */
-async function renderAll(): Promise<[path: string, text: string][]> {
-  const manifests = Object.entries(renderManifests(catalog, components))
-  return [
-    ...manifests.map(([name, text]): [string, string] => [join(FOLDER, name), text]),
+/** The committed files, by their path. */
+async function renderCommitted(): Promise<Map<string, string>> {
+  return new Map([
+    ...manifestsIn(FOLDER, DEFAULT_TARGET),
     [NATS_USERS, HEADER + natsUsersFile(natsUsersOf(components))],
     [README, await renderReadme()],
-  ]
+  ])
 }
 
-/** The committed files that say something else, or are not there. */
-async function findStale(files: readonly [path: string, text: string][]): Promise<string[]> {
-  const stale: string[] = []
+function manifestsIn(folder: string, target: Target): [path: string, text: string][] {
+  return Object.entries(renderManifests(catalog, components, target)).map(([name, text]) => [
+    join(folder, name),
+    text,
+  ])
+}
+
+/** Committed files that say something else or are missing, and manifests that nothing is rendered into. */
+async function findStale(files: ReadonlyMap<string, string>): Promise<string[]> {
+  const stale = (await readdir(FOLDER, { recursive: true }))
+    .filter((name) => name.endsWith('.yaml'))
+    .map((name) => join(FOLDER, name))
+    .filter((path) => !files.has(path))
   for (const [path, text] of files) {
     const committed = await readFile(path, 'utf8').catch(() => undefined)
-    if (committed !== text) stale.push(relative(import.meta.dirname, path))
+    if (committed !== text) stale.push(path)
   }
-  return stale
+  return stale.map((path) => relative(import.meta.dirname, path))
 }
 
-async function main(): Promise<void> {
-  const files = await renderAll()
-  if (!process.argv.includes('--check')) {
-    await mkdir(FOLDER, { recursive: true })
-    for (const [path, text] of files) await writeFile(path, text)
-    return
+/**
+ * Writes `files`, after what was rendered into `folder` before is gone: a function that is no more must not be deployed.
+ *
+ * @throws TypeError where `folder` has files of somebody else
+ */
+async function writeAll(files: ReadonlyMap<string, string>, folder: string): Promise<void> {
+  const present: string[] = await readdir(folder).catch(() => [])
+  if (present.length > 0 && !present.includes('kustomization.yaml'))
+    throw new TypeError(`Cannot render manifests into "${folder}": it has other files`)
+  await rm(folder, { recursive: true, force: true })
+  for (const [path, text] of files) {
+    await mkdir(dirname(path), { recursive: true })
+    await writeFile(path, text)
   }
+}
+
+const HELP = `Usage: ${COMMAND} [options]
+
+Without options it writes the committed manifests, the users of NATS and the table of variables.
+
+  --check                    writes nothing, and fails where a committed file differs
+  --out FOLDER               writes the manifests of one deployment there; it needs the three images
+  --functions-image IMAGE    each by its digest: registry.example.com/kgents/functions@sha256:...
+  --parts-image IMAGE
+  --worker-image IMAGE
+  --starts-at-zero           new revisions begin without a pod; the cluster must have allow-zero-initial-scale
+`
+
+const OPTIONS = {
+  help: { type: 'boolean', short: 'h' },
+  check: { type: 'boolean' },
+  out: { type: 'string' },
+  'functions-image': { type: 'string' },
+  'parts-image': { type: 'string' },
+  'worker-image': { type: 'string' },
+  'starts-at-zero': { type: 'boolean' },
+} as const
+
+type Options = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values']
+
+/** A tag may be another image tomorrow, and Knative resolves it once for each revision. */
+const BY_DIGEST = /^[^\s@]+@sha256:[0-9a-f]{64}$/
+
+/**
+ * The deployment that the options describe.
+ *
+ * @throws TypeError where an image is missing or has no digest
+ */
+export function readTarget(options: Options): Target {
+  const imageOf = (name: 'functions' | 'parts' | 'worker'): string => {
+    const image = options[`${name}-image`]
+    if (image !== undefined && BY_DIGEST.test(image)) return image
+    const given = image === undefined ? 'it is missing' : `"${image}" has no digest (name@sha256:...)`
+    throw new TypeError(`Cannot render manifests: --${name}-image: ${given}`)
+  }
+  return {
+    ...DEFAULT_TARGET,
+    images: { functions: imageOf('functions'), parts: imageOf('parts'), worker: imageOf('worker') },
+    ...(options['starts-at-zero'] === true ? { startsAtZero: true } : {}),
+  }
+}
+
+async function main(options: Options): Promise<void> {
+  if (options.help === true) return void process.stdout.write(HELP)
+  if (options.out !== undefined) {
+    return writeAll(new Map(manifestsIn(options.out, readTarget(options))), options.out)
+  }
+  const files = await renderCommitted()
+  if (options.check !== true) return writeAll(files, FOLDER)
   const stale = await findStale(files)
   if (stale.length === 0) return
   process.stderr.write(`Stale in knative: ${stale.join(', ')}. Run: ${COMMAND}\n`)
   process.exitCode = 1
 }
 
-if (import.meta.main) await main()
+if (import.meta.main) {
+  try {
+    await main(parseArgs({ options: OPTIONS }).values)
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    process.stderr.write(`${error.message}\n`)
+    process.exitCode = 1
+  }
+}

@@ -5,6 +5,8 @@ export interface Target {
   namespace: string
   /** One image holds all functions, one all parts that need no engine, and one the workers. */
   images: { functions: string; parts: string; worker: string }
+  /** Whether a new revision may begin without a pod: only where the cluster has `allow-zero-initial-scale`. */
+  startsAtZero?: boolean
   /** Takes the events that no attempt could deliver; without one the cluster drops them. */
   deadLetterSink?: Destination
 }
@@ -26,8 +28,11 @@ export const FUNCTION_LABEL = 'kgents.io/function'
 export const PART_LABEL = 'kgents.io/part'
 
 /** Settings that all share, and no secret among them. */
-export const SHARED_SETTINGS = [{ configMapRef: { name: 'kgents-config' } }]
-const SECRETS_NAME = 'kgents-secrets'
+export const SETTINGS_NAME = 'kgents-config'
+export const SHARED_SETTINGS = [{ configMapRef: { name: SETTINGS_NAME } }]
+export const SECRETS_NAME = 'kgents-secrets'
+/** Secrets of the owner of the database, which nothing that runs for long is given. */
+export const SETUP_NAME = 'kgents-setup'
 
 /** A pod that has no rights, whose files cannot be changed, and whose user and group are not root. */
 export const SECURITY_CONTEXT: SecurityContext = {
@@ -40,8 +45,11 @@ export const SECURITY_CONTEXT: SecurityContext = {
   seccompProfile: { type: 'RuntimeDefault' },
 }
 
-/** A variable that is read from the Secret, under its own name unless `key` is another. */
-export function secretVariable(name: string, key = name, isOptional = false): EnvironmentVariable {
-  const secretKeyRef = { name: SECRETS_NAME, key, ...(isOptional ? { optional: true as const } : {}) }
+/** A variable that is read from a Secret, under its own name unless `key` is another. */
+export function secretVariable(
+  name: string,
+  { key = name, isOptional = false, secret = SECRETS_NAME } = {},
+): EnvironmentVariable {
+  const secretKeyRef = { name: secret, key, ...(isOptional ? { optional: true as const } : {}) }
   return { name, valueFrom: { secretKeyRef } }
 }

@@ -1,4 +1,5 @@
 /** What an earlier stage of a composition came to, as words. */
+import { beginningOf } from '../../shared/beginning.ts'
 import { isExactNumber } from '../../shared/exact-json.ts'
 
 /** Characters that are taken of it: as long as a message of a person may be. */
@@ -6,7 +7,7 @@ const LONGEST = 4000
 
 /** The result as text: text as it is, anything else as JSON; cut where it is too long, and never through a character. */
 export function textOf(result: unknown): string {
-  return wholeTextOf(result).slice(0, LONGEST).toWellFormed()
+  return beginningOf(wholeTextOf(result), LONGEST)
 }
 
 /** Whether `textOf` leaves something out. */

@@ -10,6 +10,7 @@ import type { Call } from '../../shared/contract/call.ts'
 import { NextCursor, orderBy, type Bounds } from '../../shared/contract/pages.ts'
 import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
 import { Failure } from '../../shared/failures.ts'
+import { beginningOf } from '../../shared/beginning.ts'
 
 export const REASONS = [
   'approval_needed',
@@ -231,10 +232,14 @@ export async function endSemaphore(
 
 function checkOption(answer: string, options: readonly string[]): void {
   if (options.length === 0 || options.includes(answer)) return
-  throw new Failure('TYPE_MISMATCH', `Cannot answer "${answer.slice(0, 100)}": it is none of the options`, {
-    suggestion: 'Answer with one of the available options, word by word',
-    available: options,
-  })
+  throw new Failure(
+    'TYPE_MISMATCH',
+    `Cannot answer "${beginningOf(answer, 100)}": it is none of the options`,
+    {
+      suggestion: 'Answer with one of the available options, word by word',
+      available: options,
+    },
+  )
 }
 
 /** Semaphores that are made void at once; the rest follow with the next call. */

@@ -5,7 +5,14 @@
 import type { Component } from '../../shared/contract/component.ts'
 import { hostOf } from '../../shared/http/host-of.ts'
 import { answerUnknown, GLOBAL_PLUGINS } from './plugins.ts'
-import { endpointRoutes, functionRoutes, prefixOf, waitingRoutes, type RoutedFunction } from './routes.ts'
+import {
+  endpointRoutes,
+  functionRoutes,
+  otherMethods,
+  prefixOf,
+  waitingRoutes,
+  type RoutedFunction,
+} from './routes.ts'
 import type { KongConfig, KongService } from './types.ts'
 
 /** The consumer that every platform token belongs to. */
@@ -13,8 +20,8 @@ export const CONSUMER = 'platform'
 /** The function that answers for paths of nodes that do not exist: it knows them all. */
 const RESOLVER = 'logos'
 
-/** A little more than the function's own deadline, so that the function's answer wins. */
-const MARGIN_MS = 5_000
+/** More than Knative adds to the function's own deadline, so that the function's answer wins over both. */
+const MARGIN_MS = 20_000
 /** Kong's own default. */
 const PART_READ_TIMEOUT_MS = 60_000
 
@@ -57,7 +64,10 @@ function partService(
   { name, endpoints, waits }: RoutedPart,
   catalog: readonly RoutedFunction[],
 ): KongService {
-  const own = endpoints.flatMap((endpoint) => endpointRoutes(endpoint, ''))
+  const own = [
+    ...endpoints.flatMap((endpoint) => endpointRoutes(endpoint, '')),
+    ...otherMethods(name, endpoints),
+  ]
   if (waits === undefined) return { ...serviceTo(name, PART_READ_TIMEOUT_MS), routes: own }
   const waiting = waitingRoutes(catalog.flatMap(({ endpoints }) => endpoints))
   return {

@@ -4,6 +4,7 @@
  * knows them by their text and does the same in its own way.
  */
 import type { Failure } from '../../shared/failures.ts'
+import { problemHeaders } from '../../shared/problem.ts'
 import { ANSWERS } from '../answers.ts'
 import { BEARER, KID_CLAIM, TOKEN, TOKEN_HEADER, TOKEN_PAYLOAD } from '../token-form.ts'
 
@@ -17,10 +18,10 @@ export const TOKEN_TAG = 'token'
 export const TRACEPARENT = '^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$'
 
 /**
- * Gives every request a trace; what is malformed is replaced, with the state that belonged to it. Whether a new trace is
+ * Gives every request a trace; what is malformed, or came twice, is replaced, with the state that belonged to it. Whether a new trace is
  * sampled depends on its id as in Kong's own sampler, so that both decide alike.
  */
-export const TRACE_LUA = `local given = kong.request.get_header("traceparent")
+export const TRACE_LUA = `local given = ngx.var.http_traceparent
 if not given or not ngx.re.find(given, ${quoteRegex(TRACEPARENT)}, "jo") then
   local trace = ngx.var.request_id
   local weight = tonumber(trace:sub(15, 16) .. trace:sub(13, 14) .. trace:sub(11, 12) .. trace:sub(9, 10), 16)
@@ -38,7 +39,7 @@ end
 export function countRequestsLua(perSecond: number): string {
   return `local name = "requests:" .. kong.client.get_forwarded_ip() .. ":" .. ngx.time()
 local count = ngx.shared.kong_rate_limiting_counters:incr(name, 1, 0, 2)
-if count and count > ${perSecond} then return kong.response.exit(429, ${codeOf(ANSWERS.tooMany)}) end
+if count and count > ${perSecond} then ${exit(ANSWERS.tooMany)} end
 `
 }
 
@@ -57,7 +58,7 @@ end
 export const CREDENTIALS_LUA = `local headers = ngx.req.get_headers(0)
 local authorization, key = headers["authorization"], headers["x-api-key"]
 if (authorization and key) or type(authorization) == "table" or type(key) == "table" then
-  return kong.response.exit(400, ${codeOf(ANSWERS.twoCredentials)})
+  ${exit(ANSWERS.twoCredentials)}
 end
 local bearer = authorization and ngx.re.match(authorization, ${quoteRegex(BEARER)}, "ijo")
 if bearer and authorization ~= "Bearer " .. bearer[1] then
@@ -71,7 +72,7 @@ end
 if not needed or kong.request.get_method() == "OPTIONS" then return end
 
 if not bearer then
-  return kong.response.exit(401, ${codeOf(ANSWERS.tokenMissing)}, { ["WWW-Authenticate"] = "Bearer" })
+  ${exit(ANSWERS.tokenMissing)}
 end
 local function decode(part)
   return ngx.decode_base64((part:gsub("-", "+"):gsub("_", "/"))) or ""
@@ -84,8 +85,7 @@ if not parts
   or not ngx.re.find(payload, ${quoteRegex(TOKEN_PAYLOAD)}, "jo")
   or ngx.re.find(payload, ${quoteRegex(KID_CLAIM)}, "jo")
 then
-  local challenge = 'Bearer error="invalid_token"'
-  return kong.response.exit(401, ${codeOf(ANSWERS.tokenInvalid)}, { ["WWW-Authenticate"] = challenge })
+  ${exit(ANSWERS.tokenInvalid)}
 end
 `
 
@@ -111,8 +111,11 @@ export function requestLua(strippedPrefixes: readonly string[]): string[] {
   ]
 }
 
-function codeOf({ code }: Failure): string {
-  return `"${code}"`
+/** Ends the request with the code of a failure, and with its challenge. */
+function exit(failure: Failure): string {
+  const challenge = problemHeaders(failure)['www-authenticate']
+  const headers = challenge === undefined ? '' : `, { ["WWW-Authenticate"] = '${challenge}' }`
+  return `return kong.response.exit(${failure.status}, "${failure.code}"${headers})`
 }
 
 function quoteRegex(pattern: string): string {

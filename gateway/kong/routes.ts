@@ -1,5 +1,6 @@
 /**
- * Routes of one function: one for each endpoint, its variants by header, and one for everything else under a node.
+ * Routes of one function: one for each endpoint, its variants by header, some for other methods of their paths, and one for
+ * everything else under a node.
  *
  * Kong 3.9 takes a regular expression before a prefix. Among the former it takes the route with the most kinds of
  * attributes; the rest is one number, into which it adds `regex_priority` and the number of headers (`router.ts` has the
@@ -39,7 +40,10 @@ const AGENTESE = '/v1/agentese/'
 
 /** Routes to the function itself. */
 export function functionRoutes(definition: RoutedFunction, prefix: string | undefined): KongRoute[] {
-  const routes = definition.endpoints.flatMap((endpoint) => endpointRoutes(endpoint, ''))
+  const routes = [
+    ...definition.endpoints.flatMap((endpoint) => endpointRoutes(endpoint, '')),
+    ...otherMethods(definition.name, definition.endpoints),
+  ]
   if (prefix === undefined) return routes
   const rest: KongRoute = {
     name: `${definition.name}.any`,
@@ -87,6 +91,22 @@ export function endpointRoutes(
   }
   const required = endpoint.auth === 'required'
   return withKeyVariant(route, required, required || endpoint.path.startsWith(AGENTESE))
+}
+
+/**
+ * Every other method of known paths: whoever has them answers 405, and says which there are. One route for each rank. Paths
+ * with names under a node go where the rest of its paths goes: they would match aspects that do not exist.
+ */
+export function otherMethods(name: string, endpoints: readonly RoutedEndpoint[]): KongRoute[] {
+  const known = endpoints.filter(({ path }) => !(path.startsWith(AGENTESE) && path.includes(':')))
+  const ranks = Map.groupBy(known, ({ path }) => specificity(path))
+  return [...ranks].map(([rank, ranked]) => ({
+    name: `${name}.other.${rank}`,
+    paths: [...new Set(ranked.map(({ path }) => `~${pathPattern(path)}`))],
+    regex_priority: rank,
+    strip_path: false,
+    preserve_host: false,
+  }))
 }
 
 /** Where the rest of a node's paths goes: to the node, which knows its aspects and can suggest one. */

@@ -224,7 +224,7 @@ function refuse(exchange: Exchange, response: ServerResponse, path: string, answ
   discard(exchange)
   const headers = {
     ...exchange.answerHeaders,
-    ...answer.headers,
+    ...('headers' in answer ? answer.headers : {}),
     ...(isUnreadable(exchange) ? { connection: 'close' } : {}),
   }
   if (!('failure' in answer)) {

@@ -24,9 +24,7 @@ export interface Exchange {
 }
 
 /** An answer of the gateway itself: a failure, or headers alone. */
-export type Answer =
-  | { failure: Failure; headers?: Readonly<Record<string, string>> }
-  | { status: number; headers: Readonly<Record<string, string>> }
+export type Answer = { failure: Failure } | { status: number; headers: Readonly<Record<string, string>> }
 
 export interface Plugin {
   /** Runs before the request goes on; an answer ends it here. */

@@ -11,11 +11,13 @@ import {
   type SinkMetadata,
 } from '../../shared/events/webhook.ts'
 import { Failure } from '../../shared/failures.ts'
+import { beginningOf } from '../../shared/beginning.ts'
 import { readRetryAfter } from '../../shared/retry-after.ts'
 import { fencedRequest, type FencedResponse } from '../../shared/egress/fenced-request.ts'
 
-/** What is read of an answer, for the error that is shown. */
-const EXCERPT_BYTES = 200
+/** Shown of what a sink answers, in UTF-16 code units; and the bytes that may take. */
+const EXCERPT = 200
+const EXCERPT_BYTES = 4 * EXCERPT
 /** How long a secret signs after the rotation that replaced it: a day, and a little for clocks that differ. */
 const RETIRING_MS = 86_400_000 + 600_000
 const GONE = 410
@@ -109,9 +111,8 @@ function outcomeOf({ status, headers, body }: FencedResponse): Outcome {
 
 /** What can be shown as text on one line. */
 function excerptOf(body: Buffer): string {
-  return body
-    .toString('utf8')
-    .toWellFormed()
-    .replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ')
+  const text = new TextDecoder().decode(body, { stream: true })
+  return beginningOf(text, EXCERPT)
+    .replace(/[[\p{Cc}\p{Cf}\s]--[\u200C\u200D]]+/gv, ' ')
     .trim()
 }

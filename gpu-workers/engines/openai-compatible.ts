@@ -188,7 +188,7 @@ class OpenAiCompatible implements Engine {
       signal,
     })
     if (response.ok && response.body !== null) return response.body
-    throw failureOfStatus(response.status, response.headers, await beginningOf(response))
+    throw failureOfStatus(response.status, response.headers, await readBeginning(response))
   }
 
   async close(): Promise<void> {}
@@ -211,7 +211,7 @@ function endpointOf(baseUrl: string, path: string, apiKey: string | undefined) {
   return { url: url.href, authorization: username === '' ? undefined : `Basic ${login}` }
 }
 
-async function beginningOf({ body }: Response): Promise<string> {
+async function readBeginning({ body }: Response): Promise<string> {
   const decoder = new TextDecoder()
   let text = ''
   for await (const bytes of body ?? []) {

@@ -9,7 +9,8 @@ import { hostOf } from '../../shared/http/host-of.ts'
 import { FunctionConfig } from '../../shared/runtime/config.ts'
 import type { LocalConfig } from './config.ts'
 import type { Inference, Infrastructure } from './infrastructure.ts'
-import { publicSetOf, type Secrets } from './secrets.ts'
+import { publicSetOf } from '../keys.ts'
+import type { Secrets } from './secrets.ts'
 
 export interface Ports {
   ingress: number
@@ -87,6 +88,7 @@ function settingsOf({ config, secrets, infrastructure, ports }: PlatformFacts): 
     BROKER_URL: `http://${LOOPBACK}:${ports.ingress}/kgents/default`,
     BROKER_SUBJECTS: subjectsOfTriggers().join(','),
     ACK_WAIT_SECONDS: String(config.ACK_WAIT_SECONDS),
+    CLOCK_SECONDS: String(60 * config.KNATIVE_TIME_SCALE),
     WEBHOOK_RETRY_SECONDS: config.WEBHOOK_RETRY_SECONDS,
     EGRESS_PRIVATE_ALLOWED: config.EGRESS_PRIVATE_ALLOWED,
     DATABASE_PREPARE: 'on',

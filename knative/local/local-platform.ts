@@ -8,7 +8,7 @@ import { catalog } from '../../functions/catalog.ts'
 import { components } from '../../functions/components.ts'
 import { createLog } from '../../shared/telemetry/log.ts'
 import { bundleFunctions } from '../bundle.ts'
-import { brokerOf, pingSourcesOf, servicesOf, triggersOf } from '../manifests.ts'
+import { brokerOf, servicesOf, triggersOf } from '../manifests.ts'
 import { announce } from './announce.ts'
 import type { LocalConfig } from './config.ts'
 import { startDeployment, type Deployment } from './deployment.ts'
@@ -80,7 +80,6 @@ export class LocalPlatform {
     this.#knative = await startKnative({
       services: servicesOf(catalog),
       triggers: triggersOf(catalog),
-      pingSources: pingSourcesOf(catalog),
       broker: brokerOf(),
       command: [process.execPath, ...args],
       stateFolder: config.KGENTS_STATE,

@@ -7,11 +7,10 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Log } from '../../shared/telemetry/log.ts'
-import type { Broker, KnativeService, PingSource, Trigger } from '../objects.ts'
+import type { Broker, KnativeService, Trigger } from '../objects.ts'
 import { CONTROL_NAME, createControl } from './control.ts'
 import { BROKER_HOST } from './eventing/destination.ts'
 import { openEventing, type Eventing } from './eventing/eventing.ts'
-import { createPingSources } from './eventing/ping-sources.ts'
 import { startActivator, type Handler } from './serving/activator.ts'
 import { createEndpoints } from './serving/endpoints.ts'
 import type { RevisionStatus } from './serving/revision.ts'
@@ -20,7 +19,6 @@ import { createServing, type Serving } from './serving/serving.ts'
 export interface KnativeOptions {
   services: readonly KnativeService[]
   triggers: readonly Trigger[]
-  pingSources: readonly PingSource[]
   broker: Broker
   /** Program and arguments of every pod; its environment has what to serve. */
   command: readonly [string, ...string[]]
@@ -66,7 +64,6 @@ export async function startKnative(options: KnativeOptions): Promise<Knative> {
   mkdirSync(logFolder, { recursive: true })
   let address = ''
   const eventing = openEventing({ ...options, ingress: () => address })
-  const pings = createPingSources({ ...options, sources: options.pingSources, ingress: () => address })
   const serving = createServing({ ...options, logFolder, onScale, onChange: () => endpoints.publish() })
   const endpoints = createEndpoints(serving.revisions, 1000 * timeScale)
   const status = () => ({
@@ -78,12 +75,10 @@ export async function startKnative(options: KnativeOptions): Promise<Knative> {
   address = `127.0.0.1:${activator.port}`
   serving.begin()
   eventing.resume()
-  pings.begin()
   return {
     port: activator.port,
     status,
     async close() {
-      await pings.close()
       await eventing.close(CLOSE_SECONDS)
       endpoints.close()
       await Promise.all([activator.close(CLOSE_SECONDS), serving.close(CLOSE_SECONDS)])

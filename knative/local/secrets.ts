@@ -1,13 +1,10 @@
 /** The secrets of one local platform: made on the first start, kept in its state folder, readable by its owner alone. */
-import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { exportJWK, generateKeyPair } from 'jose'
 import { z } from 'zod'
+import { createSigningKey, Jwk, randomSecret } from '../keys.ts'
 import { replaceFile } from './write-file.ts'
-
-const Jwk = z.looseObject({ kty: z.string(), kid: z.string(), alg: z.string() })
 
 const Secrets = z.object({
   passwords: z.object({
@@ -17,11 +14,11 @@ const Secrets = z.object({
     redis: z.string(),
   }),
   /** Of the passwords of all users of NATS. */
-  natsKey: z.string().default(random),
+  natsKey: z.string().default(randomSecret),
   redisRestToken: z.string(),
   eventKey: z.string(),
   toolKey: z.string(),
-  webhookKey: z.string().default(random),
+  webhookKey: z.string().default(randomSecret),
   platformKey: Jwk,
   dispatchKey: Jwk,
 })
@@ -63,32 +60,17 @@ function reasonOf({ issues }: z.ZodError): string {
 async function createSecrets(): Promise<Secrets> {
   return {
     passwords: {
-      postgres: random(),
-      app: random(),
-      relayDatabase: random(),
-      redis: random(),
+      postgres: randomSecret(),
+      app: randomSecret(),
+      relayDatabase: randomSecret(),
+      redis: randomSecret(),
     },
-    natsKey: random(),
-    redisRestToken: random(),
-    eventKey: random(),
-    toolKey: random(),
-    webhookKey: random(),
-    platformKey: await createKey('platform'),
-    dispatchKey: await createKey('dispatch'),
+    natsKey: randomSecret(),
+    redisRestToken: randomSecret(),
+    eventKey: randomSecret(),
+    toolKey: randomSecret(),
+    webhookKey: randomSecret(),
+    platformKey: await createSigningKey('platform'),
+    dispatchKey: await createSigningKey('dispatch'),
   }
-}
-
-function random(): string {
-  return randomBytes(32).toString('base64url')
-}
-
-async function createKey(name: string) {
-  const { privateKey } = await generateKeyPair('EdDSA', { extractable: true })
-  const key = await exportJWK(privateKey)
-  return { ...key, kty: 'OKP', kid: `${name}-${randomBytes(4).toString('hex')}`, alg: 'EdDSA', use: 'sig' }
-}
-
-/** The set with the public half of `key`. */
-export function publicSetOf({ d: _private, ...key }: Secrets['platformKey']): string {
-  return JSON.stringify({ keys: [key] })
 }

@@ -27,7 +27,7 @@ export function networkPoliciesOf(
   ]
 }
 
-function policy(name: string, spec: Spec, { namespace }: Target): NetworkPolicy {
+export function policy(name: string, spec: Spec, { namespace }: Target): NetworkPolicy {
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',

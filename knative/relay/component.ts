@@ -33,6 +33,11 @@ export const relay = defineComponent({
     JOBS_IN_FLIGHT: Count.default(100).describe(
       'Jobs in the queue at once; the others wait in their database',
     ),
+    CLOCK_SECONDS: z.coerce
+      .number()
+      .positive()
+      .default(60)
+      .describe('Seconds between two looks at what is due by the clock'),
     FORWARD_CONCURRENCY: Count.default(32).describe('Requests to the Broker at once, for each stream'),
   }),
   secrets: ['NATS_URL', 'RELAY_DATABASE_URLS'],

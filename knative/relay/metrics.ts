@@ -9,6 +9,7 @@ const COUNTERS = {
   relay_forward_retries_total: ['Events that the Broker did not accept and that are sent again'],
   relay_forward_rejected_total: ['Events that the Broker refused for good'],
   relay_dead_letters_total: ['Jobs that failed after their last delivery'],
+  relay_ticks_total: ['Functions that were woken because something was due'],
   relay_wakes_total: ['Times the relay woke from sleep, by what woke it', 'by'],
 } as const satisfies Record<string, Description>
 

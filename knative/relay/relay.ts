@@ -38,7 +38,8 @@ export async function runRelay(
   const link = openLink(config, log, metrics, reached)
   const room = createRoom(link, config.JOBS_IN_FLIGHT)
   const drained = databases.map(({ url, database }) => {
-    const options = { url, database, link, room, log, metrics }
+    const settings = { brokerUrl: config.BROKER_URL, clockSeconds: config.CLOCK_SECONDS }
+    const options = { url, database, link, room, log, metrics, ...settings }
     const reportState = createStateLog(log, `database ${database}`)
     const report: ReportState = (state, error) => {
       reached[database] = error === undefined

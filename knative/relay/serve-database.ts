@@ -7,6 +7,7 @@
 import { NatsError } from 'nats'
 import type { StreamState } from '../../shared/nats/ensure-streams.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
+import { createClock } from './clock.ts'
 import { createAdmission, type Admission, type Room } from './admission.ts'
 import { createJobExpiry } from './job-expiry.ts'
 import { openHousekeeping } from './housekeeping.ts'
@@ -35,17 +36,20 @@ export interface ServeOptions {
   room: Room
   log: Log
   metrics: Metrics
+  brokerUrl: string
+  clockSeconds: number
 }
 
 export async function serveDatabase(session: Session, options: ServeOptions): Promise<void> {
   const { sql, ended } = session
-  const { url, database, link, room, log, metrics } = options
+  const { url, database, link, room, log, metrics, brokerUrl, clockSeconds } = options
   const wake = createWake(sql, metrics, ended)
   const sinks = createSinks({ sql, link, log, metrics })
   const outbox = createOutbox({ sql, link, log, metrics, onPublished: sinks.notice })
   const admission = createAdmission({ sql, link, room, log, metrics })
   const recovery = createRecovery(sql, link, outbox, log)
   const expiry = createJobExpiry(sql, link, log)
+  const clock = createClock({ sql, brokerUrl, seconds: clockSeconds, log, metrics })
   const reportStoring = createStateLog(log, `publishing from ${database}`)
   let failures = 0
   let checked: Promise<readonly StreamState[]> | undefined
@@ -56,6 +60,7 @@ export async function serveDatabase(session: Session, options: ServeOptions): Pr
     const states = await streams
     const recovered = await recovery.check(states)
     await expiry.check()
+    await clock.check()
     await sinks.check(states)
     checked = recovered ? streams : undefined
     nextCheck = performance.now() + CHECK_INTERVAL_MS
@@ -94,7 +99,7 @@ export async function serveDatabase(session: Session, options: ServeOptions): Pr
     while (!ended.aborted) await within(CYCLE_SECONDS, cycle())
     if (!session.lost.aborted) await Promise.all([outbox.mark('all'), wake.end()])
   } finally {
-    await housekeeping.close()
+    await Promise.all([housekeeping.close(), clock.close()])
   }
 }
 

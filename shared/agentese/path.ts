@@ -3,6 +3,7 @@
  * a verb. Errors name the segment that is wrong, by its position, and what would be right.
  */
 import { Failure, type FailureFacts } from '../failures.ts'
+import { identifierOf, MAX_IDENTIFIER } from '../text/identifier.ts'
 import { quote } from './quote.ts'
 
 export const CONTEXTS = ['world', 'self', 'concept', 'void', 'time'] as const
@@ -20,7 +21,6 @@ export interface AgentesePath extends AgenteseNode {
 
 /** Three segments of the longest kind stay below it, so what is longer always has a segment to blame. */
 export const MAX_PATH = 200
-const MAX_SEGMENT = 64
 const MAX_URL_FORM = 2000
 const SEGMENT = /^[a-z][a-z0-9_]*$/
 
@@ -103,17 +103,13 @@ export function isContext(text: string): text is Context {
 /** Why `text` is no identifier, to be put after its name in a message; undefined where it is one. */
 export function identifierFault(text: string): string | undefined {
   if (text === '') return 'is empty'
-  if (text.length > MAX_SEGMENT) return `is longer than ${MAX_SEGMENT} characters`
+  if (text.length > MAX_IDENTIFIER) return `is longer than ${MAX_IDENTIFIER} characters`
   return SEGMENT.test(text) ? undefined : 'is not a lower-case letter followed by a-z, 0-9 or _'
 }
 
 /** The identifier that was probably meant by `text`, as a suggestion. */
 export function suggestIdentifier(text: string): string | undefined {
-  const meant = text
-    .slice(0, MAX_SEGMENT)
-    .toLowerCase()
-    .replace(/[^a-z0-9_]+/g, '_')
-    .replace(/^[^a-z]+/, '')
+  const meant = identifierOf(text.slice(0, MAX_IDENTIFIER))
   return identifierFault(meant) === undefined ? `Write "${meant}"` : undefined
 }
 

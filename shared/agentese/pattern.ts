@@ -6,6 +6,7 @@
  */
 import { Failure } from '../failures.ts'
 import { CONTEXTS } from './path.ts'
+import { beginningOf } from '../beginning.ts'
 
 export interface Pattern {
   text: string
@@ -27,7 +28,7 @@ const SEGMENT = /^(\*|\*\*|[a-z][a-z0-9_]{0,63})$/
 export function parsePattern(text: string): Pattern {
   if (text === '') throw badPattern(text, 'it is empty')
   if (text.length > MAX_PATTERN)
-    throw badPattern(text.slice(0, 60), `it is longer than ${MAX_PATTERN} characters`)
+    throw badPattern(beginningOf(text, 60), `it is longer than ${MAX_PATTERN} characters`)
   const segments = text.split('.')
   for (const segment of segments) checkSegment(text, segment)
   const named = segments.filter((segment) => segment !== '**').length

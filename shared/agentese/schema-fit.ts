@@ -20,6 +20,7 @@ import {
   valuesOf,
 } from './schema-facts.ts'
 import { type Check, type Checks, LIMITS, type Question } from './schema-limits.ts'
+import { beginningOf } from '../beginning.ts'
 
 export type { JsonSchema } from './schema-facts.ts'
 
@@ -141,7 +142,7 @@ function checkOneOf({ output, input, at, scope }: Comparison): string | undefine
 function noneOf(choices: readonly AnySchema[], output: JsonSchema, at: string, scope: Scope) {
   const reasons = choices.map((each) => misfit(output, each, at, scope))
   if (reasons.includes(undefined)) return undefined
-  const why = reasons.join('; ').slice(0, MAX_REASONS)
+  const why = beginningOf(reasons.join('; '), MAX_REASONS)
   return `${at}: ${nameOf(output)} is none of ${choices.length} alternatives (${why})`
 }
 

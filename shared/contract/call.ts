@@ -102,8 +102,11 @@ export interface Completed<I> {
   input: I
   /** Empty where vectors were asked for. */
   text: string
-  /** One for each text, in their order, each of length 1; empty where text was asked for. */
-  vectors: readonly Float32Array[]
+  /**
+   * One for each text, in their order, each of length 1; undefined for a text that the model cannot read. Empty where text
+   * was asked for.
+   */
+  vectors: readonly (Float32Array | undefined)[]
   model: string
   tokens: TokenUsage
 }

@@ -136,7 +136,7 @@ export interface FunctionFacts {
   tick?: TickFacts
 }
 
-/** That a function is woken every minute, by a PingSource. */
+/** That a function is woken where something is due, which the relay asks every minute; `due_functions()` names it. */
 export interface TickFacts {
   /** A SQL function without arguments that answers the tenants for which there is something to do. */
   tenants: string

@@ -30,7 +30,7 @@ export interface Trigger extends TriggerFacts {
   handle(data: unknown, call: Call): Promise<void>
 }
 
-/** What a function does every minute; a minute that is missed or delivered twice does no harm. */
+/** What a function does when something is due; a tick that is missed or delivered twice does no harm. */
 export interface Tick extends TickFacts {
   /** Runs for each such tenant, in a transaction of its own. */
   handle(call: Given<Need>): Promise<void>

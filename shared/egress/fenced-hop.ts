@@ -2,6 +2,7 @@
 import { Failure } from '../failures.ts'
 import { denied } from './destination.ts'
 import { isHopByHop } from '../hop-by-hop.ts'
+import { beginningOf } from '../beginning.ts'
 
 export interface Hop {
   url: URL
@@ -37,7 +38,10 @@ export function toHeaders(given: Readonly<Record<string, string>>): Record<strin
     const lower = name.toLowerCase()
     const sendable = NAME.test(lower) && !isHopByHop(lower) && !OURS.has(lower) && isHeaderValue(value)
     if (!sendable) {
-      throw new Failure('TYPE_MISMATCH', `Cannot send header "${name.slice(0, 60)}": it is not one to be set`)
+      throw new Failure(
+        'TYPE_MISMATCH',
+        `Cannot send header "${beginningOf(name, 60)}": it is not one to be set`,
+      )
     }
     headers[lower] = value
   }

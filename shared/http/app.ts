@@ -130,7 +130,7 @@ async function serveEvent(context: Context, runtime: Runtime): Promise<Response>
   }
 }
 
-/** A PingSource's minute. It carries nothing, so it needs no proof: it only makes what is due anyway happen now. */
+/** The relay's event that something is due. It carries nothing, so it needs no proof: it only makes what is due anyway happen now. */
 async function serveTick(context: Context, runtime: Runtime): Promise<Response> {
   try {
     await takeTick(runtime, context.req.raw.signal)

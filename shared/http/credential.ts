@@ -34,13 +34,10 @@ export function bearerOf(authorization = ''): string | undefined {
   return /^Bearer +(\S+)$/i.exec(authorization)?.[1]
 }
 
-function twoCredentials(): Failure {
-  return new Failure(
-    'CREDENTIALS_AMBIGUOUS',
-    'Cannot tell who calls: the request has more than one credential',
-    {
-      suggestion: 'Send either "Authorization: Bearer <token>" or X-API-Key, once',
-      challenge: 'Bearer error="invalid_request"',
-    },
-  )
+/** Why a request with more than one credential is refused. */
+export function twoCredentials(): Failure {
+  return new Failure('CREDENTIALS_AMBIGUOUS', 'Cannot accept the request: it has more than one credential', {
+    suggestion: 'Send either "Authorization: Bearer <token>" or X-API-Key, once',
+    challenge: 'Bearer error="invalid_request"',
+  })
 }

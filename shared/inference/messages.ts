@@ -97,6 +97,8 @@ export const Completion = z.object({
   text: Words,
   /** One for each text of the request, in its order; to be read by `decodeVector`. Their length is one. */
   vectors: z.array(z.string()).optional(),
+  /** Places of texts in scripts that the model does not know: their vectors say nothing. */
+  unread: z.array(z.int().min(0)).optional(),
   tokens: TokenUsage,
   /** Absent where vectors were requested. */
   finishReason: FinishReason.optional().catch('unknown'),

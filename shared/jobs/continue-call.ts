@@ -16,7 +16,7 @@ import type { JobContext, JobRow } from './write-ending.ts'
 /** What a model came to; with `failed`, why it gave no answer. */
 export type Outcome = Pick<
   Completion,
-  'text' | 'tokens' | 'vectors' | 'model' | 'finishReason' | 'server'
+  'text' | 'tokens' | 'vectors' | 'unread' | 'model' | 'finishReason' | 'server'
 > & {
   failed?: string
 }
@@ -59,7 +59,7 @@ async function run(
   { runtime, db, signal }: JobContext,
   job: JobRow,
   jobCall: JobCall,
-  { text, tokens, vectors = [], model, failed }: Outcome,
+  { text, tokens, vectors = [], unread = [], model, failed }: Outcome,
   pending: Pending,
 ): Promise<unknown> {
   const { identity, archetype, input, traceparent } = jobCall
@@ -89,7 +89,8 @@ async function run(
     infer: (inference, as) => prepareJob(inference, as, requester, pending),
   })
   if (failed !== undefined) return endpoint.recover?.({ input: parsed, reason: failed }, call)
-  const completed = { input: parsed, text, tokens, model, vectors: vectors.map(decodeVector) }
+  const read = vectors.map((vector, at) => (unread.includes(at) ? undefined : decodeVector(vector)))
+  const completed = { input: parsed, text, tokens, model, vectors: read }
   return endpoint.complete?.(completed, call)
 }
 

@@ -1,4 +1,4 @@
-/** Takes a minute's tick: runs what is due, tenant by tenant. */
+/** Takes a tick: runs what is due, tenant by tenant. */
 import { newId } from '../new-id.ts'
 import { transactApart } from '../calls/create-call.ts'
 import type { Runtime } from '../calls/runtime.ts'

@@ -65,14 +65,20 @@ export async function tagEntry(
     where kind = ${kind} and owner = ${owner} and subject = ${subject}`
 }
 
-/** How many entries of an owner can be found by meaning, and how many still wait for that. */
-export async function countEntries(
-  db: Db,
-  { kind }: Corpus,
-  owner: string,
-): Promise<{ embedded: number; waiting: number }> {
-  const [row] = await db<{ embedded: number; waiting: number }[]>`
-    select count(embedded_at)::int as embedded, (count(*) - count(embedded_at))::int as waiting from recall_entries
-    where kind = ${kind} and owner = ${owner} and not hidden`
-  return row ?? { embedded: 0, waiting: 0 }
+export interface EntryCounts {
+  /** Found by meaning. */
+  embedded: number
+  /** Not embedded yet. */
+  waiting: number
+  /** In scripts that the model does not know, so found by words alone. */
+  words_only: number
+}
+
+/** How many entries of an owner are found in which way. */
+export async function countEntries(db: Db, { kind }: Corpus, owner: string): Promise<EntryCounts> {
+  const [row] = await db<EntryCounts[]>`
+    select count(sketch)::int as embedded, (count(*) - count(embedded_at))::int as waiting,
+      (count(embedded_at) - count(sketch))::int as words_only
+    from recall_entries where kind = ${kind} and owner = ${owner} and not hidden`
+  return row ?? { embedded: 0, waiting: 0, words_only: 0 }
 }

@@ -15,6 +15,7 @@ import { fillWords } from '../database/fill-words.ts'
 import { hasTokens } from '../plans/allowance.ts'
 import type { Corpus } from './entries.ts'
 import { sketchOf } from './sketch.ts'
+import { beginningOf } from '../beginning.ts'
 
 /** Entries of one job; a quarter of it for those that failed once, and so on down to one. */
 const BATCH = 64
@@ -116,8 +117,8 @@ interface Waiting {
 }
 
 /** Those that were tried least, oldest first; and vectors of a model that is no longer in use. */
-function pickBatch(db: Db, { kind }: Corpus): Promise<Waiting[]> {
-  return db<Waiting[]>`
+async function pickBatch(db: Db, { kind }: Corpus): Promise<Waiting[]> {
+  const waiting = await db<Waiting[]>`
     with due as (
       select e.id, e.tries, e.text from recall_entries e
       where e.kind = ${kind} and e.embedded_at is null and e.tries < ${MAX_TRIES}
@@ -125,8 +126,9 @@ function pickBatch(db: Db, { kind }: Corpus): Promise<Waiting[]> {
       select e.id, e.tries, e.text from recall_models m join recall_entries e using (tenant_id, kind)
       where m.kind = ${kind} and e.model <> m.model and e.embedded_at < m.since and e.tries < ${MAX_TRIES}
     ), least as (select coalesce(min(tries), 0)::int as tries from due)
-    select id, left(text, ${EMBEDDED_CHARACTERS}) as text from due where tries = (select tries from least)
+    select id, left(text, ${EMBEDDED_CHARACTERS + 2}) as text from due where tries = (select tries from least)
     order by id limit (select greatest(1, ${BATCH}::int >> (2 * tries)) from least)`
+  return waiting.map(({ id, text }) => ({ id, text: beginningOf(text, EMBEDDED_CHARACTERS) }))
 }
 
 function infer(call: Pick<Call, 'infer'>, batch: readonly Waiting[]): Accepted {
@@ -147,18 +149,18 @@ export function estimateTokens(texts: readonly { text: string }[]): number {
   return texts.reduce((sum, { text }) => sum + Math.ceil(text.length / CHARACTERS_PER_TOKEN), 0)
 }
 
-/** What comes for an entry that is gone or has another text by now is dropped. */
+/** What comes for an entry that is gone or has another text by now is dropped. What the model cannot read has no vector. */
 async function storeVectors(
   db: Db,
   { kind }: Corpus,
   entries: readonly string[],
-  vectors: readonly Float32Array[],
+  vectors: readonly (Float32Array | undefined)[],
   model: string,
 ): Promise<number> {
   const rows = vectors.slice(0, entries.length).map((vector, at) => ({
     id: entries[at],
-    vector: Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString('base64'),
-    sketch: sketchOf(vector),
+    vector: vector === undefined ? null : bytesOf(vector).toString('base64'),
+    sketch: vector === undefined ? null : sketchOf(vector),
   }))
   const stored = await db`
     update recall_entries e set vector = decode(v.vector, 'base64'), sketch = v.sketch, model = ${model},
@@ -166,6 +168,10 @@ async function storeVectors(
     from jsonb_to_recordset(${db.json(rows)}) as v(id uuid, vector text, sketch bit varying)
     where e.id = v.id and e.kind = ${kind}`
   return stored.count
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float32Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength)
 }
 
 /**

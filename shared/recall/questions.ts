@@ -8,13 +8,18 @@ import type { ModelVector } from './search.ts'
 /** Some 3 MB at 384 dimensions. */
 const MOST = 2000
 
-const kept = new LRUCache<string, ModelVector>({ max: MOST })
+/** What a question means; no vector where it is in a script that the model does not know. */
+export interface Meaning {
+  vector?: ModelVector
+}
 
-/** The vector of an earlier question of this tenant; none of another tenant's, so that nobody learns what others asked. */
-export function meaningOf(tenant: string, question: string): ModelVector | undefined {
+const kept = new LRUCache<string, Meaning>({ max: MOST })
+
+/** What an earlier question of this tenant means; none of another tenant's, so that nobody learns what others asked. */
+export function meaningOf(tenant: string, question: string): Meaning | undefined {
   return kept.get(`${tenant} ${question}`)
 }
 
-export function keepMeaning(tenant: string, question: string, meaning: ModelVector): void {
+export function keepMeaning(tenant: string, question: string, meaning: Meaning): void {
   kept.set(`${tenant} ${question}`, meaning)
 }

@@ -8,6 +8,7 @@ import { aspect, defineNode, NoInput } from '../../../shared/contract/define-nod
 import { newId } from '../../../shared/new-id.ts'
 import { textOf } from '../earlier-result.ts'
 import { regrow } from './entropy/pool.ts'
+import { beginningOf } from '../../../shared/beginning.ts'
 
 /** What a tithe regrows of the pool. */
 const TITHE = 0.1
@@ -105,7 +106,7 @@ export const voidGratitude = defineNode('void.gratitude', {
 
 /** Thanks always succeed: without a target they go to everything. */
 function targetOf(target: string | undefined, input: unknown): string {
-  const named = target === undefined || target === '' ? textOf(input).slice(0, TARGET).toWellFormed() : target
+  const named = target === undefined || target === '' ? beginningOf(textOf(input), TARGET) : target
   return named.trim() === '' ? 'everything' : named
 }
 

@@ -10,6 +10,7 @@ import type { Db } from '../../../shared/database/database.ts'
 import { Failure } from '../../../shared/failures.ts'
 import { HOLDINGS, leavePlace, takePlace } from '../../../shared/plans/holdings.ts'
 import { newId } from '../../../shared/new-id.ts'
+import { identifierOf } from '../../../shared/text/identifier.ts'
 
 /** Longest answer, in tokens. */
 const ANSWER_TOKENS = 500
@@ -31,8 +32,8 @@ const Agent = z.strictObject({
   created_at: z.string(),
 })
 const Agents = z.strictObject({ agents: z.array(Agent), next_cursor: NextCursor })
-/** By handle, the active one; by id, any. */
-const Which = z.union([z.uuid(), Handle])
+/** By handle or name, an active one, whatever their case and composition are; by id, any. */
+const Which = z.string().trim().min(1).max(100)
 const NEWEST_FIRST = orderBy({ id: 'uuid' }, 'desc')
 const Page = { limit: z.int().min(1).max(100).default(50), cursor: NEWEST_FIRST.Cursor.optional() }
 
@@ -138,13 +139,13 @@ export const worldAgent = defineNode('world.agent', {
       output: Agents,
       examples: [{ summary: 'Who advises?', input: { query: 'advice' } }],
       handle: ({ query, ...bounds }, { db }) => {
-        const words = query.split(/\s+/).map((word) => `%${word.replace(/[\\%_]/g, '\\$&')}%`)
+        const words = query.split(/\s+/)
         return listAgents(
           db<AgentRow[]>`
             select * from agents
             where status = 'active' and not exists (
               select from jsonb_array_elements_text(${db.json(words)}) as word
-              where handle || ' ' || name || ' ' || theme not ilike word)`,
+              where strpos(name_key(handle || ' ' || name || ' ' || theme), name_key(word)) = 0)`,
           bounds,
           db,
         )
@@ -216,16 +217,28 @@ export const worldAgent = defineNode('world.agent', {
   },
 })
 
-/** @throws Failure NOT_FOUND, or STATE_CONFLICT where it has retired */
+/** @throws Failure NOT_FOUND, or STATE_CONFLICT where it has retired or where several have that name */
 async function activeAgent(db: Db, which: string): Promise<AgentRow> {
   const isId = z.uuid().safeParse(which).success
   const [agent] = await (isId
     ? db<AgentRow[]>`select * from agents where id = ${which}`
-    : db<AgentRow[]>`select * from agents where handle = ${which} and status = 'active'`)
+    : db<AgentRow[]>`select * from agents where handle = ${identifierOf(which)} and status = 'active'`)
   if (agent?.status === 'active') return agent
   if (agent !== undefined) throw isRetired(which)
+  const named = await db<AgentRow[]>`
+    select * from agents where name_key(name) = name_key(${which}) and status = 'active' order by id limit 5`
+  const [only] = named
+  if (only !== undefined && named.length === 1) return only
+  if (only !== undefined) throw isAmbiguous(which, named)
   throw new Failure('NOT_FOUND', `Cannot find agent "${which}": there is no such agent`, {
     suggestion: 'world.agent.list names them',
+  })
+}
+
+function isAmbiguous(which: string, named: readonly AgentRow[]): Failure {
+  return new Failure('STATE_CONFLICT', `Cannot use agent "${which}": several have that name`, {
+    suggestion: 'Give the handle of one of them',
+    available: named.map(({ handle }) => handle),
   })
 }
 
@@ -237,13 +250,7 @@ function isRetired(which: string): Failure {
 
 /** @throws Failure TYPE_MISMATCH where no handle can be made of a name */
 function handleOf(name: string): string {
-  const handle = name
-    .normalize('NFKD')
-    .toLowerCase()
-    .replace(/\p{M}/gu, '')
-    .replace(/[^a-z0-9]+/g, '_')
-    .replace(/^[^a-z]+|_+$/g, '')
-    .slice(0, 64)
+  const handle = identifierOf(name).replace(/_+$/, '')
   if (handle !== '') return handle
   throw new Failure('TYPE_MISMATCH', 'Cannot make a handle of that name: it has no letters from a to z', {
     suggestion: 'Give a handle besides the name',

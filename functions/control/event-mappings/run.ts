@@ -9,6 +9,7 @@ import { currentIdentity } from '../../../shared/identity/current-identity.ts'
 import type { Identity } from '../../../shared/identity/identity.ts'
 import type { MappedEvent } from './matching.ts'
 import { fill } from './template.ts'
+import { beginningOf } from '../../../shared/beginning.ts'
 
 /** A little more than most functions may take. */
 const TIMEOUT_MS = 40_000
@@ -94,7 +95,7 @@ async function dispatch(
 }
 
 function outcomeOf({ code, message, retry }: Failure): Outcome {
-  return { status: retry ? 'retrying' : 'failed', code, message: message.slice(0, 500) }
+  return { status: retry ? 'retrying' : 'failed', code, message: beginningOf(message, 500) }
 }
 
 /** Writes down what a run came to, and drops what is long past. */

@@ -12,6 +12,7 @@ import { periodOf } from '../../../shared/plans/allowance.ts'
 import { answerOfJob, type JobState } from '../../../shared/jobs/job-answer.ts'
 import { claimKey, keepJob, keyedRequest } from '../../../shared/pipeline/idempotency.ts'
 import { JobCall } from '../../../shared/calls/job-call.ts'
+import type { FinishReason } from '../../../shared/inference/messages.ts'
 import { newId } from '../../../shared/new-id.ts'
 import { formatTraceparent, readTraceparent } from '../../../shared/telemetry/trace.ts'
 import {
@@ -193,14 +194,15 @@ async function takeStageJob(
   const { position, stages } = state
   const stage = stages[position]
   const [row] = await call.db<StageJobRow[]>`
-    select status, result, error, charges, finished_at from jobs where id = ${job}`
+    select status, result, error, charges, finish_reason, finished_at from jobs where id = ${job}`
   if (stage === undefined || row === undefined || row.status === 'queued' || row.status === 'running') return
   const durationMs = (row.finished_at?.getTime() ?? Date.now()) - state.stage_started_at.getTime()
   const ended =
     row.status === 'completed'
       ? endedStage(stage, row.result, row.charges ?? {}, durationMs)
       : failedStage(stage, row.error ?? { code: 'CANCELLED', message: 'The job was cancelled' }, durationMs)
-  await advance(id, position, { ...ended, job }, call)
+  const reason = row.finish_reason === null ? {} : { finish_reason: row.finish_reason }
+  await advance(id, position, { ...ended, ...reason, job }, call)
 }
 
 interface StageJobRow {
@@ -208,6 +210,7 @@ interface StageJobRow {
   result: unknown
   error: { code: string; message: string } | null
   charges: Record<string, number> | null
+  finish_reason: FinishReason | null
   finished_at: Date | null
 }
 

@@ -5,6 +5,7 @@ import type { Call } from '../../../shared/contract/call.ts'
 import type { DispatchAnswer, Dispatcher } from '../../../shared/contract/platform.ts'
 import { addTo, type Amounts } from '../../../shared/amount.ts'
 import { Failure, failureFrom } from '../../../shared/failures.ts'
+import { FinishReason } from '../../../shared/inference/messages.ts'
 import type { CompositionMode, Plan, Stage } from './composition-plan.ts'
 
 export const StageResult = z.strictObject({
@@ -15,6 +16,8 @@ export const StageResult = z.strictObject({
   error: z.strictObject({ code: z.string(), message: z.string() }).optional(),
   charges: z.record(z.string(), z.number()),
   duration_ms: z.number(),
+  /** Why the model ended its answer, where one worked. */
+  finish_reason: FinishReason.optional(),
   /** The job that the stage was, where a model worked. */
   job: z.string().optional(),
 })

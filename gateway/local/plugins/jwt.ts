@@ -21,10 +21,9 @@ const PATTERNS = {
   payload: new RegExp(TOKEN_PAYLOAD),
   kidClaim: new RegExp(KID_CLAIM),
 }
-const REFUSED = { 'www-authenticate': 'Bearer error="invalid_token"' }
-const MISSING: Answer = { failure: ANSWERS.tokenMissing, headers: { 'www-authenticate': 'Bearer' } }
-const INVALID: Answer = { failure: ANSWERS.tokenInvalid, headers: REFUSED }
-const EXPIRED: Answer = { failure: ANSWERS.tokenExpired, headers: REFUSED }
+const MISSING: Answer = { failure: ANSWERS.tokenMissing }
+const INVALID: Answer = { failure: ANSWERS.tokenInvalid }
+const EXPIRED: Answer = { failure: ANSWERS.tokenExpired }
 
 interface Key {
   algorithm: string

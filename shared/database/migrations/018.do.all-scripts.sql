@@ -57,7 +57,10 @@ declare
   tenant uuid := public.current_tenant();
   exact text[] := array(select jsonb_array_elements_text(lexemes));
   begins text[] := array(select jsonb_array_elements_text(starts));
-  strange jsonb;
+  likely jsonb;
+  triples text[];
+  query tsquery;
+  strange integer := 0;
 begin
   if tenant is null or numnode(wanted) = 0 then return; end if;
   return query
@@ -71,25 +74,31 @@ begin
       and e.kind = wanted_kind and e.owner = wanted_owner and not e.hidden and e.tags @> wanted_tags
     order by rank desc, e.id desc limit most
   ) best order by best.rank desc, best.id desc;
-  select jsonb_agg(each) into strange from (
-    select each from jsonb_array_elements(likes) each
-    where not exists (
+  for likely in select each from jsonb_array_elements(likes) each loop
+    triples := array(select jsonb_array_elements_text(likely->'triples'));
+    query := likely->>'itself';
+    continue when exists (
       select from public.recall_entries e
-      where e.tenant_id = tenant and e.words @@ (each->>'itself')::tsquery
-        and e.kind = wanted_kind and e.owner = wanted_owner and not e.hidden)
-    limit 4
-  );
-  return query
-  select e.subject, '[]'::jsonb, (each->>'at')::integer, (likest.triples / jsonb_array_length(each->'triples')::real)::real
-  from jsonb_array_elements(strange) each
-  join public.recall_entries e on e.tenant_id = tenant and e.letters @@ (each->>'query')::tsquery
-  cross join lateral (
-    select count(*) as triples from unnest(e.letters) letter, unnest(letter.positions) word
-    where each->'triples' ? letter.lexeme group by word order by 1 desc limit 1
-  ) likest
-  where e.kind = wanted_kind and e.owner = wanted_owner and not e.hidden and e.tags @> wanted_tags
-    and likest.triples >= (each->>'least')::integer
-  order by 4 desc, e.id desc limit most;
+      where e.tenant_id = tenant and e.words @@ query
+        and e.kind = wanted_kind and e.owner = wanted_owner and not e.hidden);
+    query := likely->>'query';
+    return query
+    select best.subject, '[]'::jsonb, (likely->>'at')::integer, (likest.count / cardinality(triples)::real)::real
+    from (
+      select e.id, e.subject, e.letters from public.recall_entries e
+      where e.tenant_id = tenant and e.letters @@ query
+        and e.kind = wanted_kind and e.owner = wanted_owner and not e.hidden and e.tags @> wanted_tags
+      order by ts_rank(e.letters, query) desc, e.id desc limit most
+    ) best
+    cross join lateral (
+      select count(*) as count from unnest(best.letters) letter, unnest(letter.positions) word
+      where letter.lexeme = any (triples) group by word order by 1 desc limit 1
+    ) likest
+    where likest.count >= (likely->>'least')::integer
+    order by 4 desc, best.id desc;
+    strange := strange + 1;
+    exit when strange = 4;
+  end loop;
 end
 $$;
 revoke execute on function recall_by_words(text, uuid, tsquery, jsonb, jsonb, jsonb, jsonb, integer) from public;

@@ -201,6 +201,9 @@ async function checkGraph(tenant: Tenant, names: readonly string[]): Promise<voi
   }
 }
 
+/** One character of eleven code units. */
+const FAMILY = '👩‍👩‍👧‍👦'
+
 describe('concept.*.refine', () => {
   const challenge = { challenge: 'And mercy?' }
 
@@ -235,6 +238,26 @@ describe('concept.*.refine', () => {
       'What justice is',
       'What each is owed, and no less.',
     ])
+  })
+
+  test('keeps no half of a character of a definition that is too long, nor embeds one', async ({
+    newTenant,
+    settles,
+    owner,
+  }) => {
+    const tenant = await newTenant()
+    await define(tenant, 'justice')
+    await call(tenant, 'justice', 'refine', challenge)
+    const embedded: string[] = []
+    await settles(tenant, (message) => {
+      if ('texts' in message.request) embedded.push(...message.request.texts)
+      return 'texts' in message.request
+        ? (playEmbedder()?.(message) as object)
+        : { text: `x${FAMILY.repeat(500)}` }
+    })
+    const [concept] = await owner`select definition from concepts where tenant_id = ${tenant.id}`
+    expect(concept).toEqual({ definition: `x${FAMILY.repeat(181)}` })
+    expect(embedded.at(-1)).toBe(`justice: x${FAMILY.repeat(180)}`)
   })
 
   test('of a version that is no longer there changes and charges nothing', async ({

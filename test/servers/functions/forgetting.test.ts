@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { Sql } from 'postgres'
 import { describe, expect } from 'vitest'
 import { encodeVector } from '../../../shared/inference/vectors.ts'
+import { eventually } from '../../eventually.ts'
 import { testWith, type Tenant, type World } from './world.ts'
 
 const test = testWith()
@@ -203,6 +204,32 @@ describe('forget hides a text at once', () => {
       await owner`select path, status from jobs where tenant_id = ${tenant.id} and path = 'self.soul.dialogue'`,
     ).toEqual([{ path: 'self.soul.dialogue', status: 'cancelled' }])
     expect(await tablesWith(secret, owner)).toEqual(['memories', 'outbox', 'recall_entries'])
+  })
+
+  test('in what is just being written', async ({ newTenant, settles, owner }) => {
+    const secret = secretOf()
+    const tenant = await newTenant()
+    const person = personOf(tenant, settles)
+    const id = await person.remember(secret)
+    const { job } = (await person.memory('recall', { query: 'Well?' })).body
+    const ending = await owner.reserve()
+    await ending`begin`
+    await ending`
+      update jobs set status = 'completed', result = ${ending.json({ results: [{ id, summary: secret }], count: 1 })}
+      where id = ${job.id}`
+    const forgetting = person.memory('forget', { id })
+    await eventually(async () =>
+      expect(
+        await owner`select from pg_stat_activity where wait_event_type = 'Lock' and query like '%from jobs%for update%'`,
+      ).not.toHaveLength(0),
+    )
+    await ending`commit`
+    ending.release()
+    expect((await forgetting).status).toBe(200)
+    expect((await tenant.calls('GET', `/v1/jobs/${job.id}`)).body.job.result).toEqual({
+      results: [],
+      count: 0,
+    })
   })
 
   test('in the composition that forgets it, which goes on', async ({ newTenant, settles, owner }) => {

@@ -172,7 +172,7 @@ describe('a composition that asks a model', () => {
     const tenant = await newTenant()
     const begun = await compose(tenant, EXPRESSION)
     expect(begun).toMatchObject({ status: 202, body: { job: { status: 'running' } } })
-    await settles(tenant, () => ({ text: '20' }))
+    await settles(tenant, () => ({ text: '20', finishReason: 'length' }))
     const { body } = await tenant.calls('GET', begun.body.links.self)
     expect(body.job).toMatchObject({
       status: 'completed',
@@ -180,7 +180,7 @@ describe('a composition that asks a model', () => {
       result: {
         final_result: { n: 40 },
         charges: { gold: 1, tokens: 12 },
-        stages: [{}, { result: { n: 20 } }, {}],
+        stages: [{}, { result: { n: 20 }, finish_reason: 'length' }, {}],
       },
     })
     await runtime.recorder.flush()

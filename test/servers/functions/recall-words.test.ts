@@ -1,6 +1,7 @@
 /** Words of all scripts, as they are kept and as they are looked for. */
 import { describe, expect } from 'vitest'
-import { testWith, type Tenant } from './world.ts'
+import { playEmbedder } from './meaning.ts'
+import { testWith, type Tenant, type World } from './world.ts'
 
 const test = testWith()
 
@@ -91,5 +92,55 @@ describe('self.memory.recall by words', () => {
       const { body } = await tenant.calls('POST', '/v1/agentese/self/memory/bytag', { tag })
       expect(body.result.memories).toMatchObject([{ content: 'Fondue', tags: ['Zürich'] }])
     }
+  })
+})
+
+describe('self.memory.recall in a script that the model does not know', () => {
+  /** As a model that reads Latin letters alone: all else is the same to it. */
+  const readsLatin: Parameters<World['settles']>[1] = (message) => {
+    const texts = 'texts' in message.request ? message.request.texts : []
+    const unread = texts.flatMap((text, at) =>
+      /^[\p{Script=Latin}\p{Script=Common}]*$/u.test(text) ? [] : [at],
+    )
+    return { ...(playEmbedder()?.(message) as object), unread }
+  }
+
+  async function ask(tenant: Tenant, query: string, settles: World['settles']) {
+    const { status, body } = await tenant.calls('POST', '/v1/agentese/self/memory/recall', { query })
+    if (status === 200) return body.result
+    await settles(tenant, readsLatin)
+    return (await tenant.calls('GET', body.links.self)).body.job.result
+  }
+
+  test('is by words alone, and the answer says so', async ({ newTenant, settles, owner }) => {
+    const tenant = await newTenant()
+    for (const text of ['แมวนอนบนโซฟา', 'หมานอนบนพื้น']) await remember(tenant, text)
+    await settles(tenant, readsLatin)
+    expect(await ask(tenant, 'แมว', settles)).toMatchObject({
+      mode: 'keyword',
+      words_because: 'unknown_script',
+    })
+    await remember(tenant, 'Our cat eats salmon')
+    await settles(tenant, readsLatin)
+    for (let times = 0; times < 2; times += 1) {
+      expect(await ask(tenant, 'แมว', settles)).toMatchObject({
+        mode: 'keyword',
+        words_because: 'unknown_script',
+        words_only: 2,
+        waiting: 0,
+        results: [{ summary: 'แมวนอนบนโซฟา', by: ['words'] }],
+      })
+      expect(await ask(tenant, 'ไก่', settles)).toMatchObject({ count: 0, words_because: 'unknown_script' })
+      expect(await ask(tenant, 'a pet and fish', settles)).toMatchObject({
+        mode: 'hybrid',
+        words_because: null,
+        results: [{ summary: 'Our cat eats salmon', by: ['meaning'] }],
+      })
+    }
+    const { body } = await tenant.calls('POST', '/v1/agentese/self/memory/status', {})
+    expect(body.result).toMatchObject({ embedded: 1, words_only: 2, waiting: 0 })
+    expect(
+      await owner`select from recall_entries where tenant_id = ${tenant.id} and vector is not null`,
+    ).toHaveLength(1)
   })
 })

@@ -89,6 +89,34 @@ describe('world.agent.list and search', () => {
     })
   })
 
+  test('find an agent by its name, whatever its case and composition are', async ({ newTenant }) => {
+    const agents = agentsOf(await newTenant('enterprise'))
+    const names = ['Zürich', 'Straße 5', 'İstanbul', 'Ｗｉｄｅ', 'Цюрих', 'ΟΔΟΣ']
+    for (const [at, name] of names.entries())
+      await agents('define', { ...SAGE, name, ...(at < 4 ? {} : { handle: `agent_${at}` }) })
+    const same = [
+      ['ZÜRICH', 'zu\u0308rich'],
+      ['STRASSE 5', 'STRAẞE 5'],
+      ['istanbul', 'ISTANBUL'],
+      ['wide', 'WIDE'],
+      ['ЦЮРИХ', 'цюрих'],
+      ['οδος', 'οδοσ'],
+    ]
+    for (const [at, others] of same.entries()) {
+      for (const query of others) {
+        const { body } = await agents('search', { query })
+        expect(body.result.agents).toMatchObject([{ name: names[at] }])
+        expect((await agents('invoke', { agent: query, input: 'Hi' })).status).toBe(202)
+        expect((await agents('define', { ...SAGE, name: query })).status).toBe(at < 4 ? 409 : 400)
+      }
+    }
+    await agents('define', { ...SAGE, name: 'цюрих', handle: 'another' })
+    expect((await agents('retire', { agent: 'Цюрих' })).body).toMatchObject({
+      code: 'STATE_CONFLICT',
+      available: ['agent_4', 'another'],
+    })
+  })
+
   test('search is for those who build', async ({ newTenant }) => {
     const tenant = await newTenant()
     expect((await agentsOf(tenant, 'poet')('search', { query: 'sage' })).body.code).toBe('AFFORDANCE_DENIED')

@@ -153,6 +153,41 @@ describe('world.tool.invoke', () => {
     })
   })
 
+  test.for([
+    ['UTF-8', Buffer.from('\uFEFF{"id":7}')],
+    ['UTF-16, little-endian', Buffer.from('\uFEFF{"id":7}', 'utf16le')],
+    ['UTF-16, big-endian', Buffer.from('\uFEFF{"id":7}', 'utf16le').swap16()],
+  ] as const)('reads an answer with the byte-order mark of %s', async ([, bytes], { newTenant, remote }) => {
+    const { tools } = await withTools(newTenant, remote)
+    remote.answer = (_request, response) =>
+      void response.writeHead(200, { 'content-type': 'application/json' }).end(bytes)
+    const answer = await tools('invoke', { tool: 'create_user', arguments: { name: 'Ada' } })
+    expect(answer).toMatchObject({ status: 200, body: { result: { output: { id: 7 } } } })
+  })
+
+  test('leaves no byte-order mark in a text, and takes an answer of nothing else for none', async ({
+    newTenant,
+    remote,
+  }) => {
+    const { tools } = await withTools(newTenant, remote)
+    for (const [text, output] of [
+      ['\uFEFFAda', 'Ada'],
+      ['\uFEFF', null],
+    ] as const) {
+      remote.answer = (_request, response) =>
+        void response.writeHead(200, { 'content-type': 'text/plain' }).end(text)
+      expect((await tools('invoke', find('7', { lang: String(output) }))).body.result.output).toBe(output)
+    }
+  })
+
+  test('cuts a long error of a server at the end of a character', async ({ newTenant, remote }) => {
+    const { tools } = await withTools(newTenant, remote)
+    remote.answer = (_request, response) =>
+      void response.writeHead(500, { 'content-type': 'text/plain' }).end(`x${'👩‍👩‍👧‍👦'.repeat(500)}`)
+    const { body } = await tools('invoke', find('7'))
+    expect(body.details.answer).toMatch(/^x(👩‍👩‍👧‍👦)+$/)
+  })
+
   test('fails where the answer is bad, too large, too deep, too late, or not what its contract says', async ({
     newTenant,
     remote,

@@ -33,7 +33,7 @@ export interface World {
    * that asks a model is answered by `model`. Answers the types of what was delivered.
    */
   settles(tenant: Tenant, model?: (message: JobMessage) => Partial<Completion> | Error): Promise<string[]>
-  /** A PingSource's minute has passed. */
+  /** The relay has found something due. */
   ticks(): Promise<void>
   /** An event that a worker publishes about a job. */
   resultOf(tenant: string, job: string, type: string, data: object, asker?: string): KgentsEvent

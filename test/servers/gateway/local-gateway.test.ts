@@ -137,7 +137,7 @@ describe('a request that the gateway answers', () => {
 
   test('without a token: 401, and what to do', async ({ world, expect }) => {
     const response = await fetch(`${world.url}${SIP}`, { method: 'POST' })
-    expect(response.headers.get('www-authenticate')).toBe('Bearer')
+    expect(response.headers.get('www-authenticate')).toBe('Bearer, ApiKey')
     expect(response.headers.get('x-request-id')).not.toBeNull()
     expect(await problem(response)).toMatchObject({
       status: 401,

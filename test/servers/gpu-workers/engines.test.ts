@@ -1,6 +1,7 @@
 /** Both engines run one suite with a real model: the second one talks HTTP to a server around the first. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Engine } from '../../../gpu-workers/engines/engine.ts'
+import { findUnread } from '../../../gpu-workers/known-scripts.ts'
 import { openLlamaCpp } from '../../../gpu-workers/engines/llama-cpp.ts'
 import { createOpenAiCompatible } from '../../../gpu-workers/engines/openai-compatible.ts'
 import { memories, queries } from '../../bench/recall-set.ts'
@@ -96,4 +97,12 @@ test('the default embedding model finds what somebody means among the first five
     const best = [...memories.keys()].toSorted((a, b) => similarity(b) - similarity(a))
     expect(wanted, query).toContain(best.slice(0, 5).find((memory) => wanted.includes(memory)))
   }
+})
+
+test('findUnread() finds what the default embedding model cannot read, and nothing that it can', async () => {
+  const readable = ['The door code is 4711', 'Straße in Zürich', 'Dinner with 田中 at the station', '19.99']
+  const unreadable = ['Код 4711', '鈴虫', 'हिन्दी', 'สวัสดี', 'ᎣᏏᏲ', '👍', 'مرحبا', '안녕']
+  const texts = [...readable, ...unreadable]
+  const unread = await findUnread(texts, llama, 'all-MiniLM-L6-v2', { signal: new AbortController().signal })
+  expect(unread.map((at) => texts[at])).toEqual(unreadable)
 })

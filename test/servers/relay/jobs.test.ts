@@ -105,6 +105,18 @@ test('a job that is not finished when INFERENCE has forgotten it fails', async (
   expect(await world.count('EVENTS')).toBe(1)
 })
 
+test('a cancelled job of which no worker has reported what it generated is settled when INFERENCE has forgotten it', async ({
+  world,
+}) => {
+  const [job, settled] = await queueJobs(world, 2)
+  await world.owner`
+    update jobs set admitted_at = now() - interval '25 hours', status = 'cancelled',
+      charges = case when id = ${settled ?? ''} then '{}'::jsonb end`
+  world.startRelay()
+  await eventually(async () => expect((await failureOf(world)).data).toMatchObject({ job }))
+  expect(await world.count('EVENTS')).toBe(1)
+})
+
 test('a job too large for NATS fails at once, and the next is admitted', async ({ world }) => {
   const [large, next] = await queueJobs(world, 2)
   await world.owner`

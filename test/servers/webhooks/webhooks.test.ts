@@ -54,7 +54,7 @@ test('a sink that fails is tried again, and what it could never take is kept and
   const sink = webhooks.sink()
   const { subscription } = await tenant.subscribes(sink)
   const path = `/v1/subscriptions/${subscription.id}`
-  sink.answer = (_received, response) => response.writeHead(500).end('we are\nbroken')
+  sink.answer = (_received, response) => response.writeHead(500).end(`we are\n${'👩‍👩‍👧‍👦'.repeat(99)}`)
   await tenant.sips()
   await eventually(async () => expect((await tenant.calls('GET', `${path}/dead`)).body.dead).toHaveLength(1))
   expect(sink.received).toHaveLength(3)
@@ -62,7 +62,7 @@ test('a sink that fails is tried again, and what it could never take is kept and
   const [dead] = (await tenant.calls('GET', `${path}/dead`)).body.dead
   expect(dead).toMatchObject({
     attempts: 3,
-    error: { code: 'HTTP_500', status: 500, message: 'The sink answered 500: we are broken' },
+    error: { code: 'HTTP_500', status: 500, message: `The sink answered 500: we are ${'👩‍👩‍👧‍👦'.repeat(17)}` },
     event: { id: sink.ids[0], type: 'io.kgents.agentese.invoked' },
   })
   await eventually(async () => {

@@ -30,7 +30,7 @@ describe('CREDENTIALS_LUA', () => {
     kong.request({ tags: [TOKEN_TAG], headers, ...more }, [CREDENTIALS_LUA])
   const token = wellFormedToken(privateKey)
   const invalid = { status: 401, code: 'CREDENTIALS_INVALID', challenge: 'Bearer error="invalid_token"' }
-  const missing = { status: 401, code: 'CREDENTIALS_MISSING', challenge: 'Bearer' }
+  const missing = { status: 401, code: 'CREDENTIALS_MISSING', challenge: 'Bearer, ApiKey' }
 
   test('lets a token of the right form through, for the plugin to check', () => {
     expect(run({ authorization: `Bearer ${token}` }).exit).toBeUndefined()
@@ -68,14 +68,15 @@ describe('CREDENTIALS_LUA', () => {
     ['two tokens', { authorization: [`Bearer ${token}`, `Bearer ${token}`] }],
     ['two keys', { 'x-api-key': ['kg_a_b', 'kg_a_b'] }],
   ])('answers 400 to %s, on every route', (_what, headers) => {
-    const expected = { status: 400, code: 'CREDENTIALS_AMBIGUOUS' }
+    const challenge = 'Bearer error="invalid_request"'
+    const expected = { status: 400, code: 'CREDENTIALS_AMBIGUOUS', challenge }
     expect(run(headers).exit).toEqual(expected)
     expect(run(headers, { tags: [] }).exit).toEqual(expected)
   })
 })
 
 describe('TRACE_LUA', () => {
-  const run = (headers: Record<string, string>, samplingRate = 1) =>
+  const run = (headers: LuaRequest['headers'] = {}, samplingRate = 1) =>
     kong.request({ headers, samplingRate }, [TRACE_LUA]).headers
   const made = '00-0123456789abcdef0123456789abcdef-fedcba9876543210'
 
@@ -95,7 +96,7 @@ describe('TRACE_LUA', () => {
     ['a span of zeros', `00-0af7651916cd43dd8448eb211c80319c-${'0'.repeat(16)}-01`],
     ['another version', 'ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'],
     ['a part too many', '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x'],
-    ['two of them', '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01, x'],
+    ['two of them', Array<string>(2).fill('00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01')],
   ])('begins a trace in place of %s, without the state of another', (_what, traceparent) => {
     const headers = { tracestate: 'a=1', ...(traceparent === undefined ? {} : { traceparent }) }
     expect(run(headers)).toEqual({ traceparent: `${made}-01` })
@@ -182,6 +183,7 @@ describe('answers of Kong itself', () => {
     const challenge = { 'www-authenticate': 'Bearer error="invalid_token"' }
     expect(answer({ status: 401, headers: { ...challenge }, body: '' }).headers).toMatchObject(challenge)
     expect(answer({ status: 503, headers: {}, body: '' }).headers['retry-after']).toBe('1')
+    expect(answer({ status: 405, headers: {}, body: '' }).headers['allow']).toContain('POST')
   })
 
   test('are left alone where a function gave them, or nobody knows them', () => {

@@ -68,7 +68,14 @@ kong = {
 }
 ngx = {
   HTTP_LOCK = "LOCK",
-  var = { request_id = "0123456789abcdef0123456789abcdef", kong_request_id = "fedcba9876543210fedcba9876543210", client_method = "" },
+  var = setmetatable({
+    client_method = "",
+    request_id = "0123456789abcdef0123456789abcdef",
+    kong_request_id = "fedcba9876543210fedcba9876543210",
+  }, { __index = function(_, name)
+    local value = get_header(name:gsub("^http_", ""))
+    return type(value) == "table" and table.concat(value, ", ") or value
+  end }),
   time = function() return 1700000000 end,
   decode_base64 = function(text) return decodeBase64(text) end,
   req = {

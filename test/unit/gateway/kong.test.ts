@@ -7,6 +7,7 @@ import { PARAMETERS } from '../../../functions/control/reference/headers.ts'
 import { gateway } from '../../../gateway/kong/component.ts'
 import { deployKongConf, deployKongConfig } from '../../../gateway/kong/deployment.ts'
 import { createKongConfig } from '../../../gateway/kong/kong.ts'
+import { servicesOf } from '../../../knative/manifests.ts'
 import { createChains } from '../../../gateway/local/chain.ts'
 import { KongFile } from './kong-schema.ts'
 
@@ -29,11 +30,13 @@ describe('createKongConfig()', () => {
     expect(allowed).toEqual(expect.arrayContaining(named.map(({ name }) => name)))
   })
 
-  test('sends each function its own host name, and waits longer than the function does', () => {
-    for (const { name, scale } of catalog) {
+  test('sends each function its own host name, and waits longer than Knative does', () => {
+    const deployed = servicesOf(catalog)
+    for (const [index, { name }] of catalog.entries()) {
+      const knativeSeconds = deployed[index]?.spec.template.spec.timeoutSeconds ?? Infinity
       const service = config.services.find((each) => each.name === name)
       expect(service?.url).toBe(`http://${name}.kgents.svc.cluster.local:80`)
-      expect(service?.read_timeout).toBeGreaterThan(scale.timeoutSeconds * 1000)
+      expect(service?.read_timeout).toBeGreaterThan(knativeSeconds * 1000)
     }
   })
 

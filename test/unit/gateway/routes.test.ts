@@ -55,6 +55,12 @@ describe.each(cases)('%s', (_name, definition, endpoint) => {
     expect(find(method, path, { 'x-api-key': 'anything' }).checksToken).toBe(required)
   })
 
+  test('reaches its function by a method that it does not have, for 405 and the methods that there are', () => {
+    for (const headers of [TOKEN, KEY, { ...TOKEN, ...STREAM }]) {
+      expect(find('PATCH', path, headers).service).toBe(definition.name)
+    }
+  })
+
   if (!streams) return
   test('goes to the stream hub where the caller waits', () => {
     for (const wish of [STREAM, WAIT, { ...STREAM, ...WAIT }]) {
@@ -105,7 +111,9 @@ describe('other paths', () => {
   )
 
   test('OPTIONS on any path meets a route without a token, so that preflight requests are answered', () => {
-    expect(find('OPTIONS', '/v1/jobs', {})).toMatchObject({ route: 'unknown', checksToken: false })
+    for (const path of ['/v1/jobs', '/v1/nothing']) {
+      expect(find('OPTIONS', path, {})).toMatchObject({ route: expect.any(String), checksToken: false })
+    }
   })
 })
 

@@ -253,12 +253,3 @@ test('an event that was accepted is delivered after a restart', async ({ world, 
   expect(await printedBy(second, 1)).toMatchObject([{ headers: { 'ce-id': '1' } }])
   expect(second.status().deliveries).toBe(1)
 })
-
-test('a PingSource wakes a function that sleeps, every minute', async ({ world, expect }) => {
-  const knative = await world.start({ ticks: true })
-  const [first, second] = await printedBy(knative, 2)
-  expect(first).toMatchObject({
-    headers: { 'ce-type': 'dev.knative.sources.ping', 'ce-source': expect.stringContaining('hello-tick') },
-  })
-  expect(second?.headers['ce-id']).not.toBe(first?.headers['ce-id'])
-})

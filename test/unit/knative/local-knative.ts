@@ -6,13 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { pino } from 'pino'
 import { test as base } from 'vitest'
-import {
-  brokerOf,
-  pingSourcesOf,
-  servicesOf,
-  triggersOf,
-  type Deployable,
-} from '../../../knative/manifests.ts'
+import { brokerOf, servicesOf, triggersOf, type Deployable } from '../../../knative/manifests.ts'
 import type { Delivery, EventFilter, Trigger } from '../../../knative/objects.ts'
 import { startKnative, type Knative, type KnativeOptions } from '../../../knative/local/platform.ts'
 
@@ -26,8 +20,6 @@ interface Setup {
   annotations?: Record<string, string>
   /** Triggers of the one function, `hello`. */
   triggers?: { filters: EventFilter[]; delivery?: Delivery; uri?: string }[]
-  /** Whether `hello` is woken every minute. */
-  ticks?: boolean
   environment?: Record<string, string>
   stateFolder?: string
   timeScale?: number
@@ -98,11 +90,13 @@ async function start(setup: Setup & { stateFolder: string }): Promise<Running> {
     triggers: [],
   }
   const services = servicesOf([definition])
-  Object.assign(services[0]?.spec.template.metadata.annotations ?? {}, setup.annotations)
+  const template = services[0]?.spec.template
+  Object.assign(template?.metadata.annotations ?? {}, setup.annotations)
+  // Without the margin for the function's own deadline: it has none.
+  Object.assign(template?.spec ?? {}, { timeoutSeconds: definition.scale.timeoutSeconds })
   const options: KnativeOptions = {
     services,
     triggers: (setup.triggers ?? []).map(toTrigger),
-    pingSources: setup.ticks === true ? pingSourcesOf([{ ...definition, tick: {} }]) : [],
     broker: brokerOf(),
     command: [process.execPath, FUNCTION],
     stateFolder: setup.stateFolder,

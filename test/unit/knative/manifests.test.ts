@@ -1,15 +1,12 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { catalog } from '../../../functions/catalog.ts'
 import { components } from '../../../functions/components.ts'
-import {
-  brokerChannelOf,
-  brokerOf,
-  pingSourcesOf,
-  servicesOf,
-  triggersOf,
-} from '../../../knative/manifests.ts'
-import { renderManifests } from '../../../knative/render.ts'
+import { brokerChannelOf, brokerOf, servicesOf, triggersOf } from '../../../knative/manifests.ts'
+import { readTarget, renderManifests } from '../../../knative/render.ts'
 import { DEFAULT_TARGET } from '../../../knative/target.ts'
 import { findProblems, readDefinitions } from './structural-schema.ts'
 import { findServiceProblems, findTriggerProblems } from './webhook-laws.ts'
@@ -20,7 +17,6 @@ const definitions = readDefinitions(
     'knative-serving/service',
     'knative-eventing/trigger',
     'knative-eventing/broker',
-    'knative-eventing/pingsource',
     'eventing-natss/302-jsm-channel',
   ].map((name) => new URL(`${name}.yaml`, CRDS)),
 )
@@ -54,7 +50,28 @@ test('servicesOf() puts scale into annotations of the template, as strings, and 
     'autoscaling.knative.dev/min-scale': '1',
     'autoscaling.knative.dev/max-scale': '5',
   })
-  expect(service?.spec.template.spec).toMatchObject({ containerConcurrency: 20, timeoutSeconds: 60 })
+  expect(service?.spec.template.spec).toMatchObject({ containerConcurrency: 20 })
+})
+
+test('servicesOf() lets the function answer first when its time is over, and drain before its pod is killed', () => {
+  const QUIET_SECONDS_OF_QUEUE_PROXY = 30
+  for (const [index, { scale }] of catalog.entries()) {
+    const { timeoutSeconds } = services[index]?.spec.template.spec ?? { timeoutSeconds: 0 }
+    expect(timeoutSeconds).toBeGreaterThan(scale.timeoutSeconds)
+    expect(timeoutSeconds).toBeGreaterThan(QUIET_SECONDS_OF_QUEUE_PROXY)
+  }
+})
+
+test('servicesOf() begins without a pod where the cluster allows it, but for who always has one', () => {
+  const zero = { 'autoscaling.knative.dev/initial-scale': '0' }
+  const annotationsOf = (startsAtZero: boolean, scale: object) =>
+    servicesOf([{ ...example, scale: { ...example.scale, ...scale } }], {
+      ...DEFAULT_TARGET,
+      startsAtZero,
+    })[0]?.spec.template.metadata.annotations
+  expect(annotationsOf(true, { minScale: undefined })).toMatchObject(zero)
+  expect(annotationsOf(true, {})).not.toMatchObject(zero)
+  expect(annotationsOf(false, { minScale: undefined })).not.toMatchObject(zero)
 })
 
 test('servicesOf() gives a function the shared settings, and only the secrets that follow from its needs, each once', () => {
@@ -124,21 +141,27 @@ test('brokerChannelOf() keeps events in files of JetStream, not in memory', () =
 
 test('every function of the catalog is a Service, and every trigger a Trigger, with names of their own', () => {
   expect(services.map(({ metadata }) => metadata.name)).toEqual(catalog.map(({ name }) => name))
-  expect(triggers).toHaveLength(catalog.flatMap(({ triggers }) => triggers).length)
+  expect(triggers).toHaveLength(
+    catalog.flatMap(({ triggers, tick }) => [...triggers, ...(tick === undefined ? [] : [tick])]).length,
+  )
   expect(new Set(triggers.map(({ metadata }) => metadata.name)).size).toBe(triggers.length)
 })
 
-test('pingSourcesOf() wakes who acts by the clock every minute, and nobody else', () => {
-  expect(pingSourcesOf([example])).toEqual([])
-  expect(pingSourcesOf([{ ...example, tick: {} }])).toMatchObject([
+test('triggersOf() brings who acts by the clock the event that something is due, tried twice and kept by nobody', () => {
+  const target = { ...DEFAULT_TARGET, deadLetterSink: { uri: 'http://dead-letters.example.com/' } }
+  expect(triggersOf([{ ...example, triggers: [], tick: {} }], target)).toMatchObject([
     {
       metadata: { name: 'void-entropy-tick' },
       spec: {
-        schedule: '* * * * *',
-        sink: { ref: { kind: 'Service', name: 'void-entropy' }, uri: '/ticks' },
+        filters: [{ exact: { type: 'io.kgents.clock.tick', function: 'void-entropy' } }],
+        subscriber: { ref: { kind: 'Service', name: 'void-entropy' }, uri: '/ticks' },
+        delivery: { retry: 1, backoffPolicy: 'exponential', backoffDelay: 'PT1S' },
       },
     },
   ])
+  expect(triggersOf([{ ...example, tick: {} }], target).at(-1)?.spec.delivery).not.toHaveProperty(
+    'deadLetterSink',
+  )
 })
 
 test('no manifest breaks a law of the admission webhook', () => {
@@ -154,7 +177,7 @@ test('every manifest fits the schema of its CustomResourceDefinition', ({ skip }
     apiVersion: string
     kind: string
   }
-  for (const object of [...services, ...triggers, ...pingSourcesOf(catalog), brokerOf(), channel]) {
+  for (const object of [...services, ...triggers, brokerOf(), channel]) {
     expect(findProblems(object, definitions)).toEqual([])
   }
 })
@@ -177,20 +200,53 @@ test('a typo, a wrong type and a missing field would not fit', ({ skip }) => {
   ])
 })
 
-test('renderManifests() writes files that say who wrote them, and read back as the same objects', () => {
+test('renderManifests() writes one object a file for kn, and says in all others who wrote them', () => {
   const files = renderManifests(catalog, components)
-  expect(Object.keys(files)).toEqual([
-    'services.yaml',
-    'triggers.yaml',
-    'sources.yaml',
-    'broker.yaml',
-    'parts.yaml',
-    'network-policies.yaml',
-  ])
-  for (const text of Object.values(files))
-    expect(text).toMatch(
-      /^# Written from functions\/catalog\.ts and functions\/components\.ts by: node knative/,
-    )
-  const read = parseAllDocuments(files['services.yaml'] ?? '').map((document) => document.toJS() as unknown)
-  expect(read).toEqual(services)
+  for (const [index, { name }] of catalog.entries()) {
+    const text = files[`services/${name}.yaml`] ?? ''
+    expect(text).toMatch(/^apiVersion: serving/)
+    expect(parseAllDocuments(text).map((document) => document.toJS() as unknown)).toEqual([services[index]])
+    expect(services[index]?.spec.template.spec.containers.map((container) => container.name)).toEqual([
+      'user-container',
+    ])
+  }
+  for (const [name, text] of Object.entries(files)) {
+    if (!name.startsWith('services/'))
+      expect(text).toMatch(
+        /^# Written from functions\/catalog\.ts and functions\/components\.ts by: node knative/,
+      )
+  }
+})
+
+test('renderManifests() lists its files for kubectl, the namespace first, but for the Job that is applied by itself', () => {
+  const files = renderManifests(catalog, components)
+  const { 'kustomization.yaml': kustomization = '', 'setup.yaml': _job, ...listed } = files
+  const { resources } = parse(kustomization) as { resources: string[] }
+  expect(resources).toEqual(Object.keys(listed))
+  expect(resources[0]).toBe('namespace.yaml')
+})
+
+test('kubectl builds what is committed into all of its objects', async ({ skip }) => {
+  const folder = fileURLToPath(new URL('../../../knative/manifests', import.meta.url))
+  const built = await promisify(execFile)('kubectl', ['kustomize', folder], { maxBuffer: 2 ** 26 }).catch(
+    (error: unknown) => ((error as { code?: string }).code === 'ENOENT' ? undefined : Promise.reject(error)),
+  )
+  if (built === undefined) skip('there is no kubectl here')
+  const { 'setup.yaml': _job, 'kustomization.yaml': _list, ...files } = renderManifests(catalog, components)
+  const count = (text: string) => text.match(/^kind: /gm)?.length ?? 0
+  expect(count(built?.stdout ?? '')).toBe(Object.values(files).reduce((sum, text) => sum + count(text), 0))
+})
+
+test('readTarget() takes images by digest, and names the one that is missing or has a tag', () => {
+  const image = (name: string) => `registry.example.com/${name}@sha256:${'a'.repeat(64)}`
+  const images = { 'functions-image': image('f'), 'parts-image': image('p'), 'worker-image': image('w') }
+  expect(readTarget(images)).toEqual({
+    ...DEFAULT_TARGET,
+    images: { functions: image('f'), parts: image('p'), worker: image('w') },
+  })
+  expect(() => readTarget({ ...images, 'parts-image': 'parts:1.0' })).toThrow(
+    'Cannot render manifests: --parts-image: "parts:1.0" has no digest (name@sha256:...)',
+  )
+  const { 'worker-image': _worker, ...without } = images
+  expect(() => readTarget(without)).toThrow('--worker-image: it is missing')
 })

@@ -103,7 +103,7 @@ export function findTriggerProblems({ spec }: Trigger): string[] {
       'retryAfterMax is behind a feature flag',
     ),
     ...claim(
-      spec.subscriber.ref?.kind !== 'Service' || spec.subscriber.uri === '/events',
+      spec.subscriber.ref?.kind !== 'Service' || ['/events', '/ticks'].includes(spec.subscriber.uri ?? ''),
       'not the event route',
     ),
   ]

@@ -7,6 +7,7 @@ import { keepIndexing } from '../../../../shared/recall/indexing.ts'
 import { wordsAbout } from '../../earlier-result.ts'
 import { CONCEPTS, findConcept, putConceptEntry, type Concept } from './rows.ts'
 import { JUSTICE, MAX_DEFINITION, Text, viewOf } from './shapes.ts'
+import { beginningOf } from '../../../../shared/beginning.ts'
 
 /** Longest refined definition, in tokens; and what is set aside for it with its question. */
 const REFINED_TOKENS = 200
@@ -70,7 +71,7 @@ export const refine = aspect({
   },
   async complete({ input: { challenge = '', version }, text }, call) {
     const before = await refinable(call, version)
-    const refined = text.trim().slice(0, MAX_DEFINITION).toWellFormed().trim()
+    const refined = beginningOf(text.trim(), MAX_DEFINITION).trim()
     const common = { original: before.definition, challenge, version: before.version }
     if (refined === '' || refined === before.definition)
       return { ...common, refined: before.definition, status: 'unchanged' as const }

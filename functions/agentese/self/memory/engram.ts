@@ -10,6 +10,7 @@ import { keepIndexing } from '../../../../shared/recall/indexing.ts'
 import { COMPOST_DAYS, findMemory, MEMORIES, MAX_MEMORIES, Tags } from './rows.ts'
 import { summaryOf, textOfResult } from './text.ts'
 import { ENGRAM, MEMORISERS } from './shapes.ts'
+import { beginningOf } from '../../../../shared/beginning.ts'
 
 const MAX_CONTENT = 20_000
 /** Bytes of JSON. */
@@ -70,7 +71,7 @@ export const engram = aspect({
 
 function contentOf(content: string | undefined, input: unknown): string {
   if (content !== undefined) return content
-  return input === undefined ? '' : textOfResult(input).slice(0, MAX_CONTENT).toWellFormed().trim()
+  return input === undefined ? '' : beginningOf(textOfResult(input), MAX_CONTENT).trim()
 }
 
 /** @throws Failure QUOTA_EXCEEDED where this person has no room for one more */

@@ -19,6 +19,7 @@ export const forget = aspect({
   output: z.strictObject({ id: z.uuid(), lifecycle: z.literal('composting') }),
   examples: [{ summary: 'Never mind', input: ITS_ID, given: [ENGRAM] }],
   async handle(which, call) {
+    await waitForWork(call)
     const { id, cherished, lifecycle } = await findMemory(call, idOf(which), true)
     if (cherished) {
       throw new Refusal(`Cannot forget memory "${id}": it is cherished`, {
@@ -65,6 +66,15 @@ async function setForgotten(
     update memories m set lifecycle = ${forgotten ? 'composting' : 'active'},
       forgotten_at = ${forgotten ? db`now()` : db`null`} where id = ${id}`
   await hideEntries(db, MEMORIES, identity.user, [id], forgotten)
+}
+
+/**
+ * Waits for work of this person that is just ending, so that its result is seen here; work that ends later finds the
+ * memory hidden. It comes before anything else is locked, since that work may want it.
+ */
+async function waitForWork({ db, identity }: Pick<Call, 'db' | 'identity'>): Promise<void> {
+  await db`
+    select from jobs where user_id = ${identity.user} and status in ('queued', 'running') order by id for update`
 }
 
 /**

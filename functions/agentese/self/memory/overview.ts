@@ -50,6 +50,8 @@ export const status = aspect({
     average_relevance: z.number().min(0).max(1).nullable(),
     embedded: z.int().min(0),
     waiting: z.int().min(0),
+    /** In scripts that the model does not know: found by words alone. */
+    words_only: z.int().min(0),
     is_consolidating: z.boolean(),
   }),
   examples: [{ summary: 'Are all of them embedded?', input: {} }],

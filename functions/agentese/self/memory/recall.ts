@@ -5,13 +5,14 @@
 import { z } from 'zod'
 import type { Accepted, Call } from '../../../../shared/contract/call.ts'
 import { aspect } from '../../../../shared/contract/define-node.ts'
-import { countEntries } from '../../../../shared/recall/entries.ts'
+import { countEntries, type EntryCounts } from '../../../../shared/recall/entries.ts'
 import { canEmbed, estimateTokens, keepIndexingFromLook } from '../../../../shared/recall/indexing.ts'
-import { keepMeaning, meaningOf } from '../../../../shared/recall/questions.ts'
+import { keepMeaning, meaningOf, type Meaning } from '../../../../shared/recall/questions.ts'
 import { search, type ModelVector } from '../../../../shared/recall/search.ts'
 import { findMemory, Lifecycle, MEMORIES, readMemories, Tags } from './rows.ts'
 import { ENGRAM } from './shapes.ts'
 import { detailAt, inDetail, textOfResult } from './text.ts'
+import { beginningOf } from '../../../../shared/beginning.ts'
 
 const MAX_QUERY = 1000
 
@@ -33,6 +34,8 @@ const RecallInput = z
   )
 type RecallInput = z.infer<typeof RecallInput>
 
+const REASONS = ['requested', 'nothing_embedded', 'no_model', 'model_failed', 'unknown_script'] as const
+
 const Recalled = z.strictObject({
   results: z.array(
     z.strictObject({
@@ -48,10 +51,14 @@ const Recalled = z.strictObject({
     }),
   ),
   count: z.int().min(0),
-  /** How it was looked for: `keyword` also where nothing is embedded, or where there is no model. */
+  /** How it was looked for: by words and meaning, by words alone, or by its id. */
   mode: z.enum(['hybrid', 'keyword', 'id']),
+  /** Why it was by words alone; `unknown_script`: the model cannot read the question, or any of the memories. */
+  words_because: z.enum(REASONS).nullable(),
   /** Memories that cannot be found by meaning yet. */
   waiting: z.int().min(0),
+  /** Memories in scripts that the model does not know: they are found by words alone. */
+  words_only: z.int().min(0),
 })
 
 export const recall = aspect({
@@ -70,31 +77,41 @@ export const recall = aspect({
   async handle(input, call) {
     if (input.id !== undefined) return recallById(input.id, call)
     const { db, identity } = call
-    const { embedded, waiting } = await countEntries(db, MEMORIES, identity.user)
-    if (input.mode === 'keyword') return recallByText(input, call, waiting)
-    if (waiting > 0) await keepIndexingFromLook(call, MEMORIES)
+    const counts = await countEntries(db, MEMORIES, identity.user)
+    if (input.mode === 'keyword') return recallByText(input, call, { reason: 'requested' }, counts)
+    if (counts.waiting > 0) await keepIndexingFromLook(call, MEMORIES)
     const known = meaningOf(identity.tenant, queryOf(input))
-    if (embedded === 0 || known !== undefined) return recallByText(input, call, waiting, known)
-    return (await askForMeaning(input, call)) ?? recallByText(input, call, waiting)
+    if (known !== undefined) return recallByText(input, call, asMeaning(known), counts)
+    if (counts.embedded === 0) return recallByText(input, call, nothingEmbedded(counts), counts)
+    return (await askForMeaning(input, call)) ?? recallByText(input, call, { reason: 'no_model' }, counts)
   },
   async complete({ input, vectors: [vector], model }, call) {
-    const { db, identity } = call
-    const { waiting } = await countEntries(db, MEMORIES, identity.user)
-    if (vector === undefined) return recallByText(input, call, waiting)
-    const meaning = { model, vector }
-    keepMeaning(identity.tenant, queryOf(input), meaning)
-    return recallByText(input, call, waiting, meaning)
+    const meaning = vector === undefined ? {} : { vector: { model, vector } }
+    keepMeaning(call.identity.tenant, queryOf(input), meaning)
+    const counts = await countEntries(call.db, MEMORIES, call.identity.user)
+    return recallByText(input, call, asMeaning(meaning), counts)
   },
   // Without what it means, there are still its words.
   async recover({ input }, call) {
-    const { waiting } = await countEntries(call.db, MEMORIES, call.identity.user)
-    return recallByText(input, call, waiting)
+    const counts = await countEntries(call.db, MEMORIES, call.identity.user)
+    return recallByText(input, call, { reason: 'model_failed' }, counts)
   },
 })
 
+/** The vector of a question, or why there is none. */
+type Understood = { vector: ModelVector } | { reason: (typeof REASONS)[number] }
+
+function asMeaning({ vector }: Meaning): Understood {
+  return vector === undefined ? { reason: 'unknown_script' } : { vector }
+}
+
+function nothingEmbedded({ waiting, words_only }: EntryCounts): Understood {
+  return { reason: waiting === 0 && words_only > 0 ? 'unknown_script' : 'nothing_embedded' }
+}
+
 function queryOf({ query, input }: { query?: string | undefined; input?: unknown }): string {
   if (query !== undefined) return query
-  return input === undefined ? '' : textOfResult(input).slice(0, MAX_QUERY).toWellFormed().trim()
+  return input === undefined ? '' : beginningOf(textOfResult(input), MAX_QUERY).trim()
 }
 
 async function recallById(
@@ -103,17 +120,18 @@ async function recallById(
 ): Promise<z.infer<typeof Recalled>> {
   await findMemory(call, id)
   const results = await showHits([{ subject: id, similarity: 1, by: [] }], call)
-  return { results, count: results.length, mode: 'id', waiting: 0 }
+  return { results, count: results.length, mode: 'id', words_because: null, waiting: 0, words_only: 0 }
 }
 
 async function recallByText(
   input: RecallInput,
   call: Pick<Call, 'db' | 'identity'>,
-  waiting: number,
-  meaning?: ModelVector,
+  understood: Understood,
+  { waiting, words_only }: EntryCounts,
 ): Promise<z.infer<typeof Recalled>> {
   const { tags, limit, threshold } = input
   const owner = call.identity.user
+  const meaning = 'vector' in understood ? understood.vector : undefined
   const hits = await search(call.db, MEMORIES, {
     owner,
     text: queryOf(input),
@@ -123,7 +141,10 @@ async function recallByText(
     threshold,
   })
   const results = await showHits(hits, call)
-  return { results, count: results.length, mode: meaning === undefined ? 'keyword' : 'hybrid', waiting }
+  const count = results.length
+  return 'vector' in understood
+    ? { results, count, mode: 'hybrid', words_because: null, waiting, words_only }
+    : { results, count, mode: 'keyword', words_because: understood.reason, waiting, words_only }
 }
 
 async function showHits(

@@ -1,4 +1,5 @@
 /** Shorter forms of a memory's text, and the text of what an earlier stage of a composition came to. */
+import { beginningOf } from '../../../../shared/beginning.ts'
 
 /** Characters of each form. */
 const SUMMARY = 200
@@ -21,7 +22,7 @@ export function inDetail(content: string, detail: Detail): string {
 export function summaryOf(content: string): string {
   const flat = flatten(content)
   if (flat.length <= SUMMARY) return flat
-  const end = flat.slice(0, SUMMARY).search(/[.!?](?=\s[^.!?]*$)/)
+  const end = beginningOf(flat, SUMMARY).search(/[.!?](?=\s[^.!?]*$)/)
   return end > 0 ? flat.slice(0, end + 1) : cut(flat, SUMMARY)
 }
 
@@ -51,7 +52,7 @@ function flatten(text: string): string {
 /** The beginning of a text, up to a whole word where there is one, and never through a character. */
 function cut(text: string, length: number): string {
   if (text.length <= length) return text
-  const start = text.slice(0, length - 1)
+  const start = beginningOf(text, length - 1)
   const space = start.lastIndexOf(' ')
-  return `${(space > length / 2 ? start.slice(0, space) : start).toWellFormed()}…`
+  return `${space > length / 2 ? start.slice(0, space) : start}…`
 }

@@ -19,6 +19,7 @@ import {
 } from './gatekeeper.ts'
 import { openSemaphore, SEVERITIES, type NewSemaphore } from '../../semaphores.ts'
 import { BUDGET_TIERS, BUDGETS, checkBudget, type BudgetTier } from './budgets.ts'
+import { beginningOf } from '../../../../shared/beginning.ts'
 
 /** Set aside for one decision: prompt and reply. */
 const TOKENS = 150
@@ -202,7 +203,7 @@ async function askPerson(
   const { id } = await openSemaphore(
     {
       reason,
-      prompt: `May this be done? ${action}`.slice(0, PROMPT).toWellFormed(),
+      prompt: beginningOf(`May this be done? ${action}`, PROMPT),
       options: ['approve', 'reject'],
       severity: context.severity ?? 'warning',
       about: { action, context, reasoning: verdict.reasoning },

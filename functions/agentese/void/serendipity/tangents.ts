@@ -3,6 +3,7 @@
  * alone: the same draw always says the same.
  */
 import { createHash } from 'node:crypto'
+import { beginningOf } from '../../../../shared/beginning.ts'
 
 const TURNS = [
   'What if {} were the answer, and you had not heard the question yet?',
@@ -94,10 +95,7 @@ const SUBJECT = 80
 /** The caller's words as something that a sentence can be about: its first line, without a mark at the end. */
 function subjectOf(words: string): string | undefined {
   const [line = ''] = words.trim().split('\n')
-  const subject = line
-    .slice(0, SUBJECT)
-    .toWellFormed()
-    .replace(/[\s.!?:;,]+$/, '')
+  const subject = beginningOf(line, SUBJECT).replace(/[\s.!?:;,]+$/, '')
   return subject === '' ? undefined : `“${subject}”`
 }
 

@@ -7,6 +7,7 @@ import type { Db } from '../../../../shared/database/database.ts'
 import { Failure } from '../../../../shared/failures.ts'
 import { countParts, findEntity, stateOf, type Entity } from './rows.ts'
 import { HOUSE } from './shapes.ts'
+import { beginningOf } from '../../../../shared/beginning.ts'
 
 export const measure = aspect({
   category: 'P',
@@ -40,7 +41,7 @@ export const measure = aspect({
     if (value === undefined) {
       throw new Failure(
         'NOT_FOUND',
-        `Cannot measure "${metric.slice(0, 100)}" of ${handle}: there is no such number`,
+        `Cannot measure "${beginningOf(metric, 100)}" of ${handle}: there is no such number`,
         {
           suggestion: 'Use one of the available metrics',
           available: Object.keys(measurements).slice(0, 100),

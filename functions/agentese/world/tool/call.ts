@@ -8,6 +8,7 @@ import type { Prepared, ToolRow } from './rows.ts'
 import { checkBySchema } from './schema.ts'
 import { createRedactor, withSecrets, type Redactor } from './secrets.ts'
 import { expandTemplate, readTemplate } from './template.ts'
+import { beginningOf } from '../../../../shared/beginning.ts'
 
 /** Bytes of an answer. */
 const MAX_ANSWER = 262_144
@@ -107,16 +108,26 @@ function readAnswer(
   { status, headers, body }: FencedResponse,
   redactor: Redactor,
 ): ToolAnswer {
-  const output = readBody(tool, headers['content-type'] ?? '', body.toString('utf8'), redactor)
+  const output = readBody(tool, headers['content-type'] ?? '', decode(body), redactor)
   if (status < 200 || status > 299) {
     const shown = typeof output === 'string' ? output : (JSON.stringify(output) ?? '')
-    throw upstream(tool, `it answered ${status}`, { status, answer: shown.slice(0, SHOWN).toWellFormed() })
+    throw upstream(tool, `it answered ${status}`, { status, answer: beginningOf(shown, SHOWN) })
   }
   if (tool.output_schema === null) return { status, output }
   const checked = checkBySchema(tool.output_schema, output)
   if ('problem' in checked)
     throw upstream(tool, `its answer does not fit its contract: ${checked.problem}`, { status })
   return { status, output }
+}
+
+const UTF_16 = new Map([
+  ['fffe', 'utf-16le'],
+  ['feff', 'utf-16be'],
+])
+
+/** Text in the encoding of its byte-order mark, which is no part of it; UTF-8 without one. */
+function decode(body: Buffer): string {
+  return new TextDecoder(UTF_16.get(body.subarray(0, 2).toString('hex')) ?? 'utf-8').decode(body)
 }
 
 /** JSON as what it says, anything else as text, nothing as null. */

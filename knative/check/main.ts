@@ -1,0 +1,49 @@
+/** Says what a cluster lacks, before anything is applied and, with `--deployed`, when everything is. */
+import { parseArgs } from 'node:util'
+import { catalog } from '../../functions/catalog.ts'
+import { components } from '../../functions/components.ts'
+import { openCluster, Unreachable } from './cluster.ts'
+import { DEPLOYED, prerequisites, type Requirement } from './requirements.ts'
+
+const HELP = `Usage: npm run cluster:check [-- --deployed]
+
+Asks the cluster of kubectl's current context, changes nothing, and fails where something is missing.
+
+  --deployed    also checks what was applied: database, parts, functions, Broker and Triggers
+`
+
+/** Prints one line for each requirement, and what to do where it does not hold; answers how many do not. */
+async function report(requirements: readonly Requirement[]): Promise<number> {
+  const cluster = openCluster()
+  let failed = 0
+  for (const { what, remedy, check } of requirements) {
+    const problems = await check(cluster)
+    process.stdout.write(`${problems.length === 0 ? 'ok     ' : 'missing'}  ${what}\n`)
+    if (problems.length === 0) continue
+    failed += 1
+    for (const problem of problems) process.stdout.write(`           ${problem}\n`)
+    process.stdout.write(`         ${remedy}\n`)
+  }
+  return failed
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: { help: { type: 'boolean', short: 'h' }, deployed: { type: 'boolean' } },
+  })
+  if (values.help === true) return void process.stdout.write(HELP)
+  const failed = await report([
+    ...prerequisites(catalog, components),
+    ...(values.deployed === true ? DEPLOYED : []),
+  ])
+  process.stdout.write(failed === 0 ? 'Nothing is missing\n' : `${failed} requirements do not hold\n`)
+  if (failed > 0) process.exitCode = 1
+}
+
+try {
+  await main()
+} catch (error) {
+  if (!(error instanceof Unreachable || error instanceof TypeError)) throw error
+  process.stderr.write(`${error.message}\n`)
+  process.exitCode = 2
+}

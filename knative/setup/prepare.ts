@@ -1,0 +1,54 @@
+/** What the Job does before a new version starts. */
+import postgres from 'postgres'
+import { z } from 'zod'
+import { allowLogin, migrate } from '../../shared/database/migrate.ts'
+import { newId } from '../../shared/new-id.ts'
+
+export const SetupConfig = z.object({
+  DATABASE_OWNER_URL: z.url().describe('PostgreSQL as the owner of the database'),
+  APP_PASSWORD: z.string().min(16).describe('Password that `kgents_app` gets'),
+  RELAY_PASSWORD: z.string().min(16).describe('Password that `kgents_relay` gets'),
+  FIRST_TENANT: z.string().describe('Name of the tenant that is made where there is none'),
+  FIRST_ADMIN: z.string().describe('E-mail address of its admin'),
+  FIRST_API_KEY_PREFIX: z.string().describe('Beginning of the API key of that admin'),
+  FIRST_API_KEY_HASH: z.base64url().describe('SHA-256 of that key, base64url'),
+})
+export type SetupConfig = Readonly<z.infer<typeof SetupConfig>>
+
+/**
+ * Brings the database to the newest schema, and lets functions and relay log in.
+ *
+ * @returns the names of the migrations that were applied
+ */
+export async function prepareCluster(config: SetupConfig): Promise<string[]> {
+  const url = config.DATABASE_OWNER_URL
+  const applied = await migrate(url)
+  await allowLogin(url, 'kgents_app', config.APP_PASSWORD)
+  await allowLogin(url, 'kgents_relay', config.RELAY_PASSWORD)
+  await ensureFirstTenant(config)
+  return applied
+}
+
+/** In one transaction, and only while there is no tenant at all: a key that was revoked since does not come back. */
+async function ensureFirstTenant(config: SetupConfig): Promise<void> {
+  const sql = postgres(config.DATABASE_OWNER_URL, { max: 1, onnotice: () => {} })
+  try {
+    await sql.begin(async (db) => {
+      await db`lock table tenants in share row exclusive mode`
+      const [some] = await db`select from tenants limit 1`
+      if (some !== undefined) return
+      const [tenant, user] = [newId(), newId()]
+      const { FIRST_TENANT: slug, FIRST_ADMIN: email } = config
+      await db`insert into tenants (id, slug, name, tier) values (${tenant}, ${slug}, ${slug}, 'enterprise')`
+      await db`
+        insert into users (id, tenant_id, email, name, roles)
+        values (${user}, ${tenant}, ${email}, ${email}, ${['admin', 'developer']})`
+      await db`
+        insert into api_keys (id, tenant_id, user_id, name, key_prefix, key_hash)
+        values (${newId()}, ${tenant}, ${user}, 'first key', ${config.FIRST_API_KEY_PREFIX},
+          ${Buffer.from(config.FIRST_API_KEY_HASH, 'base64url')})`
+    })
+  } finally {
+    await sql.end()
+  }
+}

@@ -1,0 +1,14 @@
+-- The relay looks after the clock: it wakes a function by an event where something is due for it, and lets it sleep
+-- otherwise. One row for each `tick` in the contracts of functions.
+create function due_functions() returns setof text
+  language sql stable security invoker set search_path = pg_catalog, public, pg_temp
+as $$
+  select function from (values
+    ('logos', exists (select from public.tenants_with_stalled_compositions())),
+    ('time-schedule', exists (select from public.tenants_with_due_schedules()))
+  ) as ticking (function, is_due)
+  where is_due
+$$;
+revoke execute on function due_functions() from public;
+grant execute on function due_functions(), tenants_with_stalled_compositions(), tenants_with_due_schedules()
+  to kgents_relay;
