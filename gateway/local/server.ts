@@ -1,5 +1,5 @@
 /** The server of the gateway: it leaves to the handler what nginx would refuse, and answers what Node cannot read at all. */
-import { createServer, STATUS_CODES, type RequestListener, type Server } from 'node:http'
+import { createServer, STATUS_CODES, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Failure } from '../../shared/failures.ts'
 import { problemHeaders, problemMembers } from '../../shared/problem.ts'
@@ -12,12 +12,27 @@ const LINGER_MS = 5_000
 /** Every request that can be read is handed to `handle`, whatever it expects. */
 export function createLenientServer(handle: RequestListener): Server {
   const options = { keepAliveTimeout: 65_000, maxHeaderSize: MAX_READ_BYTES, requireHostHeader: false }
-  const server = createServer(options, handle)
-  server.on('checkContinue', handle)
-  server.on('checkExpectation', handle)
+  const answers = new WeakMap<Duplex, ServerResponse>()
+  const take: RequestListener = (request, response) => {
+    answers.set(request.socket, response)
+    handle(request, response)
+  }
+  const server = createServer(options, take)
+  server.on('checkContinue', take)
+  server.on('checkExpectation', take)
   server.on('connect', (request, socket) => endWith(socket, findFault(request) ?? ANSWERS.malformed))
-  server.on('clientError', (error, socket) => endWith(socket, faultOf(error)))
+  server.on('clientError', (error, socket) => {
+    const answer = answers.get(socket)
+    const end = () => endWith(socket, faultOf(error))
+    if (answer !== undefined && mustComeFirst(answer)) answer.once('close', end)
+    else end()
+  })
   return server
+}
+
+/** Whether an answer is on its way that what cannot be read comes behind; where it is the last one, nothing is said to the rest. */
+function mustComeFirst(answer: ServerResponse): boolean {
+  return !answer.closed && (answer.req.complete || answer.headersSent)
 }
 
 /**

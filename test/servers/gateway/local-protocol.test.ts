@@ -84,6 +84,20 @@ describe('a request that nginx would not take either', () => {
     expect(Problem.parse(JSON.parse(answer.body))).toMatchObject({ status })
     expect(world.received).toEqual([])
   })
+
+  test.for<[what: string, status: number, request: string]>([
+    ['transfer coding', 501, `POST ${SIP} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n`],
+    ['version', 505, `GET /health HTTP/2.0\r\nHost: a\r\n\r\n`],
+    ['chunk', 400, `POST /health HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nz`],
+  ])(
+    'for its %s gets one answer, whatever comes behind it',
+    async ([, status, request], { world, expect }) => {
+      const answer = await sendRaw(world.url, `${request}GET /health HTTP/1.1\r\nHost: a\r\n\r\n`)
+      expect(answer.status).toBe(status)
+      expect(Problem.parse(JSON.parse(answer.body))).toMatchObject({ status })
+      expect(world.received).toEqual([])
+    },
+  )
 })
 
 describe('a request that nginx would take', () => {
@@ -114,6 +128,15 @@ describe('a request that nginx would take', () => {
       `POST ${SIP} HTTP/1.1\r\nHost: a\r\n${before}${headers}Content-Length: 2\r\n${END}{}`
     expect((await sendRaw(world.url, text(''))).status).toBe(401)
     expect((await sendRaw(world.url, text(`Authorization: BEARER ${world.token}\r\n`))).status).toBe(200)
+  })
+
+  test('gets its answer before what cannot be read behind it is refused', async ({ world, expect }) => {
+    const { status, body } = await sendRaw(
+      world.url,
+      'GET /health HTTP/1.1\r\nHost: a\r\n\r\nno HTTP\r\n\r\n',
+    )
+    expect([status, body.match(/HTTP\/1\.1 \d+/g)]).toEqual([200, ['HTTP/1.1 400']])
+    expect(world.received).toHaveLength(1)
   })
 
   test('leaves behind what concerns its connection, and what Connection names', async ({ world, expect }) => {
