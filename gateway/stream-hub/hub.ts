@@ -101,6 +101,8 @@ class StreamHub implements Hub {
       ),
     )
     this.server = createServer(SERVER_OPTIONS, (request, response) => this.#handle(request, response))
+    // the gateway limits how many headers come, and adds some
+    this.server.maxHeadersCount = 0
   }
 
   async drain(): Promise<void> {

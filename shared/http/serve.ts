@@ -17,6 +17,8 @@ export function startServing(app: Hono, port: number, hostname = '0.0.0.0'): Pro
     const server = serve({ fetch: app.fetch, port, hostname, serverOptions: SERVER_OPTIONS }, () =>
       resolve({ server, drain }),
     )
+    // the gateway limits how many headers come, and adds some
+    if ('maxHeadersCount' in server) server.maxHeadersCount = 0
     server.once('error', reject)
     const drain = (): Promise<void> =>
       new Promise((done) => {

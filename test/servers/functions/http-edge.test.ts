@@ -59,6 +59,15 @@ const SIP = '/v1/agentese/void/entropy/sip'
 const HELP = '/v1/agentese/void/entropy/help'
 const DIALOGUE = '/v1/agentese/self/soul/dialogue'
 
+test('a request has room for every header that the gateway takes and adds', async ({
+  sends,
+  apiKey,
+  expect,
+}) => {
+  const others = Array.from({ length: 1_100 }, (): [string, string] => ['a', 'b'])
+  expect((await sends('POST', HELP, ...others, ['X-API-Key', apiKey])).status).toBe(200)
+})
+
 describe('a 401', () => {
   test.for([
     ['without a credential', SIP, {}, 'Bearer, ApiKey'],
