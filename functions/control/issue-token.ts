@@ -1,12 +1,9 @@
 /** Exchanges an API key for a platform token of some minutes. The only function that holds the signing key. */
 import { z } from 'zod'
-import { isScope } from '../../shared/identity/scopes.ts'
+import { SCOPES } from '../../shared/identity/scopes.ts'
 import { defineOperation, route } from '../../shared/contract/define-operation.ts'
 
-const Scope = z
-  .string()
-  .max(2000)
-  .refine((text) => text.split(' ').every(isScope), 'each scope is resource:action, such as memory:read')
+const Scope = z.string().max(2000).regex(SCOPES, 'each scope is resource:action, such as memory:read')
 
 export const issueToken = defineOperation({
   name: 'issue-token',

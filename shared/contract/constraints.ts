@@ -4,7 +4,7 @@
  */
 import type { z } from 'zod'
 
-/** A member by its path, such as `input.id`; with `!` behind it, it must not be a blank text either. */
+/** A member by its path, such as `input.id`; with `!` behind it, it must be neither a blank text nor an empty list. */
 export type MemberPath = string
 
 type Schema = Record<string, unknown>
@@ -48,7 +48,11 @@ function isThere(input: unknown, path: MemberPath): boolean {
   const [names, filled] = partsOf(path)
   let value = input
   for (const name of names) value = (value as Record<string, unknown> | null | undefined)?.[name]
-  return value !== undefined && !(filled && typeof value === 'string' && value.trim() === '')
+  return value !== undefined && !(filled && isEmpty(value))
+}
+
+function isEmpty(value: unknown): boolean {
+  return typeof value === 'string' ? value.trim() === '' : Array.isArray(value) && value.length === 0
 }
 
 /** With its type and its property spelled out: some readers of JSON Schema do not look at `required` alone. */
@@ -56,7 +60,7 @@ function thereSchema(path: MemberPath): Schema {
   const [names, filled] = partsOf(path)
   return names.reduceRight<Schema>(
     (inner, name) => ({ type: 'object', properties: { [name]: inner }, required: [name] }),
-    filled ? { not: { type: 'string', pattern: String.raw`^\s*$` } } : {},
+    filled ? { pattern: String.raw`\S`, minItems: 1 } : {},
   )
 }
 

@@ -1,6 +1,7 @@
 /** What can be subscribed to: events on paths by pattern and kind, and the tenant's own events by type. */
 import { z } from 'zod'
 import { parsePattern } from '../../../shared/agentese/pattern.ts'
+import { requireAny } from '../../../shared/contract/constraints.ts'
 import { isReserved } from '../../../shared/events/event.ts'
 import { KINDS } from '../../../shared/events/webhook.ts'
 
@@ -24,8 +25,8 @@ const OwnType = z
   )
   .refine((type) => !isReserved(type), 'belongs to the platform: name paths by patterns')
 
-export const NewSubscription = z
-  .strictObject({
+export const NewSubscription = requireAny(
+  z.strictObject({
     /** Of paths: `void.**`. */
     patterns: z.array(Pattern).max(MAX_PATTERNS).default([]),
     /** Kinds of events on those paths; absent is all. */
@@ -34,9 +35,8 @@ export const NewSubscription = z
     events: z.array(OwnType).max(MAX_PATTERNS).default([]),
     sink: z.string().max(2048),
     description: z.string().max(500).optional(),
-  })
-  .refine(
-    ({ patterns, events }) => patterns.length + events.length > 0,
-    'it names neither patterns nor events',
-  )
+  }),
+  ['patterns!', 'events!'],
+  'it names neither patterns nor events',
+)
 export type NewSubscription = z.infer<typeof NewSubscription>
