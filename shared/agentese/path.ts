@@ -24,8 +24,13 @@ export const MAX_PATH = 200
 const MAX_URL_FORM = 2000
 const SEGMENT = /^[a-z][a-z0-9_]*$/
 
+const NAME = `[a-z][a-z0-9_]{0,${MAX_IDENTIFIER - 1}}`
 /** A path, for schemas: without the anchors of a segment, each is the same as `SEGMENT`. */
 export const PATH_PATTERN = `^(${CONTEXTS.join('|')})(\\.[a-z][a-z0-9_]{0,${MAX_IDENTIFIER - 1}}){2}$`
+/** A node, for schemas. */
+export const NODE_PATTERN = `^(${CONTEXTS.join('|')})\\.${NAME}$`
+/** The same, or an alias of one. */
+export const NODE_OR_ALIAS_PATTERN = `^${NAME}(\\.${NAME})?$`
 /** One segment, for schemas. */
 export const SEGMENT_SCHEMA = { pattern: SEGMENT.source, maxLength: MAX_IDENTIFIER }
 

@@ -19,6 +19,10 @@ type Shape = readonly [context: string, holon: string, aspect: string]
 const MAX_PATTERN = 200
 const SEGMENTS = 3
 const SEGMENT = /^(\*|\*\*|[a-z][a-z0-9_]{0,63})$/
+const ONE = String.raw`(\*{1,2}|[a-z][a-z0-9_]{0,63})`
+
+/** For schemas: what every pattern is. */
+export const PATTERN_SCHEMA = { pattern: String.raw`^${ONE}(\.${ONE})*$`, maxLength: MAX_PATTERN }
 
 /**
  * Reads a pattern.

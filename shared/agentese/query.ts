@@ -25,6 +25,9 @@ export const MAX_LIMIT = 1000
 const DEFAULT_LIMIT = 100
 const ANY = '*'
 const AFFORDANCES = '?'
+const NAME = '[a-z*][a-z0-9_*]{0,63}'
+/** For schemas: what every query is. */
+export const QUERY_PATTERN = String.raw`^\?(\*|${CONTEXTS.join('|')})(\.${NAME}(\.(\?|${NAME}))?)?$`
 /** One unit of the estimate, in the unit of charges. */
 const UNITS_PER_CHARGE = 1000
 

@@ -9,6 +9,14 @@ export type MemberPath = string
 
 type Schema = Record<string, unknown>
 
+const FILLED: Schema = {
+  anyOf: [
+    { type: 'string', pattern: String.raw`\S` },
+    { type: 'array', minItems: 1 },
+    { type: ['object', 'number', 'boolean', 'null'] },
+  ],
+}
+
 /** At least one of `members` must be there. */
 export function requireAny<T extends z.ZodType>(type: T, members: readonly MemberPath[], message: string): T {
   return constrain(type, (input) => members.some((path) => isThere(input, path)), message, {
@@ -60,7 +68,7 @@ function thereSchema(path: MemberPath): Schema {
   const [names, filled] = partsOf(path)
   return names.reduceRight<Schema>(
     (inner, name) => ({ type: 'object', properties: { [name]: inner }, required: [name] }),
-    filled ? { pattern: String.raw`\S`, minItems: 1 } : {},
+    filled ? FILLED : {},
   )
 }
 

@@ -48,23 +48,26 @@ const Extension = z.union(
   'is neither text, nor a truth value, nor a whole number of 32 bits',
 )
 
-const Attributes = z
-  .object({
-    specversion: z.literal('1.0', 'is not 1.0'),
-    id: Text(256),
-    source: Text(1024),
-    type: Text(200)
-      .regex(TYPE, 'is not names of letters, digits and _:/+@~- with dots between')
-      .refine((type) => !isReserved(type), 'belongs to the platform'),
-    time: Instant.optional(),
-    subject: Text(1024).optional(),
-    datacontenttype: z.string().max(256).regex(MEDIA_TYPE, 'is no media type').optional(),
-    dataschema: Text(1024).optional(),
-    tenantid: z.string().optional(),
-    signature: z.never('is the platform’s: it signs each event itself').optional(),
-    data: z.unknown().optional(),
-    data_base64: z.string().regex(BASE64, 'is not base64').optional(),
-  })
+/** What every event has. */
+export const RequiredAttributes = z.object({
+  specversion: z.literal('1.0', 'is not 1.0'),
+  id: Text(256),
+  source: Text(1024),
+  type: Text(200)
+    .regex(TYPE, 'is not names of letters, digits and _:/+@~- with dots between')
+    .refine((type) => !isReserved(type), 'belongs to the platform'),
+})
+
+const Attributes = RequiredAttributes.extend({
+  time: Instant.optional(),
+  subject: Text(1024).optional(),
+  datacontenttype: z.string().max(256).regex(MEDIA_TYPE, 'is no media type').optional(),
+  dataschema: Text(1024).optional(),
+  tenantid: z.string().optional(),
+  signature: z.never('is the platform’s: it signs each event itself').optional(),
+  data: z.unknown().optional(),
+  data_base64: z.string().regex(BASE64, 'is not base64').optional(),
+})
   .catchall(Extension)
   .refine(({ data, data_base64 }) => data === undefined || data_base64 === undefined, 'it has data twice')
   .refine(({ data, datacontenttype }) => holdsJson(datacontenttype) || isTextOrNone(data), {

@@ -1,7 +1,7 @@
 /** A person's own short names for nodes. */
 import { z } from 'zod'
 import { checkAlias, readAlias, STANDARD_ALIASES, type Aliases } from '../../../shared/agentese/alias.ts'
-import { parseNode } from '../../../shared/agentese/path.ts'
+import { NODE_PATTERN, parseNode } from '../../../shared/agentese/path.ts'
 import { route } from '../../../shared/contract/define-operation.ts'
 import { findNode } from '../../../shared/contract/find-aspect.ts'
 import type { Db } from '../../../shared/database/database.ts'
@@ -41,7 +41,10 @@ export const aliasRoutes = {
     permission: 'agentese:invoke',
     scopes: ['alias:write'],
     needs: ['postgres', 'catalog'],
-    input: z.strictObject({ alias: z.string().max(64), target: z.string().max(200) }),
+    input: z.strictObject({
+      alias: z.string().max(64),
+      target: z.string().max(200).meta({ pattern: NODE_PATTERN }),
+    }),
     output: Alias,
     examples: [{ summary: 'A short name for a memory', input: { alias: 'notes', target: 'self.memory' } }],
     writes: true,

@@ -6,7 +6,14 @@ import { capabilitiesOf } from '../../../shared/agentese/capabilities.ts'
 import { CATEGORIES } from '../../../shared/agentese/category.ts'
 import { scopesOf } from '../../../shared/agentese/effects.ts'
 import { observerFor } from '../../../shared/agentese/observer.ts'
-import { CONTEXTS, parseNode, parsePath, parseUrlForm, type Context } from '../../../shared/agentese/path.ts'
+import {
+  CONTEXTS,
+  NODE_OR_ALIAS_PATTERN,
+  parseNode,
+  parsePath,
+  parseUrlForm,
+  type Context,
+} from '../../../shared/agentese/path.ts'
 import type { Call, Given } from '../../../shared/contract/call.ts'
 import { Flag } from '../../../shared/contract/query-values.ts'
 import { route } from '../../../shared/contract/define-operation.ts'
@@ -87,7 +94,10 @@ export const discoveryRoutes = {
     permission: 'agentese:read',
     scopes: ['path:read'],
     needs: ['postgres', 'catalog'],
-    input: z.strictObject({ path: z.string().max(200), archetype: z.string().max(64).optional() }),
+    input: z.strictObject({
+      path: z.string().max(200).meta({ pattern: NODE_OR_ALIAS_PATTERN }),
+      archetype: z.string().max(64).optional(),
+    }),
     output: z.strictObject({
       path: z.string(),
       observer_archetype: z.string(),

@@ -9,6 +9,7 @@ import {
   MAX_LIMIT,
   matchesQuery,
   parseQuery,
+  QUERY_PATTERN,
   toLike,
   type Bounds,
   type Query,
@@ -30,7 +31,7 @@ const Match = z.strictObject({
 type Match = z.infer<typeof Match>
 
 const QueryInput = z.strictObject({
-  pattern: z.string().max(500),
+  pattern: z.string().max(500).meta({ pattern: QUERY_PATTERN }),
   /** `boundsOf` refuses what is larger, by a code of its own. */
   limit: wholeNumber().meta({ maximum: MAX_LIMIT }).optional(),
   offset: wholeNumber().optional(),

@@ -1,8 +1,10 @@
 /** One route as an operation of OpenAPI. */
+import { z } from 'zod'
 import { CATEGORIES } from '../../../shared/agentese/category.ts'
 import { scopesOf } from '../../../shared/agentese/effects.ts'
 import { acts, startsJobs, type AspectFacts, type EndpointFacts } from '../../../shared/contract/facts.ts'
 import type { JsonSchema } from '../../../shared/contract/schemas.ts'
+import { RequiredAttributes } from '../../../shared/events/tenant-event.ts'
 import { costOf } from './cost.ts'
 import { failingStatuses } from './failures.ts'
 import { headersOf, RATE_LIMIT } from './headers.ts'
@@ -120,12 +122,8 @@ function requestBodyOf(route: Route) {
   return { requestBody: { required, content: { 'application/json': content } } }
 }
 
-const SOME_TEXT = { type: 'string', minLength: 1 }
-const EVENT = {
-  type: 'object',
-  properties: { specversion: { const: '1.0' }, id: SOME_TEXT, source: SOME_TEXT, type: SOME_TEXT },
-  required: ['specversion', 'id', 'source', 'type'],
-}
+const { $schema: _, ...REQUIRED } = z.toJSONSchema(RequiredAttributes, { io: 'input' })
+const EVENT = { ...REQUIRED, propertyNames: { pattern: '^([a-z0-9]+|data_base64)$' } }
 
 /** The forms in which HTTP carries CloudEvents; with attributes in `ce-` headers, the body is the data alone. */
 function eventContent({ examples }: EndpointFacts) {
@@ -136,7 +134,7 @@ function eventContent({ examples }: EndpointFacts) {
   return {
     'application/cloudevents+json': { schema: EVENT, examples: Object.fromEntries(shown) },
     'application/cloudevents-batch+json': {
-      schema: { type: 'array', items: EVENT, minItems: 1, maxItems: 100 },
+      schema: { type: 'array', items: EVENT, maxItems: 100 },
     },
     'application/json': { schema: {} },
   }

@@ -1,19 +1,22 @@
 /** What can be subscribed to: events on paths by pattern and kind, and the tenant's own events by type. */
 import { z } from 'zod'
-import { parsePattern } from '../../../shared/agentese/pattern.ts'
+import { parsePattern, PATTERN_SCHEMA } from '../../../shared/agentese/pattern.ts'
 import { requireAny } from '../../../shared/contract/constraints.ts'
 import { isReserved } from '../../../shared/events/event.ts'
 import { KINDS } from '../../../shared/events/webhook.ts'
 
 const MAX_PATTERNS = 20
 
-const Pattern = z.string().superRefine((text, context) => {
-  try {
-    parsePattern(text)
-  } catch (error) {
-    context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : 'is no pattern' })
-  }
-})
+const Pattern = z
+  .string()
+  .superRefine((text, context) => {
+    try {
+      parsePattern(text)
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : 'is no pattern' })
+    }
+  })
+  .meta(PATTERN_SCHEMA)
 
 /** A type of a tenant's own events, or the beginning of types and `.*`. */
 const OwnType = z

@@ -99,6 +99,65 @@ describe('createOpenApi()', () => {
     expect(telling).toHaveLength(4)
   })
 
+  test.each<[operation: [method: string, path: string], taken: unknown[], refused: unknown[]]>([
+    [
+      ['POST', '/v1/subscriptions'],
+      [
+        { sink: 'https://a.example', patterns: ['void.**'] },
+        { sink: 'https://a.example', events: ['com.x'], patterns: [] },
+      ],
+      [{ sink: 'https://a.example' }, { sink: 'https://a.example', patterns: [''] }],
+    ],
+    [
+      ['POST', '/v1/auth/token'],
+      [{ scope: 'memory:read entity:*' }],
+      [{ scope: 'all' }, { scope: 'a:read ' }],
+    ],
+    [
+      ['POST', '/v1/agentese/world/tool/secret'],
+      [
+        { name: 'A', value: 'long-enough', origins: ['https://a.example'] },
+        { name: 'A', value: null },
+      ],
+      [{ name: 'A', value: 'long-enough' }],
+    ],
+    [
+      ['POST', '/v1/agentese/world/tool/allow'],
+      [{ origin: 'http://a.example:81' }],
+      [{ origin: 'a.example' }],
+    ],
+    [
+      ['POST', '/v1/agentese/aliases'],
+      [{ alias: 'a', target: 'self.memory' }],
+      [{ alias: 'a', target: 'nowhere.memory' }],
+    ],
+    [
+      ['GET', '/v1/agentese/query'],
+      [{ pattern: '?*' }, { pattern: '?self.mem*.?' }],
+      [{ pattern: 'self.*' }, { pattern: '?self.memory.a.b' }],
+    ],
+    [
+      ['GET', '/v1/agentese/affordances'],
+      [{ path: 'chaos' }, { path: 'void.entropy' }],
+      [{ path: 'Chaos' }, { path: 'void.entropy.sip' }],
+    ],
+  ])('%j takes what its schema takes, and nothing else', ([method, path], taken, refused) => {
+    const [schema = {}] = endpoints
+      .filter((each) => each.method === method && each.path === path)
+      .map((endpoint) => inputSchemaOf(endpoint))
+    const inDocument = z.fromJSONSchema(schema)
+    const fits = (inputs: unknown[]) => inputs.map((input) => inDocument.safeParse(input).success)
+    expect([fits(taken), fits(refused)]).toEqual([taken.map(() => true), refused.map(() => false)])
+  })
+
+  test('says how types and names of an event are written, and that a batch may be empty', () => {
+    const content = paths['/v1/events']?.post?.requestBody?.content ?? {}
+    const event = content['application/cloudevents+json']?.schema
+    expect(JSON.stringify(event?.['properties'])).toContain('"pattern":"^[A-Za-z0-9_:/+@~-]+')
+    expect(event).toHaveProperty('propertyNames')
+    expect(content['application/cloudevents-batch+json']?.schema).not.toHaveProperty('minItems')
+  })
+
   test('tells no secret: no name of one, and no value of the environment', () => {
     const text = JSON.stringify(document)
     for (const name of secretsFor(catalog.flatMap(({ needs }) => needs))) expect(text).not.toContain(name)

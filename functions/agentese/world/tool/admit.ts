@@ -10,13 +10,19 @@ const MAX_ORIGINS = 100
 const MAX_SECRETS = 100
 
 const SecretName = z.string().regex(SECRET_NAME, 'must be a capital letter followed by A-Z, 0-9 or _')
+const NO_ORIGIN = 'is no origin such as https://api.example.com'
 const Origin = z
   .string()
   .max(300)
-  .refine(
-    (text) => /^https?:/.test(text) && URL.parse(text)?.origin === text,
-    'is no origin such as https://api.example.com',
-  )
+  .regex(/^https?:\/\/[^\s/?#@\\]+$/, NO_ORIGIN)
+  .refine((text) => URL.parse(text)?.origin === text, NO_ORIGIN)
+
+/** For schemas: a value of this type, with origins as many as that. */
+const givenWith = (type: 'string' | 'null', origins: object) => ({
+  type: 'object',
+  properties: { value: { type }, origins: { type: 'array', ...origins } },
+  required: type === 'null' ? ['value'] : ['value', 'origins'],
+})
 
 export const secret = aspect({
   category: 'M',
@@ -43,7 +49,8 @@ export const secret = aspect({
     .refine(({ value, origins }) => (value === null) === (origins.length === 0), {
       path: ['origins'],
       message: 'name where it may be sent, and nothing for one that is forgotten',
-    }),
+    })
+    .meta({ oneOf: [givenWith('string', { minItems: 1 }), givenWith('null', { maxItems: 0 })] }),
   output: z.strictObject({ name: z.string(), stored: z.boolean(), origins: z.array(z.string()) }),
   examples: [
     {
