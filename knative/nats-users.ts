@@ -33,9 +33,14 @@ export function authorizationOf(users: readonly NatsUser[], passwordOf: (user: s
 
 /** The users of a cluster, in the format of NATS, which reads each password from its environment. */
 export function natsUsersFile(users: readonly NatsUser[]): string {
-  const variableOf = (user: string) => `$${user.toUpperCase().replaceAll('-', '_')}_NATS_PASSWORD`
-  const text = JSON.stringify({ authorization: authorizationOf(users, variableOf) }, null, 2)
+  const authorization = authorizationOf(users, (user) => `$${passwordVariableOf(user)}`)
+  const text = JSON.stringify({ authorization }, null, 2)
   return `${text.slice(2, -2).replaceAll(/"(\$[A-Z_]+_NATS_PASSWORD)"/g, '$1')}\n`
+}
+
+/** The variable with a user's password, in the environment of the servers. */
+export function passwordVariableOf(user: string): string {
+  return `${user.toUpperCase().replaceAll('-', '_')}_NATS_PASSWORD`
 }
 
 function permissionsOf(

@@ -6,6 +6,9 @@
  * since nothing can be computed with it; whatever is free in its form carries it through.
  */
 
+/** Characters of a number that messages show. */
+const MAX_SHOWN = 40
+
 /** A number as it was written. Its prototype is null, so that it is no text and no number either. */
 export interface ExactNumber {
   readonly rawJSON: string
@@ -54,6 +57,48 @@ export function parseKept(text: string): unknown {
 /** Whether `value` is a number that no double holds. Anything that walks through objects has to ask. */
 export function isExactNumber(value: unknown): value is ExactNumber {
   return JSON.isRawJSON(value)
+}
+
+/** Whether it has no fraction, however it is written. */
+export function isWhole({ rawJSON }: ExactNumber): boolean {
+  return !decimalOf(rawJSON).includes('e-')
+}
+
+/** `value` with something else in the place of each exact number in it; `value` itself where there is none. */
+export function replaceExactNumbers(value: unknown, replace: (number: ExactNumber) => unknown): unknown {
+  if (isExactNumber(value)) return replace(value)
+  if (typeof value !== 'object' || value === null) return value
+  const members = Object.entries(value).map(
+    ([name, member]: [string, unknown]) => [name, member, replaceExactNumbers(member, replace)] as const,
+  )
+  if (members.every(([, before, after]) => before === after)) return value
+  return Array.isArray(value)
+    ? members.map(([, , after]) => after)
+    : Object.fromEntries(members.map(([name, , after]) => [name, after]))
+}
+
+/** `value` with the exact numbers that `original` has at the same places. */
+export function restoreExactNumbers(value: unknown, original: unknown): unknown {
+  if (isExactNumber(original)) return original
+  if (typeof value !== 'object' || value === null || typeof original !== 'object' || original === null)
+    return value
+  const restore = (name: string | number, member: unknown) =>
+    Object.hasOwn(original, name)
+      ? restoreExactNumbers(member, (original as Record<string | number, unknown>)[name])
+      : member
+  if (Array.isArray(value)) return value.map((member: unknown, at) => restore(at, member))
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, restore(name, member)]))
+}
+
+/** The message of a schema that wants another number, or none at all; for zod's `error`. */
+export function explainExactNumber({ input }: { input?: unknown }): string | undefined {
+  return isExactNumber(input)
+    ? `${shorten(input.rawJSON)} is a number that would be changed here: send it as text`
+    : undefined
+}
+
+function shorten(number: string): string {
+  return number.length > MAX_SHOWN ? `${number.slice(0, MAX_SHOWN)}...` : number
 }
 
 function keepExact(_name: string, value: unknown, { source }: { source?: string }): unknown {

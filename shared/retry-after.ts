@@ -1,6 +1,6 @@
 /** `Retry-After` (RFC 9110, section 10.2.3), as others send it: seconds, or a date. */
 
-const SECONDS = /^\s*\d{1,9}\s*$/
+const SECONDS = /^\s*\d+\s*$/
 /** The three forms of an HTTP date; other texts that JavaScript takes for dates are none. */
 const HTTP_DATE = /^\s*(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,? .*\d{2}:\d{2}:\d{2}/
 
@@ -11,6 +11,7 @@ export function readRetryAfter(
 ): number | undefined {
   if (value === null || value === undefined) return undefined
   if (SECONDS.test(value)) return Number(value)
-  const at = HTTP_DATE.test(value) ? Date.parse(value) : Number.NaN
+  // The oldest form names no zone: every date of HTTP is in GMT.
+  const at = HTTP_DATE.test(value) ? Date.parse(/GMT\s*$/.test(value) ? value : `${value} GMT`) : Number.NaN
   return Number.isNaN(at) ? undefined : Math.max(0, Math.ceil((at - now) / 1000))
 }

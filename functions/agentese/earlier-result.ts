@@ -1,5 +1,6 @@
 /** What an earlier stage of a composition came to, as words. */
 import { beginningOf } from '../../shared/beginning.ts'
+import { isExactNumber } from '../../shared/exact-json.ts'
 
 /** Characters that are taken of it: as long as a message of a person may be. */
 const LONGEST = 4000
@@ -17,7 +18,7 @@ export function isCut(result: unknown): boolean {
 /** Every text in a result, names of members among them. */
 export function textsIn(result: unknown): string[] {
   if (typeof result === 'string') return [result]
-  if (typeof result !== 'object' || result === null) return []
+  if (typeof result !== 'object' || result === null || isExactNumber(result)) return []
   return Object.entries(result).flatMap(([name, value]) => [name, ...textsIn(value)])
 }
 

@@ -3,8 +3,9 @@
  * this person has at that moment. What became of each event can be looked up.
  */
 import { z } from 'zod'
-import { formatPath, parsePath } from '../../shared/agentese/path.ts'
+import { formatPath, parsePath, PATH_PATTERN } from '../../shared/agentese/path.ts'
 import type { Call } from '../../shared/contract/call.ts'
+import { wholeNumber } from '../../shared/contract/query-values.ts'
 import { defineOperation, route, trigger } from '../../shared/contract/define-operation.ts'
 import { NextCursor } from '../../shared/contract/pages.ts'
 import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
@@ -34,7 +35,7 @@ const NewMapping = z.strictObject({
     .regex(/^[A-Za-z0-9_:/+@~.-]+\*?$|^\*$/, 'is a type, or the beginning of types and *')
     .refine((type) => !isReserved(type), 'belongs to the platform, whose events are not mapped'),
   source: z.string().min(1).max(1024).optional(),
-  path: z.string().max(200),
+  path: z.string().max(200).meta({ pattern: PATH_PATTERN }),
   input: Template.default({}),
   archetype: z.string().max(64).optional(),
   description: z.string().max(500).optional(),
@@ -76,7 +77,7 @@ export const eventMappings = defineOperation({
       scopes: ['event_mapping:read'],
       needs: ['postgres'],
       input: z.strictObject({
-        limit: z.coerce.number().int().min(1).max(100).default(20),
+        limit: wholeNumber(1, 100).default(20),
         cursor: NEWEST_FIRST.Cursor.optional(),
       }),
       output: z.strictObject({ mappings: z.array(Mapping), next_cursor: NextCursor }),

@@ -7,6 +7,7 @@
  */
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
+import { Flag, wholeNumber } from '../../shared/contract/query-values.ts'
 import { defineOperation, route, trigger } from '../../shared/contract/define-operation.ts'
 import { NextCursor, orderBy } from '../../shared/contract/pages.ts'
 import { Failure } from '../../shared/failures.ts'
@@ -73,7 +74,7 @@ export const jobs = defineOperation({
       needs: ['postgres'],
       input: JobId.extend({
         /** Fails where the caller may not follow the job; the stream hub checks so before it streams anything. */
-        follow: z.stringbool().default(false),
+        follow: Flag.default(false),
       }),
       output: JobAnswer,
       async handle({ id, follow }, call) {
@@ -91,7 +92,7 @@ export const jobs = defineOperation({
       needs: ['postgres'],
       input: z.strictObject({
         status: z.enum(STATUSES).optional(),
-        limit: z.coerce.number().int().min(1).max(100).default(20),
+        limit: wholeNumber(1, 100).default(20),
         cursor: NEWEST_FIRST.Cursor.optional(),
       }),
       output: z.strictObject({ jobs: z.array(Job), next_cursor: NextCursor }),

@@ -6,6 +6,8 @@ import { z } from 'zod'
 import { parseExpression } from '../../shared/agentese/expression.ts'
 import { Envelope, FinishedJob, Rehearsal } from '../../shared/contract/answers.ts'
 import { Accepted, type Given } from '../../shared/contract/call.ts'
+import { CONTEXTS, SEGMENT_SCHEMA } from '../../shared/agentese/path.ts'
+import { allowOne } from '../../shared/contract/constraints.ts'
 import { defineOperation, route } from '../../shared/contract/define-operation.ts'
 import { AnyObject } from '../../shared/contract/json-object.ts'
 import { failureFrom } from '../../shared/failures.ts'
@@ -27,8 +29,8 @@ const CompositionRehearsal = Rehearsal.omit({ category: true, permission: true, 
   stages: z.array(z.string()),
 })
 
-const ComposeInput = z
-  .strictObject({
+const ComposeInput = allowOne(
+  z.strictObject({
     expression: z.string().max(MAX_EXPRESSION),
     /** Arguments of the first stage; what a composition without stages returns. */
     input: AnyObject.optional(),
@@ -37,11 +39,10 @@ const ComposeInput = z
     mode: z.enum(MODES).default('fail-fast'),
     observer: Observer.optional(),
     dry_run: z.boolean().default(false),
-  })
-  .refine(
-    ({ input, inputs }) => input === undefined || inputs === undefined,
-    'name input, of the first stage, or inputs, of each',
-  )
+  }),
+  ['input', 'inputs'],
+  'name input, of the first stage, or inputs, of each',
+)
 
 export const logos = defineOperation({
   name: 'logos',
@@ -109,7 +110,11 @@ export const logos = defineOperation({
       summary: 'Invoke a path by its URL',
       scopes: [],
       needs: ['catalog', 'functions'],
-      input: z.looseObject({ context: z.string(), holon: z.string(), aspect: z.string() }),
+      input: z.looseObject({
+        context: z.string().meta({ enum: CONTEXTS }),
+        holon: z.string().meta(SEGMENT_SCHEMA),
+        aspect: z.string().meta(SEGMENT_SCHEMA),
+      }),
       output: z.union([Envelope, FinishedJob]),
       transaction: false,
       streams: true,

@@ -7,6 +7,7 @@ import { parsePattern, type Pattern } from '../../shared/agentese/pattern.ts'
 import { similarPaths } from '../../shared/agentese/path.ts'
 import { createVisibility, type Visibility } from '../../shared/contract/visibility.ts'
 import type { Call } from '../../shared/contract/call.ts'
+import { wholeNumber } from '../../shared/contract/query-values.ts'
 import { defineOperation, route } from '../../shared/contract/define-operation.ts'
 import { Instant } from '../../shared/instant.ts'
 import { SUBSCRIPTION_PATH, SUBSCRIPTION_SCOPES } from '../../shared/events/subscription-stream.ts'
@@ -29,7 +30,7 @@ const SubscribeInput = z.strictObject({
   /** Of an at-least-once subscription: resumes it, or creates one under this id where there is a `pattern`. */
   subscription: z.uuid().toLowerCase().optional(),
   from: z.union([Instant, z.string().regex(SEQUENCE)]).optional(),
-  buffer: z.coerce.number().int().min(1).max(10_000).default(1000),
+  buffer: wholeNumber(1, 10_000).default(1000),
   /** As the header `Last-Event-ID`, for clients that cannot send it. */
   last_event_id: z.string().regex(SEQUENCE).optional(),
 })

@@ -6,6 +6,7 @@
  */
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
+import { wholeNumber } from '../../shared/contract/query-values.ts'
 import { defineOperation, route, trigger } from '../../shared/contract/define-operation.ts'
 import { oneAtATime } from '../../shared/database/one-at-a-time.ts'
 import {
@@ -37,8 +38,13 @@ import { NewSubscription } from './subscriptions/new-subscription.ts'
 /** Subscriptions that one tenant may have. */
 const MAX_SUBSCRIPTIONS = 20
 
+/** Rotations of one secret within a day. */
+const MAX_ROTATIONS = 10
+/** How long rotations are kept: a little longer than what they replaced signs. */
+const RETIRING = '25 hours'
+
 const SubscriptionId = z.strictObject({ id: z.uuid() })
-const limit = z.coerce.number().int().min(1).max(100).default(20)
+const limit = wholeNumber(1, 100).default(20)
 const SubscriptionAnswer = z.strictObject({ subscription: Subscription })
 type SubscriptionAnswer = z.infer<typeof SubscriptionAnswer>
 /** The only answers with the secret in them, which is written down nowhere. */
@@ -246,9 +252,29 @@ async function create(
   return { subscription: describe(present(row, id)) }
 }
 
+/** Each secret that is replaced signs for a day more, so how many there may be at once is limited. */
 async function rotate(id: string, call: Pick<Call, 'db' | 'emit'>): Promise<SubscriptionAnswer> {
-  await call.db`update webhook_subscriptions set rotation = rotation + 1, rotated_at = now() where id = ${id}`
+  const [rotated] = await call.db`
+    update webhook_subscriptions set rotation = rotation + 1, rotated_at = now(), earlier_rotations = recent.times
+    from (
+      select s.id, coalesce(jsonb_agg(at order by at desc) filter (where at > now() - ${RETIRING}::interval), '[]') as times
+      from webhook_subscriptions s, lateral (
+        select s.rotated_at as at union all select time::timestamptz from jsonb_array_elements_text(s.earlier_rotations) as time
+      ) rotations
+      where s.id = ${id} group by s.id
+    ) recent
+    where webhook_subscriptions.id = recent.id and jsonb_array_length(recent.times) < ${MAX_ROTATIONS}
+    returning webhook_subscriptions.id`
   const row = await find(id, call)
+  if (rotated === undefined) {
+    throw new Failure(
+      'QUOTA_EXCEEDED',
+      `Cannot rotate the secret: it was rotated ${MAX_ROTATIONS} times within a day`,
+      {
+        suggestion: 'Wait until the first of these secrets is no longer good, or make a new subscription',
+      },
+    )
+  }
   call.emit(SUBSCRIPTION_CHANGES.rotated, { subscription: id })
   return { subscription: describe(row) }
 }

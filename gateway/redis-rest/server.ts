@@ -5,6 +5,7 @@
  * `POST /` takes a command, `POST /pipeline` several, `POST /multi-exec` several of which all or none happen. Answers
  * are `{result}` or `{error}`: 400 what Redis or we refuse, 401 without the token, 503 while Redis is unavailable.
  */
+import { parseKept } from '../../shared/exact-json.ts'
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { answerStatus } from '../../shared/http/status.ts'
@@ -104,7 +105,7 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
     request.on('error', reject)
   })
   try {
-    return JSON.parse(text)
+    return parseKept(text)
   } catch {
     throw new BadCommand('the body is not JSON')
   }

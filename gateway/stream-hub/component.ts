@@ -45,7 +45,11 @@ export const streamHub = defineComponent({
       summary: 'Follow a job: its text as it comes, then how it ended',
       permission: 'jobs:read',
       scopes: ['job:read'],
-      input: z.strictObject({ id: z.uuid() }),
+      input: z.strictObject({
+        id: z.uuid(),
+        /** As the header `Last-Event-ID`, for clients that cannot send it. */
+        last_event_id: z.string().optional(),
+      }),
       output: z.string(),
       format: 'events',
     },

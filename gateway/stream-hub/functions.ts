@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import { Agent } from 'undici'
+import { parseKept } from '../../shared/exact-json.ts'
 import { Failure } from '../../shared/failures.ts'
 import { ANSWERS } from '../answers.ts'
 import type { Resolve } from '../upstream/addresses.ts'
@@ -98,7 +99,7 @@ function withoutHopByHop(headers: IncomingHttpHeaders): Record<string, string | 
 
 function parse(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return parseKept(text)
   } catch {
     return undefined
   }

@@ -2,6 +2,7 @@
  * The stream hub: everything that waits, so that no function has to. It makes the client's call itself, with the
  * client's credentials, and where the answer is a job it stays on the line. Any other answer is passed on as it is.
  */
+import { parseKept } from '../../shared/exact-json.ts'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { z } from 'zod'
 import type { EndpointFacts } from '../../shared/contract/facts.ts'
@@ -152,7 +153,7 @@ class StreamHub implements Hub {
       signal: left,
     })
     if (answer.status !== 200) return passOn(client, answer)
-    const { job: row } = JobRow.parse(JSON.parse(await answer.body.text()))
+    const { job: row } = JobRow.parse(parseKept(await answer.body.text()))
     if (hasEnded(row) && hasSeenTheEnd(request.headers, target.query))
       return void response.writeHead(204).end()
     if (request.method === 'HEAD') return void response.writeHead(200, EVENT_STREAM_HEADERS).end()

@@ -9,11 +9,12 @@ import {
   type DeliveryError,
   type SinkMetadata,
 } from '../../shared/events/webhook.ts'
+import { pause } from '../../shared/pause.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 import type { Deliver, Outcome } from './deliver.ts'
 import type { WebhookMetrics } from './metrics.ts'
 import type { Health, PublishReport } from './reports.ts'
-import { retryDelay } from './schedule.ts'
+import { quietMs, retryDelay } from './schedule.ts'
 import { isSubscribed } from './is-subscribed.ts'
 
 export interface AttemptOptions {
@@ -32,6 +33,8 @@ export interface Sink {
   signal: AbortSignal
   /** Has said that it is gone; nothing more is sent. */
   gone: boolean
+  /** Until when it asks to be left alone (`Retry-After`), as `Date.now()`. */
+  quietUntil: number
 }
 
 const Redelivery = z.object({
@@ -39,9 +42,16 @@ const Redelivery = z.object({
   event: z.looseObject({ id: z.string(), type: z.string() }),
 })
 
-export async function attempt(sink: Sink, delivery: Delivery, options: AttemptOptions): Promise<void> {
+/** @param stop ends the wait for a sink that asks to be left alone: the event goes to another sender */
+export async function attempt(
+  sink: Sink,
+  delivery: Delivery,
+  options: AttemptOptions,
+  stop: AbortSignal,
+): Promise<void> {
   const { metrics, log } = options
   const event = read(sink, delivery, log)
+  if (event !== undefined && !(await whenWelcome(sink, stop))) return void (await delivery.nak())
   if (event === undefined || sink.gone) {
     metrics.ended('skipped')
     return void (await delivery.ack())
@@ -55,7 +65,18 @@ export async function attempt(sink: Sink, delivery: Delivery, options: AttemptOp
   // Cut off by our own end: another sender tries again at once.
   if (sink.signal.aborted) return void (await delivery.nak())
   if (outcome.how === 'gone') return giveUpSink(sink, delivery, outcome.error, options)
+  sink.quietUntil = Math.max(sink.quietUntil, Date.now() + quietMs(outcome.retryAfterSeconds))
   await putOff(sink, delivery, event, outcome, options)
+}
+
+/** Waits as long as the sink asks; false where it was stopped meanwhile. */
+async function whenWelcome(sink: Sink, stop: AbortSignal): Promise<boolean> {
+  const signal = AbortSignal.any([sink.signal, stop])
+  for (let left = sink.quietUntil - Date.now(); left > 0; left = sink.quietUntil - Date.now()) {
+    await pause(left, signal)
+    if (signal.aborted) return false
+  }
+  return true
 }
 
 /** The event to deliver; undefined where the subscription does not receive it. */

@@ -12,13 +12,14 @@ import {
 } from '../../shared/events/webhook.ts'
 import { Failure } from '../../shared/failures.ts'
 import { beginningOf } from '../../shared/beginning.ts'
+import { readRetryAfter } from '../../shared/retry-after.ts'
 import { fencedRequest, type FencedResponse } from '../../shared/egress/fenced-request.ts'
 
 /** Shown of what a sink answers, in UTF-16 code units; and the bytes that may take. */
 const EXCERPT = 200
 const EXCERPT_BYTES = 4 * EXCERPT
-/** How long the secret before a rotation signs as well. */
-const OLD_SECRET_MS = 86_400_000
+/** How long a secret signs after the rotation that replaced it: a day, and a little for clocks that differ. */
+const RETIRING_MS = 86_400_000 + 600_000
 const GONE = 410
 const USER_AGENT = 'kgents-webhooks/1'
 
@@ -76,11 +77,9 @@ function headersOf(
   body: string,
 ): Record<string, string> {
   const id = messageIdOf(event)
-  const { subscription, rotation } = sink
   const timestamp = String(Math.floor(Date.now() / 1000))
-  const rotations = isOldSecretGood(sink) ? [rotation, rotation - 1] : [rotation]
-  const signatures = rotations.map((rotation) =>
-    signWebhook(deriveWebhookSecret(key, subscription, rotation), { id, timestamp, body }),
+  const signatures = signingRotations(sink).map((rotation) =>
+    signWebhook(deriveWebhookSecret(key, sink.subscription, rotation), { id, timestamp, body }),
   )
   return {
     'content-type': 'application/cloudevents+json; charset=utf-8',
@@ -91,8 +90,10 @@ function headersOf(
   }
 }
 
-function isOldSecretGood({ rotation, rotated_at }: SinkMetadata): boolean {
-  return rotation > 0 && Date.now() - Date.parse(rotated_at) < OLD_SECRET_MS
+/** The secret that is, and those that were replaced within a day. */
+function signingRotations({ rotation, rotations }: SinkMetadata): number[] {
+  const recent = rotations.filter((time) => Date.now() - Date.parse(time) < RETIRING_MS)
+  return [rotation, ...recent.map((_, at) => rotation - 1 - at)]
 }
 
 function outcomeOf({ status, headers, body }: FencedResponse): Outcome {
@@ -104,8 +105,8 @@ function outcomeOf({ status, headers, body }: FencedResponse): Outcome {
     status,
   }
   if (status === GONE) return { how: 'gone', error }
-  const retryAfterSeconds = Number(headers['retry-after'])
-  return { how: 'failed', error, ...(retryAfterSeconds > 0 ? { retryAfterSeconds } : {}) }
+  const retryAfterSeconds = readRetryAfter(headers['retry-after'])
+  return { how: 'failed', error, ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) }
 }
 
 /** What can be shown as text on one line. */

@@ -20,6 +20,9 @@ const RETRY_MS = 1000
 /** Attempts of one loop at once, so that events reach a sink in their order. A sink that hangs holds up nobody else. */
 const CONCURRENCY = 1
 
+/** How often a message that waits for its sink is reported as in progress. */
+const WORKING_MS = 20_000
+
 export interface SenderOptions {
   link: NatsLink
   /** Key that the secrets of subscriptions, and of reports, are derived from. */
@@ -115,7 +118,7 @@ class WebhookSender implements Sender {
       this.#open.set(id, known)
       // What is reported of a sink that is gone is reported of the one that it is from now on.
       if (known.sink.metadata.revision !== metadata.revision)
-        Object.assign(known.sink, { metadata, gone: false })
+        Object.assign(known.sink, { metadata, gone: false, quietUntil: 0 })
       for (const stream of STREAMS) this.#arrange(known, stream, streams.has(stream))
     }
     for (const [id, { loops, stop, sink }] of this.#open) {
@@ -131,7 +134,7 @@ class WebhookSender implements Sender {
     const stop = new AbortController()
     const { subscription } = metadata
     const health = createHealth((what, data) => this.#report(sink.metadata, what, { subscription, ...data }))
-    const sink: Sink = { metadata, health, signal: stop.signal, gone: false }
+    const sink: Sink = { metadata, health, signal: stop.signal, gone: false, quietUntil: 0 }
     return { sink, loops: new Map(), stop }
   }
 
@@ -157,7 +160,8 @@ class WebhookSender implements Sender {
       group: SINK_GROUP,
       stop: ending.signal,
       handle: (delivery) =>
-        attempt(sink, delivery, { deliver, report: this.#report, schedule, metrics, log }),
+        attempt(sink, delivery, { deliver, report: this.#report, schedule, metrics, log }, ending.signal),
+      workingMs: WORKING_MS,
       report(state, error) {
         // Interrupted where the consumer is gone: then this loop is closed when the list is read again.
         if (state === 'fails and is tried again') log.error({ err: error, consumer }, 'unhandled error')

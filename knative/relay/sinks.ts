@@ -71,6 +71,7 @@ interface SubscriptionRow {
   sink: string
   rotation: number
   rotated_at: Date | null
+  earlier_rotations: string[]
   created_at: Date
 }
 
@@ -152,7 +153,7 @@ async function identify(sql: Sql): Promise<string> {
 function readRows(sql: Sql): Promise<SubscriptionRow[]> {
   return sql<SubscriptionRow[]>`
     select s.id, s.tenant_id, s.user_id, s.archetype, to_json(u.roles) as roles, s.patterns, s.kinds, s.events, s.sink,
-      s.rotation, s.rotated_at, s.created_at
+      s.rotation, s.rotated_at, s.earlier_rotations, s.created_at
     from webhook_subscriptions s
     join users u on u.id = s.user_id
     join tenants t on t.id = s.tenant_id
@@ -225,7 +226,7 @@ function consumerOf(
     subscription: row.id,
     sink: row.sink,
     rotation: String(row.rotation),
-    rotated_at: row.rotated_at?.toISOString() ?? '',
+    rotations: [row.rotated_at?.toISOString() ?? [], row.earlier_rotations].flat().join(','),
     kinds: row.kinds.join(','),
     user: row.user_id,
     archetype: archetypeOf(row),

@@ -4,7 +4,8 @@
  */
 import type { Component } from '../../shared/contract/component.ts'
 import { createApiKey } from '../../shared/identity/api-keys.ts'
-import { createSigningKey, publicSetOf, randomSecret } from '../keys.ts'
+import { createSigningKey, publicSetOf, randomSecret, type Jwk } from '../keys.ts'
+import { passwordVariableOf } from '../nats-users.ts'
 import type { ConfigMap, Secret } from '../objects.ts'
 import { secretKeyOf } from '../parts.ts'
 import { DEFAULT_TARGET, PART_OF, SECRETS_NAME, SETTINGS_NAME, SETUP_NAME } from '../target.ts'
@@ -34,48 +35,39 @@ export interface ClusterSettings {
   apiKey: string
 }
 
+/** What is made here and stands in several objects. */
+interface Made {
+  appPassword: string
+  relayPassword: string
+  /** By the name of the part. */
+  natsPasswords: ReadonlyMap<string, string>
+  platformKey: Jwk
+  dispatchKey: Jwk
+}
+
 /** Makes everything anew: each call's keys and passwords are others. */
 export async function createClusterSettings(
   components: readonly Component[],
   servers: ClusterServers,
   tenant: FirstTenant,
 ): Promise<ClusterSettings> {
-  const passwords = { app: randomSecret(), relay: randomSecret() }
-  const nats = components.filter((component) => component.nats !== undefined)
-  const natsPasswords = new Map(nats.map(({ name }) => [name, randomSecret()]))
-  const platformKey = await createSigningKey('platform')
-  const dispatchKey = await createSigningKey('dispatch')
+  const parts = components.filter(({ nats }) => nats !== undefined)
+  const made: Made = {
+    appPassword: randomSecret(),
+    relayPassword: randomSecret(),
+    natsPasswords: new Map(parts.map(({ name }) => [name, randomSecret()])),
+    platformKey: await createSigningKey('platform'),
+    dispatchKey: await createSigningKey('dispatch'),
+  }
   const { key, prefix, hash } = createApiKey()
-  const { inference } = servers
   return {
     apiKey: key,
     objects: [
-      secret(SECRETS_NAME, {
-        DATABASE_URL: loginUrl(servers.databaseUrl, 'kgents_app', passwords.app),
-        RELAY_DATABASE_URLS: loginUrl(
-          servers.relayDatabaseUrl ?? servers.databaseUrl,
-          'kgents_relay',
-          passwords.relay,
-        ),
-        REDIS_URL: servers.redisUrl,
-        UPSTASH_REDIS_REST_TOKEN: randomSecret(),
-        EVENT_SIGNING_KEY: randomSecret(),
-        TOOL_SECRET_KEY: randomSecret(),
-        WEBHOOK_SIGNING_KEY: randomSecret(),
-        PLATFORM_SIGNING_KEY: JSON.stringify(platformKey),
-        DISPATCH_SIGNING_KEY: JSON.stringify(dispatchKey),
-        ...Object.fromEntries(
-          nats.map((component) => [
-            secretKeyOf(component, 'NATS_URL'),
-            loginUrl(servers.natsUrl, component.name, natsPasswords.get(component.name) ?? ''),
-          ]),
-        ),
-        ...(inference.key === undefined ? {} : { INFERENCE_API_KEY: inference.key }),
-      }),
+      secret(SECRETS_NAME, secretsOf(parts, servers, made)),
       secret(SETUP_NAME, {
         DATABASE_OWNER_URL: servers.databaseUrl,
-        APP_PASSWORD: passwords.app,
-        RELAY_PASSWORD: passwords.relay,
+        APP_PASSWORD: made.appPassword,
+        RELAY_PASSWORD: made.relayPassword,
         FIRST_TENANT: tenant.slug,
         FIRST_ADMIN: tenant.admin,
         FIRST_API_KEY_PREFIX: prefix,
@@ -84,27 +76,54 @@ export async function createClusterSettings(
       secret(
         'kgents-nats-passwords',
         Object.fromEntries(
-          [...natsPasswords].map(([name, password]) => [
-            `${name.toUpperCase().replaceAll('-', '_')}_NATS_PASSWORD`,
-            password,
-          ]),
+          [...made.natsPasswords].map(([name, password]) => [passwordVariableOf(name), password]),
         ),
         'kgents-agents',
       ),
-      {
-        apiVersion: 'v1',
-        kind: 'ConfigMap',
-        metadata: { name: SETTINGS_NAME, namespace: DEFAULT_TARGET.namespace, labels: PART_OF },
-        data: {
-          PLATFORM_JWKS: publicSetOf(platformKey),
-          DISPATCH_JWKS: publicSetOf(dispatchKey),
-          UPSTASH_REDIS_REST_URL: `http://redis-rest.${DEFAULT_TARGET.namespace}.svc.cluster.local`,
-          STREAM_REPLICAS: String(servers.natsReplicas),
-          INFERENCE_BASE_URL: inference.url,
-          INFERENCE_MODEL: inference.model,
-        },
-      },
+      settingsOf(servers, made),
     ],
+  }
+}
+
+function secretsOf(
+  parts: readonly Component[],
+  { databaseUrl, relayDatabaseUrl = databaseUrl, natsUrl, redisUrl, inference }: ClusterServers,
+  made: Made,
+): Record<string, string> {
+  return {
+    DATABASE_URL: loginUrl(databaseUrl, 'kgents_app', made.appPassword),
+    RELAY_DATABASE_URLS: loginUrl(relayDatabaseUrl, 'kgents_relay', made.relayPassword),
+    REDIS_URL: redisUrl,
+    UPSTASH_REDIS_REST_TOKEN: randomSecret(),
+    EVENT_SIGNING_KEY: randomSecret(),
+    TOOL_SECRET_KEY: randomSecret(),
+    WEBHOOK_SIGNING_KEY: randomSecret(),
+    PLATFORM_SIGNING_KEY: JSON.stringify(made.platformKey),
+    DISPATCH_SIGNING_KEY: JSON.stringify(made.dispatchKey),
+    ...Object.fromEntries(
+      parts.map((part) => [
+        secretKeyOf(part, 'NATS_URL'),
+        loginUrl(natsUrl, part.name, made.natsPasswords.get(part.name) ?? ''),
+      ]),
+    ),
+    ...(inference.key === undefined ? {} : { INFERENCE_API_KEY: inference.key }),
+  }
+}
+
+function settingsOf({ natsReplicas, inference }: ClusterServers, made: Made): ConfigMap {
+  const { namespace } = DEFAULT_TARGET
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: { name: SETTINGS_NAME, namespace, labels: PART_OF },
+    data: {
+      PLATFORM_JWKS: publicSetOf(made.platformKey),
+      DISPATCH_JWKS: publicSetOf(made.dispatchKey),
+      UPSTASH_REDIS_REST_URL: `http://redis-rest.${namespace}.svc.cluster.local`,
+      STREAM_REPLICAS: String(natsReplicas),
+      INFERENCE_BASE_URL: inference.url,
+      INFERENCE_MODEL: inference.model,
+    },
   }
 }
 

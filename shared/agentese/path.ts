@@ -24,6 +24,11 @@ export const MAX_PATH = 200
 const MAX_URL_FORM = 2000
 const SEGMENT = /^[a-z][a-z0-9_]*$/
 
+/** A path, for schemas: without the anchors of a segment, each is the same as `SEGMENT`. */
+export const PATH_PATTERN = `^(${CONTEXTS.join('|')})(\\.[a-z][a-z0-9_]{0,${MAX_IDENTIFIER - 1}}){2}$`
+/** One segment, for schemas. */
+export const SEGMENT_SCHEMA = { pattern: SEGMENT.source, maxLength: MAX_IDENTIFIER }
+
 const PARTS = ['context', 'holon', 'aspect'] as const
 const EXAMPLES = ['void', 'entropy', 'sip'] as const
 

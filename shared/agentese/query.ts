@@ -21,7 +21,7 @@ export interface Bounds {
   offset: number
 }
 
-const MAX_LIMIT = 1000
+export const MAX_LIMIT = 1000
 const DEFAULT_LIMIT = 100
 const ANY = '*'
 const AFFORDANCES = '?'

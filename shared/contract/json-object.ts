@@ -1,5 +1,6 @@
 /** Inputs that are objects of the caller's own design. Nothing in them is dropped or changed silently. */
 import { z } from 'zod'
+import { isExactNumber } from '../exact-json.ts'
 
 /** Members inside members; a state that is nested deeper is a mistake. */
 const MAX_DEPTH = 16
@@ -39,7 +40,7 @@ function objectThat(check: (value: AnyObject) => string | undefined, names: obje
 }
 
 function isObject(value: unknown): value is AnyObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !isExactNumber(value)
 }
 
 /** Bytes of `value` as JSON. */

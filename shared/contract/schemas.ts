@@ -33,8 +33,23 @@ function remembered(
 ): JsonSchema {
   let schema = known.get(type)
   if (schema === undefined) {
-    schema = z.toJSONSchema(type, options)
+    schema = z.toJSONSchema(type, { ...options, override: completed })
     known.set(type, schema)
   }
   return schema
+}
+
+type Written = Parameters<NonNullable<z.core.ToJSONSchemaParams['override']>>[0]
+
+/** Adds what zod leaves out: the default of what is converted, and that a text of blanks is empty where it is trimmed. */
+function completed({ zodSchema, jsonSchema }: Written): void {
+  const { def } = zodSchema._zod
+  if (def.type === 'default') jsonSchema.default = def.defaultValue
+  if (def.type === 'string' && (jsonSchema.minLength ?? 0) > 0 && (def.checks ?? []).some(trims)) {
+    jsonSchema.pattern ??= String.raw`\S`
+  }
+}
+
+function trims({ _zod: { def } }: z.core.$ZodCheck): boolean {
+  return def.check === 'overwrite' && (def as z.core.$ZodCheckOverwriteDef).tx(' a ') === 'a'
 }

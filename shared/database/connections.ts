@@ -9,6 +9,7 @@
  * outside of it; nobody gets a connection before the one who had it has given it back.
  */
 import postgres, { type Sql } from 'postgres'
+import { parseKept } from '../exact-json.ts'
 
 export interface DatabaseOptions {
   /** Most transactions that one process runs at once. */
@@ -36,6 +37,12 @@ export const CONNECTION_OPTIONS = {
       from: [],
       serialize: (texts: readonly string[]) => `{${texts.map((text) => JSON.stringify(text)).join(',')}}`,
       parse: (text: string) => text,
+    },
+    json: {
+      to: 114,
+      from: [114, 3802],
+      serialize: (value: unknown) => JSON.stringify(value),
+      parse: parseKept,
     },
   },
 } satisfies postgres.Options<Record<string, postgres.PostgresType>>

@@ -74,8 +74,11 @@ export const SinkMetadata = z.object({
   subscription: z.uuid(),
   sink: z.url(),
   rotation: z.coerce.number().int().min(0),
-  /** When the secret was rotated last; the one before is good for a day more. */
-  rotated_at: z.union([z.literal(''), z.iso.datetime()]),
+  /** When the secret was rotated, newest first: the one that was replaced then is good for a day more. */
+  rotations: z
+    .string()
+    .transform((list) => list.split(',').filter(Boolean))
+    .pipe(z.array(z.iso.datetime({ offset: true }))),
   /** Kinds of events on paths, separated by commas; empty is all. */
   kinds: z.string(),
   /** Its maker, and as what that one looked. */

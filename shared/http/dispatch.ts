@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import type { DispatchAnswer, DispatchRequest, Dispatcher } from '../contract/platform.ts'
+import { parseKept } from '../exact-json.ts'
 import { Failure } from '../failures.ts'
 import { reuseTokens } from '../identity/reused-tokens.ts'
 import type { SignToken } from '../identity/tokens.ts'
@@ -66,7 +67,7 @@ export function createDispatcher(sign: SignToken, callFunction: CallFunction) {
 
 function parse(body: string, name: string): unknown {
   try {
-    return JSON.parse(body)
+    return parseKept(body)
   } catch (cause) {
     throw new Failure('DEPENDENCY_UNAVAILABLE', `Cannot read the answer of ${name}`, {
       retryAfterSeconds: 1,

@@ -1,11 +1,12 @@
 /** Reads the query of a URL, as strictly as a body: nothing in it is ignored, guessed or taken twice. */
 import { z } from 'zod'
+import { Flag } from '../contract/query-values.ts'
 import { whatIsWrong } from '../contract/what-is-wrong.ts'
 import { Failure } from '../failures.ts'
 import { isText } from './read-body.ts'
 
 /** All that the query of a POST may hold; the input is in the body. */
-const PostQuery = z.strictObject({ dry_run: z.stringbool().default(false) })
+const PostQuery = z.strictObject({ dry_run: Flag.default(false) })
 type PostQuery = z.infer<typeof PostQuery>
 const NO_QUERY: PostQuery = { dry_run: false }
 
@@ -28,7 +29,7 @@ export function readQuery(url: string): Record<string, string> {
 /**
  * The query of a POST. Whoever requests a dry run must never get a real one, so what is meant has to be clear.
  *
- * @throws Failure TYPE_MISMATCH for anything but one `dry_run` that is yes or no, in a word that `z.stringbool` takes
+ * @throws Failure TYPE_MISMATCH for anything but one `dry_run` that is yes or no, in a word that `Flag` takes
  */
 export function readPostQuery(url: string): PostQuery {
   if (!url.includes('?')) return NO_QUERY

@@ -11,6 +11,7 @@ import { aspectsOf, findNode } from '../contract/find-aspect.ts'
 import { whatIsWrong } from '../contract/what-is-wrong.ts'
 import { withTenant } from '../database/database.ts'
 import type { Rehearsal } from '../contract/answers.ts'
+import { explainExactNumber } from '../exact-json.ts'
 import { Failure } from '../failures.ts'
 import type { Identity } from '../identity/identity.ts'
 import { requirePermission, requireScopes } from './check-access.ts'
@@ -85,7 +86,7 @@ export async function checkIdempotencyKey({ request }: Invocation): Promise<void
 export async function readInput(invocation: Invocation): Promise<void> {
   const { endpoint } = invocation.request
   const raw = await invocation.request.readInput()
-  const parsed = endpoint.input.safeParse(raw)
+  const parsed = endpoint.input.safeParse(raw, { error: explainExactNumber })
   if (!parsed.success) {
     const [example] = endpoint.examples
     throw new Failure(

@@ -76,6 +76,7 @@ function wordTerm(word: string): Term {
     [stemOf(word), STEM],
     [word, 1],
   ])
+  forms.delete('') // of accents alone
   const weak = STOP_WORDS.has(word)
   return {
     forms,

@@ -7,6 +7,7 @@ import { hasAffordance } from '../../../shared/agentese/affordances.ts'
 import { BUILDERS, TALKERS, type Archetypes } from '../../../shared/agentese/archetypes.ts'
 import { capabilitiesOf } from '../../../shared/agentese/capabilities.ts'
 import type { Accepted, Call, Completed } from '../../../shared/contract/call.ts'
+import { requireAny } from '../../../shared/contract/constraints.ts'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
 import { wordsAbout } from '../earlier-result.ts'
 import { billAtOnce, BUDGET_TIERS, BUDGETS, checkBudget, type BudgetTier } from './soul/budgets.ts'
@@ -49,18 +50,22 @@ const DialogueReply = Reply.extend({
   eigenvectors: Vectors.optional(),
 })
 
-const Dialogue = z
-  .strictObject({
+const Dialogue = requireAny(
+  z.strictObject({
     message: Message.optional(),
     mode: ModeName.optional(),
     budget: z.enum(BUDGET_TIERS).default('dialogue'),
     input: z.unknown().optional(),
-  })
-  .refine(({ message, input }) => message !== undefined || input !== undefined, 'message is required')
+  }),
+  ['message', 'input'],
+  'message is required',
+)
 
-const Thought = z
-  .strictObject({ message: Message.optional(), input: z.unknown().optional() })
-  .refine(({ message = '', input }) => message !== '' || input !== undefined, 'message is required')
+const Thought = requireAny(
+  z.strictObject({ message: Message.optional(), input: z.unknown().optional() }),
+  ['message!', 'input'],
+  'message is required',
+)
 
 export const selfSoul = defineNode('self.soul', {
   summary: 'K-gent: a persona that reflects, advises, challenges and explores, and a gatekeeper',

@@ -4,6 +4,7 @@
  * read as 9007199254740992. Nobody else's keys can be named.
  */
 import { z } from 'zod'
+import { allowOne, requireAny } from '../../../shared/contract/constraints.ts'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
 import { NextCursor } from '../../../shared/contract/pages.ts'
 import { Failure } from '../../../shared/failures.ts'
@@ -100,9 +101,11 @@ export const selfState = defineNode('self.state', {
       archetypes: 'all',
       summary: 'Keep a value under a key, in place of what was there',
       effects: ['writes:state'],
-      input: z
-        .strictObject({ key: Key, value: Value.optional(), input: z.unknown().optional() })
-        .refine(({ value, input }) => value !== undefined || input !== undefined, 'value is required'),
+      input: requireAny(
+        z.strictObject({ key: Key, value: Value.optional(), input: z.unknown().optional() }),
+        ['value', 'input'],
+        'value is required',
+      ),
       output: z.strictObject({
         key: Key,
         bytes: z.int(),
@@ -142,8 +145,8 @@ export const selfState = defineNode('self.state', {
       archetypes: 'all',
       summary: 'Have all values as they were at a checkpoint: the latest, or by label or index',
       effects: ['reads:state', 'writes:state', 'deletes:state'],
-      input: z
-        .strictObject({
+      input: allowOne(
+        z.strictObject({
           label: Label.optional(),
           /** 0 is the latest. */
           index: z
@@ -151,8 +154,10 @@ export const selfState = defineNode('self.state', {
             .min(0)
             .max(CHECKPOINTS - 1)
             .optional(),
-        })
-        .refine(({ label, index }) => label === undefined || index === undefined, 'name label or index'),
+        }),
+        ['label', 'index'],
+        'name label or index',
+      ),
       output: Checkpoint,
       examples: [
         {

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import { AnyObject } from '../../../shared/contract/json-object.ts'
+import { isExactNumber } from '../../../shared/exact-json.ts'
 import { Failure } from '../../../shared/failures.ts'
 
 const MAX_TEMPLATE_BYTES = 16_384
@@ -49,7 +50,7 @@ export function fill(template: Record<string, unknown>, event: unknown): Record<
 
 function replace(part: unknown, event: unknown): unknown {
   if (Array.isArray(part)) return part.map((each) => replace(each, event))
-  if (part === null || typeof part !== 'object') return part
+  if (part === null || typeof part !== 'object' || isExactNumber(part)) return part
   if (isPointer(part)) return valueAt(part, event)
   return Object.fromEntries(Object.entries(part).map(([name, each]) => [name, replace(each, event)]))
 }
@@ -75,7 +76,7 @@ function has(value: unknown, name: string): value is Record<string, unknown> {
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !isExactNumber(value)
 }
 
 function unfit(why: string): Failure {

@@ -1,4 +1,5 @@
 /** What paths there are, from the catalog; open to guests, since it shows no data of tenants. */
+import { parseKept } from '../../../shared/exact-json.ts'
 import { z } from 'zod'
 import { hasAffordance } from '../../../shared/agentese/affordances.ts'
 import { capabilitiesOf } from '../../../shared/agentese/capabilities.ts'
@@ -7,6 +8,7 @@ import { scopesOf } from '../../../shared/agentese/effects.ts'
 import { observerFor } from '../../../shared/agentese/observer.ts'
 import { CONTEXTS, parseNode, parsePath, parseUrlForm, type Context } from '../../../shared/agentese/path.ts'
 import type { Call, Given } from '../../../shared/contract/call.ts'
+import { Flag } from '../../../shared/contract/query-values.ts'
 import { route } from '../../../shared/contract/define-operation.ts'
 import { aspectsOf, findNode } from '../../../shared/contract/find-aspect.ts'
 import type { EndpointFacts, FunctionFacts } from '../../../shared/contract/facts.ts'
@@ -34,7 +36,7 @@ type PathContract = z.infer<typeof PathContract>
 
 const Discovery = z.strictObject({ paths: z.array(PathContract), total: z.int() })
 
-const IncludeSchemas = z.stringbool().default(true)
+const IncludeSchemas = Flag.default(true)
 
 export const discoveryRoutes = {
   discover: route({
@@ -174,7 +176,7 @@ function readResolvable(text: string): { path: string; parameters: Record<string
 
 function readValue(text: string): unknown {
   if (text === 'true' || text === 'false') return text === 'true'
-  return /^-?\d{1,15}(\.\d{1,15})?$/.test(text) ? Number(text) : text
+  return /^-?(0|[1-9]\d{0,100})(\.\d{1,100})?$/.test(text) ? parseKept(text) : text
 }
 
 async function affordancesOf(handle: string, archetype: string | undefined, call: Resolving) {

@@ -6,6 +6,7 @@ import { observerFor } from '../../../shared/agentese/observer.ts'
 import {
   boundsOf,
   estimateQuery,
+  MAX_LIMIT,
   matchesQuery,
   parseQuery,
   toLike,
@@ -13,6 +14,7 @@ import {
   type Query,
 } from '../../../shared/agentese/query.ts'
 import type { Call } from '../../../shared/contract/call.ts'
+import { Flag, wholeNumber } from '../../../shared/contract/query-values.ts'
 import { route } from '../../../shared/contract/define-operation.ts'
 import { aspectsOf } from '../../../shared/contract/find-aspect.ts'
 import type { FunctionFacts } from '../../../shared/contract/facts.ts'
@@ -27,23 +29,18 @@ const Match = z.strictObject({
 })
 type Match = z.infer<typeof Match>
 
-/** In a URL; `z.coerce` alone takes nothing at all for 0. */
-const WholeNumber = z.preprocess(
-  (text) => (/^-?\d+$/.test(String(text)) ? Number(text) : text),
-  z.int('is no whole number'),
-)
-
 const QueryInput = z.strictObject({
   pattern: z.string().max(500),
-  limit: WholeNumber.optional(),
-  offset: WholeNumber.optional(),
+  /** `boundsOf` refuses what is larger, by a code of its own. */
+  limit: wholeNumber().meta({ maximum: MAX_LIMIT }).optional(),
+  offset: wholeNumber().optional(),
   /** Only the caller's own tenant can be queried. */
   tenant_filter: z.uuid().optional(),
   /** Whether only what the observer may use is listed. */
-  capability_check: z.stringbool().default(true),
+  capability_check: Flag.default(true),
   archetype: z.string().max(64).optional(),
-  dry_run: z.stringbool().default(false),
-  cost_estimate: z.stringbool().default(false),
+  dry_run: Flag.default(false),
+  cost_estimate: Flag.default(false),
 })
 
 const QueryResult = z.strictObject({

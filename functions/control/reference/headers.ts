@@ -1,4 +1,7 @@
 /** What many routes have in common besides their input: of requests (`PARAMETERS`) and of answers (`HEADERS`). */
+import { Flag } from '../../../shared/contract/query-values.ts'
+import { inputSchemaOf } from '../../../shared/contract/schemas.ts'
+import { placeSchema } from './place-schema.ts'
 
 interface Header {
   /** Where a request has it, if not among its headers. */
@@ -14,8 +17,9 @@ interface Header {
 const TRACEPARENT: Header = {
   key: 'Traceparent',
   name: 'traceparent',
-  description: 'W3C trace context, followed through functions, events, queue and workers',
-  schema: { type: 'string', pattern: '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$' },
+  description:
+    'W3C trace context, followed through functions, events, queue and workers; a malformed one is ignored',
+  schema: { type: 'string' },
 }
 
 const REQUEST_HEADERS: readonly Header[] = [
@@ -30,7 +34,7 @@ const REQUEST_HEADERS: readonly Header[] = [
     key: 'ObserverArchetype',
     name: 'X-Observer-Archetype',
     description: 'Archetype to observe as, within your roles; default is that of your most capable role',
-    schema: { type: 'string', maxLength: 64 },
+    schema: { type: 'string' },
     example: 'developer',
   },
   {
@@ -38,7 +42,7 @@ const REQUEST_HEADERS: readonly Header[] = [
     in: 'query',
     name: 'dry_run',
     description: 'Answers what the call would do, need and cost; nothing is run',
-    schema: { type: 'boolean', default: false },
+    schema: placeSchema(inputSchemaOf({ input: Flag.default(false) }), ''),
   },
   {
     key: 'Prefer',
@@ -51,8 +55,8 @@ const REQUEST_HEADERS: readonly Header[] = [
   {
     key: 'LastEventId',
     name: 'Last-Event-ID',
-    description: 'The last event that you have: the stream goes on after it',
-    schema: { type: 'string', pattern: '^[0-9]{1,15}$' },
+    description: 'The last event that you have: the stream goes on after it; what is no id of one is ignored',
+    schema: { type: 'string' },
   },
   {
     key: 'IfNoneMatch',
@@ -107,6 +111,12 @@ const ANSWERED: readonly Header[] = [
     key: 'PreferenceApplied',
     name: 'Preference-Applied',
     description: 'The preference that was followed',
+    schema: { type: 'string' },
+  },
+  {
+    key: 'WWWAuthenticate',
+    name: 'WWW-Authenticate',
+    description: 'What credential would do: `Bearer`, or `ApiKey` for `X-API-Key`',
     schema: { type: 'string' },
   },
   { key: 'ETag', name: 'ETag', description: 'Names this very answer', schema: { type: 'string' } },

@@ -82,7 +82,8 @@ function schemasOf(route: Route): [name: string, schema: JsonSchema][] {
   const { body } = inputsOf(endpoint)
   const input = inputSchemaOf(endpoint)
   const schemas: [string, JsonSchema][] = [[schemaName(route, 'Output'), outputSchemaOf(endpoint)]]
-  if (body !== undefined || '$defs' in input) schemas.push([schemaName(route, 'Input'), body ?? input])
+  const isOwn = endpoint.body === undefined && body !== undefined
+  if (isOwn || '$defs' in input) schemas.push([schemaName(route, 'Input'), body ?? input])
   return schemas.map(([name, schema]) => [name, placeSchema(schema, pointerTo(name))])
 }
 
@@ -97,7 +98,11 @@ function problemResponse([status, rows]: [number, FailureRow[]]): [string, unkno
     `Problem${status}`,
     {
       description: `${[...new Set(rows.map(({ category }) => category))].join(', ')}: ${codes.join(', ')}`,
-      headers: headersOf('Traceparent', ...(rows.some(({ retry }) => retry) ? ['RetryAfter'] : [])),
+      headers: headersOf(
+        'Traceparent',
+        ...(rows.some(({ retry }) => retry) ? ['RetryAfter'] : []),
+        ...(status === 401 ? ['WWWAuthenticate'] : []),
+      ),
       content: problem({ allOf: [reference('schemas', 'Problem'), narrowed] }),
     },
   ]

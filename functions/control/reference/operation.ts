@@ -95,7 +95,7 @@ function headersAskedBy(endpoint: EndpointFacts): string[] {
     ['ObserverArchetype', acts(endpoint) || endpoint.streams],
     ['DryRun', endpoint.aspect !== undefined],
     ['Prefer', startsJobs(endpoint)],
-    ['LastEventId', (endpoint.streams && !startsJobs(endpoint)) || endpoint.format === 'events'],
+    ['LastEventId', endpoint.streams || endpoint.format === 'events'],
     ['IfNoneMatch', endpoint.maxAgeSeconds !== undefined],
     ['Traceparent', true],
   ]
@@ -114,7 +114,32 @@ function requestBodyOf(route: Route) {
     schema: reference('schemas', schemaName(route, 'Input')),
     ...(examples.length === 0 ? {} : { examples: Object.fromEntries(examples) }),
   }
-  return { requestBody: { required: 'required' in body, content: { 'application/json': content } } }
+  if (endpoint.body === 'cloudevents')
+    return { requestBody: { required: true, content: eventContent(endpoint) } }
+  const required = ['required', 'anyOf', 'oneOf', 'minProperties'].some((name) => name in body)
+  return { requestBody: { required, content: { 'application/json': content } } }
+}
+
+const SOME_TEXT = { type: 'string', minLength: 1 }
+const EVENT = {
+  type: 'object',
+  properties: { specversion: { const: '1.0' }, id: SOME_TEXT, source: SOME_TEXT, type: SOME_TEXT },
+  required: ['specversion', 'id', 'source', 'type'],
+}
+
+/** The forms in which HTTP carries CloudEvents; with attributes in `ce-` headers, the body is the data alone. */
+function eventContent({ examples }: EndpointFacts) {
+  const shown = examples.map(({ summary, input }) => {
+    const { events: [value] = [] } = input as { events?: unknown[] }
+    return [toKey(summary), { summary, value }]
+  })
+  return {
+    'application/cloudevents+json': { schema: EVENT, examples: Object.fromEntries(shown) },
+    'application/cloudevents-batch+json': {
+      schema: { type: 'array', items: EVENT, minItems: 1, maxItems: 100 },
+    },
+    'application/json': { schema: {} },
+  }
 }
 
 function toKey(summary: string): string {
@@ -132,6 +157,7 @@ function responsesOf(route: Route): Record<string, unknown> {
     ...Object.fromEntries(failing),
     ...Object.fromEntries(good),
     ...(endpoint.maxAgeSeconds === undefined ? {} : { 304: { description: 'You have it already' } }),
+    ...(acts(endpoint) || endpoint.format === 'events' ? { 204: SEEN } : {}),
     ...(startsJobs(endpoint) ? { 202: ACCEPTED } : {}),
     default: reference('responses', 'Problem'),
   }
@@ -159,7 +185,11 @@ function answerOf(route: Route, status: number) {
   return {
     description: status >= 400 ? `${endpoint.summary}; or a failure` : endpoint.summary,
     headers: headersOf(...headers),
-    content: { ...content, ...(status >= 400 ? problem : {}), ...(endpoint.streams ? stream : {}) },
+    content: {
+      ...content,
+      ...(status >= 400 ? problem : {}),
+      ...(endpoint.streams || acts(endpoint) ? stream : {}),
+    },
   }
 }
 
@@ -191,6 +221,8 @@ function pathSchema({ path }: AspectFacts): JsonSchema {
     ? { type: 'string', pattern: `^${path.replaceAll('.', String.raw`\.`).replace('*', '[a-z][a-z0-9_]*')}$` }
     : { const: path }
 }
+
+const SEEN = { description: 'You have the last event, whose id you sent: nothing is done again' }
 
 const ACCEPTED = {
   description:

@@ -1,5 +1,5 @@
 /** The routes of a catalog, as the documents name and group them. */
-import { CONTEXTS } from '../../../shared/agentese/path.ts'
+import { CONTEXTS, SEGMENT_SCHEMA } from '../../../shared/agentese/path.ts'
 import type { EndpointFacts, Example, FunctionFacts } from '../../../shared/contract/facts.ts'
 import { inputSchemaOf, type JsonSchema } from '../../../shared/contract/schemas.ts'
 import { components } from '../../components.ts'
@@ -102,7 +102,7 @@ export function placeExample({ aspect, path }: EndpointFacts, { input, holon }: 
 
 /** The holon of an aspect's path: it names what is called and is no input. */
 function segment(name: string) {
-  return { name, schema: { type: 'string', pattern: '^[a-z][a-z0-9_]*$', maxLength: 64 } }
+  return { name, schema: { type: 'string', ...SEGMENT_SCHEMA } }
 }
 
 function namesInPath(path: string): string[] {

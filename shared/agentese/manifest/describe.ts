@@ -1,4 +1,5 @@
 /** Manifests as text, for people and for whatever reads text only: the same facts, in the same order. */
+import { isExactNumber } from '../../exact-json.ts'
 import { ManifestPayload } from './payloads.ts'
 
 /** `payload` as text, which ends without a line break. */
@@ -31,15 +32,19 @@ function linesOf(facts: object, indent: string): string[] {
 
 /** Lists of plain values stay on one line. */
 function isNested(value: unknown): value is object {
-  if (typeof value !== 'object' || value === null) return false
+  if (!isContainer(value)) return false
   const members: unknown[] = Object.values(value)
-  if (Array.isArray(value)) return members.some((each) => typeof each === 'object' && each !== null)
+  if (Array.isArray(value)) return members.some(isContainer)
   return members.length > 0
+}
+
+function isContainer(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !isExactNumber(value)
 }
 
 function wordFor(value: unknown): string {
   if (value === null) return 'unknown'
   if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map(wordFor).join(', ')
-  if (typeof value === 'object') return 'none'
+  if (isContainer(value)) return 'none'
   return typeof value === 'string' ? value : JSON.stringify(value)
 }

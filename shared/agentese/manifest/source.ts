@@ -2,6 +2,7 @@
  * What a manifest is made from, whatever kind of thing it shows, and how facts are read out of a state that its owner
  * wrote as it pleased: what has another form than expected counts as missing.
  */
+import { isExactNumber } from '../../exact-json.ts'
 
 export type Facts = Readonly<Record<string, unknown>>
 
@@ -63,7 +64,7 @@ export function numbersIn(value: unknown): Record<string, number> {
 function collectNumbers(value: unknown, path: string, found: [string, number][]): void {
   const number = numberOf(value)
   if (number !== null && path !== '' && found.length < MAX_NUMBERS) found.push([path, number])
-  if (typeof value !== 'object' || value === null) return
+  if (typeof value !== 'object' || value === null || isExactNumber(value)) return
   for (const [key, each] of Object.entries(value)) {
     if (found.length >= MAX_NUMBERS) return
     collectNumbers(each, path === '' ? key : `${path}.${key}`, found)
@@ -77,9 +78,10 @@ export function typesOf(facts: Facts): Record<string, string> {
 
 function typeOf(value: unknown): string {
   if (value === null) return 'null'
+  if (isExactNumber(value)) return 'number'
   return Array.isArray(value) ? 'array' : typeof value
 }
 
 function isFacts(value: unknown): value is Facts {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !isExactNumber(value)
 }

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { exportJWK, generateKeyPair } from 'jose'
 import type postgres from 'postgres'
+import { parseKept } from '../../../shared/exact-json.ts'
 import type { FunctionDefinition } from '../../../shared/contract/function.ts'
 import { createApp } from '../../../shared/http/app.ts'
 import { createApiKey } from '../../../shared/identity/api-keys.ts'
@@ -110,7 +111,7 @@ export async function call(
   return {
     status: response.status,
     headers: response.headers,
-    body: text === '' ? undefined : JSON.parse(text),
+    body: text === '' ? undefined : parseKept(text),
   }
 }
 

@@ -281,6 +281,11 @@ describe('self.memory.recall', () => {
     '%_',
     '<b>',
     '\u202E',
+    '\u0301 a\u0301',
+    'ـ',
+    "'\\'' \\\\",
+    '鈴'.repeat(999),
+    "a'b\\c@d.e ".repeat(80),
   ])('takes %j for words and nothing else', async (query, { newTenant, settles }) => {
     const tenant = await newTenant()
     await remember(tenant, DISK)

@@ -59,6 +59,24 @@ describe('POST /v1/subscriptions', () => {
     expect(events).toHaveLength(1)
   })
 
+  test('rotates a secret ten times a day, since each one that is replaced is good for a day', async ({
+    newTenant,
+    owner,
+  }) => {
+    const tenant = await newTenant()
+    const { id } = await subscribes(tenant)
+    const rotate = () => tenant.calls('POST', `/v1/subscriptions/${id}/rotate`)
+    for (let count = 0; count < 10; count++) expect((await rotate()).status).toBe(200)
+    expect(await rotate()).toMatchObject({ status: 429, body: { code: 'QUOTA_EXCEEDED' } })
+    await owner`update webhook_subscriptions set rotated_at = now() - interval '26 hours' where id = ${id}`
+    expect((await rotate()).body.subscription.rotation).toBe(11)
+    const missing = await tenant.calls(
+      'POST',
+      '/v1/subscriptions/01999999-0000-7000-8000-000000000001/rotate',
+    )
+    expect(missing.status).toBe(404)
+  })
+
   test('shows the same secret to who repeats the request, and writes it down nowhere', async ({
     newTenant,
     owner,

@@ -137,23 +137,63 @@ test('a sink that hangs, redirects or answers without end costs its neighbours n
   expect(well.received.every(({ event }) => event.tenantid === globex.id)).toBe(true)
 })
 
-test('after a rotation both secrets are good, and a new delivery knows of it', async ({ webhooks }) => {
+test('each secret that was rotated is good for its whole day, however many rotations follow', async ({
+  webhooks,
+}) => {
   webhooks.world.startRelay()
   webhooks.startSender()
   const tenant = await webhooks.newTenant()
   const sink = webhooks.sink()
   const { secret: first, subscription } = await tenant.subscribes(sink)
   const path = `/v1/subscriptions/${subscription.id}`
-  const { secret: second } = (await tenant.calls('POST', `${path}/rotate`)).body
-  expect(second).not.toBe(first)
-  await eventually(async () => {
-    await tenant.calls('POST', `${path}/test`)
-    expect(sink.received.some((received) => isSignedWith(second, received))).toBe(true)
-  })
-  const last = sink.received.findLast((received) => isSignedWith(second, received))
-  expect(last !== undefined && isSignedWith(first, last)).toBe(true)
-  expect(last?.event).toMatchObject({ type: 'io.kgents.subscription.test', tenantid: tenant.id })
+  const rotates = async (): Promise<string> => (await tenant.calls('POST', `${path}/rotate`)).body.secret
+  const secrets = [first, await rotates(), await rotates()]
+  expect(new Set(secrets).size).toBe(3)
+  /** By which of the secrets a test event is signed, once the newest of them is known. */
+  const signing = async (newest: string) => {
+    await eventually(async () => {
+      await tenant.calls('POST', `${path}/test`)
+      expect(sink.received.some((received) => isSignedWith(newest, received))).toBe(true)
+    })
+    const last = sink.received.findLast((received) => isSignedWith(newest, received))
+    expect(last?.event).toMatchObject({ type: 'io.kgents.subscription.test', tenantid: tenant.id })
+    return secrets.map((secret) => last !== undefined && isSignedWith(secret, last))
+  }
+  expect(await signing(secrets[2] ?? '')).toEqual([true, true, true])
+  const { owner } = webhooks.world
+  await owner`
+    update webhook_subscriptions set rotated_at = now() - interval '23 hours',
+      earlier_rotations = jsonb_build_array(now() - interval '24 hours 30 minutes')`
+  secrets.push(await rotates())
+  expect(await signing(secrets[3] ?? '')).toEqual([false, true, true, true])
 })
+
+const ASKED_FOR: Record<string, () => string> = {
+  seconds: () => '1',
+  'a date': () => new Date(Date.now() + 2000).toUTCString(),
+}
+
+test.for(Object.entries(ASKED_FOR))(
+  'a sink that asks for time, by %s, is sent nothing until then',
+  async ([, asked], { webhooks }) => {
+    webhooks.world.startRelay()
+    webhooks.startSender({ schedule: [0.01] })
+    const tenant = await webhooks.newTenant()
+    const sink = webhooks.sink()
+    const times: number[] = []
+    sink.answer = (_received, response) => {
+      times.push(Date.now())
+      if (times.length > 1) response.writeHead(204).end()
+      else response.writeHead(429, { 'retry-after': asked() }).end()
+    }
+    await tenant.subscribes(sink)
+    for (let count = 0; count < 3; count++) await tenant.sips()
+    await eventually(() => expect(sink.ids).toHaveLength(3))
+    const [first = 0, ...later] = times
+    // A date has whole seconds.
+    for (const time of later) expect(time - first).toBeGreaterThanOrEqual(1000)
+  },
+)
 
 test('several senders share the work, and one that stops leaves the rest to the others', async ({
   webhooks,

@@ -4,7 +4,8 @@ import { describe, expect, test, vi } from 'vitest'
 import { ownEventSubject, withoutCovered } from '../../../shared/nats/subjects.ts'
 import { createHealth } from '../../../gateway/webhooks/reports.ts'
 import { DEFAULT_RETRY_SECONDS } from '../../../gateway/webhooks/component.ts'
-import { retryDelay } from '../../../gateway/webhooks/schedule.ts'
+import { quietMs, retryDelay } from '../../../gateway/webhooks/schedule.ts'
+import { readRetryAfter } from '../../../shared/retry-after.ts'
 import { isSubscribed } from '../../../gateway/webhooks/is-subscribed.ts'
 import type { KgentsEvent } from '../../../shared/events/event.ts'
 import { deriveWebhookSecret, signWebhook, type SinkMetadata } from '../../../shared/events/webhook.ts'
@@ -82,7 +83,27 @@ describe('retryDelay()', () => {
     expect(retryDelay(1, DEFAULT_RETRY_SECONDS, 60, 0)).toBe(60_000)
     expect(retryDelay(1, DEFAULT_RETRY_SECONDS, 1e9, 0)).toBe(43_200_000)
     expect(retryDelay(3, DEFAULT_RETRY_SECONDS, 1, 0)).toBe(300_000)
+    expect(retryDelay(1, [1, 2], 60, 0)).toBe(60_000)
+    expect([quietMs(), quietMs(60), quietMs(1e9)]).toEqual([0, 60_000, 43_200_000])
   })
+})
+
+describe('readRetryAfter()', () => {
+  const now = Date.UTC(1994, 10, 6, 8, 48, 37)
+
+  test.each([
+    ['120', 120],
+    [' 7 ', 7],
+    ['Sun, 06 Nov 1994 08:49:37 GMT', 60],
+    ['Sunday, 06-Nov-94 08:49:37 GMT', 60],
+    ['Sun Nov  6 08:49:37 1994', 60],
+    ['Sun, 06 Nov 1994 08:47:37 GMT', 0],
+    ['99999999999', 99_999_999_999],
+  ])('reads %j', (value, seconds) => expect(readRetryAfter(value, now)).toBe(seconds))
+
+  test.each(['', '-1', '1.5', 'soon', '06 Nov', undefined])('reads nothing in %j', (value) =>
+    expect(readRetryAfter(value, now)).toBeUndefined(),
+  )
 })
 
 describe('withoutCovered()', () => {
@@ -127,7 +148,7 @@ describe('isSubscribed()', () => {
     subscription: TENANT,
     sink: 'https://a.example.com/',
     rotation: 0,
-    rotated_at: '',
+    rotations: [],
     kinds: '',
     user: TENANT,
     archetype: 'developer',

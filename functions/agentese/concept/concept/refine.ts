@@ -1,6 +1,7 @@
 /** Putting a definition to the test of a challenge, by a model. */
 import { z } from 'zod'
 import type { Call } from '../../../../shared/contract/call.ts'
+import { requireAny } from '../../../../shared/contract/constraints.ts'
 import { aspect } from '../../../../shared/contract/define-node.ts'
 import { Failure } from '../../../../shared/failures.ts'
 import { keepIndexing } from '../../../../shared/recall/indexing.ts'
@@ -25,15 +26,17 @@ export const refine = aspect({
   effects: ['writes:concept', 'calls:llm', 'calls:embedder', 'charges:tokens'],
   cost: () => ({ tokens: REFINE_TOKENS }),
   needs: ['inference'],
-  input: z
-    .strictObject({
+  input: requireAny(
+    z.strictObject({
       challenge: Text.max(2000).optional(),
       /** The result of the stage before, as a challenge or with one. */
       input: z.unknown().optional(),
       /** The version that is meant; another one is not refined. */
       version: z.int().min(1).optional(),
-    })
-    .refine(({ challenge, input }) => wordsAbout(challenge, input) !== '', 'challenge is required'),
+    }),
+    ['challenge!', 'input!'],
+    'challenge is required',
+  ),
   output: z.strictObject({
     original: z.string(),
     challenge: z.string(),

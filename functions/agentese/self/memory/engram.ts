@@ -1,6 +1,7 @@
 /** Remembering something. */
 import { z } from 'zod'
 import type { Call } from '../../../../shared/contract/call.ts'
+import { requireAny } from '../../../../shared/contract/constraints.ts'
 import { aspect } from '../../../../shared/contract/define-node.ts'
 import { jsonObject } from '../../../../shared/contract/json-object.ts'
 import { Failure } from '../../../../shared/failures.ts'
@@ -25,8 +26,8 @@ export const engram = aspect({
   effects: ['writes:memory_crystals', 'calls:embedder', 'charges:tokens'],
   cost: () => ({ tokens: 50 }),
   needs: ['inference'],
-  input: z
-    .strictObject({
+  input: requireAny(
+    z.strictObject({
       content: z.string().trim().min(1).max(MAX_CONTENT).optional(),
       /** The result of the stage before, where no content is given. */
       input: z.unknown().optional(),
@@ -36,8 +37,10 @@ export const engram = aspect({
       metadata: Metadata.default({}),
       /** The memory that this one comes from. */
       causal_parent: z.uuid().optional(),
-    })
-    .refine(({ content, input }) => contentOf(content, input) !== '', 'content is required'),
+    }),
+    ['content', 'input!'],
+    'content is required',
+  ),
   output: z.strictObject({
     crystal_id: z.uuid(),
     summary: z.string(),

@@ -7,7 +7,7 @@ import { Refusal } from '../../../../shared/failures.ts'
 import { hideEntries } from '../../../../shared/recall/entries.ts'
 import { separate } from './merge.ts'
 import { COMPOST_DAYS, findMemory, MEMORIES, MemoryView, viewOf } from './rows.ts'
-import { ENGRAM, idOf, ITS_ID, namesOne, OneMemory } from './shapes.ts'
+import { ENGRAM, idOf, ITS_ID, naming, OneMemory } from './shapes.ts'
 
 export const forget = aspect({
   category: 'M',
@@ -15,7 +15,7 @@ export const forget = aspect({
   summary: `Put a memory on the compost: nothing shows its text any more, it can be restored, and is gone after ${COMPOST_DAYS} days`,
   effects: ['deletes:memory_crystals'],
   needs: ['jobs'],
-  input: z.strictObject(OneMemory).refine(namesOne, 'id is required'),
+  input: naming(z.strictObject(OneMemory)),
   output: z.strictObject({ id: z.uuid(), lifecycle: z.literal('composting') }),
   examples: [{ summary: 'Never mind', input: ITS_ID, given: [ENGRAM] }],
   async handle(which, call) {
@@ -42,7 +42,7 @@ export const restore = aspect({
   archetypes: KEEPERS,
   summary: 'Take a memory back from the compost, or out of the one that it was merged into',
   effects: ['writes:memory_crystals'],
-  input: z.strictObject(OneMemory).refine(namesOne, 'id is required'),
+  input: naming(z.strictObject(OneMemory)),
   output: MemoryView,
   examples: [
     {

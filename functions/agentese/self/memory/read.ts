@@ -5,7 +5,7 @@ import type { Call } from '../../../../shared/contract/call.ts'
 import { aspect } from '../../../../shared/contract/define-node.ts'
 import { NextCursor } from '../../../../shared/contract/pages.ts'
 import { findMemory, Lifecycle, listMemories, MemoryView, NEWEST_FIRST, Tag, viewOf } from './rows.ts'
-import { ENGRAM, idOf, ITS_ID, namesOne, OneMemory } from './shapes.ts'
+import { ENGRAM, idOf, ITS_ID, naming, OneMemory } from './shapes.ts'
 
 const Page = { limit: z.int().min(1).max(100).default(10), cursor: NEWEST_FIRST.Cursor.optional() }
 const Listed = z.strictObject({ memories: z.array(MemoryView), next_cursor: NextCursor })
@@ -15,7 +15,7 @@ export const get = aspect({
   archetypes: 'all',
   summary: 'One memory, in as much detail as is left of it',
   effects: ['reads:memory_crystals'],
-  input: z.strictObject(OneMemory).refine(namesOne, 'id is required'),
+  input: naming(z.strictObject(OneMemory)),
   output: MemoryView,
   examples: [{ summary: 'Read it', input: ITS_ID, given: [ENGRAM] }],
   handle: async (which, call) => viewOf(await findMemory(call, idOf(which))),

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import type { Accepted, Call } from '../../../../shared/contract/call.ts'
+import { requireAny } from '../../../../shared/contract/constraints.ts'
 import { aspect } from '../../../../shared/contract/define-node.ts'
 import { countEntries, type EntryCounts } from '../../../../shared/recall/entries.ts'
 import { canEmbed, estimateTokens, keepIndexingFromLook } from '../../../../shared/recall/indexing.ts'
@@ -16,8 +17,8 @@ import { beginningOf } from '../../../../shared/beginning.ts'
 
 const MAX_QUERY = 1000
 
-const RecallInput = z
-  .strictObject({
+const RecallInput = requireAny(
+  z.strictObject({
     query: z.string().trim().min(1).max(MAX_QUERY).optional(),
     id: z.uuid().optional(),
     /** The result of the stage before, as a query. */
@@ -27,11 +28,10 @@ const RecallInput = z
     threshold: z.number().min(0).max(1).default(0.2),
     tags: Tags.default([]),
     mode: z.enum(['hybrid', 'keyword']).default('hybrid'),
-  })
-  .refine(
-    ({ query, id, input }) => id !== undefined || queryOf({ query, input }) !== '',
-    'query or id is required',
-  )
+  }),
+  ['query', 'id', 'input!'],
+  'query or id is required',
+)
 type RecallInput = z.infer<typeof RecallInput>
 
 const REASONS = ['requested', 'nothing_embedded', 'no_model', 'model_failed', 'unknown_script'] as const

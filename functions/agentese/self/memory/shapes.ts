@@ -1,5 +1,6 @@
 /** How callers name one memory, who may keep one, and what examples are about. */
 import { z } from 'zod'
+import { requireAny } from '../../../../shared/contract/constraints.ts'
 import { KEEPERS, SCHOLARS, THINKERS, VISITORS } from '../../../../shared/agentese/archetypes.ts'
 
 export const MEMORISERS = [...KEEPERS, ...SCHOLARS, ...THINKERS, ...VISITORS] as const
@@ -14,7 +15,11 @@ interface NamesMemory {
   id?: string | undefined
   input?: { crystal_id?: string | undefined; id?: string | undefined } | undefined
 }
-export const namesOne = ({ id, input }: NamesMemory) => (id ?? input?.crystal_id ?? input?.id) !== undefined
+
+/** An input with the members of `OneMemory`, of which one must name the memory. */
+export function naming<T extends z.ZodType>(type: T): T {
+  return requireAny(type, ['id', 'input.crystal_id', 'input.id'], 'id is required')
+}
 export const idOf = ({ id, input }: NamesMemory) => id ?? input?.crystal_id ?? input?.id ?? ''
 
 export const ENGRAM = {

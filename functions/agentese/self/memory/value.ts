@@ -1,23 +1,26 @@
 /** What a person holds on to: memories that helped, and those that must stay. */
 import { z } from 'zod'
 import { KEEPERS, SCHOLARS } from '../../../../shared/agentese/archetypes.ts'
+import { requireAny } from '../../../../shared/contract/constraints.ts'
 import { aspect } from '../../../../shared/contract/define-node.ts'
 import { Failure } from '../../../../shared/failures.ts'
 import { findMemory, MemoryView, strengthen, viewOf } from './rows.ts'
-import { ENGRAM, idOf, MEMORISERS, ITS_ID, namesOne, OneMemory } from './shapes.ts'
+import { ENGRAM, idOf, MEMORISERS, ITS_ID, naming, OneMemory } from './shapes.ts'
 
 export const reinforce = aspect({
   category: 'M',
   archetypes: MEMORISERS,
   summary: 'Mark memories as useful: they become active, relevant and clear again',
   effects: ['writes:memory_crystals'],
-  input: z
-    .strictObject({
+  input: requireAny(
+    z.strictObject({
       ids: z.array(z.uuid()).min(1).max(100).optional(),
       /** What `recall` found. */
       input: z.looseObject({ results: z.array(z.looseObject({ id: z.uuid() })).max(100) }).optional(),
-    })
-    .refine(({ ids, input }) => ids !== undefined || input !== undefined, 'ids is required'),
+    }),
+    ['ids', 'input'],
+    'ids is required',
+  ),
   output: z.strictObject({ strengthened: z.int().min(0) }),
   examples: [{ summary: 'This one helped', input: { ids: [ITS_ID.id] }, given: [ENGRAM] }],
   async handle({ ids, input }, call) {
@@ -41,9 +44,7 @@ export const cherish = aspect({
   archetypes: [...KEEPERS, ...SCHOLARS],
   summary: 'Keep a memory from fading and from being forgotten, or let go of it',
   effects: ['writes:memory_crystals'],
-  input: z
-    .strictObject({ ...OneMemory, uncherish: z.boolean().default(false) })
-    .refine(namesOne, 'id is required'),
+  input: naming(z.strictObject({ ...OneMemory, uncherish: z.boolean().default(false) })),
   output: MemoryView,
   examples: [{ summary: 'Never forget this', input: ITS_ID, given: [ENGRAM] }],
   async handle({ uncherish, ...which }, call) {

@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { BUILDERS } from '../../../../shared/agentese/archetypes.ts'
 import type { Call } from '../../../../shared/contract/call.ts'
+import { requireAny } from '../../../../shared/contract/constraints.ts'
 import { aspect } from '../../../../shared/contract/define-node.ts'
 import { NextCursor, orderBy } from '../../../../shared/contract/pages.ts'
 import { newId } from '../../../../shared/new-id.ts'
@@ -49,14 +50,16 @@ const Context = z.strictObject({
   severity: z.enum(SEVERITIES).optional(),
 })
 
-const Question = z
-  .strictObject({
+const Question = requireAny(
+  z.strictObject({
     action: z.string().trim().max(2000).optional(),
     context: Context.default({}),
     budget: z.enum(BUDGET_TIERS).default('dialogue'),
     input: z.unknown().optional(),
-  })
-  .refine(({ action = '', input }) => action !== '' || input !== undefined, 'action is required')
+  }),
+  ['action!', 'input'],
+  'action is required',
+)
 type Question = z.infer<typeof Question>
 
 export const governance = aspect({

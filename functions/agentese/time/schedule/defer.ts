@@ -1,8 +1,9 @@
 /** Ordering a call that is made later, and taking it back. */
 import { z } from 'zod'
 import { capabilitiesOf } from '../../../../shared/agentese/capabilities.ts'
-import { formatPath, parsePath } from '../../../../shared/agentese/path.ts'
+import { formatPath, parsePath, PATH_PATTERN } from '../../../../shared/agentese/path.ts'
 import type { Call } from '../../../../shared/contract/call.ts'
+import { requireOne } from '../../../../shared/contract/constraints.ts'
 import { aspect } from '../../../../shared/contract/define-node.ts'
 import { aspectsOf } from '../../../../shared/contract/find-aspect.ts'
 import { AnyObject } from '../../../../shared/contract/json-object.ts'
@@ -24,15 +25,17 @@ export const defer = aspect({
   summary: 'Make a call later: at a moment, or after some seconds; it runs within a minute of it',
   effects: ['writes:schedule'],
   needs: ['catalog'],
-  input: z
-    .strictObject({
-      path: z.string().max(200),
+  input: requireOne(
+    z.strictObject({
+      path: z.string().max(200).meta({ pattern: PATH_PATTERN }),
       at: Instant.optional(),
       delay: z.number().min(0).max(MAX_DELAY_SECONDS).optional(),
       /** Input of that call. */
       kwargs: AnyObject.default({}),
-    })
-    .refine(({ at, delay }) => (at === undefined) !== (delay === undefined), 'name at or delay'),
+    }),
+    ['at', 'delay'],
+    'name at or delay',
+  ),
   output: z.strictObject({
     id: z.uuid(),
     path: z.string(),

@@ -1,6 +1,7 @@
 /** Changing what an entity is. */
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
+import { requireSome } from '../../../../shared/contract/constraints.ts'
 import { aspect } from '../../../../shared/contract/define-node.ts'
 import { sizeOf } from '../../../../shared/contract/json-object.ts'
 import { Failure } from '../../../../shared/failures.ts'
@@ -24,16 +25,17 @@ export const transform = aspect({
   archetypes: ['inhabitant', 'architect', 'developer'],
   summary: 'Change members of its state; null takes one away',
   effects: ['writes:entity'],
-  input: z
-    .strictObject({
+  input: requireSome(
+    z.strictObject({
       changes: State.optional(),
       metadata: Metadata.optional(),
       description: Description.optional(),
       relations: z.record(Kind, Targets.nullable()).refine(isFewKinds, TOO_MANY_KINDS).optional(),
       /** The result of the stage before: changes, as far as `changes` does not say otherwise. */
       input: State.optional(),
-    })
-    .refine((given) => Object.keys(given).length > 0, 'at least one member is required'),
+    }),
+    'at least one member is required',
+  ),
   output: z.strictObject({
     handle: z.string(),
     /** Whether anything is different now. */

@@ -1,6 +1,7 @@
 /** One call of a tool: what is sent, made of its contract and the arguments, and what is made of the answer. */
 import { createHash } from 'node:crypto'
 import type { Call } from '../../../../shared/contract/call.ts'
+import { parseExactly } from '../../../../shared/exact-json.ts'
 import { Failure } from '../../../../shared/failures.ts'
 import type { FencedResponse } from '../../../../shared/egress/fenced-request.ts'
 import type { Prepared, ToolRow } from './rows.ts'
@@ -133,18 +134,21 @@ function decode(body: Buffer): string {
 function readBody(tool: ToolRow, type: string, text: string, redactor: Redactor): unknown {
   if (text === '') return null
   if (!/^application\/([a-z0-9.+-]+\+)?json\s*(;|$)/i.test(type)) return redactor.text(text)
-  const parsed = parseJson(text)
-  if (parsed === undefined) throw upstream(tool, 'its answer is not the JSON that it says it is')
+  const parsed = parseJson(tool, text)
   if (isDeeper(parsed, DEEPEST_ANSWER))
     throw upstream(tool, `its answer is nested deeper than ${DEEPEST_ANSWER} levels`)
   return redactor.json(parsed)
 }
 
-function parseJson(text: string): unknown {
+function parseJson(tool: ToolRow, text: string): unknown {
   try {
-    return JSON.parse(text)
-  } catch {
-    return undefined // no JSON is undefined
+    return parseExactly(text)
+  } catch (error) {
+    const isBeyond = error instanceof RangeError
+    throw upstream(
+      tool,
+      isBeyond ? `its answer is too much: ${error.message}` : 'its answer is not the JSON that it says it is',
+    )
   }
 }
 

@@ -4,6 +4,12 @@
  */
 import { z } from 'zod'
 import { sizeOf } from '../../../../shared/contract/json-object.ts'
+import {
+  isWhole,
+  replaceExactNumbers,
+  restoreExactNumbers,
+  type ExactNumber,
+} from '../../../../shared/exact-json.ts'
 
 /** Bytes of JSON. */
 const MAX_SCHEMA = 16_384
@@ -65,15 +71,58 @@ export const ObjectSchema = Part.extend({ type: z.literal('object') }).refine(is
 export type JsonSchema = Readonly<Record<string, unknown>>
 
 /**
- * Checks `value` by a schema that `AnySchema` has let in.
+ * Checks `value` by a schema that `AnySchema` has let in. Numbers that no double holds are checked by the nearest that one does,
+ * and stay what they are.
  *
  * @returns the value with defaults filled in, or what is wrong with it, in one line
  */
 export function checkBySchema(schema: JsonSchema, value: unknown): { value: unknown } | { problem: string } {
-  const { success, data, error } = z.fromJSONSchema(schema).safeParse(value)
-  if (success) return { value: data }
-  const problems = error.issues.slice(0, 3).map(({ path, message }) => {
+  const nearest = replaceExactNumbers(value, nearestOf)
+  const checked = z.fromJSONSchema(schema).safeParse(nearest)
+  const taken = checked.success ? checked : z.fromJSONSchema(withLargeIntegers(schema)).safeParse(nearest)
+  if (taken.success) {
+    return { value: nearest === value ? taken.data : restoreExactNumbers(taken.data, value) }
+  }
+  const problems = (checked.error?.issues ?? []).slice(0, 3).map(({ path, message }) => {
     return path.length === 0 ? message : `"${path.join('.')}": ${message}`
   })
   return { problem: problems.join('; ') }
+}
+
+/** No number where the nearest one is whole and the number itself is not: a schema could not distinguish them. */
+function nearestOf(number: ExactNumber): number {
+  const nearest = Number(number.rawJSON)
+  return Number.isInteger(nearest) && !isWhole(number) ? Number.NaN : nearest
+}
+
+/** The same schema, in which an integer is a whole number of any size: zod's are less than 2^53. */
+function withLargeIntegers(schema: JsonSchema): JsonSchema {
+  const {
+    type,
+    multipleOf = 1,
+    properties = {},
+  } = schema as { type?: unknown; multipleOf?: number; properties?: object }
+  const types = [type].flat()
+  const inside = ['items', 'additionalProperties', 'anyOf', 'oneOf'].flatMap((name) =>
+    schema[name] === undefined ? [] : [[name, changeEach(schema[name])] as const],
+  )
+  return {
+    ...schema,
+    ...(types.includes('integer')
+      ? { type: types.map((each) => (each === 'integer' ? 'number' : each)), multipleOf }
+      : {}),
+    ...(schema['properties'] === undefined
+      ? {}
+      : {
+          properties: Object.fromEntries(
+            Object.entries(properties).map(([name, part]) => [name, changeEach(part)]),
+          ),
+        }),
+    ...Object.fromEntries(inside),
+  }
+}
+
+function changeEach(part: unknown): unknown {
+  if (Array.isArray(part)) return part.map(changeEach)
+  return typeof part === 'object' && part !== null ? withLargeIntegers(part as JsonSchema) : part
 }

@@ -2,6 +2,7 @@
  * Secrets of tools. A header names them, `Bearer {secret:GITHUB}`; they are opened for the one request that sends them, only
  * to the origins that an admin named, and taken out of whatever comes back.
  */
+import { isExactNumber } from '../../../../shared/exact-json.ts'
 import { Failure } from '../../../../shared/failures.ts'
 
 export const SECRET_NAME = /^[A-Z][A-Z0-9_]{0,63}$/
@@ -55,6 +56,7 @@ export function createRedactor(secrets: Iterable<string>): Redactor {
   const json = (value: unknown): unknown => {
     if (typeof value === 'string') return text(value)
     if (typeof value === 'number') return text(String(value)) === String(value) ? value : HIDDEN
+    if (isExactNumber(value)) return text(value.rawJSON) === value.rawJSON ? value : HIDDEN
     if (Array.isArray(value)) return value.map(json)
     if (typeof value !== 'object' || value === null) return value
     return Object.fromEntries(Object.entries(value).map(([name, each]) => [text(name), json(each)]))

@@ -2,6 +2,7 @@
  * URL templates of tools: `https://api.example.com/users/{id}?lang={lang}`. What is filled in stays where it is put: one
  * segment of the path, or one value of the query. It cannot become a host, another segment, or another parameter.
  */
+import { isExactNumber } from '../../../../shared/exact-json.ts'
 import { Failure } from '../../../../shared/failures.ts'
 
 export interface Template {
@@ -82,6 +83,7 @@ function fill(text: string, given: Arguments): string {
 
 function encode(name: string, value: unknown): string {
   if (typeof value === 'string') return encodeURIComponent(value.toWellFormed())
+  if (isExactNumber(value)) return encodeURIComponent(value.rawJSON)
   if (typeof value === 'number' || typeof value === 'boolean') return String(value)
   throw bad(`"${name}" is neither text nor a number`, 'Such arguments can only go into a body')
 }
