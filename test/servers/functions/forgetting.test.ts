@@ -299,6 +299,39 @@ describe('forget hides a text at once', () => {
     })
   })
 
+  test.for(['newest', 'older'] as const)(
+    'in what quotes the memories that were merged with it, where the %s is forgotten',
+    async (which, { newTenant, settles, owner }) => {
+      const secret = secretOf()
+      const tenant = await newTenant()
+      const person = personOf(tenant, settles)
+      const older = await person.remember(secret)
+      const ask = () => person.memory('recall', { query: 'Well?' }, 'k')
+      await ask()
+      await person.compose('self.memory.recall >> self.soul.dialogue', { query: 'So?' })
+      await person.settle()
+      const newest = await person.remember(secret.toUpperCase())
+      expect((await person.memory('consolidate', {})).body.result.merged_count).toBe(1)
+      await person.memory('forget', { id: which === 'newest' ? newest : older })
+      await person.settle()
+      const { jobs } = (await tenant.calls('GET', '/v1/jobs?limit=100')).body
+      const shown = [(await ask()).body]
+      for (const { id } of jobs) shown.push((await tenant.calls('GET', `/v1/jobs/${id}`)).body)
+      expect(JSON.stringify(shown)).not.toContain(secret)
+      expect(await tablesWith(secret, owner)).toEqual(['memories', 'outbox', 'recall_entries'])
+      const left = (await person.memory('get', { id: newest })).body.result
+      expect(left).toMatchObject({
+        lifecycle: which === 'newest' ? 'composting' : 'active',
+        content: which === 'newest' ? '' : secret.toUpperCase(),
+        merged_from: [],
+      })
+      const restored = (await person.memory('restore', { id: which === 'newest' ? newest : older })).body
+        .result
+      expect(restored).toMatchObject({ lifecycle: 'active', merged_into: null })
+      expect(restored.merged_from).toHaveLength(which === 'newest' ? 1 : 0)
+    },
+  )
+
   test('and leaves what quotes other memories, and what is of others', async ({ newTenant, settles }) => {
     const [tenant, other] = [await newTenant(), await newTenant()]
     const [person, stranger] = [personOf(tenant, settles), personOf(other, settles)]

@@ -63,6 +63,23 @@ describe('self.memory.recall by words', () => {
     ['👍', 'Release 👍🏽', 'Release 👎🏽'],
     ['running', 'She runs every morning', 'She sings every morning'],
     ['databases', 'The database is full', 'The disk is full'],
+    ['C#', 'She writes C#, mostly', 'She writes C and C++'],
+    ['1,000,000', 'It cost $1,000,000', 'It cost $2,000,000'],
+    ['1000000', 'Es kostet 1.000.000 Euro', 'Es kostet 2.000.000 Euro'],
+    ['3,14', 'Es wiegt 3,14kg', 'Es wiegt 3,15kg'],
+    ['19.99', 'The lamp: CHF19.99', 'The lamp: CHF18.99'],
+    ['2.0', 'Release v2.0 is out', 'Release v2.1 is out'],
+    ['v2.0', 'Version 2.0 is out', 'Version 2.1 is out'],
+    ['5km', 'We ran 5 km', 'We ran 6 km'],
+    ['A12', 'Room A-12', 'Room A-13'],
+    ['12:30', 'Lunch at 12:30–13:00', 'Lunch at 13:30–14:00'],
+    ['0446681800', 'Call 044-668-18-00', 'Call 044-668-18-01'],
+    ['9783161484100', 'ISBN 978-3-16-148410-0', 'ISBN 978-3-16-148410-1'],
+    ['کتاب', 'قرأت كتاب', 'قرأت جريدة'],
+    ['مدرسه', 'ذهب إلى مدرسة', 'ذهب إلى سوق'],
+    ['학교에서', '우리 학교는 크다', '우리 시장은 크다'],
+    ['食べる', '彼は寿司を食べた', '彼は寿司を売った'],
+    ['走った', '彼は毎朝走る', '彼は毎朝泳ぐ'],
   ])('finds %j in %j', async ([query = '', wanted = '', other = ''], { newTenant }) => {
     const tenant = await newTenant()
     for (const text of [other, wanted]) await remember(tenant, text)
