@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Sql } from 'postgres'
 import { describe, expect } from 'vitest'
+import { createEvent } from '../../../shared/events/event.ts'
 import { encodeVector } from '../../../shared/inference/vectors.ts'
 import { eventually } from '../../eventually.ts'
 import { testWith, type Tenant, type World } from './world.ts'
@@ -204,6 +205,42 @@ describe('forget hides a text at once', () => {
       await owner`select path, status from jobs where tenant_id = ${tenant.id} and path = 'self.soul.dialogue'`,
     ).toEqual([{ path: 'self.soul.dialogue', status: 'cancelled' }])
     expect(await tablesWith(secret, owner)).toEqual(['memories', 'outbox', 'recall_entries'])
+  })
+
+  test('in dead letters that quote it, also in those that come later', async ({
+    newTenant,
+    settles,
+    opened,
+    eventKey,
+    owner,
+  }) => {
+    const secret = secretOf()
+    const tenant = await newTenant()
+    const person = personOf(tenant, settles)
+    const id = await person.remember(secret)
+    const { job } = (await person.memory('recall', { query: 'Well?' })).body
+    await person.settle()
+    const bury = async (data: object) => {
+      const event = createEvent({ source: '/x', type: 'io.kgents.test', tenant: tenant.id, data }, eventKey)
+      const headers = { 'content-type': 'application/cloudevents+json' }
+      const body = JSON.stringify(event)
+      const { status } = await opened.app.request('/dead-letters', { method: 'POST', headers, body })
+      expect(status).toBe(202)
+      return event.id
+    }
+    const quotes = [
+      { id, content: secret },
+      { job: job.id, text: secret },
+    ]
+    for (const each of quotes) await bury(each)
+    const other = await bury({ id: randomUUID(), content: 'Something else' })
+    expect(await tablesWith(secret, owner)).toContain('dead_letters')
+    await person.memory('forget', { id })
+    for (const each of quotes) await bury(each)
+    expect(await tablesWith(secret, owner)).not.toContain('dead_letters')
+    expect(await owner`select message_id from dead_letters where tenant_id = ${tenant.id}`).toEqual([
+      { message_id: other },
+    ])
   })
 
   test('in what is just being written', async ({ newTenant, settles, owner }) => {
