@@ -32,6 +32,8 @@ const IS_RUN = new RegExp(`^${UNSPACED}`, 'v')
 /** Without the marks of a sentence before and after it. */
 const CORE = /[\p{L}\p{M}\p{N}\p{S}#@%&](?:.*[\p{L}\p{M}\p{N}\p{S}#@%&])?/su
 const PICTURES = /\p{Extended_Pictographic}|\p{RI}\p{RI}|\p{So}/gu
+/** `€` and `→` are words where they stand alone. */
+const IS_SIGN = /^[[\p{Sc}\p{Sm}]--\p{ASCII}]+$/v
 const LETTER_WITH_MARKS = /\P{M}\p{M}*|\p{M}+/gu
 
 /** Marks between the digits of a number, as `1,000,000`, and of a time, as `12:30`, which an address and its port are not. */
@@ -50,7 +52,9 @@ export function tokensOf(text: string): Token[] {
   return (foldText(text).match(CHUNKS) ?? []).flatMap((chunk): Token[] => {
     if (IS_RUN.test(chunk)) return [{ kind: 'run', letters: chunk.match(LETTER_WITH_MARKS) ?? [] }]
     const [core = ''] = CORE.exec(chunk) ?? []
-    return [...wholeOf(core, 0), ...(core.match(PICTURES) ?? []).map(wordOf)]
+    return IS_SIGN.test(core)
+      ? [wordOf(core)]
+      : [...wholeOf(core, 0), ...(core.match(PICTURES) ?? []).map(wordOf)]
   })
 }
 

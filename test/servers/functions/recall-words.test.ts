@@ -63,6 +63,7 @@ describe('self.memory.recall by words', () => {
     ['👍', 'Release 👍🏽', 'Release 👎🏽'],
     ['running', 'She runs every morning', 'She sings every morning'],
     ['databases', 'The database is full', 'The disk is full'],
+    ['€', 'How much is that in € ?', 'How much is that in ¥ ?'],
     ['C#', 'She writes C#, mostly', 'She writes C and C++'],
     ['1,000,000', 'It cost $1,000,000', 'It cost $2,000,000'],
     ['1000000', 'Es kostet 1.000.000 Euro', 'Es kostet 2.000.000 Euro'],

@@ -519,6 +519,13 @@ describe('vectors', () => {
     ],
     ['no index', [{ embedding: [1, 0] }, { embedding: [0, 2] }]],
     [
+      'an index that is text',
+      [
+        { index: '1', embedding: [0, 2] },
+        { index: '0', embedding: [1, 0] },
+      ],
+    ],
+    [
       'null for the index',
       [
         { index: null, embedding: [1, 0] },
