@@ -34,5 +34,6 @@ export const loaders: Loaders = {
   subscribe: async () => (await import('./control/subscribe.ts')).subscribe,
   'events-in': async () => (await import('./control/events-in.ts')).eventsIn,
   'event-mappings': async () => (await import('./control/event-mappings.ts')).eventMappings,
+  'dead-letters': async () => (await import('./control/dead-letters.ts')).deadLetterSink,
   subscriptions: async () => (await import('./control/subscriptions.ts')).subscriptions,
 }

@@ -25,19 +25,26 @@ export type Deployable = Pick<FunctionFacts, 'name' | 'needs' | 'scale'> & {
   triggers: readonly Pick<TriggerFacts, 'name' | 'attributes'>[]
   /** Present where it wants to be woken when something is due. */
   tick?: unknown
+  /** Present where it takes the events that no attempt could deliver to others. */
+  deadLetters?: unknown
 }
 
 const BROKER_NAME = 'default'
 const CHANNEL_NAME = 'kgents-broker-channel'
 
+const SERVICE = { apiVersion: 'serving.knative.dev/v1', kind: 'Service' } as const
+
 /** Path on which every function takes what a Trigger delivers. */
 const EVENTS_PATH = '/events'
 /** Path on which a function takes the event that something is due. */
 const TICKS_PATH = '/ticks'
+/** Path on which a function takes what another one did not take. */
+const DEAD_LETTERS_PATH = '/dead-letters'
 
 /**
- * Attempts spread over four minutes, so that a database that restarts costs no event. The three belong together:
- * the NATS broker crashes on a retry without policy and delay.
+ * Nine attempts: the first at once, the others on a cluster 2, 6, 14, 30, 62, 126, 254 and 510 s later, so that a database
+ * that restarts or fails over costs no event. What is not taken by then is a dead letter. The three belong together: the
+ * NATS broker crashes on a retry without policy and delay.
  */
 const DELIVERY = { retry: 8, backoffPolicy: 'exponential', backoffDelay: 'PT1S' } as const
 
@@ -124,10 +131,11 @@ function toContainer({ name, needs }: Deployable, { images }: Target): Container
 
 /** The Triggers that bring the functions of `catalog` their events. */
 export function triggersOf(catalog: readonly Deployable[], target = DEFAULT_TARGET): Trigger[] {
-  return catalog.flatMap((definition) => toTriggers(definition, target))
+  const delivery = deliveryOf(catalog, target)
+  return catalog.flatMap((definition) => toTriggers(definition, delivery, target))
 }
 
-function toTriggers({ name, triggers, tick }: Deployable, target: Target): Trigger[] {
+function toTriggers({ name, triggers, tick }: Deployable, forEvents: Delivery, target: Target): Trigger[] {
   const toTrigger = (trigger: string, exact: Record<string, string>, uri: string, delivery: Delivery) => ({
     apiVersion: 'eventing.knative.dev/v1' as const,
     kind: 'Trigger' as const,
@@ -135,14 +143,12 @@ function toTriggers({ name, triggers, tick }: Deployable, target: Target): Trigg
     spec: {
       broker: BROKER_NAME,
       filters: [{ exact }],
-      subscriber: { ref: { apiVersion: 'serving.knative.dev/v1', kind: 'Service', name }, uri },
+      subscriber: { ref: { ...SERVICE, name }, uri },
       delivery,
     },
   })
   return [
-    ...triggers.map((trigger) =>
-      toTrigger(trigger.name, { ...trigger.attributes }, EVENTS_PATH, toDelivery(target)),
-    ),
+    ...triggers.map((trigger) => toTrigger(trigger.name, { ...trigger.attributes }, EVENTS_PATH, forEvents)),
     ...(tick === undefined
       ? []
       : [toTrigger('tick', { type: TICK_TYPE, function: name }, TICKS_PATH, TICK_DELIVERY)]),
@@ -150,12 +156,15 @@ function toTriggers({ name, triggers, tick }: Deployable, target: Target): Trigg
 }
 
 /** Set on Broker and Triggers alike: a Trigger's delivery replaces the Broker's, it does not add to it. */
-function toDelivery({ deadLetterSink }: Target): Delivery {
-  return { ...DELIVERY, ...(deadLetterSink === undefined ? {} : { deadLetterSink }) }
+function deliveryOf(catalog: readonly Deployable[], { namespace }: Target): Delivery {
+  const sink = catalog.find(({ deadLetters }) => deadLetters !== undefined)
+  if (sink === undefined) return DELIVERY
+  const ref = { ...SERVICE, name: sink.name, namespace }
+  return { ...DELIVERY, deadLetterSink: { ref, uri: DEAD_LETTERS_PATH } }
 }
 
-/** The Broker that all Triggers belong to. */
-export function brokerOf(target = DEFAULT_TARGET): Broker {
+/** The Broker that all Triggers of `catalog` belong to. */
+export function brokerOf(catalog: readonly Deployable[], target = DEFAULT_TARGET): Broker {
   const { namespace } = target
   return {
     apiVersion: 'eventing.knative.dev/v1',
@@ -168,7 +177,7 @@ export function brokerOf(target = DEFAULT_TARGET): Broker {
     },
     spec: {
       config: { apiVersion: 'v1', kind: 'ConfigMap', name: CHANNEL_NAME, namespace },
-      delivery: toDelivery(target),
+      delivery: deliveryOf(catalog, target),
     },
   }
 }

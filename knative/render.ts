@@ -41,7 +41,7 @@ export function renderManifests(
   ])
   const files: Record<string, string> = {
     'namespace.yaml': toYaml([namespaceOf(target)]),
-    'broker.yaml': toYaml([brokerChannelOf(target), brokerOf(target)]),
+    'broker.yaml': toYaml([brokerChannelOf(target), brokerOf(definitions, target)]),
     ...Object.fromEntries(services),
     'triggers.yaml': toYaml(triggersOf(definitions, target)),
     'parts.yaml': toYaml(partsOf(parts, target)),

@@ -1,5 +1,5 @@
 /** What is decided when deploying, and what all manifests have in common. */
-import type { Destination, EnvironmentVariable, SecurityContext } from './objects.ts'
+import type { EnvironmentVariable, SecurityContext } from './objects.ts'
 
 export interface Target {
   namespace: string
@@ -7,8 +7,6 @@ export interface Target {
   images: { functions: string; parts: string; worker: string }
   /** Whether a new revision may begin without a pod: only where the cluster has `allow-zero-initial-scale`. */
   startsAtZero?: boolean
-  /** Takes the events that no attempt could deliver; without one the cluster drops them. */
-  deadLetterSink?: Destination
 }
 
 /** What the committed manifests say. */

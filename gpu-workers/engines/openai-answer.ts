@@ -221,7 +221,15 @@ function countOf(value: unknown): number | undefined {
 const EmbeddingsAnswer = z.looseObject({
   data: z.array(
     z.looseObject({
-      index: z.int().nullish(),
+      index: z
+        .union([
+          z.int(),
+          z
+            .string()
+            .regex(/^\d{1,9}$/)
+            .transform(Number),
+        ])
+        .nullish(),
       embedding: z.union([z.array(z.number()).min(1), z.string().min(1)]),
     }),
   ),

@@ -6,7 +6,12 @@
  * goes on with the text so far if it can, and else begins anew: the first piece of its text then follows a `restart`, so
  * nobody reads the same words twice. Vectors come in one piece.
  */
-import { estimateTokens, type ChatRequest, type TokenUsage } from '../../shared/inference/messages.ts'
+import {
+  estimateTokens,
+  type ChatRequest,
+  type FinishReason,
+  type TokenUsage,
+} from '../../shared/inference/messages.ts'
 import {
   EngineFailure,
   type Embeddings,
@@ -50,6 +55,8 @@ export function createOpenAiCompatible(settings: OpenAiCompatibleSettings): Engi
 
 const NOTHING: Prefix = { text: '', tokens: 0 }
 const SILENT_SECONDS = 120
+/** Pieces that one token may come in, a letter each; a server that sends more knows no `max_tokens`, and is stopped. */
+const MAX_PIECES_PER_TOKEN = 16
 /** Of an error's body; what is needed of it stands at its beginning. */
 const MAX_ERROR_CHARACTERS = 16_384
 
@@ -129,14 +136,21 @@ class OpenAiCompatible implements Engine {
         watch.alive()
         onProgress?.()
         if (read.kind === 'piece') tokens += read.tokens
-        if (read.kind === 'piece' && read.text === '') continue
+        const isOver = tokens > request.maxTokens * MAX_PIECES_PER_TOKEN
+        if (read.kind === 'piece' && read.text === '' && !isOver) continue
         if (isVoid) yield { kind: 'restart' }
         isVoid = false
         if (read.kind === 'piece') yield { kind: 'chunk', text: read.text, tokens }
-        else {
-          const usage = usageOf(read.counted, request, from, tokens)
-          yield { kind: 'end', reason: read.reason, usage, model, ...namedBy(server) }
+        if (read.kind === 'piece' && !isOver) continue
+        const { reason, counted } = read.kind === 'end' ? read : stoppedAt(request.maxTokens)
+        yield {
+          kind: 'end',
+          reason,
+          usage: usageOf(counted, request, from, tokens),
+          model,
+          ...namedBy(server),
         }
+        return
       }
     } finally {
       watch.end()
@@ -192,6 +206,11 @@ class OpenAiCompatible implements Engine {
   }
 
   async close(): Promise<void> {}
+}
+
+/** The end of an answer that the server itself does not end: nobody pays for more than was asked for. */
+function stoppedAt(maxTokens: number): { reason: FinishReason; counted: Counted } {
+  return { reason: 'length', counted: { completion: maxTokens } }
 }
 
 function namedBy({ name }: Server): { server?: string } {

@@ -80,7 +80,7 @@ export class LocalPlatform {
     this.#knative = await startKnative({
       services: servicesOf(catalog),
       triggers: triggersOf(catalog),
-      broker: brokerOf(),
+      broker: brokerOf(catalog),
       command: [process.execPath, ...args],
       stateFolder: config.KGENTS_STATE,
       timeScale: config.KNATIVE_TIME_SCALE,

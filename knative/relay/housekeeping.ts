@@ -20,6 +20,7 @@ const PASSING: readonly Passing[] = [
   { table: 'outbox', key: ['seq'], since: 'created_at', kept: '30 days', of: 'set aside' },
   { table: 'inbox', key: ['consumer', 'event_id'], since: 'received_at', kept: '8 days' },
   { table: 'idempotency_keys', key: ['tenant_id', 'key'], since: 'created_at', kept: '8 days' },
+  { table: 'dead_letters', key: ['id'], since: 'kept_at', kept: '30 days' },
 ]
 
 interface Passing {

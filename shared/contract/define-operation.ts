@@ -2,7 +2,8 @@
 import type { z } from 'zod'
 import type { Accepted, Given, How } from './call.ts'
 import { DEFAULT_SCALE, type Authentication, type Format, type Scale } from './facts.ts'
-import type { Endpoint, FunctionDefinition, Trigger, Tick } from './function.ts'
+import type { DeadLetter } from '../events/dead-letter.ts'
+import type { DeadLetters, Endpoint, FunctionDefinition, Trigger, Tick } from './function.ts'
 import { distinctNeeds, type Need } from './needs.ts'
 import { toEndpointFacts, type RouteFacts } from './route.ts'
 
@@ -76,6 +77,14 @@ export function tick<N extends Need>(contract: {
   return contract as unknown as Tick // reason: as above
 }
 
+/** Takes the events that no attempt could deliver. */
+export function deadLetters<N extends Need>(contract: {
+  needs: readonly N[]
+  handle(letter: DeadLetter, call: Given<N>): Promise<void>
+}): DeadLetters {
+  return contract as unknown as DeadLetters // reason: as above
+}
+
 export interface OperationContract {
   name: string
   summary: string
@@ -83,6 +92,7 @@ export interface OperationContract {
   routes: Record<string, AnyRoute>
   triggers?: readonly Trigger[]
   tick?: Tick
+  deadLetters?: DeadLetters
 }
 
 /**
@@ -98,11 +108,12 @@ export function defineOperation(contract: OperationContract): FunctionDefinition
   return {
     name: contract.name,
     summary: contract.summary,
-    needs: needsOf(endpoints, triggers, contract.tick),
+    needs: needsOf(endpoints, triggers, contract.tick, contract.deadLetters),
     scale: { ...DEFAULT_SCALE, ...contract.scale },
     endpoints,
     triggers,
     ...(contract.tick === undefined ? {} : { tick: contract.tick }),
+    ...(contract.deadLetters === undefined ? {} : { deadLetters: contract.deadLetters }),
   }
 }
 
@@ -120,6 +131,7 @@ export function needsOf(
   endpoints: readonly Endpoint[],
   triggers: readonly Trigger[],
   tick: Tick | undefined,
+  letters?: DeadLetters,
 ): Need[] {
   return distinctNeeds([
     ...endpoints.flatMap(({ needs }) => needs),
@@ -128,5 +140,7 @@ export function needsOf(
     ...(endpoints.some(({ aspect }) => aspect !== undefined) ? (['events'] as const) : []),
     ...triggers.flatMap(({ needs }) => ['postgres', 'events', ...needs] as const),
     ...(tick === undefined ? [] : (['postgres', ...tick.needs] as const)),
+    // The sender of webhooks signs some of the events, with a key of its own.
+    ...(letters === undefined ? [] : (['postgres', 'events', 'webhook-secrets', ...letters.needs] as const)),
   ])
 }

@@ -134,12 +134,18 @@ export interface FunctionFacts {
   endpoints: readonly EndpointFacts[]
   triggers: readonly TriggerFacts[]
   tick?: TickFacts
+  deadLetters?: DeadLettersFacts
 }
 
 /** That a function is woken where something is due, which the relay asks every minute; `due_functions()` names it. */
 export interface TickFacts {
   /** A SQL function without arguments that answers the tenants for which there is something to do. */
   tenants: string
+  needs: readonly Need[]
+}
+
+/** That a function takes the events which no attempt could deliver to another; one of the catalog does. */
+export interface DeadLettersFacts {
   needs: readonly Need[]
 }
 

@@ -3,7 +3,15 @@
  * `FunctionDefinition`; what is known of it elsewhere is its facts.
  */
 import type { Accepted, Call, Completed, Failed, Given } from './call.ts'
-import type { EndpointFacts, Format, FunctionFacts, TriggerFacts, TickFacts } from './facts.ts'
+import type { DeadLetter } from '../events/dead-letter.ts'
+import type {
+  DeadLettersFacts,
+  EndpointFacts,
+  Format,
+  FunctionFacts,
+  TriggerFacts,
+  TickFacts,
+} from './facts.ts'
 import type { Need } from './needs.ts'
 
 /** One thing that a function answers, and how. `I` is the parsed input, `O` what the handler returns. */
@@ -36,8 +44,15 @@ export interface Tick extends TickFacts {
   handle(call: Given<Need>): Promise<void>
 }
 
+/** What a function does with an event that another did not take; a second delivery of it must change nothing. */
+export interface DeadLetters extends DeadLettersFacts {
+  /** Runs in a transaction of the event's tenant; the event was signed by the platform. */
+  handle(letter: DeadLetter, call: Given<Need>): Promise<void>
+}
+
 export interface FunctionDefinition extends FunctionFacts {
   endpoints: readonly Endpoint[]
   triggers: readonly Trigger[]
   tick?: Tick
+  deadLetters?: DeadLetters
 }

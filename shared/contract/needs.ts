@@ -27,6 +27,8 @@ export const NEEDS = {
   catalog: { gives: ['catalog', 'nodesOf', 'findAspect', 'hasNode'], secrets: [], reaches: [] },
   /** To call other functions in the name of a caller. */
   functions: { gives: ['dispatch'], secrets: ['DISPATCH_SIGNING_KEY'], reaches: ['functions'] },
+  /** To deliver events to other functions, as they were signed. */
+  deliveries: { gives: ['deliver'], secrets: [], reaches: ['functions'] },
   /** To issue platform tokens. */
   tokens: { gives: ['issueToken'], secrets: ['PLATFORM_SIGNING_KEY'], reaches: [] },
   'public-keys': { gives: ['publicKeys'], secrets: [], reaches: [] },

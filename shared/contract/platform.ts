@@ -1,6 +1,7 @@
 /** What a function process offers to handlers that declare the need: keys, dispatch, requests to the outside, health. */
 import type { JSONWebKeySet } from 'jose'
 import type { FencedRequest, FencedResponse } from '../egress/fenced-request.ts'
+import type { KgentsEvent } from '../events/event.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { SecretBox } from '../identity/secret-box.ts'
 import type { TraceContext } from '../telemetry/trace.ts'
@@ -21,6 +22,12 @@ export interface Platform {
   issueToken(identity: Identity): Promise<{ token: string; expiresInSeconds: number }>
   /** Calls an aspect on the function that serves it, in the name of a caller; answers its body and status. */
   dispatch(request: DispatchRequest, dispatcher: Dispatcher): Promise<DispatchAnswer>
+  /**
+   * Delivers an event to the function `name` again, as a Trigger does; answers the status and the body.
+   *
+   * @throws Failure STATE_CONFLICT where there is no such function, DEPENDENCY_UNAVAILABLE where it cannot be reached
+   */
+  deliver(name: string, event: KgentsEvent, signal: AbortSignal): Promise<DeliveryAnswer>
   /** Sends a request to an address that a tenant named, as far as the operator lets it. */
   requestOutside(request: Omit<FencedRequest, 'privateAllowed'>): Promise<FencedResponse>
   /** Seals what tenants keep secret. */
@@ -60,6 +67,12 @@ export interface DispatchAnswer {
   body: unknown
   /** Whether the same was answered before, under the same key for repeating. */
   repeated?: boolean
+}
+
+export interface DeliveryAnswer {
+  /** Any of 2xx is that the event was taken. */
+  status: number
+  body: string
 }
 
 export interface ComponentHealth {

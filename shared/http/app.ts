@@ -1,6 +1,6 @@
 /**
  * The HTTP edge of a function process: its public routes, the calls that `logos` dispatches to it (`POST /`), and the
- * deliveries of Triggers (`POST /events`). Here, and only here, requests become calls and failures become answers.
+ * deliveries of Triggers (`POST /events`, `/ticks`, `/dead-letters`). Here, and only here, requests become calls and failures become answers.
  */
 import type { HttpBindings } from '@hono/node-server'
 import { Hono, type Context } from 'hono'
@@ -15,6 +15,7 @@ import { RequestDeadline } from '../calls/deadline.ts'
 import { invoke } from '../pipeline/invoke.ts'
 import type { Answer, Credential, Request as Call } from '../pipeline/invocation.ts'
 import type { Runtime } from '../calls/runtime.ts'
+import { takeDeadLetter } from '../pipeline/take-dead-letter.ts'
 import { takeEvent } from '../pipeline/take-event.ts'
 import { takeTick } from '../pipeline/take-tick.ts'
 import { readTraceparent, formatTraceparent, type TraceContext } from '../telemetry/trace.ts'
@@ -41,6 +42,7 @@ export function createApp(runtime: Runtime): Hono {
   app.post('/', (context) => serveDispatched(context, runtime))
   app.post('/events', (context) => serveEvent(context, runtime))
   app.post('/ticks', (context) => serveTick(context, runtime))
+  app.post('/dead-letters', (context) => serveDeadLetter(context, runtime))
   app.notFound((context) => answerError(context, runtime, unknownRoute(context, runtime), startOf(context)))
   return app
 }
@@ -136,6 +138,20 @@ async function serveTick(context: Context, runtime: Runtime): Promise<Response> 
     await takeTick(runtime, context.req.raw.signal)
     return new Response(null, { status: 202 })
   } catch (error) {
+    return answerError(context, runtime, error, startOf(context))
+  }
+}
+
+/** An event that another function did not take. One that is refused here is gone, so that is logged. */
+async function serveDeadLetter(context: Context, runtime: Runtime): Promise<Response> {
+  const request = context.req.raw
+  const headers = headersOf(context)
+  try {
+    await takeDeadLetter(await readEvent(request, headers), runtime, request.signal)
+    return new Response(null, { status: 202 })
+  } catch (error) {
+    const { 'ce-id': event, 'ce-type': type, 'ce-knativeerrordest': destination } = headers
+    runtime.log.warn({ err: error, event, type, destination }, 'a dead letter was not kept')
     return answerError(context, runtime, error, startOf(context))
   }
 }

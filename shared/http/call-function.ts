@@ -7,7 +7,7 @@ export interface FunctionRequest {
   method: string
   path: string
   headers: Record<string, string>
-  body?: string
+  body?: string | Uint8Array
   signal: AbortSignal
 }
 

@@ -18,12 +18,17 @@ import type { Runtime } from '../calls/runtime.ts'
  * @throws Failure EVENT_SYNTAX or SIGNATURE_INVALID where the event cannot be believed
  */
 export async function takeEvent(event: KgentsEvent, runtime: Runtime, signal: AbortSignal): Promise<void> {
-  verifyEvent(event, ...(isSenderReport(event.type) ? runtime.webhookKeys : runtime.eventKeys))
+  checkSignature(event, runtime)
   for (const definition of runtime.functions) {
     for (const trigger of definition.triggers) {
       if (matches(event, trigger)) await deliver(event, definition, trigger, runtime, signal)
     }
   }
+}
+
+/** @throws Failure EVENT_SYNTAX or SIGNATURE_INVALID where the event cannot be believed */
+export function checkSignature(event: KgentsEvent, { eventKeys, webhookKeys }: Runtime): void {
+  verifyEvent(event, ...(isSenderReport(event.type) ? webhookKeys : eventKeys))
 }
 
 function matches(event: KgentsEvent, { attributes }: Trigger): boolean {

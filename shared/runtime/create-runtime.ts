@@ -10,6 +10,7 @@ import { openDatabase } from '../database/database.ts'
 import { Failure } from '../failures.ts'
 import { deriveWebhookSecret } from '../events/webhook.ts'
 import { createFunctionCaller } from '../http/call-function.ts'
+import { createDelivery } from '../http/deliver.ts'
 import { createDispatcher, DISPATCH_ISSUER } from '../http/dispatch.ts'
 import { createApiKeyLookup } from '../identity/api-keys.ts'
 import { createSecretBox } from '../identity/secret-box.ts'
@@ -122,6 +123,7 @@ function createPlatform(config: FunctionConfig, loaders: Loaders, runtime: Runti
       expiresInSeconds,
     }),
     dispatch: createDispatcher(signDispatch, callFunction),
+    deliver: createDelivery((name) => Object.hasOwn(loaders, name), callFunction),
     requestOutside: async (request) => {
       // Loaded when it is used: its HTTP client would be half of a cold start.
       const { fencedRequest } = await import('../egress/fenced-request.ts')

@@ -43,10 +43,13 @@ function digitOf(digit: string): string {
 const ACCENTS = /\u0640|[\u0300-\u036F\u0591-\u05C7\u0610-\u061A\u064B-\u065F\u0670\u06D6-\u06ED]/g
 /** Letters that do not come apart into a letter and an accent. */
 const STROKES: Record<string, string> = { ł: 'l', ø: 'o', đ: 'd', ħ: 'h', æ: 'ae', œ: 'oe' }
+/** Letters of Arabic that keyboards of other languages, or hurried hands, write in another form. */
+const ARABIC: Record<string, string> = { ی: 'ي', ى: 'ي', ک: 'ك', ة: 'ه' }
+const SUBSTITUTES: Record<string, string> = { ...STROKES, ...ARABIC }
 
 /** Folded text without its accents. */
 export function withoutAccents(folded: string): string {
   if (ASCII.test(folded)) return folded
   const bare = folded.normalize('NFD').replaceAll(ACCENTS, '')
-  return bare.replaceAll(/[łøđħæœ]/g, (letter) => STROKES[letter] ?? letter).normalize('NFC')
+  return bare.replaceAll(/[łøđħæœیىکة]/g, (letter) => SUBSTITUTES[letter] ?? letter).normalize('NFC')
 }

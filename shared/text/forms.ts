@@ -14,10 +14,15 @@ export function stemOf(word: string): string {
   return /^[a-z]{3,}$/.test(word) && !STOP_WORDS.has(word) ? stemmer(word) : word
 }
 
-/** `email` of `e-mail`; undefined of what has digits or is long. */
+/** Thousands, as `1,000,000`; and digits that are often written without their hyphens, as those of a telephone. */
+const GROUPED = /^[0-9]{1,3}(?:(?:,[0-9]{3})+|(?:'[0-9]{3})+|(?:\.[0-9]{3}){2,})$|^(?:[0-9]-?){6,}[0-9]$/
+
+/** `email` of `e-mail`, `1000000` of `1,000,000`; undefined of other numbers, of single letters and of what is long. */
 export function joinedOf(whole: string): string | undefined {
-  if (whole.length > MAX_JOINED || /\p{N}/u.test(whole)) return undefined
-  return whole.replaceAll(/[^\p{L}\p{M}]+/gu, '')
+  if (whole.length > MAX_JOINED) return undefined
+  if (/\p{N}/u.test(whole)) return GROUPED.test(whole) ? whole.replaceAll(/[^0-9]+/g, '') : undefined
+  const joined = whole.replaceAll(/[^\p{L}\p{M}]+/gu, '')
+  return joined.length > 1 ? joined : undefined
 }
 
 /**

@@ -2,7 +2,7 @@
 import { withoutAccents } from './fold.ts'
 import { joinedOf, quoteLexeme, stemOf, triplesOf } from './forms.ts'
 import { STOP_WORDS } from './stop-words.ts'
-import { pairsOf, tokensOf, type Token } from './tokens.ts'
+import { pairsOf, partsOfQuantity, tokensOf, type Token } from './tokens.ts'
 
 /** One word of a question, or one whole. */
 export interface Term {
@@ -10,6 +10,8 @@ export interface Term {
   forms: ReadonlyMap<string, number>
   /** Its parts; all of them together are worth less than the whole. */
   parts: readonly Term[]
+  /** Whether some of its parts say nothing without the others: `5` of `5km`. */
+  together: boolean
   /** Pairs of letters that it consists of, in a script without spaces. */
   pairs: readonly string[]
   /** How words begin that may be another form of it; undefined where there are none. */
@@ -42,24 +44,30 @@ function keyOf({ forms, pairs }: Term): string {
 }
 
 function asTerms(token: Token): Term[] {
-  if (token.kind === 'run') return wordsOfRun(token.letters.join('')).map(runTerm)
+  if (token.kind === 'run') return wordsOfRun(token.letters.join('')).map((word) => runTerm(word))
   return [token.kind === 'word' ? wordTerm(token.word) : wholeTerm(token)]
 }
 
 function wholeTerm({ word, parts }: Extract<Token, { kind: 'whole' }>): Term {
   const forms = new Map([[word, 1]])
   const joined = joinedOf(word)
-  if (joined !== undefined && joined !== '') forms.set(joined, STEM)
+  if (joined !== undefined) forms.set(joined, STEM)
   // 10.0.0.2 has most parts of 10.0.0.1, and says something else.
   const isNumber = !/\p{L}/u.test(word)
-  const within = parts.flatMap(asTerms).filter(() => !isNumber || parts.length === 1)
+  const within = isNumber && parts.length > 1 ? [] : parts.filter(saysSomething).flatMap(asTerms)
   return {
     forms,
     parts: within,
+    together: partsOfQuantity(word).length > 0,
     pairs: [],
     triples: [],
     weak: within.length > 0 && within.every((part) => part.weak),
   }
+}
+
+/** The C of C++ is the name of something else. */
+function saysSomething(part: Token): boolean {
+  return part.kind !== 'word' || !/^\p{L}$/u.test(part.word)
 }
 
 function wordTerm(word: string): Term {
@@ -73,6 +81,7 @@ function wordTerm(word: string): Term {
   return {
     forms,
     parts: [],
+    together: false,
     pairs: [],
     stem: weak ? undefined : startOf(word),
     triples: weak ? [] : triplesOf(word),
@@ -89,11 +98,22 @@ function wordsOfRun(run: string): string[] {
   return [...segmenter.segment(run)].map(({ segment }) => segment)
 }
 
+/** Korean particles after a noun (josa). */
+const PARTICLES =
+  '에서는|에서도|에서|에게서|에게|에는|에도|에|까지|부터|처럼|보다|마다|조차|마저|으로|로|은|는|이|가|을|를|의|와|과|랑|도|만|께|한테'
+/** A noun before its particle; and characters before the kana that a Japanese verb is inflected with. */
+const BASE = new RegExp(
+  String.raw`^(?:(\p{sc=Hangul}{2,}?)(?:${PARTICLES})|(\p{sc=Han}+\p{sc=Hiragana}*)\p{sc=Hiragana})$`,
+  'u',
+)
+
 function runTerm(word: string): Term {
   const letters = word.match(/\P{M}\p{M}*|\p{M}+/gu) ?? []
   // A particle, as は.
   const weak = letters.length === 1 && /\p{Script=Hiragana}/u.test(word)
-  return { forms: new Map(), parts: [], pairs: pairsOf(letters), triples: [], weak }
+  const base = BASE.exec(word)?.slice(1).filter(Boolean) ?? []
+  const pairs = pairsOf(letters)
+  return { forms: new Map(), parts: base.map(runTerm), together: true, pairs, triples: [], weak }
 }
 
 /** Letters that forms of one word have in common at the beginning: words of the Latin script are longer. */
@@ -189,7 +209,7 @@ export function shareOf(
   return worth.reduce((sum, each) => sum + each, 0) / Math.max(1, terms.length)
 }
 
-function worthOf({ forms, parts, pairs, stem }: Term, found: ReadonlySet<string>): number {
+function worthOf({ forms, parts, together, pairs, stem }: Term, found: ReadonlySet<string>): number {
   const worth = [0]
   for (const [form, value] of forms) if (found.has(form)) worth.push(value)
   if (pairs.length > 0)
@@ -197,7 +217,9 @@ function worthOf({ forms, parts, pairs, stem }: Term, found: ReadonlySet<string>
   if (parts.length > 0) {
     const strong = parts.filter(({ weak }) => !weak)
     const counted = strong.length > 0 ? strong : parts
-    worth.push((PARTS * counted.reduce((sum, part) => sum + worthOf(part, found), 0)) / counted.length)
+    const each = counted.map((part) => worthOf(part, found))
+    const share = each.reduce((sum, part) => sum + part, 0) / counted.length
+    worth.push(together && each.includes(0) ? 0 : PARTS * share)
   }
   if (stem !== undefined) {
     for (const lexeme of found) if (lexeme.startsWith(stem.start)) worth.push(inflection(stem, lexeme))

@@ -2,7 +2,7 @@
  * Cuts text into words, for all scripts. What is kept and what is looked for are cut by the same rules, and neither the
  * database's parser nor its locale has a say.
  *
- * - `a@b.de`, `19.99`, `I/O` and `don't` are wholes, and so are their parts.
+ * - `a@b.de`, `19.99`, `I/O` and `don't` are wholes, and so are their parts; `19.99` is also a part of `$19.99` and `19.99kg`.
  * - Scripts that are written without spaces are cut into letters and pairs of letters.
  * - Combining marks belong to the word that they are in, and pictures are words.
  */
@@ -32,30 +32,48 @@ const IS_RUN = new RegExp(`^${UNSPACED}`, 'v')
 /** Without the marks of a sentence before and after it. */
 const CORE = /[\p{L}\p{M}\p{N}\p{S}#@%&](?:.*[\p{L}\p{M}\p{N}\p{S}#@%&])?/su
 const PICTURES = /\p{Extended_Pictographic}|\p{RI}\p{RI}|\p{So}/gu
+/** `€` and `→` are words where they stand alone. */
+const IS_SIGN = /^[[\p{Sc}\p{Sm}]--\p{ASCII}]+$/v
 const LETTER_WITH_MARKS = /\P{M}\p{M}*|\p{M}+/gu
 
+/** Marks between the digits of a number, as `1,000,000`, and of a time, as `12:30`, which an address and its port are not. */
+const WITHIN_NUMBER = String.raw`(?<=\p{N}),(?=\p{N})|(?<=(?<![.\p{N}])\p{N}{1,2}):(?=\p{N}{2}(?!\p{N}))`
 /** What is within a whole, from the larger parts to the words: `b-c.de`, `c.de`, `de`. */
-const PARTS = ["[.'_·-]", "[.'·]", undefined].map(
-  (joint) => new RegExp(joint === undefined ? `${LETTER}+` : `${LETTER}+(?:${joint}${LETTER}+)*`, 'gu'),
+const PARTS = ["[.'_·-]", "[.'·]", undefined].map((joint) =>
+  joint === undefined
+    ? new RegExp(`${LETTER}+`, 'gu')
+    : new RegExp(`${LETTER}+(?:(?:${joint}|${WITHIN_NUMBER})${LETTER}+)*`, 'gu'),
 )
+/** A number with a few letters at one end, which are its unit or its kind: `19.99kg`, `v2.0`, `A12`. */
+const QUANTITY = /^(?:(\p{L}{1,3})(\p{N}+(?:[.,:]\p{N}+)*)|(\p{N}+(?:[.,:]\p{N}+)*)([\p{L}\p{M}]{1,4}))$/u
 
 /** The tokens of a text, in their order. */
 export function tokensOf(text: string): Token[] {
   return (foldText(text).match(CHUNKS) ?? []).flatMap((chunk): Token[] => {
     if (IS_RUN.test(chunk)) return [{ kind: 'run', letters: chunk.match(LETTER_WITH_MARKS) ?? [] }]
     const [core = ''] = CORE.exec(chunk) ?? []
-    return [...wholeOf(core, 0), ...(core.match(PICTURES) ?? []).map(wordOf)]
+    return IS_SIGN.test(core)
+      ? [wordOf(core)]
+      : [...wholeOf(core, 0), ...(core.match(PICTURES) ?? []).map(wordOf)]
   })
 }
 
 /** A chunk as a whole with its parts, where it has any, and as a word where that is all it is. */
 function wholeOf(chunk: string, level: number): Token[] {
+  const quantity = partsOfQuantity(chunk)
+  if (quantity.length > 0)
+    return [{ kind: 'whole', word: shorten(chunk), parts: quantity.flatMap((part) => wholeOf(part, 0)) }]
   const pattern = PARTS[level]
   if (pattern === undefined) return [wordOf(chunk)]
   const parts = chunk.match(pattern) ?? []
   if (parts.length === 0) return []
   if (parts[0] === chunk) return wholeOf(chunk, level + 1)
   return [{ kind: 'whole', word: shorten(chunk), parts: parts.flatMap((part) => wholeOf(part, level + 1)) }]
+}
+
+/** The number of a quantity and its letters; nothing of what is no quantity. */
+export function partsOfQuantity(chunk: string): string[] {
+  return QUANTITY.exec(chunk)?.slice(1).filter(Boolean) ?? []
 }
 
 function wordOf(word: string): Token {

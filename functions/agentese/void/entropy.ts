@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import type { Call } from '../../../shared/contract/call.ts'
-import { requireAny } from '../../../shared/contract/constraints.ts'
+import { allowOne, requireAny } from '../../../shared/contract/constraints.ts'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
 import { Failure } from '../../../shared/failures.ts'
 import { newId } from '../../../shared/new-id.ts'
@@ -111,15 +111,19 @@ export const voidEntropy = defineNode('void.entropy', {
       archetypes: 'all',
       summary: 'Give a sip back, by its grant or its amount; half of it returns to the pool, once',
       effects: ['earns:entropy'],
-      input: requireAny(
-        z.strictObject({
-          grant: z.uuid().optional(),
-          amount: z.number().positive().max(INITIAL).optional(),
-          /** The result of the stage before, such as a sip. */
-          input: z.looseObject({ grant: z.uuid().optional() }).optional(),
-        }),
-        ['grant', 'amount', 'input.grant'],
-        'name grant or amount',
+      input: allowOne(
+        requireAny(
+          z.strictObject({
+            grant: z.uuid().optional(),
+            amount: z.number().positive().max(INITIAL).optional(),
+            /** The result of the stage before, such as a sip. */
+            input: z.looseObject({ grant: z.uuid().optional() }).optional(),
+          }),
+          ['grant', 'amount', 'input.grant'],
+          'name grant or amount',
+        ),
+        ['grant', 'amount'],
+        'name grant or amount, not both',
       ),
       output: z.strictObject({ returned: z.number(), recovered: z.number(), remaining: z.number() }),
       examples: [

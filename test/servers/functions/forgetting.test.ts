@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Sql } from 'postgres'
 import { describe, expect } from 'vitest'
+import { createEvent } from '../../../shared/events/event.ts'
 import { encodeVector } from '../../../shared/inference/vectors.ts'
 import { eventually } from '../../eventually.ts'
 import { testWith, type Tenant, type World } from './world.ts'
@@ -206,6 +207,42 @@ describe('forget hides a text at once', () => {
     expect(await tablesWith(secret, owner)).toEqual(['memories', 'outbox', 'recall_entries'])
   })
 
+  test('in dead letters that quote it, also in those that come later', async ({
+    newTenant,
+    settles,
+    opened,
+    eventKey,
+    owner,
+  }) => {
+    const secret = secretOf()
+    const tenant = await newTenant()
+    const person = personOf(tenant, settles)
+    const id = await person.remember(secret)
+    const { job } = (await person.memory('recall', { query: 'Well?' })).body
+    await person.settle()
+    const bury = async (data: object) => {
+      const event = createEvent({ source: '/x', type: 'io.kgents.test', tenant: tenant.id, data }, eventKey)
+      const headers = { 'content-type': 'application/cloudevents+json' }
+      const body = JSON.stringify(event)
+      const { status } = await opened.app.request('/dead-letters', { method: 'POST', headers, body })
+      expect(status).toBe(202)
+      return event.id
+    }
+    const quotes = [
+      { id, content: secret },
+      { job: job.id, text: secret },
+    ]
+    for (const each of quotes) await bury(each)
+    const other = await bury({ id: randomUUID(), content: 'Something else' })
+    expect(await tablesWith(secret, owner)).toContain('dead_letters')
+    await person.memory('forget', { id })
+    for (const each of quotes) await bury(each)
+    expect(await tablesWith(secret, owner)).not.toContain('dead_letters')
+    expect(await owner`select message_id from dead_letters where tenant_id = ${tenant.id}`).toEqual([
+      { message_id: other },
+    ])
+  })
+
   test('in what is just being written', async ({ newTenant, settles, owner }) => {
     const secret = secretOf()
     const tenant = await newTenant()
@@ -261,6 +298,39 @@ describe('forget hides a text at once', () => {
       count: 0,
     })
   })
+
+  test.for(['newest', 'older'] as const)(
+    'in what quotes the memories that were merged with it, where the %s is forgotten',
+    async (which, { newTenant, settles, owner }) => {
+      const secret = secretOf()
+      const tenant = await newTenant()
+      const person = personOf(tenant, settles)
+      const older = await person.remember(secret)
+      const ask = () => person.memory('recall', { query: 'Well?' }, 'k')
+      await ask()
+      await person.compose('self.memory.recall >> self.soul.dialogue', { query: 'So?' })
+      await person.settle()
+      const newest = await person.remember(secret.toUpperCase())
+      expect((await person.memory('consolidate', {})).body.result.merged_count).toBe(1)
+      await person.memory('forget', { id: which === 'newest' ? newest : older })
+      await person.settle()
+      const { jobs } = (await tenant.calls('GET', '/v1/jobs?limit=100')).body
+      const shown = [(await ask()).body]
+      for (const { id } of jobs) shown.push((await tenant.calls('GET', `/v1/jobs/${id}`)).body)
+      expect(JSON.stringify(shown)).not.toContain(secret)
+      expect(await tablesWith(secret, owner)).toEqual(['memories', 'outbox', 'recall_entries'])
+      const left = (await person.memory('get', { id: newest })).body.result
+      expect(left).toMatchObject({
+        lifecycle: which === 'newest' ? 'composting' : 'active',
+        content: which === 'newest' ? '' : secret.toUpperCase(),
+        merged_from: [],
+      })
+      const restored = (await person.memory('restore', { id: which === 'newest' ? newest : older })).body
+        .result
+      expect(restored).toMatchObject({ lifecycle: 'active', merged_into: null })
+      expect(restored.merged_from).toHaveLength(which === 'newest' ? 1 : 0)
+    },
+  )
 
   test('and leaves what quotes other memories, and what is of others', async ({ newTenant, settles }) => {
     const [tenant, other] = [await newTenant(), await newTenant()]

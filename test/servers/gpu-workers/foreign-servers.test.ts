@@ -8,6 +8,7 @@ import {
   type OpenAiCompatibleSettings,
   type Server,
 } from '../../../gpu-workers/engines/openai-compatible.ts'
+import { eventually } from '../../eventually.ts'
 
 interface Asked {
   body: { messages: { role: string; content: string }[]; max_tokens: number }
@@ -309,6 +310,27 @@ function silenceIn(name: string): Settings {
   return { silentSeconds: /silent|nothing/.test(name) ? 1.5 : 60 }
 }
 
+test.for([
+  ['writes', delta('abc ')],
+  ['thinks', { choices: [{ delta: { reasoning: 'Hm. ' } }] }],
+] as const)('a server that %s for ever is stopped, as at its limit', async ([, piece]) => {
+  let gone = false
+  const answer = await answerTo((response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' })
+    const timer = setInterval(() => response.write(event(piece).repeat(50)), 1)
+    response.on('close', () => {
+      gone = true
+      clearInterval(timer)
+    })
+  })
+  expect(answer).toMatchObject({
+    reason: 'length',
+    usage: { completion: REQUEST.maxTokens, estimated: true },
+  })
+  expect(answer.text.length).toBeLessThan(REQUEST.maxTokens * 100)
+  await eventually(() => expect(gone).toBe(true))
+})
+
 describe('the next server takes over', () => {
   const begun = events(delta('Hel'))
   const BROKEN: Record<string, Script> = {
@@ -496,6 +518,13 @@ describe('vectors', () => {
       ],
     ],
     ['no index', [{ embedding: [1, 0] }, { embedding: [0, 2] }]],
+    [
+      'an index that is text',
+      [
+        { index: '1', embedding: [0, 2] },
+        { index: '0', embedding: [1, 0] },
+      ],
+    ],
     [
       'null for the index',
       [

@@ -100,6 +100,21 @@ test('what keeps things from happening twice is deleted when nothing can come ag
   }
 })
 
+test('dead letters are deleted after thirty days', async ({ world }) => {
+  const { owner, tenant } = world
+  await owner`
+    insert into dead_letters (id, tenant_id, message_id, function, type, event, error, kept_at)
+    select gen_random_uuid(), ${tenant}, days, 'a-function', 'a.type', '{}', '{}', now() - days * interval '1 day'
+    from unnest(array[0, 29, 31, 60]) days`
+  world.startRelay()
+  await eventually(async () =>
+    expect(await owner`select message_id from dead_letters order by kept_at`).toEqual([
+      { message_id: '29' },
+      { message_id: '0' },
+    ]),
+  )
+})
+
 test('what was forgotten thirty days ago is deleted by the clock, in batches, with its copies and nothing else', async ({
   world,
 }) => {

@@ -208,6 +208,26 @@ test('a dead letter goes to the sink where there is one, and to the file where t
   sink.close()
 })
 
+test('a sink that is a function is called on its path, and what it refuses as well is in the file', async ({
+  world,
+  expect,
+}) => {
+  const ref = { apiVersion: 'serving.knative.dev/v1', kind: 'Service', name: 'hello', namespace: 'kgents' }
+  const delivery = { ...never, deadLetterSink: { ref, uri: '/dead-letters' } }
+  const knative = await world.start({ triggers: [{ filters: [], delivery }] })
+  await send(knative, { answer: [400, 202] }, { 'ce-id': 'kept' })
+  await idle(knative)
+  await send(knative, { answer: [400, 400] }, { 'ce-id': 'refused' })
+  await idle(knative)
+  expect(await knative.printed()).toMatchObject([
+    { headers: { 'ce-id': 'kept' } },
+    { headers: { 'ce-id': 'kept', 'ce-knativeerrorcode': '400' } },
+    { headers: { 'ce-id': 'refused' } },
+    { headers: { 'ce-id': 'refused', 'ce-knativeerrorcode': '400' } },
+  ])
+  expect(await readDeadLetters(world.stateFolder)).toMatchObject([{ attributes: { id: 'refused' } }])
+})
+
 test('an answer with a body that is no CloudEvent counts as 502', async ({ world, expect }) => {
   const knative = await world.start({ triggers: [{ filters: [], delivery: never }] })
   await send(knative, { answer: [200], body: '{"ok":true}' })

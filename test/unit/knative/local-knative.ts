@@ -97,7 +97,7 @@ async function start(setup: Setup & { stateFolder: string }): Promise<Running> {
   const options: KnativeOptions = {
     services,
     triggers: (setup.triggers ?? []).map(toTrigger),
-    broker: brokerOf(),
+    broker: brokerOf([]),
     command: [process.execPath, FUNCTION],
     stateFolder: setup.stateFolder,
     timeScale: setup.timeScale ?? TIME_SCALE,

@@ -122,12 +122,42 @@ test('triggersOf() brings each trigger to its function, with retries and their p
   })
 })
 
-test('triggersOf() and brokerOf() name the dead letter sink where the deployment has one', () => {
-  const deadLetterSink = { uri: 'http://dead-letters.example.com/' }
-  const target = { ...DEFAULT_TARGET, namespace: 'staging', deadLetterSink }
-  expect(triggersOf([example], target)[0]?.spec.delivery).toMatchObject({ deadLetterSink })
-  expect(brokerOf(target).spec.delivery).toMatchObject({ deadLetterSink })
+const sink = { ...example, name: 'keeps-letters', triggers: [], deadLetters: {} }
+const toSink = {
+  ref: {
+    apiVersion: 'serving.knative.dev/v1',
+    kind: 'Service',
+    name: 'keeps-letters',
+    namespace: 'staging',
+  },
+  uri: '/dead-letters',
+}
+
+test('triggersOf() and brokerOf() name the function of the catalog that keeps dead letters as their sink', () => {
+  const target = { ...DEFAULT_TARGET, namespace: 'staging' }
+  expect(triggersOf([example, sink], target)[0]?.spec.delivery).toMatchObject({ deadLetterSink: toSink })
+  expect(brokerOf([example, sink], target).spec.delivery).toMatchObject({ deadLetterSink: toSink })
   expect(servicesOf([example], target)[0]?.metadata.namespace).toBe('staging')
+})
+
+test('every event that a function of the catalog takes has a place to go when no attempt could deliver it', () => {
+  const keeping = catalog.filter(({ deadLetters }) => deadLetters !== undefined)
+  expect(keeping).toHaveLength(1)
+  const forEvents = triggers.filter(({ spec }) => spec.subscriber.uri === '/events')
+  expect(forEvents).toHaveLength(catalog.flatMap((each) => each.triggers).length)
+  for (const { spec } of [...forEvents, brokerOf(catalog)]) {
+    expect(spec.delivery?.deadLetterSink).toMatchObject({
+      ref: { name: keeping[0]?.name },
+      uri: '/dead-letters',
+    })
+  }
+})
+
+test('a delivery is tried for more than eight minutes on a cluster, which waits twice the pause before a first retry', () => {
+  const { retry = 0, backoffPolicy, backoffDelay } = triggersOf([example])[0]?.spec.delivery ?? {}
+  expect({ backoffPolicy, backoffDelay }).toEqual({ backoffPolicy: 'exponential', backoffDelay: 'PT1S' })
+  const pauses = Array.from({ length: retry }, (_, index) => 2 ** (index + 1))
+  expect(pauses.reduce((sum, pause) => sum + pause, 0)).toBe(510)
 })
 
 test('brokerChannelOf() keeps events in files of JetStream, not in memory', () => {
@@ -136,7 +166,7 @@ test('brokerChannelOf() keeps events in files of JetStream, not in memory', () =
     kind: 'NatsJetStreamChannel',
     spec: { stream: { config: { storage: 'File' } } },
   })
-  expect(brokerOf().spec.config?.name).toBe(brokerChannelOf().metadata.name)
+  expect(brokerOf(catalog).spec.config?.name).toBe(brokerChannelOf().metadata.name)
 })
 
 test('every function of the catalog is a Service, and every trigger a Trigger, with names of their own', () => {
@@ -148,8 +178,7 @@ test('every function of the catalog is a Service, and every trigger a Trigger, w
 })
 
 test('triggersOf() brings who acts by the clock the event that something is due, tried twice and kept by nobody', () => {
-  const target = { ...DEFAULT_TARGET, deadLetterSink: { uri: 'http://dead-letters.example.com/' } }
-  expect(triggersOf([{ ...example, triggers: [], tick: {} }], target)).toMatchObject([
+  expect(triggersOf([{ ...example, triggers: [], tick: {} }, sink])).toMatchObject([
     {
       metadata: { name: 'void-entropy-tick' },
       spec: {
@@ -159,7 +188,7 @@ test('triggersOf() brings who acts by the clock the event that something is due,
       },
     },
   ])
-  expect(triggersOf([{ ...example, tick: {} }], target).at(-1)?.spec.delivery).not.toHaveProperty(
+  expect(triggersOf([{ ...example, tick: {} }, sink]).at(-1)?.spec.delivery).not.toHaveProperty(
     'deadLetterSink',
   )
 })
@@ -177,7 +206,7 @@ test('every manifest fits the schema of its CustomResourceDefinition', ({ skip }
     apiVersion: string
     kind: string
   }
-  for (const object of [...services, ...triggers, brokerOf(), channel]) {
+  for (const object of [...services, ...triggers, brokerOf(catalog), channel]) {
     expect(findProblems(object, definitions)).toEqual([])
   }
 })

@@ -20,16 +20,18 @@ export const forget = aspect({
   examples: [{ summary: 'Never mind', input: ITS_ID, given: [ENGRAM] }],
   async handle(which, call) {
     await waitForWork(call)
-    const { id, cherished, lifecycle } = await findMemory(call, idOf(which), true)
+    const { id, cherished, lifecycle, merged_into, merged_from } = await findMemory(call, idOf(which), true)
     if (cherished) {
       throw new Refusal(`Cannot forget memory "${id}": it is cherished`, {
         consentRequired: call.identity.user,
         suggestion: `First let go of it: self.memory.cherish with {"id": "${id}", "uncherish": true}`,
       })
     }
-    if (lifecycle !== 'composting') {
+    if (lifecycle !== 'composting' || merged_into !== null) {
+      // What says the same elsewhere stays, without this one as its source.
+      await separate(call, id)
       await setForgotten(call, id, true)
-      await eraseCopies(call, id)
+      await eraseCopies(call, [id, ...merged_from.map((source) => source.id)])
     }
     return { id, lifecycle: 'composting' as const }
   },
@@ -78,10 +80,14 @@ async function waitForWork({ db, identity }: Pick<Call, 'db' | 'identity'>): Pro
 }
 
 /**
- * Erases what quotes a memory: results of jobs and compositions, calls that were deferred, answers that are kept to be
- * repeated. Jobs that quote it and are under way are cancelled. Restoring brings none of that back.
+ * Erases what quotes one of these memories: results of jobs and compositions, calls that were deferred, answers that are
+ * kept to be repeated. Jobs that quote one and are under way are cancelled. Restoring brings none of that back.
  */
-async function eraseCopies({ db, endJob }: Pick<Call, 'db' | 'endJob'>, id: string): Promise<void> {
-  const underWay = await db<{ job: string }[]>`select job from erase_copies(${id}) as job`
+async function eraseCopies(
+  { db, endJob }: Pick<Call, 'db' | 'endJob'>,
+  ids: readonly string[],
+): Promise<void> {
+  const underWay = await db<{ job: string }[]>`
+    select distinct job from jsonb_array_elements_text(${db.json([...ids])}) as id, erase_copies(id::uuid) as job`
   for (const { job } of underWay) await endJob({ job, how: 'cancelled' })
 }

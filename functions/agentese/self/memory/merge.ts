@@ -174,26 +174,26 @@ export async function suggestMerges(
 }
 
 /**
- * Takes a memory that is restored back out of what it was merged into, with what had been merged into it: that loses the
- * tags which it had from them alone. What was restored is never merged again.
+ * Takes a memory that is restored or forgotten out of what it was merged into, with what had been merged into it: that
+ * loses the tags which it had from them alone. What was taken out is never merged again.
  */
 export async function separate({ db, identity }: Pick<Call, 'db' | 'identity'>, id: string): Promise<void> {
-  const [restored] = await db<Pick<MemoryRow, 'merged_from' | 'access_count'>[]>`
+  const [taken] = await db<Pick<MemoryRow, 'merged_from' | 'access_count'>[]>`
     update memories set merged_into = null, separate = true where id = ${id} and merged_into is not null
     returning merged_from, access_count`
-  if (restored === undefined) return
-  const taken = new Set([id, ...restored.merged_from.map((source) => source.id)])
+  if (taken === undefined) return
+  const out = new Set([id, ...taken.merged_from.map((source) => source.id)])
   const holders = await db<Pick<MergeRow, 'id' | 'tags' | 'own_tags' | 'merged_from'>[]>`
     select id, tags, own_tags, merged_from from memories
     where user_id = ${identity.user} and merged_from @> ${db.json([{ id }])} for update`
   for (const { id: holder, merged_from, ...holds } of holders) {
-    const sources = merged_from.filter((source) => !taken.has(source.id))
+    const sources = merged_from.filter((source) => !out.has(source.id))
     const own_tags = holds.own_tags ?? holds.tags
     const tags = joinTags([{ tags: own_tags }, ...sources])
     await db`
       update memories set tags = ${db.json(tags)}, merged_from = ${db.json(sources)},
         own_tags = ${sources.length === 0 ? null : db.json(own_tags)},
-        access_count = greatest(0, access_count - ${restored.access_count}::integer)
+        access_count = greatest(0, access_count - ${taken.access_count}::integer)
       where id = ${holder}`
     await tagEntry(db, MEMORIES, identity.user, holder, tags)
   }
