@@ -6,7 +6,6 @@
 import { z } from 'zod'
 import { isExactNumber } from '../exact-json.ts'
 import { Failure } from '../failures.ts'
-import { beginningOf } from '../beginning.ts'
 import { Instant } from '../instant.ts'
 import { encodeHeader, holdsJson, type JsonForm } from './binary-form.ts'
 import { isReserved, type KgentsEvent } from './event.ts'
@@ -136,9 +135,8 @@ async function checkForm({ id, source, type, dataschema }: z.infer<typeof Attrib
   try {
     void new CloudEvent({ id, source, type, ...(dataschema === undefined ? {} : { dataschema }) }, true)
   } catch (cause) {
-    const why =
-      cause instanceof Error ? beginningOf(cause.message.split('\n')[0] ?? '', 200) : 'it is no CloudEvent'
-    throw bad(why, cause)
+    const unread = dataschema === undefined ? '' : ', or dataschema: is no URI'
+    throw bad(`source: is no URI reference${unread}`, cause)
   }
 }
 

@@ -176,6 +176,14 @@ describe('POST /v1/events', () => {
     expect(await outbox(owner, tenant)).toEqual([])
   })
 
+  test.for([
+    ['source', { source: 'a b' }],
+    ['dataschema', { dataschema: 'relative' }],
+  ] as const)('says that %s has the wrong form', async ([name, more], { newTenant }) => {
+    const { body } = await sends(await newTenant(), order(more))
+    expect(body.message).toContain(`${name}: is no URI`)
+  })
+
   test('refuses what is no event at all', async ({ newTenant }) => {
     const tenant = await newTenant()
     const statuses = await Promise.all([
