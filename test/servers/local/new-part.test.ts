@@ -102,7 +102,10 @@ test('a new part has a Deployment, a Service, a disruption budget and a route, a
   const service = createKongConfig(catalog, components).services.find(({ name }) => name === 'greeter')
   expect(service).toMatchObject({
     url: 'http://greeter.kgents.svc.cluster.local:80',
-    routes: [{ name: 'greeter.greet', methods: ['GET', 'HEAD'] }, { name: expect.stringContaining('greeter.other') }],
+    routes: [
+      { name: 'greeter.greet', methods: ['GET', 'HEAD'] },
+      { name: expect.stringContaining('greeter.other') },
+    ],
   })
   const { lets } = createNetwork(networkPoliciesOf(catalog, components))
   const pod = (part: string) => ({ namespace: 'kgents', labels: { 'kgents.io/part': part } })
