@@ -8,8 +8,14 @@ export interface Serving {
   drain(): Promise<void>
 }
 
+/** Who calls closes an idle connection first (queue-proxy after 90 s): a request never meets one that is being closed here. */
+const KEEP_ALIVE_MS = 100_000
 /** Repeated headers are to be seen, not dropped. What the gateway lets through, with all that it adds, has room in the headers. */
-const SERVER_OPTIONS = { joinDuplicateHeaders: true, maxHeaderSize: 32 * 1024 }
+const SERVER_OPTIONS = {
+  keepAliveTimeout: KEEP_ALIVE_MS,
+  joinDuplicateHeaders: true,
+  maxHeaderSize: 32 * 1024,
+}
 
 /** Serves `app`; resolves when it listens. */
 export function startServing(app: Hono, port: number, hostname = '0.0.0.0'): Promise<Serving> {

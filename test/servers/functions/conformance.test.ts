@@ -15,6 +15,9 @@ interface Schema {
   oneOf?: Schema[]
   not?: Schema
   minProperties?: number
+  type?: string | string[]
+  minItems?: number
+  maxItems?: number
 }
 
 interface Operation {
@@ -37,11 +40,16 @@ const operations = Object.entries(paths).flatMap(([path, { post }]) => {
   return schema === undefined ? [] : [{ path, post, schema, examples }]
 })
 
-/** Whether `value` has the members that `schema` requires to stand together; nothing else is looked at. */
+/** Whether `value` has the members that `schema` requires to stand together; of their values the type and the length count. */
 function fits(
   value: unknown,
-  { properties = {}, required = [], anyOf, oneOf, not, minProperties = 0 }: Schema,
+  { properties = {}, required = [], anyOf, oneOf, not, minProperties = 0, ...of }: Schema,
 ): boolean {
+  if ((of.type === 'null') !== (value === null) && ['null', 'string'].includes(String(of.type))) return false
+  if (Array.isArray(value)) {
+    const { minItems = 0, maxItems = Infinity } = of
+    return value.length >= minItems && value.length <= maxItems
+  }
   if (typeof value !== 'object' || value === null) return true
   const members = value as Record<string, unknown>
   return (
