@@ -101,6 +101,11 @@ function shorten(number: string): string {
   return number.length > MAX_SHOWN ? `${number.slice(0, MAX_SHOWN)}...` : number
 }
 
+/** Whether `value` is a JSON object: no list, and no number that only looks like an object. */
+export function isJsonObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !isExactNumber(value)
+}
+
 function keepExact(_name: string, value: unknown, { source }: { source?: string }): unknown {
   if (typeof value !== 'number' || source === undefined) return value
   return isHeld(source, value) ? value : JSON.rawJSON(source)

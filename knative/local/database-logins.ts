@@ -20,10 +20,10 @@ export async function ensureLogin(owner: string, role: string, password: string)
   await allowLogin(owner, role, password)
 }
 
-/** The owner's connection, as another role. */
-export function loginUrl(owner: string, role: string, password: string): string {
-  const url = new URL(owner)
-  url.username = role
+/** The address of a server, with the login of somebody else. */
+export function loginUrl(address: string, user: string, password: string): string {
+  const url = new URL(address)
+  url.username = user
   url.password = password
   return url.href
 }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { createApiKey, hashApiKey } from '../../shared/identity/api-keys.ts'
-import { newId } from '../../shared/new-id.ts'
+import { writeTenant } from '../tenant-rows.ts'
 import { replaceFile } from './write-file.ts'
 
 const TENANTS = [
@@ -62,19 +62,8 @@ async function ensureTenant(
     const [found] = await sql`select * from authenticate_api_key(${hashApiKey(known.apiKey)})`
     if (found !== undefined) return known
   }
-  const { key, prefix, hash } = createApiKey()
-  return sql.begin(async (db) => {
-    const [tenant] = await db<{ id: string }[]>`
-      insert into tenants (id, slug, name, tier) values (${newId()}, ${slug}, ${name}, ${tier})
-      on conflict (slug) do update set name = excluded.name returning id`
-    const id = tenant?.id ?? ''
-    const [user] = await db<{ id: string }[]>`
-      insert into users (id, tenant_id, email, name, roles)
-      values (${newId()}, ${id}, ${`dev@${slug}.example`}, 'Developer', ${['admin', 'developer']})
-      on conflict (tenant_id, email) do update set name = excluded.name returning id`
-    await db`
-      insert into api_keys (id, tenant_id, user_id, name, key_prefix, key_hash)
-      values (${newId()}, ${id}, ${user?.id ?? ''}, 'local development', ${prefix}, ${hash})`
-    return { id, apiKey: key }
-  })
+  const made = createApiKey()
+  const admin = { email: `dev@${slug}.example`, name: 'Developer' }
+  const tenant = { slug, name, tier, admin, keyName: 'local development', key: made }
+  return { id: await sql.begin((db) => writeTenant(db, tenant)), apiKey: made.key }
 }

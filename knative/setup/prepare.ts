@@ -2,7 +2,7 @@
 import postgres from 'postgres'
 import { z } from 'zod'
 import { allowLogin, migrate } from '../../shared/database/migrate.ts'
-import { newId } from '../../shared/new-id.ts'
+import { writeTenant } from '../tenant-rows.ts'
 
 export const SetupConfig = z.object({
   DATABASE_OWNER_URL: z.url().describe('PostgreSQL as the owner of the database'),
@@ -37,16 +37,16 @@ async function ensureFirstTenant(config: SetupConfig): Promise<void> {
       await db`lock table tenants in share row exclusive mode`
       const [some] = await db`select from tenants limit 1`
       if (some !== undefined) return
-      const [tenant, user] = [newId(), newId()]
       const { FIRST_TENANT: slug, FIRST_ADMIN: email } = config
-      await db`insert into tenants (id, slug, name, tier) values (${tenant}, ${slug}, ${slug}, 'enterprise')`
-      await db`
-        insert into users (id, tenant_id, email, name, roles)
-        values (${user}, ${tenant}, ${email}, ${email}, ${['admin', 'developer']})`
-      await db`
-        insert into api_keys (id, tenant_id, user_id, name, key_prefix, key_hash)
-        values (${newId()}, ${tenant}, ${user}, 'first key', ${config.FIRST_API_KEY_PREFIX},
-          ${Buffer.from(config.FIRST_API_KEY_HASH, 'base64url')})`
+      const hash = Buffer.from(config.FIRST_API_KEY_HASH, 'base64url')
+      await writeTenant(db, {
+        slug,
+        name: slug,
+        tier: 'enterprise',
+        admin: { email, name: email },
+        keyName: 'first key',
+        key: { prefix: config.FIRST_API_KEY_PREFIX, hash },
+      })
     })
   } finally {
     await sql.end()

@@ -5,6 +5,7 @@
 import type { Component } from '../../shared/contract/component.ts'
 import { createApiKey } from '../../shared/identity/api-keys.ts'
 import { createSigningKey, publicSetOf, randomSecret, type Jwk } from '../keys.ts'
+import { loginUrl } from '../local/database-logins.ts'
 import { passwordVariableOf } from '../nats-users.ts'
 import type { ConfigMap, Secret } from '../objects.ts'
 import { secretKeyOf } from '../parts.ts'
@@ -139,12 +140,4 @@ function secret(
     type: 'Opaque',
     stringData,
   }
-}
-
-/** `url` with another user. */
-function loginUrl(url: string, user: string, password: string): string {
-  const parsed = new URL(url)
-  parsed.username = user
-  parsed.password = password
-  return parsed.href
 }

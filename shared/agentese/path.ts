@@ -3,7 +3,7 @@
  * a verb. Errors name the segment that is wrong, by its position, and what would be right.
  */
 import { Failure, type FailureFacts } from '../failures.ts'
-import { identifierOf, MAX_IDENTIFIER } from '../text/identifier.ts'
+import { IDENTIFIER, identifierOf, MAX_IDENTIFIER } from '../text/identifier.ts'
 import { quote } from './quote.ts'
 
 export const CONTEXTS = ['world', 'self', 'concept', 'void', 'time'] as const
@@ -24,13 +24,12 @@ export const MAX_PATH = 200
 const MAX_URL_FORM = 2000
 const SEGMENT = /^[a-z][a-z0-9_]*$/
 
-const NAME = `[a-z][a-z0-9_]{0,${MAX_IDENTIFIER - 1}}`
-/** A path, for schemas: without the anchors of a segment, each is the same as `SEGMENT`. */
-export const PATH_PATTERN = `^(${CONTEXTS.join('|')})(\\.[a-z][a-z0-9_]{0,${MAX_IDENTIFIER - 1}}){2}$`
+/** A path, for schemas. */
+export const PATH_PATTERN = `^(${CONTEXTS.join('|')})(\\.${IDENTIFIER}){2}$`
 /** A node, for schemas. */
-export const NODE_PATTERN = `^(${CONTEXTS.join('|')})\\.${NAME}$`
+export const NODE_PATTERN = `^(${CONTEXTS.join('|')})\\.${IDENTIFIER}$`
 /** The same, or an alias of one. */
-export const NODE_OR_ALIAS_PATTERN = `^${NAME}(\\.${NAME})?$`
+export const NODE_OR_ALIAS_PATTERN = `^${IDENTIFIER}(\\.${IDENTIFIER})?$`
 /** One segment, for schemas. */
 export const SEGMENT_SCHEMA = { pattern: SEGMENT.source, maxLength: MAX_IDENTIFIER }
 

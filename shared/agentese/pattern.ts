@@ -7,6 +7,7 @@
 import { Failure } from '../failures.ts'
 import { CONTEXTS } from './path.ts'
 import { beginningOf } from '../beginning.ts'
+import { IDENTIFIER } from '../text/identifier.ts'
 
 export interface Pattern {
   text: string
@@ -18,8 +19,8 @@ type Shape = readonly [context: string, holon: string, aspect: string]
 
 const MAX_PATTERN = 200
 const SEGMENTS = 3
-const SEGMENT = /^(\*|\*\*|[a-z][a-z0-9_]{0,63})$/
-const ONE = String.raw`(\*{1,2}|[a-z][a-z0-9_]{0,63})`
+const ONE = String.raw`(\*{1,2}|${IDENTIFIER})`
+const SEGMENT = new RegExp(`^${ONE}$`)
 
 /** For schemas: what every pattern is. */
 export const PATTERN_SCHEMA = { pattern: String.raw`^${ONE}(\.${ONE})*$`, maxLength: MAX_PATTERN }

@@ -1,6 +1,6 @@
 /** Inputs that are objects of the caller's own design. Nothing in them is dropped or changed silently. */
 import { z } from 'zod'
-import { isExactNumber } from '../exact-json.ts'
+import { isJsonObject } from '../exact-json.ts'
 
 /** Members inside members; a state that is nested deeper is a mistake. */
 const MAX_DEPTH = 16
@@ -32,15 +32,11 @@ function objectThat(check: (value: AnyObject) => string | undefined, names: obje
   const schema = z
     .unknown()
     .superRefine((value, context) => {
-      const problem = isObject(value) ? check(value) : 'is not an object'
+      const problem = isJsonObject(value) ? check(value) : 'is not an object'
       if (problem !== undefined) context.addIssue({ code: 'custom', message: problem })
     })
     .meta({ type: 'object', propertyNames: { type: 'string', ...names }, additionalProperties: {} })
   return schema as unknown as z.ZodType<AnyObject> // reason: what is none was refused
-}
-
-function isObject(value: unknown): value is AnyObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !isExactNumber(value)
 }
 
 /** Bytes of `value` as JSON. */

@@ -1,5 +1,5 @@
 /** Reads a request's body as JSON, with a distinct failure for every way in which that can fail. */
-import { isExactNumber, parseExactly } from '../exact-json.ts'
+import { isJsonObject, parseExactly } from '../exact-json.ts'
 import { Failure } from '../failures.ts'
 import { charsetOf, decodeUtf8, isJsonType, withoutMark } from '../media-type.ts'
 
@@ -14,12 +14,12 @@ const BODY_LIMIT = 1_048_576
 export async function readJsonObject(request: Request): Promise<Record<string, unknown>> {
   const value = await readJson(request)
   if (value === undefined) return {}
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || isExactNumber(value)) {
+  if (!isJsonObject(value)) {
     throw new Failure('BODY_SYNTAX', 'Cannot read the body: it is not a JSON object', {
       suggestion: 'Wrap the input in an object',
     })
   }
-  return value as Record<string, unknown>
+  return value
 }
 
 /**

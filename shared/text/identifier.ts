@@ -2,6 +2,8 @@ import { foldText, withoutAccents } from './fold.ts'
 
 /** Characters of the longest identifier. */
 export const MAX_IDENTIFIER = 64
+/** An identifier, as a part of regular expressions. */
+export const IDENTIFIER = `[a-z][a-z0-9_]{0,${MAX_IDENTIFIER - 1}}`
 
 /**
  * The identifier that a name stands for: `zurich` of `Zürich`, of `ZÜRICH` and of either with its accent apart; an

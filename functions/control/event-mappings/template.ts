@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import { AnyObject } from '../../../shared/contract/json-object.ts'
-import { isExactNumber } from '../../../shared/exact-json.ts'
+import { isExactNumber, isJsonObject } from '../../../shared/exact-json.ts'
 import { Failure } from '../../../shared/failures.ts'
 
 const MAX_TEMPLATE_BYTES = 16_384
@@ -41,7 +41,7 @@ export const Template = AnyObject.superRefine((template, context) => {
  */
 export function fill(template: Record<string, unknown>, event: unknown): Record<string, unknown> {
   const input = replace(template, event)
-  if (!isObject(input)) throw unfit('what it comes to is no object')
+  if (!isJsonObject(input)) throw unfit('what it comes to is no object')
   if (Buffer.byteLength(JSON.stringify(input)) > MAX_INPUT_BYTES) {
     throw new Failure('BODY_TOO_LARGE', `Cannot make an input of more than ${MAX_INPUT_BYTES} bytes`)
   }
@@ -72,11 +72,7 @@ function valueAt(from: From, event: unknown): unknown {
 /** Members of objects and of lists, and nothing that either has besides. */
 function has(value: unknown, name: string): value is Record<string, unknown> {
   if (Array.isArray(value)) return /^(0|[1-9]\d*)$/.test(name) && Number(name) < value.length
-  return isObject(value) && Object.hasOwn(value, name)
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !isExactNumber(value)
+  return isJsonObject(value) && Object.hasOwn(value, name)
 }
 
 function unfit(why: string): Failure {

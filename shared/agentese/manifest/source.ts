@@ -2,7 +2,7 @@
  * What a manifest is made from, whatever kind of thing it shows, and how facts are read out of a state that its owner
  * wrote as it pleased: what has another form than expected counts as missing.
  */
-import { isExactNumber } from '../../exact-json.ts'
+import { isExactNumber, isJsonObject } from '../../exact-json.ts'
 
 export type Facts = Readonly<Record<string, unknown>>
 
@@ -31,7 +31,7 @@ const MAX_NUMBERS = 500
 
 /** A fact that is a plain object; else an empty one. */
 export function factsOf(value: unknown): Facts {
-  return isFacts(value) ? value : {}
+  return isJsonObject(value) ? value : {}
 }
 
 export function textOf(value: unknown): string | null {
@@ -80,8 +80,4 @@ function typeOf(value: unknown): string {
   if (value === null) return 'null'
   if (isExactNumber(value)) return 'number'
   return Array.isArray(value) ? 'array' : typeof value
-}
-
-function isFacts(value: unknown): value is Facts {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !isExactNumber(value)
 }
