@@ -4,14 +4,13 @@
  * A function with a tick need not be awake to look at the clock: what its tick would find is asked here, in the database
  * that the relay leads anyway. An event that is lost does no harm, since what is due is still due the next time.
  */
-import { Agent, request } from 'undici'
+import { Agent } from 'undici'
 import type { Sql } from 'postgres'
 import { newId } from '../../shared/new-id.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 import { TICK_TYPE } from '../tick-event.ts'
 import type { Metrics } from './metrics.ts'
-
-const TIMEOUT_MS = 10_000
+import { postEvent } from './post-event.ts'
 
 export interface Clock {
   /** Asks what is due when it is time to. Resolves without waiting for the Broker. */
@@ -33,15 +32,9 @@ export function createClock({ sql, brokerUrl, seconds, log, metrics }: ClockOpti
   let next = 0
 
   async function wake(name: string): Promise<void> {
-    const { statusCode, body } = await request(brokerUrl, {
-      method: 'POST',
-      dispatcher: agent,
-      headers: headersOf(name),
-      headersTimeout: TIMEOUT_MS,
-      bodyTimeout: TIMEOUT_MS,
-    })
-    await body.dump()
-    if (statusCode >= 300) throw new Error(`HTTP ${statusCode}`)
+    const answer = await postEvent(agent, brokerUrl, headersOf(name))
+    if (answer instanceof Error) throw answer
+    if (answer >= 300) throw new Error(`HTTP ${answer}`)
     metrics.add('relay_ticks_total')
   }
 

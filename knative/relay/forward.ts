@@ -5,18 +5,17 @@
  * unread. It is acknowledged when the Broker took it. What the Broker may take later is delivered again, later and
  * later; what it refuses for good ends with a log line. Knative promises no order, and none is kept here.
  */
-import { Agent, request } from 'undici'
+import { Agent } from 'undici'
 import { isEventMessage } from '../../shared/nats/event-message.ts'
 import { BROKER_CONSUMER } from '../../shared/nats/streams.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 import type { Delivery } from '../../shared/nats/delivery.ts'
 import type { Metrics } from './metrics.ts'
 import { backoff } from '../../shared/pause.ts'
+import { postEvent } from './post-event.ts'
 import { createStateLog } from '../../shared/telemetry/state-log.ts'
 import type { StreamLink } from './stream-link.ts'
 
-/** Well below the consumer's wait for an acknowledgement. */
-const TIMEOUT_MS = 10_000
 const FIRST_RETRY_MS = 100
 const MAX_RETRY_MS = 10_000
 /** As Knative does it: these may be answered otherwise later, any other 4xx will not. */
@@ -39,7 +38,7 @@ export async function forwardEvents(options: ForwardOptions): Promise<void> {
 
   async function handle(message: Delivery): Promise<void> {
     if (!isEventMessage(message)) return refuse(message, 'it is not an event')
-    const answer = await post(agent, brokerUrl, message)
+    const answer = await postEvent(agent, brokerUrl, httpHeaders(message), message.data)
     if (typeof answer === 'number' && answer >= 200 && answer < 300) {
       await message.ack()
       metrics.add('relay_forwarded_total')
@@ -73,24 +72,6 @@ export async function forwardEvents(options: ForwardOptions): Promise<void> {
     })
   await Promise.all([forward('AGENTESE'), forward('EVENTS')])
   await agent.close()
-}
-
-/** The status of the Broker's answer, or the error where there was none. */
-async function post(agent: Agent, url: string, message: Delivery): Promise<number | Error> {
-  try {
-    const { statusCode, body } = await request(url, {
-      method: 'POST',
-      dispatcher: agent,
-      headers: httpHeaders(message),
-      body: message.data,
-      headersTimeout: TIMEOUT_MS,
-      bodyTimeout: TIMEOUT_MS,
-    })
-    await body.dump()
-    return statusCode
-  } catch (error) {
-    return error instanceof Error ? error : new Error('The Broker cannot be reached', { cause: error })
-  }
 }
 
 /** The event's attributes, and the trace once more where HTTP tools look for it. */
