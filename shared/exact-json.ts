@@ -101,7 +101,7 @@ function shorten(number: string): string {
   return number.length > MAX_SHOWN ? `${number.slice(0, MAX_SHOWN)}...` : number
 }
 
-/** Whether `value` is a JSON object: no list, and no number that only looks like an object. */
+/** Whether `value` is a JSON object: neither a list nor an exact number, which is an object to JavaScript. */
 export function isJsonObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !isExactNumber(value)
 }

@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import { deadLetters, defineOperation, route } from '../../shared/contract/define-operation.ts'
 import { NextCursor } from '../../shared/contract/pages.ts'
+import { wholeNumber } from '../../shared/contract/query-values.ts'
 import { replay } from './dead-letters/replay.ts'
 import {
   describe,
@@ -35,7 +36,7 @@ export const deadLetterSink = defineOperation({
       input: z.strictObject({
         function: z.string().max(63).optional(),
         type: z.string().max(1024).optional(),
-        limit: z.coerce.number().int().min(1).max(100).default(20),
+        limit: wholeNumber(1, 100).default(20),
         cursor: NEWEST_FIRST.Cursor.optional(),
       }),
       output: z.strictObject({ dead_letters: z.array(Letter), next_cursor: NextCursor }),
