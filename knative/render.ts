@@ -1,8 +1,8 @@
 /**
- * Writes `knative/manifests/`, the users of NATS and the table of variables from the catalog and the list of parts, or the
- * manifests of one deployment, with its images.
+ * Writes `knative/manifests/base/`, the users of NATS and the table of variables from the catalog and the list of parts, or
+ * the manifests of one deployment, with its images.
  */
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
 import { stringify } from 'yaml'
@@ -25,11 +25,14 @@ import { setupJobOf, setupPolicyOf } from './setup/manifest.ts'
 import { DEFAULT_TARGET, type Target } from './target.ts'
 import { variablesTable } from './variables.ts'
 
-const FOLDER = join(import.meta.dirname, 'manifests')
+/** What the contracts say is rendered into `base`; what stands around it, and each environment, is written by hand. */
+const MANIFESTS = join(import.meta.dirname, 'manifests')
+const BASE = join(MANIFESTS, 'base')
+const BY_HAND = ['components', 'overlays']
 const COMMAND = 'node knative/render.ts'
 const HEADER = `# Written from functions/catalog.ts and functions/components.ts by: ${COMMAND}\n`
 
-/** The text of each file, by its path below the folder of manifests. */
+/** The text of each file, by its path below `base`. */
 export function renderManifests(
   definitions: readonly Deployable[],
   parts: readonly Component[],
@@ -88,7 +91,7 @@ async function renderReadme(): Promise<string> {
 /** The committed files, by their path. */
 async function renderCommitted(): Promise<Map<string, string>> {
   return new Map([
-    ...manifestsIn(FOLDER, DEFAULT_TARGET),
+    ...manifestsIn(BASE, DEFAULT_TARGET),
     [NATS_USERS, HEADER + natsUsersFile(natsUsersOf(components))],
     [README, await renderReadme()],
   ])
@@ -103,9 +106,9 @@ function manifestsIn(folder: string, target: Target): [path: string, text: strin
 
 /** Committed files that say something else or are missing, and manifests that nothing is rendered into. */
 async function findStale(files: ReadonlyMap<string, string>): Promise<string[]> {
-  const stale = (await readdir(FOLDER, { recursive: true }))
+  const stale = (await readdir(BASE, { recursive: true }))
     .filter((name) => name.endsWith('.yaml'))
-    .map((name) => join(FOLDER, name))
+    .map((name) => join(BASE, name))
     .filter((path) => !files.has(path))
   for (const [path, text] of files) {
     const committed = await readFile(path, 'utf8').catch(() => undefined)
@@ -127,6 +130,16 @@ async function writeAll(files: ReadonlyMap<string, string>, folder: string): Pro
   for (const [path, text] of files) {
     await mkdir(dirname(path), { recursive: true })
     await writeFile(path, text)
+  }
+}
+
+/** Writes everything that is applied to a cluster, with the images of `target`. */
+async function writeDeployment(folder: string, target: Target): Promise<void> {
+  const base = join(folder, 'base')
+  await writeAll(new Map(manifestsIn(base, target)), base)
+  for (const name of BY_HAND) {
+    await rm(join(folder, name), { recursive: true, force: true })
+    await cp(join(MANIFESTS, name), join(folder, name), { recursive: true })
   }
 }
 
@@ -178,11 +191,9 @@ export function readTarget(options: Options): Target {
 
 async function main(options: Options): Promise<void> {
   if (options.help === true) return void process.stdout.write(HELP)
-  if (options.out !== undefined) {
-    return writeAll(new Map(manifestsIn(options.out, readTarget(options))), options.out)
-  }
+  if (options.out !== undefined) return writeDeployment(options.out, readTarget(options))
   const files = await renderCommitted()
-  if (options.check !== true) return writeAll(files, FOLDER)
+  if (options.check !== true) return writeAll(files, BASE)
   const stale = await findStale(files)
   if (stale.length === 0) return
   process.stderr.write(`Stale in knative: ${stale.join(', ')}. Run: ${COMMAND}\n`)

@@ -256,7 +256,7 @@ test('renderManifests() lists its files for kubectl, the namespace first, but fo
 })
 
 test('kubectl builds what is committed into all of its objects', async ({ skip }) => {
-  const folder = fileURLToPath(new URL('../../../knative/manifests', import.meta.url))
+  const folder = fileURLToPath(new URL('../../../knative/manifests/base', import.meta.url))
   const built = await promisify(execFile)('kubectl', ['kustomize', folder], { maxBuffer: 2 ** 26 }).catch(
     (error: unknown) => ((error as { code?: string }).code === 'ENOENT' ? undefined : Promise.reject(error)),
   )
