@@ -256,7 +256,7 @@ test('kubectl builds what is committed into all of its objects', async ({ skip }
   expect(count(built?.stdout ?? '')).toBe(Object.values(files).reduce((sum, text) => sum + count(text), 0))
 })
 
-test('readTarget() takes images by digest, and names the one that is missing or has a tag', () => {
+test('readTarget() takes images by digest or on the nodes, and names the one that is missing or has a tag', () => {
   const image = (name: string) => `registry.example.com/${name}@sha256:${'a'.repeat(64)}`
   const images = { 'functions-image': image('f'), 'parts-image': image('p'), 'worker-image': image('w') }
   expect(readTarget(images)).toEqual({
@@ -265,6 +265,9 @@ test('readTarget() takes images by digest, and names the one that is missing or 
   })
   expect(() => readTarget({ ...images, 'parts-image': 'parts:1.0' })).toThrow(
     'Cannot render manifests: --parts-image: "parts:1.0" has no digest (name@sha256:...)',
+  )
+  expect(readTarget({ ...images, 'parts-image': 'kind.local/parts:1' }).images.parts).toBe(
+    'kind.local/parts:1',
   )
   const { 'worker-image': _worker, ...without } = images
   expect(() => readTarget(without)).toThrow('--worker-image: it is missing')
