@@ -29,6 +29,7 @@ export const loaders: Loaders = {
   'world-agent': async () => (await import('./agentese/world/agent.ts')).worldAgent,
   'world-tool': async () => (await import('./agentese/world/tool.ts')).worldTool,
   concept: async () => (await import('./agentese/concept/concept.ts')).concept,
+  'api-keys': async () => (await import('./control/api-keys.ts')).apiKeys,
   jobs: async () => (await import('./control/jobs.ts')).jobs,
   reference: async () => (await import('./control/reference.ts')).reference,
   subscribe: async () => (await import('./control/subscribe.ts')).subscribe,

@@ -59,6 +59,7 @@ const CODES = {
   TIER_REQUIRED: { category: 'FORBIDDEN' },
   EGRESS_DENIED: { category: 'FORBIDDEN' },
   IDENTITY_GONE: { category: 'FORBIDDEN' },
+  TENANT_SUSPENDED: { category: 'FORBIDDEN' },
   NODE_NOT_REGISTERED: { category: 'NOT_FOUND' },
   ALIAS_NOT_FOUND: { category: 'NOT_FOUND' },
   ROUTE_NOT_FOUND: { category: 'NOT_FOUND' },

@@ -1,6 +1,7 @@
 /** Exchanges an API key for a platform token of some minutes. The only function that holds the signing key. */
 import { z } from 'zod'
 import { SCOPES } from '../../shared/identity/scopes.ts'
+import { requireScopes } from '../../shared/pipeline/check-access.ts'
 import { defineOperation, route } from '../../shared/contract/define-operation.ts'
 
 const Scope = z.string().max(2000).regex(SCOPES, 'each scope is resource:action, such as memory:read')
@@ -30,6 +31,8 @@ export const issueToken = defineOperation({
       }),
       async handle({ scope }, { identity, issueToken }) {
         const narrowed = scope === undefined ? identity : { ...identity, scopes: scope.split(' ') }
+        // A key that is narrowed itself gives no token that is wider.
+        if (narrowed.scopes !== undefined) requireScopes('issue-token.issue', narrowed.scopes, identity)
         const { token, expiresInSeconds } = await issueToken(narrowed)
         return { access_token: token, token_type: 'Bearer' as const, expires_in: expiresInSeconds }
       },

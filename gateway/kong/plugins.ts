@@ -22,7 +22,7 @@ export const GLOBAL_PLUGINS: readonly KongPlugin[] = [
     name: 'cors',
     config: {
       origins: ['*'],
-      methods: ['GET', 'POST', 'DELETE', 'OPTIONS'],
+      methods: ['GET', 'POST', 'PATCH', 'DELETE', 'OPTIONS'],
       headers: [
         'Authorization',
         'X-API-Key',

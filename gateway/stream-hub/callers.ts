@@ -18,7 +18,7 @@ export type ReadCaller = (headers: IncomingHttpHeaders) => Promise<Identity | un
 const Issued = z.object({ access_token: z.string(), expires_in: z.number() })
 const REMEMBERED_KEYS = 10_000
 /** A key may be revoked meanwhile; functions forget it as soon. */
-const REMEMBERED_MS = 10_000
+const REMEMBERED_MS = 3_000
 
 export function createCallerReader(verify: VerifyToken, functions: Functions): ReadCaller {
   const callers = new LRUCache<string, Identity>({ max: REMEMBERED_KEYS, ttl: REMEMBERED_MS })

@@ -16,8 +16,10 @@ import {
   SUBSCRIPTION_PATH,
   SUBSCRIPTION_SCOPES,
 } from '../../shared/events/subscription-stream.ts'
+import { CREDENTIALS_REVOKED } from '../../shared/events/credentials.ts'
 import { PublicKeys } from '../../shared/identity/public-keys.ts'
 import { JOB_STREAM_PATH } from '../../shared/inference/job-stream.ts'
+import { eventSubject } from '../../shared/nats/subjects.ts'
 
 const SubscriptionId = z.strictObject({ id: z.uuid().toLowerCase() })
 
@@ -35,7 +37,7 @@ export const streamHub = defineComponent({
   secrets: ['NATS_URL'],
   nats: {
     publish: ['events.*.io.kgents.subscription.dead'],
-    subscribe: [],
+    subscribe: [eventSubject('*', CREDENTIALS_REVOKED)],
     reads: ['TOKENS'],
     keeps: ['AGENTESE'],
   },

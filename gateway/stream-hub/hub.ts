@@ -23,6 +23,7 @@ import { collectBody, type Body } from '../upstream/collect-body.ts'
 import { readTarget } from '../upstream/request-path.ts'
 import { answerBody, answerFailure, passOn, type AnswerHeaders, type Client } from './client.ts'
 import type { ReadCaller } from './callers.ts'
+import { createRevocations } from './revocations.ts'
 import { streamHub } from './component.ts'
 import { hasEnded, JobRow } from './ending.ts'
 import { passedHeaders, type Functions } from './functions.ts'
@@ -47,6 +48,8 @@ export interface HubOptions {
   /** Between comments on a silent stream; well below the time after which a proxy gives up. */
   heartbeatMs?: number
   subscriptionTimes?: Partial<SubscriptionTimes>
+  /** Between word of a revocation and the checks; functions must not believe the credential any more by then. */
+  revokedMs?: number
 }
 
 export interface Hub {
@@ -92,9 +95,10 @@ class StreamHub implements Hub {
     const registry = createRegistry()
     const metrics = createHubMetrics(registry, logs)
     this.#options = options
-    this.#watching = createWatching({ functions, logs, log, metrics, heartbeatMs })
+    const revocations = createRevocations(options.link, options.revokedMs)
+    this.#watching = createWatching({ functions, logs, log, metrics, revocations, heartbeatMs })
     const times = { ...SUBSCRIPTION_TIMES, heartbeatMs, ...subscriptionTimes }
-    this.#subscriptions = createSubscriptions({ ...options, registry, times })
+    this.#subscriptions = createSubscriptions({ ...options, registry, revocations, times })
     this.#status = {
       dependencies: () => ({ nats: logs.connected }),
       metrics: () => registry.render(),

@@ -3,8 +3,11 @@ import type { Registry } from '../../shared/telemetry/metrics.ts'
 
 export interface HubMetrics {
   streamOpened(): void
-  /** `ended`: delivered to the end. `left`: the client went. `slow`: the client did not read. `drained`: the hub stops. */
-  streamClosed(how: 'ended' | 'left' | 'slow' | 'drained'): void
+  /**
+   * `ended`: delivered to the end. `left`: the client went. `slow`: the client did not read. `drained`: the hub stops.
+   * `revoked`: its credential was.
+   */
+  streamClosed(how: 'ended' | 'left' | 'slow' | 'drained' | 'revoked'): void
   waited(how: 'in_time' | 'too_long' | 'left'): void
   delivered(): void
 }

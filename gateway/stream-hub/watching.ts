@@ -7,6 +7,7 @@ import { openEventStream } from './event-stream.ts'
 import { followJob } from './follow-job.ts'
 import { passedHeaders, type Functions } from './functions.ts'
 import type { HubMetrics } from './metrics.ts'
+import type { Revocations } from './revocations.ts'
 import type { TokenLogs } from './token-logs.ts'
 import { Transcript } from './transcript.ts'
 import { waitForJob } from './wait-for-job.ts'
@@ -17,6 +18,7 @@ export interface WatchingOptions {
   logs: TokenLogs
   log: Log
   metrics: HubMetrics
+  revocations: Revocations
   heartbeatMs: number
 }
 
@@ -52,7 +54,7 @@ class JobWatching implements Watching {
     const { metrics } = this.#options
     const { request, response, target } = client
     if (response.destroyed) return
-    let how: 'ended' | 'left' | 'slow' | 'drained' = 'left'
+    let how: 'ended' | 'left' | 'slow' | 'drained' | 'revoked' = 'left'
     const transcript = new Transcript(followed.job, readLastEventId(request.headers, target.query))
     const stream = openEventStream(response, headers, () => (how = 'slow'))
     metrics.streamOpened()
@@ -76,8 +78,13 @@ class JobWatching implements Watching {
       stream.end()
     }
     this.#streams.add(drain)
+    const unwatch = this.#watchCredential(client, followed, () => {
+      how = 'revoked'
+      stream.end()
+    })
     response.once('close', () => {
       stop()
+      unwatch()
       this.#streams.delete(drain)
       metrics.streamClosed(how)
     })
@@ -90,8 +97,11 @@ class JobWatching implements Watching {
     seconds: number,
     headers: AnswerHeaders,
   ): Promise<boolean> {
-    const signal = AbortSignal.any([client.left, this.#ended.signal])
-    const ending = await waitForJob({ ...this.#followingOf(client, followed), seconds, signal })
+    const revoked = new AbortController()
+    const signal = AbortSignal.any([client.left, this.#ended.signal, revoked.signal])
+    const unwatch = this.#watchCredential(client, followed, () => revoked.abort())
+    const waiting = waitForJob({ ...this.#followingOf(client, followed), seconds, signal })
+    const ending = await waiting.finally(unwatch)
     this.#options.metrics.waited(client.left.aborted ? 'left' : ending === undefined ? 'too_long' : 'in_time')
     if (ending === undefined) return false
     const applied = { ...headers, 'preference-applied': `wait=${seconds}` }
@@ -104,6 +114,19 @@ class JobWatching implements Watching {
   end(): void {
     this.#ended.abort()
     for (const drain of this.#streams) drain()
+  }
+
+  /** Calls back when the client may no longer follow the job; a stream that is resumed is answered why. */
+  #watchCredential({ request }: Client, { tenant, job }: Followed, onEnd: () => void): () => void {
+    const { functions, log, revocations } = this.#options
+    const path = `/v1/jobs/${job}?follow=true`
+    const call = { method: 'GET', path, headers: passedHeaders(request.headers) }
+    return revocations.watch(tenant, () => {
+      functions.callJson('jobs', call).then(
+        ({ status }) => [401, 403, 404].includes(status) && onEnd(),
+        (error: unknown) => log.debug({ err: error, job }, 'a credential could not be checked again'),
+      )
+    })
   }
 
   #followingOf({ request }: Client, followed: Followed) {

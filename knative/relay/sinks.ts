@@ -30,6 +30,7 @@ import {
   SUBSCRIPTION_CHANGES,
   type SinkMetadata,
 } from '../../shared/events/webhook.ts'
+import { CREDENTIALS_REVOKED } from '../../shared/events/credentials.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 import type { Metrics } from './metrics.ts'
 import { createStateLog } from '../../shared/telemetry/state-log.ts'
@@ -135,7 +136,8 @@ interface Wanted {
   consumers: Map<string, Partial<ConsumerConfig>>
 }
 
-const CHANGES = Object.values(SUBSCRIPTION_CHANGES)
+/** A person or a tenant that is gone has no webhooks either. */
+const CHANGES = [...Object.values(SUBSCRIPTION_CHANGES), CREDENTIALS_REVOKED]
 
 function isAboutSubscription(subject: string): boolean {
   return CHANGES.some((type) => subject.endsWith(`.${type}`))
@@ -157,7 +159,7 @@ function readRows(sql: Sql): Promise<SubscriptionRow[]> {
     from webhook_subscriptions s
     join users u on u.id = s.user_id
     join tenants t on t.id = s.tenant_id
-    where s.status = 'active' and t.status not in ('paused', 'canceled')
+    where s.status = 'active' and t.status not in ('paused', 'canceled') and t.suspended_at is null and u.removed_at is null
       and to_jsonb(u.roles) ?| ${`{${ALLOWED_ROLES.join(',')}}`}::text::text[]`
 }
 

@@ -45,6 +45,7 @@ export interface CallParts {
   deadline: Deadline
   requestedArchetype?: string | undefined
   idempotencyKey?: string | undefined
+  address?: string | undefined
   /** Absent where nobody is to be notified. */
   repeats?: () => void
   /** Absent where no job can be asked for. */

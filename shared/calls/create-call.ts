@@ -19,6 +19,7 @@ export function createCall(parts: CallParts): Call {
 class HandlerCall implements EveryCall {
   readonly requestedArchetype: string | undefined
   readonly idempotencyKey: string | undefined
+  readonly address: string | undefined
   readonly log: Log
   readonly trace: TraceContext
   readonly #parts: CallParts
@@ -40,6 +41,7 @@ class HandlerCall implements EveryCall {
     this.#parts = parts
     this.requestedArchetype = parts.requestedArchetype
     this.idempotencyKey = parts.idempotencyKey
+    this.address = parts.address
     this.log = parts.runtime.log
     this.trace = parts.trace
   }

@@ -27,6 +27,8 @@ export interface EveryCall {
   /** What the caller asked to look as, and its key for repeating; to be passed on. */
   requestedArchetype: string | undefined
   idempotencyKey: string | undefined
+  /** IP address that the request came from, as the gateway reports it. */
+  address: string | undefined
   /** Aborted when the caller is gone or the deadline has passed. */
   signal: AbortSignal
   log: Log

@@ -28,7 +28,7 @@ export interface Scale {
  */
 export type Authentication = 'none' | 'optional' | 'required' | 'api-key'
 
-export type Method = 'GET' | 'POST' | 'DELETE'
+export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
 
 /** How an answer is written; `text` is for Prometheus, `html` for people. */
 export type Format = 'json' | 'text' | 'html'
@@ -56,7 +56,7 @@ export interface EndpointFacts<I = unknown, O = unknown> {
   transaction: boolean
   /** Whether the caller may stay on the line for the result: the gateway sends such requests to the stream hub. */
   streams: boolean
-  /** What the body of a POST is; absent is a JSON object, and that is the input. */
+  /** What the body is, of a call that has one; absent is a JSON object, and that is the input. */
   body?: 'cloudevents'
   /** `events` are server-sent, and no function has them. */
   format: Format | 'events'
@@ -86,6 +86,11 @@ export interface AspectFacts {
   cost?: (input: unknown) => Record<string, number>
   /** Whether its input is a secret, so that no call of it may be written down. */
   secret?: boolean
+}
+
+/** Whether its input comes in a body; that of the others comes in the query. */
+export function takesBody({ method }: Pick<EndpointFacts, 'method'>): boolean {
+  return method === 'POST' || method === 'PATCH'
 }
 
 /** Whether it may answer 202; what only reads and streams reports the work of others. */

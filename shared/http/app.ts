@@ -2,12 +2,13 @@
  * The HTTP edge of a function process: its public routes, the calls that `logos` dispatches to it (`POST /`), and the
  * deliveries of Triggers (`POST /events`, `/ticks`, `/dead-letters`). Here, and only here, requests become calls and failures become answers.
  */
+import { isIP } from 'node:net'
 import type { HttpBindings } from '@hono/node-server'
 import { Hono, type Context } from 'hono'
 import { textOfResult } from '../agentese/manifest/describe.ts'
 import type { Envelope } from '../contract/answers.ts'
 import { findAspect } from '../contract/find-aspect.ts'
-import { acts, type Format } from '../contract/facts.ts'
+import { acts, takesBody, type Format } from '../contract/facts.ts'
 import type { Endpoint, FunctionDefinition } from '../contract/function.ts'
 import type { KgentsEvent } from '../events/event.ts'
 import { Failure } from '../failures.ts'
@@ -73,6 +74,7 @@ async function serve(context: Context, runtime: Runtime, definition: FunctionDef
       ...optional('archetype', headers['x-observer-archetype']),
       ...optional('idempotencyKey', headers['idempotency-key']),
       ...optional('claimedTenant', headers['x-tenant-id']),
+      ...optional('address', addressIn(headers)),
       trace,
       deadline: new RequestDeadline(connectionOf(context), definition.scale.timeoutSeconds),
       answerHeaders: {},
@@ -80,6 +82,12 @@ async function serve(context: Context, runtime: Runtime, definition: FunctionDef
   } catch (error) {
     return answerError(context, runtime, error, trace)
   }
+}
+
+/** What the gateway has seen; whatever is no address is not believed. */
+function addressIn(headers: RequestHeaders): string | undefined {
+  const address = headers['x-real-ip']
+  return address !== undefined && isIP(address) !== 0 ? address : undefined
 }
 
 /** Whether a client repeats a call only because the stream that answered it has ended: it is not made again. */
@@ -234,14 +242,14 @@ function answerError(
 }
 
 /**
- * A body on GET or DELETE has no meaning, nor has a query on POST but for `dry_run`, which an operation that knows of none
+ * A body on GET or DELETE has no meaning, nor has a query on POST and PATCH but for `dry_run`, which an operation that knows of none
  * refuses; what the path gives, nothing else may give. The path of an aspect names the holon, and that is no input.
  */
 async function inputOf(context: Context, endpoint: Endpoint): Promise<unknown> {
   const { url } = context.req
   const parameters = context.req.param()
   checkUrlText(parameters)
-  if (endpoint.method !== 'POST') return { ...readQuery(url), ...parameters }
+  if (!takesBody(endpoint)) return { ...readQuery(url), ...parameters }
   const dryRun = readPostQuery(url).dry_run ? { dry_run: true } : {}
   if (endpoint.body === 'cloudevents') {
     return { events: await readEventList(context.req.raw, headersOf(context)), ...dryRun, ...parameters }

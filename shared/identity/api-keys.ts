@@ -1,17 +1,15 @@
 /** API keys: `kg_`, five characters to recognise it by, `_`, and a secret. Only the SHA-256 of a key is stored. */
 import { createHash, randomBytes } from 'node:crypto'
-import { LRUCache } from 'lru-cache'
 import type { Sql } from 'postgres'
-import { atMost } from '../at-most.ts'
 import { Failure } from '../failures.ts'
-import type { Tier } from '../plans/tiers.ts'
 import type { Identity } from './identity.ts'
-import { permissionsOf, type Role } from './permissions.ts'
+import type { KeyUses } from './key-uses.ts'
+import { permissionsOf } from './permissions.ts'
+import { Remembered } from './remembered.ts'
+import { checkStanding, type Rights } from './standing.ts'
 
 const FORM = /^kg_[a-z0-9]{5}_[A-Za-z0-9_-]{43}$/
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz0123456789'
-/** How long a revoked key may still be believed by a process that has seen it. */
-const REMEMBERED_MS = 10_000
 
 export interface NewApiKey {
   key: string
@@ -32,34 +30,42 @@ export function hashApiKey(key: string): Buffer {
 
 export type AuthenticateApiKey = (key: string) => Promise<Identity>
 
-interface KeyRow {
+interface KeyRow extends Rights {
   tenant_id: string
-  tier: Tier
-  status: string
   user_id: string
-  roles: Role[]
+  key_id: string
+  rotation: number
+  scopes: string[] | null
 }
 
 /** Creates the lookup of API keys in `sql`. It knows no tenant yet, so it goes through the one function that may. */
-export function createApiKeyLookup(sql: Sql): AuthenticateApiKey {
-  const known = new LRUCache<string, Identity>({ ...atMost(10_000), ttl: REMEMBERED_MS })
+export function createApiKeyLookup(sql: Sql, uses: KeyUses): AuthenticateApiKey {
+  const remembered = new Remembered<Identity>()
   return async (key) => {
     if (!FORM.test(key)) throw invalidKey()
     const hash = hashApiKey(key)
-    const name = hash.toString('base64url')
-    const remembered = known.get(name)
-    if (remembered !== undefined) return remembered
-    const [row] = await sql<KeyRow[]>`select * from authenticate_api_key(${hash})`
-    if (row === undefined || ['paused', 'canceled'].includes(row.status)) throw invalidKey()
-    const identity: Identity = {
-      tenant: row.tenant_id,
-      tier: row.tier,
-      user: row.user_id,
-      roles: row.roles,
-      permissions: permissionsOf(row.roles),
-    }
-    known.set(name, identity)
+    const identity = await remembered.get(hash.toString('base64url'), async () => {
+      const [row] = await sql<KeyRow[]>`select * from authenticate_api_key(${hash})`
+      if (row === undefined) throw invalidKey()
+      return identityOf(row)
+    })
+    if (identity.key !== undefined) uses.note(identity.key.id)
     return identity
+  }
+}
+
+function identityOf(row: KeyRow): Identity {
+  checkStanding(row, invalidKey)
+  const { tenant_id: tenant, tier, user_id: user, roles, scopes, key_id: id, rotation } = row
+  const perMinute = row.rate_per_minute === null ? {} : { perMinute: row.rate_per_minute }
+  return {
+    tenant,
+    tier,
+    user,
+    roles,
+    permissions: permissionsOf(roles),
+    ...(scopes === null ? {} : { scopes }),
+    key: { id, rotation, ...perMinute },
   }
 }
 

@@ -4,6 +4,7 @@ import { Failure } from '../failures.ts'
 import type { Tier } from '../plans/tiers.ts'
 import type { Identity } from './identity.ts'
 import { permissionsOf, type Role } from './permissions.ts'
+import { checkStanding } from './standing.ts'
 
 interface UserRow {
   id: string
@@ -11,20 +12,24 @@ interface UserRow {
   roles: Role[]
   tier: Tier
   status: string
+  suspended: boolean
 }
 
 /**
  * The identity that `user` of this transaction's tenant has at this moment.
  *
- * @throws Failure IDENTITY_GONE where the person is no longer there, or its tenant is paused or canceled
+ * @throws Failure IDENTITY_GONE where the person is no longer there, or its tenant is paused or canceled; TENANT_SUSPENDED
  */
 export async function currentIdentity(db: Db, user: string): Promise<Identity> {
   const [row] = await db<UserRow[]>`
-    select u.id, u.tenant_id, to_jsonb(u.roles) as roles, t.tier, t.status
-    from users u join tenants t on t.id = u.tenant_id where u.id = ${user}`
-  if (row === undefined || ['paused', 'canceled'].includes(row.status)) {
-    throw new Failure('IDENTITY_GONE', 'Cannot act for that person: it or its tenant is not active any more')
-  }
+    select u.id, u.tenant_id, to_jsonb(u.roles) as roles, t.tier, t.status, t.suspended_at is not null as suspended
+    from users u join tenants t on t.id = u.tenant_id where u.id = ${user} and u.removed_at is null`
+  if (row === undefined) throw gone()
+  checkStanding(row, gone)
   const { id, tenant_id, tier, roles } = row
   return { tenant: tenant_id, user: id, tier, roles, permissions: permissionsOf(roles) }
+}
+
+function gone(): Failure {
+  return new Failure('IDENTITY_GONE', 'Cannot act for that person: it or its tenant is not active any more')
 }

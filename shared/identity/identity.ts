@@ -12,5 +12,15 @@ export const Identity = z.object({
   permissions: z.array(z.enum(PERMISSIONS)),
   /** What the credential was narrowed to, such as `memory:read`; absent is all that the permissions allow. */
   scopes: z.array(z.string()).optional(),
+  /** The API key that is used, or that the token was exchanged for. */
+  key: z
+    .object({
+      id: z.uuid(),
+      /** Which of its secrets, counted from 0. */
+      rotation: z.int(),
+      /** Requests per minute that the key may make, where that is limited. */
+      perMinute: z.int().optional(),
+    })
+    .optional(),
 })
 export type Identity = z.infer<typeof Identity>

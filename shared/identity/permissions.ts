@@ -3,6 +3,9 @@
 export const ROLES = ['viewer', 'developer', 'admin', 'super_admin'] as const
 export type Role = (typeof ROLES)[number]
 
+/** Those that a tenant's admin may give. */
+export const TENANT_ROLES = ['viewer', 'developer', 'admin'] as const satisfies Role[]
+
 export const PERMISSIONS = [
   'agentese:read',
   'agentese:invoke',
@@ -13,6 +16,7 @@ export const PERMISSIONS = [
   'events:write',
   'subscriptions:write',
   'tenant:admin',
+  'platform:operate',
 ] as const
 export type Permission = (typeof PERMISSIONS)[number]
 
@@ -27,12 +31,14 @@ const DEVELOPER = [
   'subscriptions:write',
 ] as const satisfies Permission[]
 const ADMIN = [...DEVELOPER, 'tenant:admin'] as const satisfies Permission[]
+/** Of those who run the platform; no tenant can give it. */
+const OPERATOR = [...ADMIN, 'platform:operate'] as const satisfies Permission[]
 
 const ROLE_PERMISSIONS: Record<Role, readonly Permission[]> = {
   viewer: VIEWER,
   developer: DEVELOPER,
   admin: ADMIN,
-  super_admin: ADMIN,
+  super_admin: OPERATOR,
 }
 
 /** Everything that at least one of `roles` allows. */

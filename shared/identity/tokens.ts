@@ -16,7 +16,7 @@ const ALGORITHMS = ['EdDSA', 'ES256']
 const CLOCK_TOLERANCE_SECONDS = 5
 const REMEMBERED_TOKENS = 10_000
 /** RFC 6750, section 3.1. */
-const INVALID_TOKEN = 'Bearer error="invalid_token"'
+export const INVALID_TOKEN = 'Bearer error="invalid_token"'
 
 /** Claims of a platform token, besides those that every JWT has. */
 const Claims = z.object({
@@ -28,6 +28,9 @@ const Claims = z.object({
   tier: z.enum(TIERS),
   /** Scopes, separated by spaces (RFC 8693). */
   scope: z.string().optional(),
+  /** The API key that it was exchanged for, and which of that key's secrets. */
+  key_id: z.uuid().optional(),
+  key_rotation: z.int().optional(),
   exp: z.number(),
   jti: z.string().min(1),
 })
@@ -67,9 +70,8 @@ async function verify(token: string, keys: ReturnType<typeof createLocalJWKSet>,
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
       requiredClaims: ['exp', 'jti'],
     })
-    const { tenant_id, sub, tier, roles, permissions, scope, exp } = Claims.parse(payload)
-    const scopes = scope === undefined ? {} : { scopes: scope.split(' ') }
-    return { identity: { tenant: tenant_id, user: sub, tier, roles, permissions, ...scopes }, expires: exp }
+    const claims = Claims.parse(payload)
+    return { identity: identityIn(claims), expires: claims.exp }
   } catch (cause) {
     if (cause instanceof errors.JWTExpired) {
       throw new Failure('TOKEN_EXPIRED', 'Cannot accept the token: it has expired', {
@@ -83,6 +85,19 @@ async function verify(token: string, keys: ReturnType<typeof createLocalJWKSet>,
       challenge: INVALID_TOKEN,
       cause,
     })
+  }
+}
+
+function identityIn(claims: z.infer<typeof Claims>): Identity {
+  const { tenant_id: tenant, sub: user, tier, roles, permissions, scope, key_id: id } = claims
+  return {
+    tenant,
+    user,
+    tier,
+    roles,
+    permissions,
+    ...(scope === undefined ? {} : { scopes: scope.split(' ') }),
+    ...(id === undefined ? {} : { key: { id, rotation: claims.key_rotation ?? 0 } }),
   }
 }
 
@@ -108,6 +123,7 @@ export function createSigner({ key, issuer }: SigningRules): SignToken {
       permissions: identity.permissions,
       tier: identity.tier,
       ...(identity.scopes === undefined ? {} : { scope: identity.scopes.join(' ') }),
+      ...(identity.key === undefined ? {} : { key_id: identity.key.id, key_rotation: identity.key.rotation }),
     })
       .setProtectedHeader({ alg, kid, typ: 'JWT' })
       .setSubject(identity.user)

@@ -3,6 +3,7 @@
  * Limits are never switched off, and no request waits long for one.
  */
 import { performance } from 'node:perf_hooks'
+import { LRUCache } from 'lru-cache'
 import type { Log } from '../telemetry/log.ts'
 import { CIRCUIT_DEFAULTS, CircuitBreaker, type CircuitSettings } from './circuit-breaker.ts'
 import { Budgets, type Outcome, type SharedBuckets } from './budgets.ts'
@@ -25,6 +26,8 @@ export interface Decision {
 export interface RateLimiter {
   /** Takes one request from the tenant's budget. Never throws: without Redis the process limits on its own. */
   take(tenant: string, tier: Tier): Promise<Decision>
+  /** The same from the budget of one API key, which has a limit of its own. */
+  takeOfKey(key: string, perMinute: number): Promise<Decision>
 }
 
 export interface RateLimiterOptions {
@@ -54,7 +57,11 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
   const budgets = new Budgets({ shared: sharedOf(options), breaker, now: () => performance.now() })
   return {
     async take(tenant, tier) {
-      return decide(await budgets.take(tenant, SHAPES[tier]), tier)
+      return decide(await budgets.take(tenant, SHAPES[tier]), SHAPES[tier], RATE_LIMITS[tier].perMinute)
+    },
+    async takeOfKey(key, perMinute) {
+      const shape = keyShape(perMinute)
+      return decide(await budgets.take(`key:${key}`, shape), shape, perMinute)
     },
   }
 }
@@ -65,12 +72,24 @@ function sharedOf({ url, token, timeoutMs = TIMEOUT_MS }: RateLimiterOptions): S
     : createRedisBuckets(openRedisRest({ url, token: token ?? '', timeoutMs }))
 }
 
-function decide({ allowed, level, waitMs }: Outcome, tier: Tier): Decision {
+/** Made once for each limit as well: any key may have it. */
+const KEY_SHAPES = new LRUCache<number, BucketShape>({ max: 1000 })
+
+/** As tightly as the plans: what fills within ten seconds may be used at once. */
+function keyShape(perMinute: number): BucketShape {
+  const known = KEY_SHAPES.get(perMinute)
+  if (known !== undefined) return known
+  const shape = shapeOf({ perMinute, perHour: perMinute * 60, burst: Math.ceil(perMinute / 6) })
+  KEY_SHAPES.set(perMinute, shape)
+  return shape
+}
+
+function decide({ allowed, level, waitMs }: Outcome, shape: BucketShape, limit: number): Decision {
   return {
     allowed,
-    limit: RATE_LIMITS[tier].perMinute,
+    limit,
     remaining: Math.floor(Math.min(level.burst, level.hour)),
-    resetSeconds: Math.ceil(resetOf(SHAPES[tier], level) / 1000),
+    resetSeconds: Math.ceil(resetOf(shape, level) / 1000),
     retryAfterSeconds: allowed ? 0 : Math.max(1, Math.ceil(waitMs / 1000)),
   }
 }

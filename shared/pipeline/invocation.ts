@@ -33,6 +33,8 @@ export interface Request {
   idempotencyKey?: string
   /** A tenant that somebody named in a header: never believed, but a contradiction is refused. */
   claimedTenant?: string
+  /** IP address of the caller, as the gateway reports it. */
+  address?: string
   trace: TraceContext
   deadline: Deadline
   /** Headers of the answer, good or bad; the steps add to them. */

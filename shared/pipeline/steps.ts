@@ -14,8 +14,9 @@ import type { Rehearsal } from '../contract/answers.ts'
 import { explainExactNumber } from '../exact-json.ts'
 import { Failure } from '../failures.ts'
 import type { Identity } from '../identity/identity.ts'
+import type { Decision } from '../limits/rate-limiter.ts'
 import { requirePermission, requireScopes } from './check-access.ts'
-import { callerOf, type Invocation } from './invocation.ts'
+import { callerOf, type Invocation, type Request } from './invocation.ts'
 
 /** Establishes who calls, from the credential alone. */
 export async function authenticate(invocation: Invocation): Promise<void> {
@@ -50,21 +51,32 @@ async function identify({ request, runtime }: Invocation): Promise<Identity> {
 export async function limitRate(invocation: Invocation): Promise<void> {
   const { identity, request, runtime } = invocation
   if (identity === undefined || request.credential.kind === 'dispatch') return
-  const decision = await runtime.limiter.take(identity.tenant, identity.tier)
-  Object.assign(request.answerHeaders, {
-    'RateLimit-Limit': String(decision.limit),
-    'RateLimit-Remaining': String(decision.remaining),
-    'RateLimit-Reset': String(decision.resetSeconds),
+  const { key, tenant, tier } = identity
+  // The key's own limit first: what it refuses takes nothing from the others of the tenant.
+  if (key?.perMinute !== undefined) {
+    const ofKey = await runtime.limiter.takeOfKey(key.id, key.perMinute)
+    if (!ofKey.allowed)
+      throw rateLimited(request, ofKey, 'your API key is at the limit that it was made with')
+  }
+  const decision = await runtime.limiter.take(tenant, tier)
+  if (!decision.allowed) throw rateLimited(request, decision, `plan "${tier}" is at its rate limit`)
+  Object.assign(request.answerHeaders, limitHeaders(decision))
+}
+
+function rateLimited({ answerHeaders }: Request, decision: Decision, why: string): Failure {
+  Object.assign(answerHeaders, limitHeaders(decision))
+  return new Failure('RATE_LIMITED', `Cannot take more requests now: ${why}`, {
+    suggestion: 'Wait as long as Retry-After says, or move to a larger plan',
+    retryAfterSeconds: decision.retryAfterSeconds,
   })
-  if (decision.allowed) return
-  throw new Failure(
-    'RATE_LIMITED',
-    `Cannot take more requests now: plan "${identity.tier}" is at its rate limit`,
-    {
-      suggestion: 'Wait as long as Retry-After says, or move to a larger plan',
-      retryAfterSeconds: decision.retryAfterSeconds,
-    },
-  )
+}
+
+function limitHeaders({ limit, remaining, resetSeconds }: Decision): Record<string, string> {
+  return {
+    'RateLimit-Limit': String(limit),
+    'RateLimit-Remaining': String(remaining),
+    'RateLimit-Reset': String(resetSeconds),
+  }
 }
 
 const MAX_KEY = 255

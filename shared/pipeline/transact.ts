@@ -186,6 +186,7 @@ function callOf(invocation: Invocation, db: Db | undefined, pending: Pending | u
     deadline: request.deadline,
     requestedArchetype: request.archetype,
     idempotencyKey: request.idempotencyKey,
+    address: request.address,
     repeats: () => void (request.answerHeaders['Idempotency-Replayed'] = 'true'),
     ...(pending === undefined
       ? {}

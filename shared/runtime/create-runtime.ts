@@ -13,8 +13,10 @@ import { createFunctionCaller } from '../http/call-function.ts'
 import { createDelivery } from '../http/deliver.ts'
 import { createDispatcher, DISPATCH_ISSUER } from '../http/dispatch.ts'
 import { createApiKeyLookup } from '../identity/api-keys.ts'
+import { createTokenCheck } from '../identity/current-rights.ts'
+import { KeyUses } from '../identity/key-uses.ts'
 import { createSecretBox } from '../identity/secret-box.ts'
-import { createSigner, createVerifier } from '../identity/tokens.ts'
+import { createSigner, createVerifier, type TokenRules } from '../identity/tokens.ts'
 import { endJob } from '../jobs/finish-job.ts'
 import { createRateLimiter } from '../limits/rate-limiter.ts'
 import { createRecorder } from '../calls/recorder.ts'
@@ -41,6 +43,7 @@ export async function openRuntime(config: FunctionConfig, loaders: Loaders): Pro
     connections: config.DATABASE_CONNECTIONS,
     prepare: config.DATABASE_PREPARE === 'on',
   })
+  const uses = new KeyUses(database.sql)
   const recorder = createRecorder(database, log, eventKeys[0] ?? '')
   const runtime: Runtime = {
     functions,
@@ -52,17 +55,13 @@ export async function openRuntime(config: FunctionConfig, loaders: Loaders): Pro
       token: config.UPSTASH_REDIS_REST_TOKEN,
       log,
     }),
-    verifyToken: createVerifier({
-      keys: config.PLATFORM_JWKS,
-      issuer: config.PLATFORM_ISSUER,
-      audience: config.PLATFORM_AUDIENCE,
-    }),
+    verifyToken: createTokenCheck(database.sql, uses, createVerifier(platformRules(config))),
     verifyDispatch: createVerifier({
       keys: config.DISPATCH_JWKS,
       issuer: DISPATCH_ISSUER,
       audience: functions.map(({ name }) => name),
     }),
-    authenticateApiKey: createApiKeyLookup(database.sql),
+    authenticateApiKey: createApiKeyLookup(database.sql, uses),
     eventKey: eventKeys[0] ?? '',
     eventKeys,
     webhookKeys: config.WEBHOOK_SIGNING_KEY === undefined ? [] : [config.WEBHOOK_SIGNING_KEY],
@@ -74,9 +73,17 @@ export async function openRuntime(config: FunctionConfig, loaders: Loaders): Pro
   return {
     runtime,
     async close() {
-      await recorder.flush()
+      await Promise.all([recorder.flush(), uses.flush()])
       await database.close()
     },
+  }
+}
+
+function platformRules(config: FunctionConfig): TokenRules {
+  return {
+    keys: config.PLATFORM_JWKS,
+    issuer: config.PLATFORM_ISSUER,
+    audience: config.PLATFORM_AUDIENCE,
   }
 }
 

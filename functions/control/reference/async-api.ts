@@ -1,6 +1,6 @@
 /** The AsyncAPI 3.0 document: what subscribers receive and send, and which events functions consume. */
 import { agenteseSubject, eventSubject } from '../../../shared/nats/subjects.ts'
-import type { FunctionFacts } from '../../../shared/contract/facts.ts'
+import { takesBody, type FunctionFacts } from '../../../shared/contract/facts.ts'
 import { dataSchemaOf, type JsonSchema } from '../../../shared/contract/schemas.ts'
 import { EventAttributes } from '../../../shared/events/attributes.ts'
 import { PATH_EVENTS, STATE_EVENTS, type EventType } from '../../../shared/events/event-types.ts'
@@ -201,7 +201,7 @@ function takesFromSubscriber(route: Route): [string, Parts] {
 }
 
 function hasBody({ endpoint }: Route): boolean {
-  return endpoint.method === 'POST'
+  return takesBody(endpoint)
 }
 
 function heardMessage(route: Route): [string, Parts] {

@@ -1,5 +1,5 @@
 /** A call as a line for the shell. `$URL` and `$KEY` are left to the reader. */
-import type { Example } from '../../../shared/contract/facts.ts'
+import { takesBody, type Example } from '../../../shared/contract/facts.ts'
 import { placeExample, type Route } from './routes.ts'
 
 export function curlOf({ endpoint, url }: Route, example: Example): string {
@@ -7,15 +7,15 @@ export function curlOf({ endpoint, url }: Route, example: Example): string {
   const place = url.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
     name in path ? encodeURIComponent(String(path[name])) : `$${name.toUpperCase()}`,
   )
-  const isPost = endpoint.method === 'POST'
+  const hasBody = takesBody(endpoint)
   const members = Object.entries(rest).map(([name, value]): [string, string] => [name, String(value)])
-  const query = isPost ? '' : String(new URLSearchParams(members))
+  const query = hasBody ? '' : String(new URLSearchParams(members))
   return [
     'curl -s',
-    ...(endpoint.method === 'DELETE' ? ['-X DELETE'] : []),
+    ...(['DELETE', 'PATCH'].includes(endpoint.method) ? [`-X ${endpoint.method}`] : []),
     `"$URL${place}${query === '' ? '' : `?${query}`}"`,
     ...(endpoint.auth === 'none' ? [] : ['-H "X-API-Key: $KEY"']),
-    ...(isPost ? ["-H 'Content-Type: application/json'", `-d ${quote(JSON.stringify(rest))}`] : []),
+    ...(hasBody ? ["-H 'Content-Type: application/json'", `-d ${quote(JSON.stringify(rest))}`] : []),
   ].join(' ')
 }
 

@@ -1,5 +1,5 @@
 /** How an endpoint can fail, as far as its contract shows. */
-import { acts, startsJobs, type EndpointFacts } from '../../../shared/contract/facts.ts'
+import { acts, startsJobs, takesBody, type EndpointFacts } from '../../../shared/contract/facts.ts'
 import { listFailures } from '../../../shared/failures.ts'
 import type { Route } from './routes.ts'
 
@@ -21,9 +21,9 @@ const CAUSES: Record<number, (endpoint: EndpointFacts) => boolean> = {
   404: (endpoint) => acts(endpoint) || endpoint.path.includes('/:'),
   409: (endpoint) => acts(endpoint) || endpoint.writes,
   412: acts,
-  413: ({ method }) => method === 'POST',
+  413: takesBody,
   414: () => true,
-  415: ({ method }) => method === 'POST',
+  415: takesBody,
   422: startsJobs,
   429: ({ auth }) => auth !== 'none',
   431: () => true,

@@ -1,6 +1,11 @@
 /** The routes of a catalog, as the documents name and group them. */
 import { CONTEXTS, SEGMENT_SCHEMA } from '../../../shared/agentese/path.ts'
-import type { EndpointFacts, Example, FunctionFacts } from '../../../shared/contract/facts.ts'
+import {
+  takesBody,
+  type EndpointFacts,
+  type Example,
+  type FunctionFacts,
+} from '../../../shared/contract/facts.ts'
 import { inputSchemaOf, type JsonSchema } from '../../../shared/contract/schemas.ts'
 import { components } from '../../components.ts'
 
@@ -84,8 +89,8 @@ export function inputsOf(endpoint: EndpointFacts): Inputs {
       ...(taken.includes(name) ? member(name) : segment(name)),
       required: true,
     })),
-    query: endpoint.method === 'POST' ? [] : elsewhere.map(member),
-    body: endpoint.method === 'POST' ? without(schema, properties, required, taken) : undefined,
+    query: takesBody(endpoint) ? [] : elsewhere.map(member),
+    body: takesBody(endpoint) ? without(schema, properties, required, taken) : undefined,
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Ends a stream when the credential behind it does: a token at the time that stands in it, an API key when the function
- * that grants the subscription does so no more. Where that cannot be asked, the stream goes on.
+ * Ends a stream when the credential behind it does: a token at the time that stands in it, and any credential when the
+ * function that grants the subscription does so no more. Where that cannot be asked, the stream goes on.
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import { decodeJwt } from 'jose'
@@ -10,27 +10,37 @@ import { readCredential } from '../../../shared/http/credential.ts'
 export interface CredentialWatch {
   /** Of a credential that was verified. */
   headers: IncomingHttpHeaders
-  /** Between questions about an API key. */
+  /** Between questions whether it is still good. */
   recheckMs: number
+  /** Calls back when it may have ended; returns what stops that. */
+  onRevoked(check: () => void): () => void
   /** Asks again; a failure is a no. */
   ask(): Promise<Failure | undefined>
   onEnd(failure: Failure): void
 }
 
 /** Returns what stops it. */
-export function watchCredential({ headers, recheckMs, ask, onEnd }: CredentialWatch): () => void {
-  const credential = readCredential(headers)
-  if (credential.kind === 'token') {
-    const { exp = 0 } = decodeJwt(credential.token)
-    const timer = setTimeout(() => onEnd(expired()), Math.max(0, exp * 1000 - Date.now()))
-    return () => clearTimeout(timer)
-  }
-  const timer = setInterval(() => {
+export function watchCredential({ headers, recheckMs, ask, onEnd, onRevoked }: CredentialWatch): () => void {
+  const check = () => {
     void ask().then((failure) => {
       if (failure !== undefined) onEnd(failure)
     })
-  }, recheckMs)
-  return () => clearInterval(timer)
+  }
+  const expiry = expiryOf(headers, () => onEnd(expired()))
+  const timer = setInterval(check, recheckMs)
+  const unwatch = onRevoked(check)
+  return () => {
+    clearTimeout(expiry)
+    clearInterval(timer)
+    unwatch()
+  }
+}
+
+function expiryOf(headers: IncomingHttpHeaders, onExpired: () => void): NodeJS.Timeout | undefined {
+  const credential = readCredential(headers)
+  if (credential.kind !== 'token') return undefined
+  const { exp = 0 } = decodeJwt(credential.token)
+  return setTimeout(onExpired, Math.max(0, exp * 1000 - Date.now()))
 }
 
 function expired(): Failure {

@@ -5,6 +5,7 @@ import { SUBSCRIPTION_PATH } from '../../../shared/events/subscription-stream.ts
 import type { SubscriptionTerms } from '../../../shared/events/subscription.ts'
 import type { Log } from '../../../shared/telemetry/log.ts'
 import type { Client } from '../client.ts'
+import type { Revocations } from '../revocations.ts'
 import type { NatsLink } from '../../../shared/nats/link.ts'
 import { ClientStream } from './client-stream.ts'
 import { watchCredential } from './credential-watch.ts'
@@ -18,7 +19,7 @@ import type { Wanted } from './wanted.ts'
 
 export interface StreamingTimes {
   heartbeatMs: number
-  /** Between questions whether an API key is still good. */
+  /** Between questions whether a credential is still good. */
   recheckMs: number
   /** After which a client that reads nothing is cut off. */
   stalledMs: number
@@ -29,6 +30,7 @@ export interface StreamingOptions {
   log: Log
   metrics: SubscriptionMetrics
   consumers: DurableConsumers
+  revocations: Revocations
   times: StreamingTimes
 }
 
@@ -117,13 +119,14 @@ class OpenStreams implements Streaming {
     delivering: Delivering,
     stream: OpenStream & { signal: AbortSignal },
   ): void {
-    const { times, metrics } = this.#options
+    const { times, metrics, revocations } = this.#options
     const beating = setInterval(() => delivering.beat(), times.heartbeatMs)
     const unwatch = watchCredential({
       headers: request.headers,
       recheckMs: times.recheckMs,
       ask,
       onEnd: (failure) => stream.end(failure),
+      onRevoked: (check) => revocations.watch(terms.tenant, check),
     })
     const release = () => {
       delivering.stop()

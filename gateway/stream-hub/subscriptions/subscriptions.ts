@@ -2,12 +2,15 @@
  * Subscriptions at the hub: who may stream is decided by the function `subscribe`, asked with the client's credential;
  * the hub streams, checks each event against what was granted, and takes acknowledgements.
  */
+import { createHash } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
+import { LRUCache } from 'lru-cache'
 import {
   createVisibility,
   type Visibility,
   type VisibleFunction,
 } from '../../../shared/contract/visibility.ts'
-import { Acks, SUBSCRIPTION_SCOPES } from '../../../shared/events/subscription-stream.ts'
+import { Acks, SUBSCRIPTION_PATH, SUBSCRIPTION_SCOPES } from '../../../shared/events/subscription-stream.ts'
 import { SubscriptionGrant, type SubscriptionTerms } from '../../../shared/events/subscription.ts'
 import { Failure, failureFrom } from '../../../shared/failures.ts'
 import { readCredential } from '../../../shared/http/credential.ts'
@@ -18,6 +21,7 @@ import type { Registry } from '../../../shared/telemetry/metrics.ts'
 import { ANSWERS } from '../../answers.ts'
 import type { Body } from '../../upstream/collect-body.ts'
 import type { ReadCaller } from '../callers.ts'
+import type { Revocations } from '../revocations.ts'
 import { answerJson, passOn, type Client } from '../client.ts'
 import { passedHeaders, type Functions } from '../functions.ts'
 import type { NatsLink } from '../../../shared/nats/link.ts'
@@ -28,6 +32,9 @@ import type { Origin } from './replay.ts'
 import { createStreaming, type Streaming, type StreamingTimes } from './streaming.ts'
 import { Wanted } from './wanted.ts'
 
+/** How long a credential is believed without another question. */
+const BELIEVED_MS = 1500
+
 export interface SubscriptionTimes extends StreamingTimes, DurableTimes {}
 
 export interface SubscriptionOptions {
@@ -36,6 +43,7 @@ export interface SubscriptionOptions {
   link: NatsLink
   readCaller: ReadCaller
   registry: Registry
+  revocations: Revocations
   log: Log
   times: SubscriptionTimes
 }
@@ -57,14 +65,23 @@ class HubSubscriptions implements Subscriptions {
   readonly #visibility: Visibility
   readonly #consumers: DurableConsumers
   readonly #streaming: Streaming
+  /** Credentials that were good a moment ago, by their hashes. */
+  readonly #good = new LRUCache<string, true>({ max: 10_000, ttl: BELIEVED_MS })
 
   constructor(options: SubscriptionOptions) {
-    const { catalog, link, registry, log, times } = options
+    const { catalog, link, registry, log, revocations, times } = options
     const metrics = createSubscriptionMetrics(registry)
     this.#options = options
     this.#visibility = createVisibility(catalog)
     this.#consumers = createDurableConsumers(link, times)
-    this.#streaming = createStreaming({ link, log, metrics, consumers: this.#consumers, times })
+    this.#streaming = createStreaming({
+      link,
+      log,
+      metrics,
+      consumers: this.#consumers,
+      revocations,
+      times,
+    })
   }
 
   async open(client: Client): Promise<void> {
@@ -155,12 +172,32 @@ class HubSubscriptions implements Subscriptions {
     }
   }
 
+  /** A token that was revoked meanwhile looks as good as before: the function that grants subscriptions knows better. */
+  async #checkStill(headers: IncomingHttpHeaders): Promise<void> {
+    const { authorization = '', 'x-api-key': key = '' } = headers
+    const name = createHash('sha256')
+      .update(JSON.stringify([authorization, key]))
+      .digest('base64url')
+    if (this.#good.has(name)) return
+    const path = `${SUBSCRIPTION_PATH}?pattern=void.*.*`
+    const call = { method: 'GET', path, headers: passedHeaders(headers) }
+    const { functions, log } = this.#options
+    const answer = await functions.callJson('subscribe', call).catch((error: unknown) => {
+      log.debug({ err: error }, 'a credential could not be checked again')
+      return undefined
+    })
+    if (answer === undefined) return
+    if ([401, 403].includes(answer.status)) throw failureFrom(answer.body)
+    this.#good.set(name, true)
+  }
+
   /** Whoever may subscribe may also acknowledge and end what is its own. */
   async #ownerOf({ request }: Client): Promise<Identity> {
     const caller = await this.#options.readCaller(request.headers)
     if (caller === undefined) {
       throw readCredential(request.headers).kind === 'none' ? ANSWERS.tokenMissing : ANSWERS.tokenInvalid
     }
+    await this.#checkStill(request.headers)
     requirePermission('subscribe', 'agentese:read', caller)
     requireScopes('subscribe', SUBSCRIPTION_SCOPES, caller)
     return caller

@@ -2,7 +2,7 @@
 import { catalog } from '../../../functions/catalog.ts'
 import { placeExample } from '../../../functions/control/reference/routes.ts'
 import { replaceFrom } from '../../../shared/contract/examples.ts'
-import type { AspectFacts, Example } from '../../../shared/contract/facts.ts'
+import { takesBody, type AspectFacts, type Example } from '../../../shared/contract/facts.ts'
 import type { Endpoint, FunctionDefinition } from '../../../shared/contract/function.ts'
 import { findAspect } from '../../../shared/contract/find-aspect.ts'
 import type { Tenant, World } from './world.ts'
@@ -34,7 +34,7 @@ export function requestFor(endpoint: Endpoint): Parameters<Tenant['calls']> {
   const { path: named, rest } = placeExample(endpoint, examples[0] ?? { summary: '', input: {} })
   const ids = named as Record<string, string>
   const url = path.replaceAll(/:(\w+)/g, (_, name: string) => ids[name] ?? SOME_ID)
-  if (method !== 'POST')
+  if (!takesBody(endpoint))
     return [method, `${url}?${new URLSearchParams(rest as Record<string, string>).toString()}`]
   if (body !== 'cloudevents') return [method, url, rest]
   return [method, url, rest['events'], { 'content-type': 'application/cloudevents-batch+json' }]

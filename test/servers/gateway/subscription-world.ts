@@ -12,7 +12,7 @@ import { inject, test as base } from 'vitest'
 import { inboxPrefixOf, openNats } from '../../../shared/nats/connect.ts'
 import { ensureStreams } from '../../../shared/nats/ensure-streams.ts'
 import { fromNats, toNats } from '../../../shared/nats/event-message.ts'
-import { agenteseSubject } from '../../../shared/nats/subjects.ts'
+import { agenteseSubject, eventSubject } from '../../../shared/nats/subjects.ts'
 import { catalog } from '../../../functions/catalog.ts'
 import { loaders } from '../../../functions/loaders.ts'
 import { createCallerReader } from '../../../gateway/stream-hub/callers.ts'
@@ -21,6 +21,7 @@ import { createHub, type Hub, type HubOptions } from '../../../gateway/stream-hu
 import { openNatsLink } from '../../../shared/nats/link.ts'
 import { createTokenLogs } from '../../../gateway/stream-hub/token-logs.ts'
 import { createResolver } from '../../../gateway/upstream/addresses.ts'
+import { CREDENTIALS_REVOKED } from '../../../shared/events/credentials.ts'
 import { createEvent } from '../../../shared/events/event.ts'
 import type { EventKind } from '../../../shared/events/subscription.ts'
 import { createApp } from '../../../shared/http/app.ts'
@@ -155,6 +156,16 @@ export class SubscriptionWorld {
   async drain(hub: string): Promise<void> {
     await this.#hubs.get(hub)?.drain()
     this.#hubs.delete(hub)
+  }
+
+  /** Publishes the word that credentials of the tenant have ended, as the relay does. */
+  async revokes({ id }: Pick<Tenant, 'id'>): Promise<void> {
+    const event = createEvent(
+      { source: '/functions/members', type: CREDENTIALS_REVOKED, tenant: id, data: {} },
+      this.#eventKey,
+    )
+    const { headers, payload } = toNats(event)
+    await this.nc.jetstream().publish(eventSubject(id, CREDENTIALS_REVOKED), payload, { headers })
   }
 
   #verify(token: string) {

@@ -388,6 +388,9 @@ describe('an at-least-once subscription', () => {
     const hub = await world.openHub({ ackWaitMs: 500 })
     const [acme, globex] = [await world.tenant(), await world.tenant()]
     const colleague = { ...acme, user: randomUUID() }
+    await world.owner`
+      insert into users (id, tenant_id, email, name, roles)
+      values (${colleague.user}, ${acme.id}, 'c@b.c', 'Test', '{developer}')`
     colleague.token = await world.tokenOf(colleague)
     const stream = await world.follow(hub, acme, LASTING)
     const sequence = await world.happens(acme, 'void.entropy.sip')
@@ -490,6 +493,27 @@ describe('a stream ends', () => {
     await world.owner`delete from api_keys where tenant_id = ${acme.id}`
     expect(await stream.next()).toMatchObject({ event: 'error', data: { code: 'CREDENTIALS_INVALID' } })
     expect(await stream.next()).toBeUndefined()
+  })
+
+  test('when a key or what was exchanged for it is revoked, as soon as the hub is notified', async ({
+    world,
+  }) => {
+    const hub = await world.openHub()
+    const [acme, globex] = [await world.tenant(), await world.tenant()]
+    const others = await world.follow(hub, globex, 'pattern=void.**')
+    const byKey = await world.follow(hub, acme, 'pattern=void.**', {
+      authorization: '',
+      'x-api-key': acme.apiKey,
+    })
+    const byToken = await world.follow(hub, acme, 'pattern=void.**')
+    await world.owner`update users set removed_at = now(), email = null where tenant_id = ${acme.id}`
+    await world.revokes(acme)
+    for (const stream of [byKey, byToken]) {
+      expect(await stream.next()).toMatchObject({ event: 'error', data: { code: 'CREDENTIALS_INVALID' } })
+      expect(await stream.next()).toBeUndefined()
+    }
+    const own = await world.happens(globex, 'void.entropy.sip')
+    expect((await others.next())?.id).toBe(own)
   })
 
   test('when the hub stops, and is resumed at another', async ({ world }) => {

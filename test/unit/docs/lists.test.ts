@@ -147,6 +147,7 @@ test('a handler has the members of every call', () => {
     repeats: 0,
     requestedArchetype: 0,
     idempotencyKey: 0,
+    address: 0,
     signal: 0,
     log: 0,
     trace: 0,

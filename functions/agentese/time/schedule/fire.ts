@@ -40,6 +40,11 @@ async function fire(id: string, call: Calling): Promise<void> {
     if (error instanceof Failure) return error
     throw error
   })
+  if (outcome instanceof Failure && outcome.code === 'TENANT_SUSPENDED') {
+    // It waits as the others do, until the tenant is resumed.
+    await call.transact('write', ({ db }) => db`update schedules set status = 'pending' where id = ${id}`)
+    return
+  }
   if (outcome instanceof Failure && outcome.retry && schedule.attempts + 1 < MAX_ATTEMPTS) {
     await call.transact(
       'write',

@@ -1,0 +1,52 @@
+/**
+ * Writes records of the audit: who did what, to whom or what, from where. Each commits with the change that it is about, or
+ * not at all. What they say is for ever, so no secret belongs into them, and of people no more than it takes.
+ */
+import type { Call } from '../../../shared/contract/call.ts'
+
+/** What is audited; the first part is the kind of its target. */
+export const ACTIONS = [
+  'api_key.created',
+  'api_key.rotated',
+  'api_key.revoked',
+  'invitation.created',
+  'invitation.resent',
+  'invitation.revoked',
+  'invitation.accepted',
+  'member.roles_changed',
+  'member.removed',
+  'tenant.renamed',
+  'tenant.created',
+  'tenant.suspended',
+  'tenant.resumed',
+  'operator.appointed',
+  'operator.dismissed',
+] as const
+export type Action = (typeof ACTIONS)[number]
+
+/** What a record takes of the call that it is about. */
+export type Audited = Pick<Call, 'db' | 'identity' | 'address'>
+
+export function recordAudit(
+  call: Audited,
+  action: Action,
+  target: string,
+  details: Record<string, unknown> = {},
+): void {
+  const { db, identity } = call
+  db.send(
+    db`select record_audit(${identity.user}, ${db.json(actorFacts(call))}, ${action}, ${target}, ${db.json(details)})`,
+  )
+}
+
+/** How the actor was known, and from where it called. */
+export function actorFacts({
+  identity,
+  address,
+}: Pick<Call, 'identity' | 'address'>): Record<string, unknown> {
+  return {
+    roles: identity.roles,
+    ...(identity.key === undefined ? {} : { key: identity.key.id }),
+    ...(address === undefined ? {} : { address }),
+  }
+}
