@@ -1,14 +1,18 @@
-/** Exchanges an API key for a platform token of some minutes. The only function that holds the signing key. */
+/**
+ * Speaks for the platform: exchanges an API key for a token of some minutes, and signs where the audit of a tenant stands. The
+ * only function that holds the signing key.
+ */
 import { z } from 'zod'
 import { SCOPES } from '../../shared/identity/scopes.ts'
 import { requireScopes } from '../../shared/pipeline/check-access.ts'
+import { AuditHead, signHead } from './audit/head.ts'
 import { defineOperation, route } from '../../shared/contract/define-operation.ts'
 
 const Scope = z.string().max(2000).regex(SCOPES, 'each scope is resource:action, such as memory:read')
 
 export const issueToken = defineOperation({
   name: 'issue-token',
-  summary: 'Exchanges an API key for a short-lived token',
+  summary: 'Exchanges API keys for short-lived tokens, and signs the head of the audit',
   routes: {
     issue: route({
       route: 'POST /v1/auth/token',
@@ -36,6 +40,18 @@ export const issueToken = defineOperation({
         const { token, expiresInSeconds } = await issueToken(narrowed)
         return { access_token: token, token_type: 'Bearer' as const, expires_in: expiresInSeconds }
       },
+    }),
+
+    auditHead: route({
+      route: 'GET /v1/audit/head',
+      summary:
+        'Where the audit of your tenant stands now, signed: whoever has it can tell whether a copy was changed',
+      permission: 'tenant:admin',
+      scopes: ['audit:read'],
+      needs: ['postgres', 'tokens'],
+      input: z.strictObject({}),
+      output: AuditHead,
+      handle: (_input, call) => signHead(call),
     }),
   },
 })

@@ -5,6 +5,7 @@
  * They belong to the tenant: whoever may create one can read all, with the address, which may itself be a secret.
  */
 import { z } from 'zod'
+import { isAdministrative, type Observer } from '../../shared/agentese/observer.ts'
 import type { Call } from '../../shared/contract/call.ts'
 import { wholeNumber } from '../../shared/contract/query-values.ts'
 import { defineOperation, route, trigger } from '../../shared/contract/define-operation.ts'
@@ -17,7 +18,7 @@ import {
   SinkReport,
   SUBSCRIPTION_CHANGES,
 } from '../../shared/events/webhook.ts'
-import { messageIdOf, type KgentsEvent } from '../../shared/events/event.ts'
+import { isReserved, messageIdOf, type KgentsEvent } from '../../shared/events/event.ts'
 import { Failure } from '../../shared/failures.ts'
 import { readDestination } from '../../shared/egress/destination.ts'
 import { NextCursor } from '../../shared/contract/pages.ts'
@@ -229,6 +230,7 @@ async function create(
       },
     )
   }
+  checkMayFollowPeople(wanted, observer)
   readDestination(wanted.sink, { allow: privateOrigins, privateAllowed: privateOrigins })
   await oneAtATime('webhook subscriptions', call)
   const [counted] = await db<{ count: number }[]>`select count(*)::int as count from webhook_subscriptions`
@@ -250,6 +252,14 @@ async function create(
     returning *, 0 as dead`
   call.emit(SUBSCRIPTION_CHANGES.created, { subscription: id })
   return { subscription: describe(present(row, id)) }
+}
+
+/** What happens to the people of a tenant has their addresses in it, which only admins see. */
+function checkMayFollowPeople({ events }: NewSubscription, { archetype }: Observer): void {
+  if (!events.some(isReserved) || isAdministrative(archetype)) return
+  throw new Failure('AFFORDANCE_DENIED', `Cannot subscribe to events about people as "${archetype}"`, {
+    suggestion: 'Look as an admin',
+  })
 }
 
 /** Each secret that is replaced signs for a day more, so how many there may be at once is limited. */

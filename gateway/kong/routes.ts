@@ -25,7 +25,7 @@ export interface RoutedEndpoint {
   name: string
   method: string
   path: string
-  auth: 'none' | 'optional' | 'required' | 'api-key'
+  auth: 'none' | 'optional' | 'required' | 'api-key' | 'invitation'
   streams: boolean
   /** Where events are taken, their attributes may come in headers. */
   body?: 'cloudevents'

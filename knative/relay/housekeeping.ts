@@ -3,6 +3,7 @@
  * that are of no use any more, and the figures. Nothing here is needed for events to flow, so failures are left to the next turn.
  */
 import postgres, { type Sql } from 'postgres'
+import { AUDIT_DAYS } from '../../shared/plans/audit-days.ts'
 import type { Metrics } from './metrics.ts'
 
 const INTERVAL_MS = 5000
@@ -67,6 +68,8 @@ export function openHousekeeping({ url, database, metrics, onNotify }: Housekeep
     }
     let forgotten = FORGET_BATCH
     while (!closed.aborted && forgotten === FORGET_BATCH) forgotten = await deleteForgotten(sql)
+    let old = DELETE_BATCH
+    while (!closed.aborted && old === DELETE_BATCH) old = await deleteOldAudit(sql)
   }
   let running: Promise<void> = Promise.resolve()
   const timer = setInterval(() => (running = running.then(turn).catch(() => {})), INTERVAL_MS)
@@ -103,5 +106,11 @@ async function deleteBatch(sql: Sql, { table, key, since, kept, of }: Passing): 
 
 async function deleteForgotten(sql: Sql): Promise<number> {
   const [row] = await sql<{ deleted: number }[]>`select delete_forgotten(${FORGET_BATCH}) as deleted`
+  return row?.deleted ?? 0
+}
+
+async function deleteOldAudit(sql: Sql): Promise<number> {
+  const [row] = await sql<{ deleted: number }[]>`
+    select delete_old_audit(${sql.json(AUDIT_DAYS)}, ${DELETE_BATCH}) as deleted`
   return row?.deleted ?? 0
 }

@@ -41,6 +41,11 @@ const ROLE_ARCHETYPES: Record<Role, readonly [Archetype, ...Archetype[]]> = {
   super_admin: [...ADMIN, ...DEVELOPER, ...VIEWER],
 }
 
+/** Whether only admins may observe as `archetype`. */
+export function isAdministrative(archetype: string): boolean {
+  return (ADMIN as readonly string[]).includes(archetype)
+}
+
 export interface Observer {
   /** The person behind the credential. */
   user: string

@@ -4,6 +4,7 @@ import type { JobEnd, JobStatus } from '../contract/job-end.ts'
 import type { Platform } from '../contract/platform.ts'
 import type { Database, Db } from '../database/database.ts'
 import type { AuthenticateApiKey } from '../identity/api-keys.ts'
+import type { AuthenticateInvitation } from '../identity/invitations.ts'
 import type { VerifyToken } from '../identity/tokens.ts'
 import type { RateLimiter } from '../limits/rate-limiter.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -19,6 +20,7 @@ export interface Runtime {
   /** Checks tokens that `logos` signs for one function; they are no good anywhere else. */
   verifyDispatch: VerifyToken
   authenticateApiKey: AuthenticateApiKey
+  authenticateInvitation: AuthenticateInvitation
   /** Base64url key that signs events. */
   eventKey: string
   /** Keys that events are believed by: that one, and older ones while keys rotate. */

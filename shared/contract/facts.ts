@@ -24,9 +24,9 @@ export interface Scale {
 
 /**
  * Who may call: anybody; anybody, and who sends a credential is known by it; the holder of a token or an API key; of
- * an API key only.
+ * an API key only; of the token of an invitation, who is nobody yet.
  */
-export type Authentication = 'none' | 'optional' | 'required' | 'api-key'
+export type Authentication = 'none' | 'optional' | 'required' | 'api-key' | 'invitation'
 
 export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
 

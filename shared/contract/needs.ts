@@ -29,8 +29,8 @@ export const NEEDS = {
   functions: { gives: ['dispatch'], secrets: ['DISPATCH_SIGNING_KEY'], reaches: ['functions'] },
   /** To deliver events to other functions, as they were signed. */
   deliveries: { gives: ['deliver'], secrets: [], reaches: ['functions'] },
-  /** To issue platform tokens. */
-  tokens: { gives: ['issueToken'], secrets: ['PLATFORM_SIGNING_KEY'], reaches: [] },
+  /** To issue platform tokens, and to sign in the name of the platform. */
+  tokens: { gives: ['issueToken', 'attest'], secrets: ['PLATFORM_SIGNING_KEY'], reaches: [] },
   'public-keys': { gives: ['publicKeys'], secrets: [], reaches: [] },
   /** To keep what tenants keep secret. */
   secrets: { gives: ['secretBox'], secrets: ['TOOL_SECRET_KEY'], reaches: [] },

@@ -10,6 +10,7 @@ import type { Db } from '../database/database.ts'
 /** What a column of a sort key may hold: what PostgreSQL reads as that type, and nothing that it would fail on. */
 const COLUMN_TYPES = {
   uuid: z.guid(),
+  bigint: z.string().regex(/^\d{1,18}$/),
   text: z.string().refine((text) => text.isWellFormed() && !text.includes('\0')),
   /** In microseconds, as PostgreSQL keeps them. */
   timestamptz: z.iso.datetime({ precision: 6 }).refine((time) => !time.startsWith('0000')),

@@ -2,6 +2,7 @@
 import type { JSONWebKeySet } from 'jose'
 import type { FencedRequest, FencedResponse } from '../egress/fenced-request.ts'
 import type { KgentsEvent } from '../events/event.ts'
+import type { Attest } from '../identity/attest.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { SecretBox } from '../identity/secret-box.ts'
 import type { TraceContext } from '../telemetry/trace.ts'
@@ -20,6 +21,8 @@ export interface Platform {
   publicKeys: JSONWebKeySet
   /** Issues a platform token for `identity`. */
   issueToken(identity: Identity): Promise<{ token: string; expiresInSeconds: number }>
+  /** Signs a statement of the platform: a JWT that is good for no call, and is verified with its public keys. */
+  attest: Attest
   /** Calls an aspect on the function that serves it, in the name of a caller; answers its body and status. */
   dispatch(request: DispatchRequest, dispatcher: Dispatcher): Promise<DispatchAnswer>
   /**

@@ -42,7 +42,7 @@ export interface RouteFacts<I, O> {
 export function toEndpointFacts(name: string, contract: RouteFacts<unknown, unknown>): EndpointFacts {
   const [method, path] = contract.route.split(' ') as [Method, string]
   const { auth = 'required', needs = [], transaction = true } = contract
-  const hasTenant = auth === 'required' || auth === 'api-key'
+  const hasTenant = auth !== 'none' && auth !== 'optional'
   return {
     name,
     summary: contract.summary,

@@ -57,6 +57,19 @@ export function isReserved(type: string): boolean {
   return /^io\.kgents(\.|$)/i.test(type)
 }
 
+/** Those of its own that a tenant may have delivered by their types: what happens to its people. */
+export const MEMBER_EVENTS = {
+  invited: 'io.kgents.members.invited',
+  joined: 'io.kgents.members.joined',
+  removed: 'io.kgents.members.removed',
+} as const
+const DELIVERABLE = new Set<string>(Object.values(MEMBER_EVENTS))
+
+/** Whether webhooks may ask for events of `type` by this type: a tenant's own, and some about its people. */
+export function isDeliverable(type: string): boolean {
+  return !isReserved(type) || DELIVERABLE.has(type)
+}
+
 /**
  * By which the platform knows an event: the id of its own; of a tenant's, a UUID made of tenant, source and id, which are what
  * distinguishes it from all others.

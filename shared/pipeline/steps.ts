@@ -16,7 +16,8 @@ import { Failure } from '../failures.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { Decision } from '../limits/rate-limiter.ts'
 import { requirePermission, requireScopes } from './check-access.ts'
-import { callerOf, type Invocation, type Request } from './invocation.ts'
+import type { Runtime } from '../calls/runtime.ts'
+import { callerOf, type Credential, type Invocation, type Request } from './invocation.ts'
 
 /** Establishes who calls, from the credential alone. */
 export async function authenticate(invocation: Invocation): Promise<void> {
@@ -35,6 +36,7 @@ export async function authenticate(invocation: Invocation): Promise<void> {
 
 async function identify({ request, runtime }: Invocation): Promise<Identity> {
   const { credential, endpoint } = request
+  if (endpoint.auth === 'invitation') return identifyInvited(credential, runtime)
   if (credential.kind === 'dispatch') return runtime.verifyDispatch(credential.token)
   if (credential.kind === 'api-key') return runtime.authenticateApiKey(credential.key)
   if (credential.kind === 'token' && endpoint.auth !== 'api-key') return runtime.verifyToken(credential.token)
@@ -45,6 +47,17 @@ async function identify({ request, runtime }: Invocation): Promise<Identity> {
       ? { suggestion: 'Send your API key as X-API-Key', challenge: 'ApiKey' }
       : { suggestion: 'Send "Authorization: Bearer <token>" or X-API-Key: kg_...' },
   )
+}
+
+/** By the token of an invitation, which is good for nothing else. */
+async function identifyInvited(
+  credential: Credential,
+  { authenticateInvitation }: Runtime,
+): Promise<Identity> {
+  if (credential.kind === 'token') return authenticateInvitation(credential.token)
+  throw new Failure('CREDENTIALS_MISSING', 'The request has no token of an invitation', {
+    suggestion: 'Send it as "Authorization: Bearer kgi_..."',
+  })
 }
 
 /** Takes one request from the tenant's budget. What `logos` passes on was counted when it came in. */

@@ -14,6 +14,8 @@ import { createDelivery } from '../http/deliver.ts'
 import { createDispatcher, DISPATCH_ISSUER } from '../http/dispatch.ts'
 import { createApiKeyLookup } from '../identity/api-keys.ts'
 import { createTokenCheck } from '../identity/current-rights.ts'
+import { createInvitationLookup } from '../identity/invitations.ts'
+import { createAttester } from '../identity/attest.ts'
 import { KeyUses } from '../identity/key-uses.ts'
 import { createSecretBox } from '../identity/secret-box.ts'
 import { createSigner, createVerifier, type TokenRules } from '../identity/tokens.ts'
@@ -61,6 +63,7 @@ export async function openRuntime(config: FunctionConfig, loaders: Loaders): Pro
       issuer: DISPATCH_ISSUER,
       audience: functions.map(({ name }) => name),
     }),
+    authenticateInvitation: createInvitationLookup(database.sql),
     authenticateApiKey: createApiKeyLookup(database.sql, uses),
     eventKey: eventKeys[0] ?? '',
     eventKeys,
@@ -129,6 +132,7 @@ function createPlatform(config: FunctionConfig, loaders: Loaders, runtime: Runti
       token: await signToken(identity, config.PLATFORM_AUDIENCE, expiresInSeconds),
       expiresInSeconds,
     }),
+    attest: createAttester(PLATFORM_SIGNING_KEY, config.PLATFORM_ISSUER),
     dispatch: createDispatcher(signDispatch, callFunction),
     deliver: createDelivery((name) => Object.hasOwn(loaders, name), callFunction),
     requestOutside: async (request) => {

@@ -14,9 +14,14 @@ export function curlOf({ endpoint, url }: Route, example: Example): string {
     'curl -s',
     ...(['DELETE', 'PATCH'].includes(endpoint.method) ? [`-X ${endpoint.method}`] : []),
     `"$URL${place}${query === '' ? '' : `?${query}`}"`,
-    ...(endpoint.auth === 'none' ? [] : ['-H "X-API-Key: $KEY"']),
+    ...credentialOf(endpoint),
     ...(hasBody ? ["-H 'Content-Type: application/json'", `-d ${quote(JSON.stringify(rest))}`] : []),
   ].join(' ')
+}
+
+function credentialOf({ auth }: Route['endpoint']): string[] {
+  if (auth === 'none') return []
+  return [auth === 'invitation' ? '-H "Authorization: Bearer $TOKEN"' : '-H "X-API-Key: $KEY"']
 }
 
 function quote(text: string): string {

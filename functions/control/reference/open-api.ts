@@ -32,6 +32,7 @@ export function createOpenApi(catalog: readonly FunctionFacts[]): Record<string,
     components: {
       securitySchemes: {
         bearerToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: BEARER },
+        invitationToken: { type: 'http', scheme: 'bearer', description: INVITATION },
         apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'Works in place of a token' },
       },
       schemas: { ...sharedSchemas(), ...Object.fromEntries(routes.flatMap(schemasOf)) },
@@ -45,6 +46,8 @@ export function createOpenApi(catalog: readonly FunctionFacts[]): Record<string,
   }
 }
 
+const INVITATION =
+  'The token of an invitation, as its sender was shown it: good for accepting it and nothing else'
 const BEARER = 'A token of some minutes, from `POST /v1/auth/token`; the tenant is read from it'
 
 function tagsOf(routes: readonly Route[]) {

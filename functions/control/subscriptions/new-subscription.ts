@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { parsePattern, PATTERN_SCHEMA } from '../../../shared/agentese/pattern.ts'
 import { requireAny } from '../../../shared/contract/constraints.ts'
-import { isReserved } from '../../../shared/events/event.ts'
+import { isDeliverable } from '../../../shared/events/event.ts'
 import { KINDS } from '../../../shared/events/webhook.ts'
 
 const MAX_PATTERNS = 20
@@ -26,7 +26,7 @@ const OwnType = z
     /^[A-Za-z0-9_:/+@~-]+(\.[A-Za-z0-9_:/+@~-]+)*(\.\*)?$/,
     'is a type, or the beginning of types and .*',
   )
-  .refine((type) => !isReserved(type), 'belongs to the platform: name paths by patterns')
+  .refine(isDeliverable, 'belongs to the platform: name paths by patterns')
 
 export const NewSubscription = requireAny(
   z.strictObject({
@@ -34,7 +34,7 @@ export const NewSubscription = requireAny(
     patterns: z.array(Pattern).max(MAX_PATTERNS).default([]),
     /** Kinds of events on those paths; absent is all. */
     types: z.array(z.enum(KINDS)).default([]),
-    /** Types of the tenant's own events: `com.example.order.*`. */
+    /** Types of the tenant's own events, such as `com.example.order.*`, or those about its people: `io.kgents.members.invited`. */
     events: z.array(OwnType).max(MAX_PATTERNS).default([]),
     sink: z.string().max(2048),
     description: z.string().max(500).optional(),

@@ -20,7 +20,8 @@ create table audit (
   target text not null,
   -- All that the record says, as JSON: the very text that is hashed.
   record text not null,
-  -- SHA-256 of the hash before it and of that text.
+  -- SHA-256 of the hash of the record before it, and of that text. The former stays when that record goes.
+  previous bytea not null,
   hash bytea not null,
   primary key (tenant_id, seq)
 );
@@ -64,6 +65,7 @@ as $$
 declare
   place bigint;
   previous bytea;
+  chained bytea;
   moment timestamptz;
   written text;
 begin
@@ -77,10 +79,10 @@ begin
     'at', to_char(moment at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
     'actor', jsonb_build_object('user', actor) || actor_facts,
     'action', action, 'target', target, 'details', details)::text;
-  previous := sha256(previous || convert_to(written, 'UTF8'));
-  insert into public.audit (tenant_id, seq, at, actor, action, target, record, hash)
-    values (tenant, place, moment, actor, action, target, written, previous);
-  update public.audit_heads set hash = previous where tenant_id = tenant;
+  chained := sha256(previous || convert_to(written, 'UTF8'));
+  insert into public.audit (tenant_id, seq, at, actor, action, target, record, previous, hash)
+    values (tenant, place, moment, actor, action, target, written, previous, chained);
+  update public.audit_heads set hash = chained where tenant_id = tenant;
   return place;
 end
 $$;
@@ -98,7 +100,7 @@ grant execute on function record_audit(uuid, jsonb, text, text, jsonb) to kgents
 call hand_over('record_audit(uuid, jsonb, text, text, jsonb)', 'kgents_auditor');
 
 -- Removes the oldest records of tenants whose plan keeps them for some days only; answers how many. What is left can be
--- checked as before: it begins with the hash of the last record that is gone.
+-- checked as before: each record has the hash of the one before it.
 create function delete_old_audit(days_by_tier jsonb, most integer) returns integer
   language plpgsql security definer set search_path = pg_catalog, public, pg_temp
 as $$

@@ -1,54 +1,10 @@
 /** API keys: what they allow, and when they end. */
-import { describe, vi } from 'vitest'
-import { call, type Answer } from './in-process.ts'
-import { insertColleague, testWith, type Tenant } from './world.ts'
-
-interface Person {
-  calls(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
-}
+import { describe } from 'vitest'
+import { testWithHolders, type Person } from './holders.ts'
 
 const MANIFEST = '/v1/agentese/void/entropy/manifest'
-/** Longer than a process believes what it has read of a credential, and within what is promised. */
-const BELIEVED_MS = 4000
 
-const test = testWith().extend<{
-  admin: Tenant
-  /** Whoever holds a key. */
-  withKey(key: string): Person
-  /** Whoever holds a token that was exchanged for a key. */
-  withTokenOf(key: string, scope?: string): Promise<Person>
-  colleague(role?: string): Promise<Person>
-  /** Lets the time pass for which credentials are believed. */
-  passTime(): void
-}>({
-  admin: async ({ newTenant }, use) => use(await newTenant('enterprise', ['admin'])),
-  withKey: async ({ opened }, use) =>
-    use((key) => ({ calls: (...request) => call(opened.app, key, ...request) })),
-  withTokenOf: async ({ opened }, use) =>
-    use(async (key, scope) => {
-      const { body } = await call(
-        opened.app,
-        key,
-        'POST',
-        '/v1/auth/token',
-        scope === undefined ? {} : { scope },
-      )
-      const bearer = { authorization: `Bearer ${body.access_token}` }
-      return {
-        calls: (method, path, input, headers) =>
-          call(opened.app, key, method, path, input, { ...bearer, ...headers }),
-      }
-    }),
-  colleague: async ({ admin, owner, withKey }, use) =>
-    use(async (role = 'developer') => withKey(await insertColleague(owner, admin, role))),
-  passTime: async ({}, use) => {
-    const now = performance.now.bind(performance)
-    let passed = 0
-    vi.spyOn(performance, 'now').mockImplementation(() => now() + passed)
-    await use(() => void (passed += BELIEVED_MS))
-    vi.restoreAllMocks()
-  },
-})
+const test = testWithHolders()
 
 async function make(person: Person, wanted: object = {}): Promise<{ id: string; key: string }> {
   const { status, body } = await person.calls('POST', '/v1/api-keys', { name: 'test', ...wanted })

@@ -16,6 +16,8 @@ import { STREAMS } from '../../../shared/nats/streams.ts'
 import { TOKENS_PER_MONTH } from '../../../shared/plans/allowance.ts'
 import { HOLDINGS } from '../../../shared/plans/holdings.ts'
 import { RATE_LIMITS } from '../../../shared/plans/rate-limits.ts'
+import { AUDIT_DAYS } from '../../../shared/plans/audit-days.ts'
+import { SEATS } from '../../../shared/plans/seats.ts'
 import { TIERS } from '../../../shared/plans/tiers.ts'
 import vitestConfig from '../../../vitest.config.ts'
 import { PAGES, ROOT, sectionOf, spansOf, tableOf } from './pages.ts'
@@ -182,7 +184,8 @@ test('the plans are those of the code', () => {
   const known = TIERS.map((tier) => {
     const { perMinute, perHour, burst } = RATE_LIMITS[tier]
     const { agent, entity, tool } = HOLDINGS
-    const amounts = [perMinute, perHour, burst, TOKENS_PER_MONTH[tier], agent[tier], entity[tier], tool[tier]]
+    const held = [agent[tier], entity[tier], tool[tier], SEATS[tier]]
+    const amounts = [perMinute, perHour, burst, TOKENS_PER_MONTH[tier], ...held, AUDIT_DAYS[tier]]
     return [`\`${tier}\``, ...amounts.map(show)]
   })
   expect(tableOf('shared/README.md', 'Rate limits and plans')).toEqual(known)
