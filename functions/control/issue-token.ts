@@ -44,8 +44,7 @@ export const issueToken = defineOperation({
 
     auditHead: route({
       route: 'GET /v1/audit/head',
-      summary:
-        'Where the audit of your tenant stands now, signed: whoever has it can tell whether a copy was changed',
+      summary: 'Where the audit of your tenant stands now, signed: a copy that was changed does not fit it',
       permission: 'tenant:admin',
       scopes: ['audit:read'],
       needs: ['postgres', 'tokens'],

@@ -23,6 +23,8 @@ export function announce({ dev: { url, tenants }, inference, statusPort, state }
     `curl -s ${url}/v1/agentese/discover ${key}`,
     `curl -sN ${url}/v1/agentese/self/soul/dialogue ${key} ${json} -H 'Accept: text/event-stream' -d '{"message": "What is worth building?"}'`,
     '',
+    `${url}/v1/operator/tenants takes the key of tenant "platform" in dev.json, whose person operates this platform`,
+    '',
   ]
   if (inference.engine === 'none') {
     lines.push(

@@ -1,15 +1,20 @@
-/** The two tenants that a new local platform has, so that there is somebody to call as. */
+/** The tenants that a new local platform has, so that there is somebody to call as: two customers, and one of the operator. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { createApiKey, hashApiKey } from '../../shared/identity/api-keys.ts'
-import { writeTenant } from '../tenant-rows.ts'
+import { writeTenant, type NewTenant } from '../tenant-rows.ts'
 import { replaceFile } from './write-file.ts'
 
 const TENANTS = [
   { slug: 'acme', name: 'Acme', tier: 'pro' },
   { slug: 'globex', name: 'Globex', tier: 'free' },
-] as const
+  { slug: 'platform', name: 'Platform', tier: 'enterprise', operates: true },
+] as const satisfies LocalTenant[]
+
+interface LocalTenant extends Pick<NewTenant, 'slug' | 'name' | 'tier'> {
+  operates?: boolean
+}
 
 interface DevTenant {
   id: string
@@ -55,7 +60,7 @@ function readDevFile(file: string): Partial<DevFile> | undefined {
 /** A key that is known and still good stays; otherwise the tenant gets a new one. */
 async function ensureTenant(
   sql: postgres.Sql,
-  { slug, name, tier }: (typeof TENANTS)[number],
+  { slug, name, tier, operates = false }: LocalTenant,
   known: DevTenant | undefined,
 ): Promise<DevTenant> {
   if (known !== undefined) {
@@ -64,6 +69,6 @@ async function ensureTenant(
   }
   const made = createApiKey()
   const admin = { email: `dev@${slug}.example`, name: 'Developer' }
-  const tenant = { slug, name, tier, admin, keyName: 'local development', key: made }
+  const tenant = { slug, name, tier, admin, operates, keyName: 'local development', key: made }
   return { id: await sql.begin((db) => writeTenant(db, tenant)), apiKey: made.key }
 }

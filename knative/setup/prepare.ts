@@ -1,5 +1,5 @@
 /** What the Job does before a new version starts. */
-import postgres from 'postgres'
+import postgres, { type TransactionSql } from 'postgres'
 import { z } from 'zod'
 import { allowLogin, migrate } from '../../shared/database/migrate.ts'
 import { writeTenant } from '../tenant-rows.ts'
@@ -29,21 +29,25 @@ export async function prepareCluster(config: SetupConfig): Promise<string[]> {
   return applied
 }
 
-/** In one transaction, and only while there is no tenant at all: a key that was revoked since does not come back. */
+/**
+ * In one transaction, and only while there is no tenant at all: a key that was revoked since does not come back. Its admin is the
+ * first operator of the platform, also where the tenant is older than operators are.
+ */
 async function ensureFirstTenant(config: SetupConfig): Promise<void> {
   const sql = postgres(config.DATABASE_OWNER_URL, { max: 1, onnotice: () => {} })
   try {
     await sql.begin(async (db) => {
       await db`lock table tenants in share row exclusive mode`
       const [some] = await db`select from tenants limit 1`
-      if (some !== undefined) return
       const { FIRST_TENANT: slug, FIRST_ADMIN: email } = config
+      if (some !== undefined) return ensureOperator(db, { slug, email })
       const hash = Buffer.from(config.FIRST_API_KEY_HASH, 'base64url')
       await writeTenant(db, {
         slug,
         name: slug,
         tier: 'enterprise',
         admin: { email, name: email },
+        operates: true,
         keyName: 'first key',
         key: { prefix: config.FIRST_API_KEY_PREFIX, hash },
       })
@@ -51,4 +55,15 @@ async function ensureFirstTenant(config: SetupConfig): Promise<void> {
   } finally {
     await sql.end()
   }
+}
+
+/** Only while there is no operator at all: one that was dismissed since does not come back. */
+async function ensureOperator(
+  db: TransactionSql,
+  { slug, email }: { slug: string; email: string },
+): Promise<void> {
+  await db`
+    update users set roles = array_append(roles, 'super_admin')
+    where email = ${email} and tenant_id = (select id from tenants where slug = ${slug}) and 'admin' = any (roles)
+      and not exists (select from users where 'super_admin' = any (roles) and removed_at is null)`
 }

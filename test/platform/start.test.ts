@@ -4,7 +4,7 @@ import { createCaller } from './world.ts'
 
 interface DevFile {
   url: string
-  tenants: Record<'acme' | 'globex', { id: string; apiKey: string }>
+  tenants: Record<'acme' | 'globex' | 'platform', { id: string; apiKey: string }>
 }
 
 /** Whether any process of `pids` still runs. */

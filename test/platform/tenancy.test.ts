@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import { SignJWT, UnsecuredJWT, importJWK, type JWK } from 'jose'
 import { describe, expect } from 'vitest'
 import { readState } from './start-platform.ts'
-import { test } from './world.ts'
+import { createCaller, test } from './world.ts'
 
 const MANIFEST = '/v1/agentese/void/entropy/manifest'
 
@@ -91,6 +92,60 @@ describe("another tenant's id", () => {
     expect((await acme.call('DELETE', job)).body.job.status).toBe('cancelled')
   })
 })
+
+describe('a credential that is revoked', () => {
+  test('is refused by every function, and ends what it has open', async ({ newTenant, url }) => {
+    const admin = await newTenant('pro', ['admin'])
+    const { body: made } = await admin.call('POST', '/v1/api-keys', { name: 'short-lived' })
+    const holder = createCaller(url, admin.tenant, made.key)
+    const bearer = { authorization: `Bearer ${await holder.token()}` }
+    const statuses = async () => [
+      (await holder.call('POST', MANIFEST, {})).status,
+      (await holder.call('POST', MANIFEST, {}, bearer)).status,
+      (await holder.call('GET', '/v1/jobs', undefined, bearer)).status,
+      (await holder.call('POST', '/v1/auth/token', {})).status,
+    ]
+    expect(await statuses()).toEqual([200, 200, 200, 200])
+    const streams = [{}, bearer].map((headers) =>
+      holder.stream('GET', '/v1/agentese/subscribe?pattern=void.**', undefined, headers),
+    )
+    for (const stream of streams) expect((await stream.next()).value?.event).toBe('subscribed')
+    expect((await admin.call('DELETE', `/v1/api-keys/${made.api_key.id}`)).status).toBe(200)
+    for (const stream of streams) {
+      const { value: last } = await stream.next()
+      expect(last).toMatchObject({ event: 'error', data: { code: 'CREDENTIALS_INVALID' } })
+    }
+    await expect.poll(statuses).toEqual([401, 401, 401, 401])
+    expect((await admin.call('POST', MANIFEST, {})).status).toBe(200)
+  })
+})
+
+describe('people and tenants', () => {
+  test('come in by invitations, change and go, through the gateway', async ({ url, state }) => {
+    const { id, apiKey } = readState<{ tenants: { platform: Account } }>(state, 'dev.json').tenants.platform
+    const operator = createCaller(url, id, apiKey)
+    const slug = `t-${randomUUID()}`
+    const wanted = { slug, name: 'Initech', tier: 'pro', admin_email: 'bill@initech.example' }
+    const { body: made } = await operator.call('POST', '/v1/operator/tenants', wanted)
+    const bearer = { authorization: `Bearer ${made.token}` }
+    const who = { email: 'bill@initech.example', name: 'Bill' }
+    const { status, body: joined } = await operator.call('POST', '/v1/invitations/accept', who, bearer)
+    expect(status).toBe(201)
+    const admin = createCaller(url, made.tenant.id, joined.key)
+    expect((await admin.call('PATCH', '/v1/tenant', { name: 'Initrode' })).body.tenant.name).toBe('Initrode')
+    expect((await admin.call('GET', '/v1/operator/tenants')).status).toBe(403)
+    const { body: audit } = await admin.call('GET', '/v1/audit')
+    expect(audit.audit[0]).toMatchObject({ action: 'tenant.renamed', actor: { address: expect.any(String) } })
+    const suspend = `/v1/operator/tenants/${made.tenant.id}/suspend`
+    expect((await operator.call('POST', suspend, { reason: 'unpaid' })).status).toBe(200)
+    await expect.poll(async () => (await admin.call('GET', '/v1/tenant')).body.code).toBe('TENANT_SUSPENDED')
+  })
+})
+
+interface Account {
+  id: string
+  apiKey: string
+}
 
 async function claimsOf(token: string): Promise<Record<string, unknown>> {
   const { decodeJwt } = await import('jose')

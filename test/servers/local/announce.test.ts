@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { announce } from '../../../knative/local/announce.ts'
 
 const tenant = { id: 't', apiKey: 'kg_key' }
-const dev = { url: 'http://localhost:8123', tenants: { acme: tenant, globex: tenant } }
+const dev = { url: 'http://localhost:8123', tenants: { acme: tenant, globex: tenant, platform: tenant } }
 const suggestion = 'Remove INFERENCE=off from the environment'
 const inference = { engine: 'none', reason: 'INFERENCE is set to "off"', suggestion } as const
 

@@ -96,7 +96,7 @@ test('prepareCluster() makes schema, logins and one first tenant, whose key is g
     const app = postgres(named('kgents-secrets').stringData['DATABASE_URL'] ?? '', { max: 1 })
     const relay = postgres(named('kgents-secrets').stringData['RELAY_DATABASE_URLS'] ?? '', { max: 1 })
     const rows = await app`select * from authenticate_api_key(${hashApiKey(made.apiKey)})`
-    expect(rows).toMatchObject([{ tier: 'enterprise', roles: ['admin', 'developer'] }])
+    expect(rows).toMatchObject([{ tier: 'enterprise', roles: ['super_admin', 'admin', 'developer'] }])
     expect(await relay`select * from due_functions()`).toEqual([])
     await Promise.all([app.end(), relay.end()])
   } finally {

@@ -43,7 +43,9 @@ const Operation = z.strictObject({
   summary: z.string().min(1),
   description: z.string().optional(),
   tags: z.array(z.string()).length(1),
-  security: z.array(z.partialRecord(z.enum(['bearerToken', 'apiKey']), z.array(z.string()))).optional(),
+  security: z
+    .array(z.partialRecord(z.enum(['bearerToken', 'apiKey', 'invitationToken']), z.array(z.string())))
+    .optional(),
   parameters: z.array(or(Parameter)),
   requestBody: z.strictObject({ required: z.boolean(), content: Media }).optional(),
   responses: Responses,
@@ -78,7 +80,12 @@ export const OpenApiDocument = z.strictObject({
   'x-tagGroups': z.array(z.strictObject({ name: z.string(), tags: z.array(z.string()) })),
   paths: z.record(
     z.string().regex(/^\/([^{}:]|\{\w+\})*$/),
-    z.strictObject({ get: Operation.optional(), post: Operation.optional(), delete: Operation.optional() }),
+    z.strictObject({
+      get: Operation.optional(),
+      post: Operation.optional(),
+      patch: Operation.optional(),
+      delete: Operation.optional(),
+    }),
   ),
   components: z.strictObject({
     securitySchemes: named(z.looseObject({ type: z.enum(['http', 'apiKey']), description: z.string() })),

@@ -8,6 +8,7 @@ import { createKongConfig } from '../../../gateway/kong/kong.ts'
 import { secretsFor } from '../../../shared/contract/needs.ts'
 import { aspect, defineNode } from '../../../shared/contract/define-node.ts'
 import { defineOperation, route } from '../../../shared/contract/define-operation.ts'
+import { takesBody } from '../../../shared/contract/facts.ts'
 import type { Endpoint } from '../../../shared/contract/function.ts'
 import { inputSchemaOf, outputSchemaOf, type JsonSchema } from '../../../shared/contract/schemas.ts'
 import { listFailures } from '../../../shared/failures.ts'
@@ -19,7 +20,7 @@ const { paths, components } = OpenApiDocument.parse(document)
 
 function operationOf({ method, path }: Endpoint): Operation {
   const url = path.replaceAll(/:(\w+)/g, '{$1}')
-  const operation = paths[url]?.[method.toLowerCase() as 'get' | 'post' | 'delete']
+  const operation = paths[url]?.[method.toLowerCase() as 'get' | 'post' | 'patch' | 'delete']
   if (operation === undefined) throw new Error(`${method} ${url} is not in the document`)
   return operation
 }
@@ -190,7 +191,7 @@ describe.each(cases)('%s', (_name, endpoint) => {
     const query = parametersOf(endpoint, 'query').filter(
       ({ name }) => name !== 'dry_run' || members.includes(name),
     )
-    if (endpoint.method !== 'POST') {
+    if (!takesBody(endpoint)) {
       expect(input, 'a query has names').toMatchObject({ type: 'object' })
       expect(query.map(({ name }) => name)).toEqual(members)
       for (const { name = '', schema, required } of query) {
@@ -222,7 +223,7 @@ describe.each(cases)('%s', (_name, endpoint) => {
     const media =
       operation.requestBody?.content[isEvent ? 'application/cloudevents+json' : 'application/json']
     const shown = Object.values(media?.examples ?? {}).map(({ value }) => value as object)
-    if (endpoint.method === 'POST') expect(shown.length).toBe(endpoint.examples.length)
+    if (takesBody(endpoint)) expect(shown.length).toBe(endpoint.examples.length)
     // zod reads all of a schema but `not`
     const readable: unknown = JSON.parse(JSON.stringify(inputSchemaOf(endpoint)), (name, value: unknown) =>
       name === 'not' ? undefined : value,
