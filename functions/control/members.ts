@@ -25,6 +25,9 @@ import {
   Member,
 } from './members/rows.ts'
 
+/** For examples. */
+const SOMEBODY = '019a0000-0000-7000-8000-000000000000'
+
 const MemberId = z.strictObject({ id: z.uuid() })
 const MemberAnswer = z.strictObject({ member: Member })
 type MemberAnswer = z.infer<typeof MemberAnswer>
@@ -71,6 +74,7 @@ export const members = defineOperation({
         roles: z.array(z.enum(TENANT_ROLES)).min(1).max(TENANT_ROLES.length),
       }),
       output: MemberAnswer,
+      examples: [{ summary: 'Somebody who only reads', input: { id: SOMEBODY, roles: ['viewer'] } }],
       writes: true,
       handle: ({ id, roles }, call) => changeRoles(id, [...new Set(roles)], call),
     }),

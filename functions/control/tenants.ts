@@ -109,6 +109,12 @@ export const tenants = defineOperation({
         reason: z.string().trim().min(1).max(500).describe('Also for the audit of the tenant'),
       }),
       output: TenantAnswer,
+      examples: [
+        {
+          summary: 'Until it pays',
+          input: { id: '019a0000-0000-7000-8000-000000000000', reason: 'Three invoices are unpaid' },
+        },
+      ],
       writes: true,
       handle: ({ id, reason }, call) => setSuspended(id, reason, call),
     }),

@@ -8,6 +8,8 @@ import type { Metrics } from './metrics.ts'
 
 const INTERVAL_MS = 5000
 const DELETE_BATCH = 1000
+/** Records of the audit go by days, and each turn asks about every tenant. */
+const AUDIT_INTERVAL_MS = 600_000
 /** Memories; each takes what was made of it along. */
 const FORGET_BATCH = 100
 
@@ -60,6 +62,7 @@ export function openHousekeeping({ url, database, metrics, onNotify }: Housekeep
   const closing = new AbortController()
   const closed = closing.signal
   sql.listen('outbox', onNotify).catch(() => {})
+  let nextAudit = -Infinity
   const turn = async () => {
     await observe(sql, metrics, database)
     for (const passing of PASSING) {
@@ -68,8 +71,11 @@ export function openHousekeeping({ url, database, metrics, onNotify }: Housekeep
     }
     let forgotten = FORGET_BATCH
     while (!closed.aborted && forgotten === FORGET_BATCH) forgotten = await deleteForgotten(sql)
-    let old = DELETE_BATCH
-    while (!closed.aborted && old === DELETE_BATCH) old = await deleteOldAudit(sql)
+    let old = performance.now() < nextAudit ? 0 : DELETE_BATCH
+    while (!closed.aborted && old === DELETE_BATCH) {
+      old = await deleteOldAudit(sql)
+      nextAudit = performance.now() + AUDIT_INTERVAL_MS
+    }
   }
   let running: Promise<void> = Promise.resolve()
   const timer = setInterval(() => (running = running.then(turn).catch(() => {})), INTERVAL_MS)

@@ -26,7 +26,7 @@ export function checkStanding(
   if (NOT_SERVED.has(status)) throw invalid()
 }
 
-export function tenantSuspended(): Failure {
+function tenantSuspended(): Failure {
   return new Failure('TENANT_SUSPENDED', 'Cannot act for your tenant: the operator has suspended it', {
     suggestion: 'Ask the operator of this platform; nothing of the tenant is lost',
   })

@@ -108,9 +108,11 @@ declare
   deleted integer;
 begin
   delete from public.audit where (tenant_id, seq) in (
-    select a.tenant_id, a.seq from public.tenants t, public.audit a
-    where a.tenant_id = t.id and a.at < now() - make_interval(days => (days_by_tier ->> t.tier)::integer)
-    order by a.tenant_id, a.seq limit most
+    select old.tenant_id, old.seq from public.tenants t, lateral (
+      select a.tenant_id, a.seq from public.audit a
+      where a.tenant_id = t.id and a.at < now() - make_interval(days => (days_by_tier ->> t.tier)::integer)
+      order by a.at limit most
+    ) old limit most
   );
   get diagnostics deleted = row_count;
   return deleted;

@@ -2,7 +2,7 @@
 import { describe, expect } from 'vitest'
 import { archetypesFor } from '../../../shared/agentese/observer.ts'
 import type { Identity } from '../../../shared/identity/identity.ts'
-import { permissionsOf } from '../../../shared/identity/permissions.ts'
+import { permissionsOf, type Role } from '../../../shared/identity/permissions.ts'
 import type { Runtime } from '../../../shared/calls/runtime.ts'
 import { ASPECTS, asAllowed, OPERATIONS, requestFor, runExample, urlOf } from './examples.ts'
 import { testWith, type Tenant } from './world.ts'
@@ -105,10 +105,11 @@ describe('operations', () => {
   test.for(credited.filter(({ scopes }) => scopes.length > 0))(
     '$name takes a narrowed token only where that covers its scopes',
     async (endpoint, { newTenant, runtime }) => {
-      const tenant = await newTenant('enterprise', ['admin'])
+      const role = endpoint.permission === 'platform:operate' ? 'super_admin' : 'admin'
+      const tenant = await newTenant('enterprise', [role])
       const [method, url, body, headers] = requestFor(endpoint)
       const callWith = async (scope: string) => {
-        const { token } = await runtime.platform.issueToken({ ...identityOf(tenant), scopes: [scope] })
+        const { token } = await runtime.platform.issueToken({ ...identityOf(tenant, role), scopes: [scope] })
         return tenant.calls(method, url, body, { ...headers, authorization: `Bearer ${token}` })
       }
       const [scope = ''] = endpoint.scopes
@@ -137,8 +138,8 @@ async function narrowToken(tenant: Tenant, runtime: Runtime) {
   return { identity, ...(await runtime.platform.issueToken(identity)) }
 }
 
-/** The tenant's person as an admin. */
-function identityOf({ id, user }: Tenant): Identity {
-  const roles = ['admin' as const]
+/** The tenant's person in its role. */
+function identityOf({ id, user }: Tenant, role: Role = 'admin'): Identity {
+  const roles = [role]
   return { tenant: id, tier: 'enterprise', user, roles, permissions: permissionsOf(roles) }
 }

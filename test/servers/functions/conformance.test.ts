@@ -22,6 +22,7 @@ interface Schema {
 
 interface Operation {
   operationId: string
+  security?: Record<string, unknown>[]
   requestBody?: { content: Record<string, { schema: Schema; examples?: Record<string, { value: object }> }> }
   responses: Record<string, unknown>
 }
@@ -31,10 +32,11 @@ const { paths, components } = createOpenApi(catalog) as {
   components: { schemas: Record<string, Schema> }
 }
 
-/** Every POST of JSON whose path is fixed: the call, its schema, and inputs that work. */
+/** Every POST of JSON whose path is fixed, for holders of an API key: the call, its schema, and inputs that work. */
 const operations = Object.entries(paths).flatMap(([path, { post }]) => {
   const content = post?.requestBody?.content['application/json']
   if (post === undefined || content === undefined || path.includes('{')) return []
+  if (post.security?.every((each) => !('apiKey' in each)) ?? false) return []
   const schema = components.schemas[content.schema.$ref?.split('/').at(-1) ?? '']
   const examples = Object.values(content.examples ?? {}).map(({ value }) => value)
   return schema === undefined ? [] : [{ path, post, schema, examples }]

@@ -165,6 +165,21 @@ describe('an invitation', () => {
     expect(await accept(withToken(token))).toMatchObject({ status: 403, body: { code: 'TENANT_SUSPENDED' } })
   })
 
+  test.for([
+    {},
+    { email: ADA.email },
+    { name: 'Ada' },
+    { ...ADA, name: '' },
+    { ...ADA, name: 'A\0da' },
+    { ...ADA, name: 'x'.repeat(201) },
+    { ...ADA, email: [ADA.email] },
+    { ...ADA, roles: ['admin'] },
+  ])('is not accepted by %j', async (who, { admin, withToken, expect }) => {
+    const { token } = await invite(admin)
+    expect((await accept(withToken(token), who)).status).toBe(400)
+    expect((await accept(withToken(token))).status).toBe(201)
+  })
+
   test.for<[string, object]>([
     ['no address', { email: 'ada' }],
     ['two addresses', { email: 'ada@example.com, eve@example.com' }],

@@ -3,6 +3,8 @@ import { expect } from 'vitest'
 import { fromNats } from '../../../shared/nats/event-message.ts'
 import { agenteseSubject, eventSubject, tokensSubject } from '../../../shared/nats/subjects.ts'
 import { verifyEvent } from '../../../shared/events/event.ts'
+import { AUDIT_DAYS } from '../../../shared/plans/audit-days.ts'
+import { insertTenant } from '../functions/in-process.ts'
 import { eventually } from '../../eventually.ts'
 import { EVENT_TYPE, PATH, SIGNING_KEY, test } from './world.ts'
 
@@ -113,6 +115,25 @@ test('dead letters are deleted after thirty days', async ({ world }) => {
       { message_id: '0' },
     ]),
   )
+})
+
+test('records of the audit are deleted when they are older than the plan keeps them', async ({ world }) => {
+  const { owner } = world
+  const left: string[] = []
+  for (const [tier, days] of Object.entries(AUDIT_DAYS)) {
+    const { id } = await insertTenant(owner, tier, ['admin'])
+    for (const age of [1, (days ?? 10_000) - 1, (days ?? 10_000) + 1]) {
+      if (days === null || age <= days) left.push(`${tier} ${age}`)
+      await owner`
+        insert into audit (tenant_id, seq, at, action, target, record, previous, hash)
+        values (${id}, ${age}, now() - ${age} * interval '1 day', 'a', ${`${tier} ${age}`}, '{}', '', '')`
+    }
+  }
+  world.startRelay()
+  await eventually(async () => {
+    const rows = await owner<{ target: string }[]>`select target from audit`
+    expect(rows.map(({ target }) => target).toSorted()).toEqual(left.toSorted())
+  })
 })
 
 test('what was forgotten thirty days ago is deleted by the clock, in batches, with its copies and nothing else', async ({

@@ -235,14 +235,16 @@ test('a subscription that is deleted is sent nothing more, and leaves nothing be
 
 test('a person who may have no subscription any more has none', async ({ webhooks }) => {
   webhooks.world.startRelay()
-  const [demoted, removed, canceled, well] = [
+  const [demoted, removed, left, canceled, suspended, well] = [
+    await webhooks.newTenant(),
+    await webhooks.newTenant(),
     await webhooks.newTenant(),
     await webhooks.newTenant(),
     await webhooks.newTenant(),
     await webhooks.newTenant(),
   ]
   const ids: string[] = []
-  for (const tenant of [demoted, removed, canceled]) {
+  for (const tenant of [demoted, removed, left, canceled, suspended]) {
     const { subscription } = await tenant.subscribes(webhooks.sink())
     ids.push(subscription.id)
     await webhooks.untilReady(subscription.id)
@@ -252,10 +254,31 @@ test('a person who may have no subscription any more has none', async ({ webhook
   await owner`delete from api_keys where user_id = ${removed.user}`
   await owner`delete from users where id = ${removed.user}`
   await owner`update tenants set status = 'canceled' where id = ${canceled.id}`
+  await owner`update users set removed_at = now(), email = null where id = ${left.user}`
+  await owner`update tenants set suspended_at = now() where id = ${suspended.id}`
   // Any change lets the relay look; without one it looks once a minute.
   const { subscription } = await well.subscribes(webhooks.sink())
   await webhooks.untilReady(subscription.id)
   for (const id of ids) await webhooks.untilReady(id, 0)
+})
+
+test('events about people reach a webhook of an admin, and no other, however wide', async ({ webhooks }) => {
+  webhooks.world.startRelay()
+  webhooks.startSender()
+  const admin = await webhooks.newTenant(['admin'])
+  const events = ['io.kgents.members.invited', 'com.example.*']
+  await admin.subscribes(webhooks.sink(), { events })
+  const asDeveloper = { 'x-observer-archetype': 'developer' }
+  const wide = { sink: webhooks.sink(1).url, events: ['io.*', 'com.example.*'] }
+  expect((await admin.calls('POST', '/v1/subscriptions', wide, asDeveloper)).status).toBe(201)
+  const { body } = await admin.calls('POST', '/v1/invitations', { email: 'ada@example.com' })
+  const own = { specversion: '1.0', id: '1', source: '/shop', type: 'com.example.last', data: {} }
+  await admin.calls('POST', '/v1/events', own, { 'content-type': 'application/cloudevents+json' })
+  const types = (at: number) => webhooks.sink(at).received.map(({ event }) => event['type'])
+  await eventually(() => expect(types(0)).toEqual(['io.kgents.members.invited', 'com.example.last']))
+  await eventually(() => expect(types(1)).toEqual(['com.example.last']))
+  const [invited] = webhooks.sink().received
+  expect(invited?.event['data']).toEqual({ invitation: body.invitation })
 })
 
 test('a person who may not look as before any more is told what its roles allow now', async ({

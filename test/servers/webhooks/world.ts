@@ -94,7 +94,7 @@ class Webhooks {
     const sinks = [await openSink(), await openSink(), await openSink()]
     const database = Object.assign(new URL(postgres.app), { pathname: new URL(world.relayUrl).pathname }).href
     const config = FunctionConfig.parse({
-      FUNCTION: 'void-entropy,self-soul,events-in,subscriptions',
+      FUNCTION: 'void-entropy,self-soul,events-in,subscriptions,invitations',
       LOG_LEVEL: 'silent',
       DATABASE_URL: database,
       PLATFORM_JWKS: KEYS,

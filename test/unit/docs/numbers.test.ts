@@ -9,6 +9,8 @@ const NUMBERS: readonly [folder: string, constant: string, page: string, says: (
   [
     ['shared/database', 'UNFINISHED_MS', 'shared/README.md', (ms) => `after ${ms} ms at the latest`],
     ['shared/calls', 'delayMs', 'shared/README.md', (ms) => `at most ${ms} ms later`],
+    ['shared/identity', 'BELIEVED_SECONDS', 'shared/README.md', (seconds) => `for ${seconds} seconds`],
+    ['functions/control', 'GOOD_DAYS', 'functions/README.md', (days) => `good for ${days} days`],
     ['shared/limits', 'CREDIT_SHARE', 'shared/README.md', (share) => `up to ${share * 100} % of what`],
     ['shared/limits', 'INTERVAL_MS', 'shared/README.md', (ms) => `exchanges every ${ms} ms`],
     ['knative/relay', 'PACE_MS', 'knative/README.md', (ms) => `no more often than every ${ms} ms`],
