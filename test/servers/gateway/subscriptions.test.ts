@@ -407,6 +407,21 @@ describe('an at-least-once subscription', () => {
     expect((await theirs.next())?.id).toBe(own)
   })
 
+  test('is acknowledged and ended by nobody whose token was revoked', async ({ world }) => {
+    const hub = await world.openHub({ ackWaitMs: 500 })
+    const acme = await world.tenant()
+    const stream = await world.follow(hub, acme, LASTING)
+    await world.happens(acme, 'void.entropy.sip')
+    const event = await stream.next()
+    await world.owner`update users set removed_at = now(), email = null where id = ${acme.user}`
+    // Each is good by its signature, and was never seen before.
+    const another = async () => ({ ...acme, token: await world.tokenOf(acme) })
+    const acknowledged = await world.acknowledge(hub, await another(), stream.id, [event])
+    expect(acknowledged).toMatchObject({ status: 401 })
+    expect(await world.send(hub, await another(), 'DELETE', `/${stream.id}`)).toMatchObject({ status: 401 })
+    expect(await stream.next()).toMatchObject({ data: { attempt: 2 } })
+  })
+
   test('is acknowledged and ended as the reference says', async ({ world }) => {
     const hub = await world.openHub()
     const acme = await world.tenant()

@@ -98,6 +98,19 @@ test('prepareCluster() makes schema, logins and one first tenant, whose key is g
     const rows = await app`select * from authenticate_api_key(${hashApiKey(made.apiKey)})`
     expect(rows).toMatchObject([{ tier: 'enterprise', roles: ['super_admin', 'admin', 'developer'] }])
     expect(await relay`select * from due_functions()`).toEqual([])
+    const owner = postgres(server.url, { max: 1 })
+    const roles = async () => (await owner`select roles from users`)[0]?.['roles']
+    // A platform from before there were operators, and one that has another.
+    await owner`update users set roles = '{admin}'`
+    await prepareCluster(config)
+    expect(await roles()).toEqual(['admin', 'super_admin'])
+    await owner`update users set roles = '{admin}'`
+    await owner`
+      insert into users (id, tenant_id, email, name, roles)
+      select gen_random_uuid(), id, 'o@p.example', 'O', '{super_admin}' from tenants`
+    await prepareCluster(config)
+    expect(await roles()).toEqual(['admin'])
+    await owner.end()
     await Promise.all([app.end(), relay.end()])
   } finally {
     await server.stop()
