@@ -1,13 +1,18 @@
 -- Who did what to a tenant's people, keys and standing: append-only, and each record's hash covers the one before it, so that a
 -- copy can be checked without this database. Written by one function, in the transaction of the change.
+-- kgents_operator is for what operators of the platform may do across tenants.
 do $$
+declare
+  wanted text;
 begin
-  if not exists (select from pg_roles where rolname = 'kgents_auditor') then
-    create role kgents_auditor nologin nosuperuser nobypassrls;
-  end if;
+  foreach wanted in array array['kgents_auditor', 'kgents_operator'] loop
+    if not exists (select from pg_roles where rolname = wanted) then
+      execute format('create role %I nologin nosuperuser nobypassrls', wanted);
+    end if;
+  end loop;
 end
 $$;
-grant usage on schema public to kgents_auditor;
+grant usage on schema public to kgents_auditor, kgents_operator;
 
 create table audit (
   tenant_id uuid not null,
@@ -87,6 +92,7 @@ begin
 end
 $$;
 revoke execute on function append_audit(uuid, uuid, jsonb, text, text, jsonb) from public;
+grant execute on function append_audit(uuid, uuid, jsonb, text, text, jsonb) to kgents_operator;
 call hand_over('append_audit(uuid, uuid, jsonb, text, text, jsonb)', 'kgents_auditor');
 
 -- The same for this transaction's tenant.

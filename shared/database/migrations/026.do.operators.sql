@@ -1,21 +1,12 @@
 -- What operators of the platform may do across tenants, and nothing else: one function for each thing. All of them check here,
 -- in the database, that whoever acts is an operator, and each leaves a record in the audit of the operator's tenant and of
 -- the one concerned.
-do $$
-begin
-  if not exists (select from pg_roles where rolname = 'kgents_operator') then
-    create role kgents_operator nologin nosuperuser nobypassrls;
-  end if;
-end
-$$;
-grant usage on schema public to kgents_operator;
 create policy operating on tenants to kgents_operator using (true) with check (true);
 create policy operating on users to kgents_operator using (true) with check (true);
 create policy operating on invitations for insert to kgents_operator with check (true);
 grant select, insert (id, slug, name, tier), update (suspended_at, suspended_reason) on tenants to kgents_operator;
 grant select (id, tenant_id, kind, email, name, roles, removed_at), update (roles) on users to kgents_operator;
 grant insert on invitations to kgents_operator;
-grant execute on function append_audit(uuid, uuid, jsonb, text, text, jsonb) to kgents_operator;
 
 -- Operators are people of the tenant in which they act.
 create function require_operator(person uuid) returns void
