@@ -13,11 +13,13 @@ import { Failure } from '../../shared/failures.ts'
 import { createApiKey } from '../../shared/identity/api-keys.ts'
 import type { Identity } from '../../shared/identity/identity.ts'
 import { requirePermission, requireScopes } from '../../shared/pipeline/check-access.ts'
-import { createKey, NewKey, type Shown } from './api-keys/create.ts'
+import { checkEnd, createKey, NewKey, type Shown } from './api-keys/create.ts'
 import { ApiKey, describe, findKey, listKeys, NEWEST_FIRST } from './api-keys/rows.ts'
 import { recordAudit, type Audited } from './audit/record.ts'
 import { showOnce, withSecrets } from './shown-once.ts'
 
+/** Later than any key ends. */
+const NEVER = '9999-12-31T23:59:59Z'
 const MAX_OVERLAP_SECONDS = 7 * 24 * 3600
 
 const KeyId = z.strictObject({ id: z.uuid() })
@@ -128,6 +130,7 @@ async function rotate(id: string, overlap: number, call: Audited & Pick<Call, 'e
     })
   }
   checkNotWider(row.scopes, identity)
+  if (id !== identity.key?.id) await checkEnd('api-keys.rotate', row.expires_at?.toISOString() ?? NEVER, call)
   const isOver = row.expires_at !== null && row.expires_at.getTime() <= Date.now()
   if (row.revoked_at !== null || isOver) {
     throw new Failure('STATE_CONFLICT', `Cannot rotate API key "${id}": it has ended`, {

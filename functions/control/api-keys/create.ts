@@ -59,9 +59,10 @@ export interface Shown {
 
 export async function createKey(wanted: NewKey, call: Audited): Promise<Shown> {
   const { db, identity } = call
-  const { name, owner, expires_at = null, rate_limit_rpm = null } = wanted
+  const { name, owner, rate_limit_rpm = null } = wanted
   const scopes = scopesOf(wanted, identity)
-  checkExpiry(expires_at)
+  checkToCome(wanted.expires_at)
+  const expires_at = await checkEnd('api-keys.create', wanted.expires_at, call)
   const user = owner === 'tenant' ? await addService(wanted, call) : await self(wanted, call)
   await checkRoom(user, call)
   const id = newId()
@@ -90,10 +91,33 @@ function scopesOf({ scopes }: NewKey, { scopes: held }: Identity): string[] | un
   return scopes ?? held
 }
 
-function checkExpiry(expiresAt: string | null): void {
-  if (expiresAt === null || Date.parse(expiresAt) > Date.now()) return
+function checkToCome(expiresAt: string | undefined): void {
+  if (expiresAt === undefined || Date.parse(expiresAt) > Date.now()) return
   throw new Failure('TYPE_MISMATCH', `Cannot make a key that ends at "${expiresAt}": that is over`, {
     suggestion: 'Leave expires_at out, or send a time to come',
+  })
+}
+
+/**
+ * When a key ends that is wanted until `end`: no later than the one that is used to get it.
+ *
+ * @returns null where neither ends
+ * @throws Failure SCOPE_MISSING where `end` is later than that
+ */
+export async function checkEnd(
+  operation: string,
+  end: string | undefined,
+  { db, identity: { key } }: Pick<Call, 'db' | 'identity'>,
+): Promise<string | null> {
+  const [used] = await db<{ expires_at: Date | null }[]>`
+    select expires_at from api_keys where id = ${key?.id ?? null}`
+  const last = used?.expires_at ?? undefined
+  if (last === undefined) return end ?? null
+  if (end === undefined) return last.toISOString()
+  if (Date.parse(end) <= last.getTime()) return end
+  throw new Failure('SCOPE_MISSING', `Cannot call ${operation}: your key ends before "${end}"`, {
+    suggestion: 'Use a key that lasts as long',
+    details: { expires_at: last.toISOString() },
   })
 }
 

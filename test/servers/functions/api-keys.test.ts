@@ -68,6 +68,26 @@ describe('POST /v1/api-keys', () => {
     expect((await admin.calls('POST', '/v1/api-keys', operator)).status).toBe(400)
   })
 
+  test('gives no key that lasts longer than the one it was made with', async ({
+    admin,
+    withKey,
+    withTokenOf,
+    expect,
+  }) => {
+    const end = '2999-01-01T00:00:00.000Z'
+    const { id: lasting } = await make(admin)
+    const { id, key } = await make(admin, { expires_at: end })
+    for (const holder of [withKey(key), await withTokenOf(key)]) {
+      const inherits = await holder.calls('POST', '/v1/api-keys', { name: 'x' })
+      expect(inherits.body.api_key.expires_at).toBe(end)
+      const later = { name: 'x', expires_at: '2999-01-01T00:00:01Z' }
+      const refused = { status: 403, body: { code: 'SCOPE_MISSING', details: { expires_at: end } } }
+      expect(await holder.calls('POST', '/v1/api-keys', later)).toMatchObject(refused)
+      expect(await holder.calls('POST', `/v1/api-keys/${lasting}/rotate`)).toMatchObject(refused)
+    }
+    expect((await withKey(key).calls('POST', `/v1/api-keys/${id}/rotate`)).status).toBe(200)
+  })
+
   test.for<[string, object]>([
     ['an end that is over', { expires_at: '2020-01-01T00:00:00Z' }],
     ['an end that no time is', { expires_at: '2030-02-30T00:00:00Z' }],
