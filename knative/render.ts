@@ -73,8 +73,10 @@ function toDocument(object: object): string {
   return stringify(object, { aliasDuplicateObjects: false, lineWidth: 0 })
 }
 
-/** Included by the configuration of NATS. */
-const NATS_ACCOUNTS = join(MANIFESTS, 'components', 'nats', 'accounts.conf')
+/** Included by the configuration of NATS; kustomize reads no file above a component, so each has its own. */
+const NATS_ACCOUNTS = ['nats', 'nats-mirror'].map((name) =>
+  join(MANIFESTS, 'components', name, 'accounts.conf'),
+)
 /** Where the table of variables stands, between these two lines. */
 const README = join(import.meta.dirname, 'README.md')
 const [BEGIN, END] = ['<!-- variables: written by `npm run generate` -->', '<!-- end of variables -->']
@@ -92,7 +94,10 @@ async function renderReadme(): Promise<string> {
 async function renderCommitted(): Promise<Map<string, string>> {
   return new Map([
     ...manifestsIn(BASE, DEFAULT_TARGET),
-    [NATS_ACCOUNTS, HEADER + natsAccountsFile(natsAccountsOf(components))],
+    ...NATS_ACCOUNTS.map((path): [string, string] => [
+      path,
+      HEADER + natsAccountsFile(natsAccountsOf(components)),
+    ]),
     [README, await renderReadme()],
   ])
 }
