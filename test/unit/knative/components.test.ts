@@ -10,6 +10,7 @@ import { gpuWorker } from '../../../gpu-workers/component.ts'
 import { ModelSettings } from '../../../gpu-workers/fetch-model.ts'
 import { createSigningKey, publicSetOf } from '../../../knative/keys.ts'
 import type { NetworkPolicy } from '../../../knative/part-objects.ts'
+import { CALLERS_OF_FUNCTIONS } from '../../../knative/network/places.ts'
 import { relay } from '../../../knative/relay/component.ts'
 import { createMetrics } from '../../../knative/relay/metrics.ts'
 import { createClusterSettings } from '../../../knative/setup/settings.ts'
@@ -137,6 +138,7 @@ test('a worker is given the variables that it knows, and the time to finish what
   expect(valuesOf(model)['MODEL_PATH']).toBe(values['MODEL_PATH'])
   expect(Object.keys(valuesOf(model)).every((name) => name in ModelSettings.shape)).toBe(true)
   expect(model.image).toBe(container.image)
+  expect(model.envFrom).toEqual([{ configMapRef: { name: 'kgents-model' } }])
 })
 
 test('each tier has a class of its own, in the order of tiers and below the workers that serve all', ({
@@ -216,6 +218,34 @@ test('a worker reaches the model server of the cluster, and nobody else does', (
   expect(lets(part('gpu-worker'), ollama, 11434)).toBe(true)
   for (const name of ['gateway', 'relay', 'webhooks']) expect(lets(part(name), ollama, 11434)).toBe(false)
   expect(lets(ollama, part('relay'), relay.port)).toBe(false)
+})
+
+test('in the mesh, callers without a certificate reach the ports of Knative and of metrics alone', ({
+  objects,
+  skip,
+}) => {
+  const all = objects ?? skip(NO_KUBECTL)
+  const decided = all.filter(({ kind }) => kind === 'PeerAuthentication')
+  const inMesh = all.filter(
+    ({ kind, metadata }) => kind === 'Namespace' && metadata.labels?.['istio-injection'] === 'enabled',
+  )
+  for (const { metadata } of inMesh)
+    expect(find(decided, 'PeerAuthentication', 'default', metadata.name).spec).toEqual({
+      mtls: { mode: 'STRICT' },
+    })
+  expect(inMesh).toHaveLength(3)
+  const open = Object.keys(
+    find(decided, 'PeerAuthentication', 'callers-outside-the-mesh', 'kgents').spec.portLevelMtls,
+  )
+  const knative = CALLERS_OF_FUNCTIONS.flatMap(({ ports }) => ports).map(({ port }) => port)
+  const { template } = find(all, 'Deployment', 'gateway').spec
+  const around = template.metadata.annotations['traffic.sidecar.istio.io/excludeInboundPorts'].split(',')
+  const ports = template.spec.containers.flatMap((each: { ports: { containerPort: number }[] }) => each.ports)
+  expect(
+    ports.map(({ containerPort }: { containerPort: number }) => String(containerPort)).toSorted(),
+  ).toEqual(around.toSorted())
+  const ofParts = components.filter(({ name }) => name !== gateway.name).map(({ port }) => port)
+  expect(open.toSorted()).toEqual([...new Set([...knative, ...ofParts])].map(String).toSorted())
 })
 
 function networkOf(objects: readonly Loose[]) {
