@@ -1,6 +1,7 @@
 import { describe, expect, test as base } from 'vitest'
 import { buildOverlay, ENVIRONMENTS, workloadsOf } from './built-overlays.ts'
 import { readAdded, readBuiltIn } from './definitions.ts'
+import { findObjectProblems } from './object-laws.ts'
 import { findPodProblems } from './pod-security.ts'
 import { findProblems, type KubernetesObject } from './structural-schema.ts'
 
@@ -41,6 +42,11 @@ describe.for(ENVIRONMENTS)('the overlay %s', (environment) => {
       findPodProblems(each.pod).map((problem) => `${nameOf(each)}: ${problem}`),
     )
     expect(problems).toEqual([])
+  })
+
+  test('has objects that fit together', ({ built, skip }) => {
+    const objects = built.get(environment) ?? skip('there is no kubectl here')
+    expect(findObjectProblems(objects)).toEqual([])
   })
 
   test('has each object once, in a namespace that it makes', ({ built, skip }) => {

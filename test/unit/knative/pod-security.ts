@@ -2,6 +2,9 @@
 
 export interface PodSpec {
   automountServiceAccountToken?: boolean
+  serviceAccountName?: string
+  priorityClassName?: string
+  restartPolicy?: string
   hostNetwork?: boolean
   hostPID?: boolean
   hostIPC?: boolean
@@ -17,9 +20,18 @@ interface PodContext {
   seccompProfile?: { type: string }
 }
 
-interface Container {
+interface Probe {
+  httpGet?: { port: number | string }
+  tcpSocket?: { port: number | string }
+}
+
+export interface Container {
   name: string
   image: string
+  livenessProbe?: Probe
+  readinessProbe?: Probe
+  startupProbe?: Probe
+  volumeMounts?: { name: string; mountPath: string }[]
   ports?: { name?: string; containerPort?: number; hostPort?: number }[]
   resources?: { requests?: Record<string, unknown>; limits?: Record<string, unknown> }
   securityContext?: PodContext & {
