@@ -20,6 +20,7 @@ import { workloadsOf } from './built-overlays.ts'
 import type { Loose } from './component-laws.ts'
 import { readAdded, readBuiltIn } from './definitions.ts'
 import { createNetwork, type Pod } from './network.ts'
+import { findObjectProblems } from './object-laws.ts'
 import { findPodProblems } from './pod-security.ts'
 import { findProblems } from './structural-schema.ts'
 
@@ -56,10 +57,14 @@ const NO_KUBECTL = 'there is no kubectl here'
 const readComponent = (name: string) =>
   parse(readFileSync(join(MANIFESTS, 'components', name), 'utf8')) as Loose & { data: Record<string, string> }
 
-test('all objects fit their schemas, and all pods the standard "restricted"', async ({ objects, skip }) => {
+test('all objects fit their schemas and each other, and all pods the standard "restricted"', async ({
+  objects,
+  skip,
+}) => {
   const all = objects ?? skip(NO_KUBECTL)
   for (const { kind, metadata, pod } of workloadsOf(all))
     expect(findPodProblems(pod), `${kind} ${metadata.name}`).toEqual([])
+  expect(findObjectProblems(all)).toEqual([])
   const added = await readAdded()
   if (added.length === 0) skip('no definitions of added kinds are here')
   const builtIn = await readBuiltIn().catch((error: Error) => skip(`no schemas: ${error.message}`))
