@@ -93,10 +93,8 @@ const RULES: Record<string, Rule> = {
     }),
   'External Secrets: two own one Secret': ({ of }) =>
     repeated(of('ExternalSecret'), ({ spec, metadata }) => `${metadata.namespace}/${spec.target.name}`),
-  'External Secrets: a key is set twice': ({ of }) =>
-    of('ExternalSecret').filter(
-      ({ spec }) => repeated<{ secretKey: string }>(spec.data, ({ secretKey }) => secretKey).length > 0,
-    ),
+  'External Secrets: nothing is read from the store': ({ of }) =>
+    of('ExternalSecret').filter(({ spec }) => !spec.data?.length && !spec.dataFrom?.length),
   'cert-manager: nobody issues the certificate': ({ of, find }) =>
     of('Certificate').filter(
       ({ spec, metadata: { namespace } }) =>
