@@ -222,6 +222,25 @@ test('the gateway listens with TLS beside what kong.conf says, and is reached th
   ).toBe(true)
 })
 
+test('a worker that uses the model server of the cluster asks it for models that it has fetched', ({
+  objects,
+  skip,
+}) => {
+  const all = objects ?? skip(NO_KUBECTL)
+  const { env } = readComponent('ollama/worker-patch.yaml').spec.template.spec.containers[0]
+  const values = Object.fromEntries(
+    env.map(({ name, value }: { name: string; value: string }) => [name, value]),
+  )
+  expect(gpuWorker.env.parse({ NATS_URL: 'nats://nats:4222', ...values })).toMatchObject({ ENGINE: 'openai' })
+  const [models] = find(all, 'StatefulSet', 'ollama').spec.template.spec.initContainers
+  const fetched = models.env.find(({ name }: { name: string }) => name === 'MODELS').value.split(' ')
+  expect(fetched).toEqual([values['INFERENCE_MODEL'], values['INFERENCE_EMBEDDING_MODEL']])
+  const { hostname, port } = new URL(values['INFERENCE_BASE_URL'])
+  const { metadata, spec } = find(all, 'Service', 'ollama')
+  expect(hostname).toBe(`${metadata.name}.${metadata.namespace}.svc.cluster.local`)
+  expect(spec.ports[0].port).toBe(Number(port || 80))
+})
+
 test('a worker reaches the model server of the cluster, and nobody else does', ({ objects, skip }) => {
   const { lets } = networkOf(objects ?? skip(NO_KUBECTL))
   const ollama: Pod = { namespace: 'kgents', labels: { 'app.kubernetes.io/name': 'ollama' } }
