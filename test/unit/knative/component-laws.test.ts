@@ -11,6 +11,7 @@ const test = base.extend('built', { scope: 'file' }, () =>
     'karpenter',
     'external-secrets',
     'external-secrets-servers',
+    'external-secrets-cloudflare',
     'cert-manager',
     'istio',
   ),

@@ -33,6 +33,7 @@ const OURS = [
   'karpenter',
   'external-secrets',
   'external-secrets-servers',
+  'external-secrets-cloudflare',
   'cert-manager',
   'ingress',
   'istio',
