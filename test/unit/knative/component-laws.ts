@@ -3,6 +3,7 @@
  * that nothing has, an order that counts, and objects that contend for one thing.
  */
 import { workloadsOf, type Workload } from './built-overlays.ts'
+import { quantity } from './object-laws.ts'
 import type { PodSpec } from './pod-security.ts'
 import type { KubernetesObject } from './structural-schema.ts'
 
@@ -61,7 +62,7 @@ const RULES: Record<string, Rule> = {
         .some(
           ({ lendingLimit, nominalQuota }) =>
             lendingLimit !== undefined &&
-            (queue.spec.cohortName === undefined || amount(lendingLimit) > amount(nominalQuota)),
+            (queue.spec.cohortName === undefined || quantity(lendingLimit) > quantity(nominalQuota)),
         ),
     ),
   'Kueue: a queue leads nowhere': ({ of, find }) =>
@@ -92,10 +93,8 @@ const RULES: Record<string, Rule> = {
     }),
   'External Secrets: two own one Secret': ({ of }) =>
     repeated(of('ExternalSecret'), ({ spec, metadata }) => `${metadata.namespace}/${spec.target.name}`),
-  'External Secrets: a key is set twice': ({ of }) =>
-    of('ExternalSecret').filter(
-      ({ spec }) => repeated<{ secretKey: string }>(spec.data, ({ secretKey }) => secretKey).length > 0,
-    ),
+  'External Secrets: nothing is read from the store': ({ of }) =>
+    of('ExternalSecret').filter(({ spec }) => !spec.data?.length && !spec.dataFrom?.length),
   'cert-manager: nobody issues the certificate': ({ of, find }) =>
     of('Certificate').filter(
       ({ spec, metadata: { namespace } }) =>
@@ -215,10 +214,3 @@ function repeated<T>(list: readonly T[], keyOf: (item: T) => string): T[] {
 
 const nameOf = ({ name }: { name: string }) => name
 const asLoose = (workloads: readonly Workload[]) => workloads.map((each) => ({ ...each, spec: {} }))
-
-/** `8`, `500m`, `128Gi`. */
-function amount(quantity: number | string): number {
-  const [, number = '0', unit = ''] = /^([\d.]+)(.*)$/.exec(String(quantity)) ?? []
-  const units: Record<string, number> = { '': 1, m: 0.001, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 }
-  return Number(number) * (units[unit] ?? Number.NaN)
-}

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test as base } from 'vitest'
-import { parse } from 'yaml'
+import { parse, parseAllDocuments, stringify } from 'yaml'
 import { components } from '../../../functions/components.ts'
 import { deployKongConf } from '../../../gateway/kong/deployment.ts'
 import { gateway } from '../../../gateway/kong/component.ts'
@@ -10,8 +10,10 @@ import { gpuWorker } from '../../../gpu-workers/component.ts'
 import { ModelSettings } from '../../../gpu-workers/fetch-model.ts'
 import { createSigningKey, publicSetOf } from '../../../knative/keys.ts'
 import type { NetworkPolicy } from '../../../knative/part-objects.ts'
+import { CALLERS_OF_FUNCTIONS } from '../../../knative/network/places.ts'
 import { relay } from '../../../knative/relay/component.ts'
 import { createMetrics } from '../../../knative/relay/metrics.ts'
+import { secretValues, withoutSecrets } from '../../../knative/setup/secret-values.ts'
 import { createClusterSettings } from '../../../knative/setup/settings.ts'
 import { TIERS } from '../../../shared/plans/tiers.ts'
 import { buildWith, MANIFESTS } from './built-components.ts'
@@ -19,6 +21,7 @@ import { workloadsOf } from './built-overlays.ts'
 import type { Loose } from './component-laws.ts'
 import { readAdded, readBuiltIn } from './definitions.ts'
 import { createNetwork, type Pod } from './network.ts'
+import { findObjectProblems } from './object-laws.ts'
 import { findPodProblems } from './pod-security.ts'
 import { findProblems } from './structural-schema.ts'
 
@@ -29,6 +32,8 @@ const OURS = [
   'kueue',
   'karpenter',
   'external-secrets',
+  'external-secrets-servers',
+  'external-secrets-cloudflare',
   'cert-manager',
   'ingress',
   'istio',
@@ -55,10 +60,14 @@ const NO_KUBECTL = 'there is no kubectl here'
 const readComponent = (name: string) =>
   parse(readFileSync(join(MANIFESTS, 'components', name), 'utf8')) as Loose & { data: Record<string, string> }
 
-test('all objects fit their schemas, and all pods the standard "restricted"', async ({ objects, skip }) => {
+test('all objects fit their schemas and each other, and all pods the standard "restricted"', async ({
+  objects,
+  skip,
+}) => {
   const all = objects ?? skip(NO_KUBECTL)
   for (const { kind, metadata, pod } of workloadsOf(all))
     expect(findPodProblems(pod), `${kind} ${metadata.name}`).toEqual([])
+  expect(findObjectProblems(all)).toEqual([])
   const added = await readAdded()
   if (added.length === 0) skip('no definitions of added kinds are here')
   const builtIn = await readBuiltIn().catch((error: Error) => skip(`no schemas: ${error.message}`))
@@ -137,6 +146,7 @@ test('a worker is given the variables that it knows, and the time to finish what
   expect(valuesOf(model)['MODEL_PATH']).toBe(values['MODEL_PATH'])
   expect(Object.keys(valuesOf(model)).every((name) => name in ModelSettings.shape)).toBe(true)
   expect(model.image).toBe(container.image)
+  expect(model.envFrom).toEqual([{ configMapRef: { name: 'kgents-model' } }])
 })
 
 test('each tier has a class of its own, in the order of tiers and below the workers that serve all', ({
@@ -153,7 +163,7 @@ test('each tier has a class of its own, in the order of tiers and below the work
   ])
 })
 
-test('each Secret of cluster:settings comes from the store with exactly its keys', async ({
+test('each Secret of cluster:settings comes from the store, with the keys that were put there', async ({
   objects,
   skip,
 }) => {
@@ -169,23 +179,27 @@ test('each Secret of cluster:settings comes from the store with exactly its keys
     },
     { slug: 'acme', admin: 'ada@acme.example' },
   )
+  const file = settings.map((object) => stringify(object)).join('---\n')
+  const others = settings.filter(({ kind }) => kind !== 'Secret')
+  expect(parseAllDocuments(withoutSecrets(file)).map((document) => document.toJS() as unknown)).toEqual(
+    others,
+  )
   for (const object of settings) {
     if (object.kind !== 'Secret') continue
     const { name, namespace } = object.metadata
-    const { target, data, refreshInterval } = find(all, 'ExternalSecret', name, namespace).spec
-    expect(target.name).toBe(name)
-    expect(refreshInterval).toBe('5m')
-    const keys = data.map(({ secretKey }: { secretKey: string }) => secretKey)
-    expect(keys.toSorted()).toEqual(Object.keys(object.stringData).toSorted())
-    for (const { secretKey, remoteRef } of data)
-      expect(remoteRef).toEqual({ key: `kgents/${name.replace('kgents-', '')}`, property: secretKey })
+    expect(secretValues(file, name)).toEqual(object.stringData)
+    const { target, dataFrom, refreshInterval } = find(all, 'ExternalSecret', name, namespace).spec
+    expect(dataFrom).toEqual([{ extract: { key: `kgents/${name.replace('kgents-', '')}` } }])
+    expect(target.template?.type ?? 'Opaque').toBe(object.type)
+    expect({ name: target.name, refreshInterval }).toEqual({ name, refreshInterval: '5m' })
   }
 })
 
 test('Cloudflare has the same networks for Kong and for the load balancer, and is believed about clients', async () => {
   const { data } = readComponent('ingress/cloudflare.yaml')
   const networks = data['TRUSTED_PROXIES']?.split(',') ?? []
-  expect(readComponent('ingress/load-balancer.yaml').spec.loadBalancerSourceRanges).toEqual(networks)
+  const ipv4 = networks.filter((network) => !network.includes(':'))
+  expect(readComponent('ingress/load-balancer.yaml').spec.loadBalancerSourceRanges).toEqual(ipv4)
   expect(networks.length).toBeGreaterThan(20)
   const environment = gateway.env.parse({ PLATFORM_JWKS: publicSetOf(await createSigningKey('k')), ...data })
   const conf = deployKongConf('tracing_sampling_rate = 1\n', environment)
@@ -209,6 +223,25 @@ test('the gateway listens with TLS beside what kong.conf says, and is reached th
   ).toBe(true)
 })
 
+test('a worker that uses the model server of the cluster asks it for models that it has fetched', ({
+  objects,
+  skip,
+}) => {
+  const all = objects ?? skip(NO_KUBECTL)
+  const { env } = readComponent('ollama/worker-patch.yaml').spec.template.spec.containers[0]
+  const values = Object.fromEntries(
+    env.map(({ name, value }: { name: string; value: string }) => [name, value]),
+  )
+  expect(gpuWorker.env.parse({ NATS_URL: 'nats://nats:4222', ...values })).toMatchObject({ ENGINE: 'openai' })
+  const [models] = find(all, 'StatefulSet', 'ollama').spec.template.spec.initContainers
+  const fetched = models.env.find(({ name }: { name: string }) => name === 'MODELS').value.split(' ')
+  expect(fetched).toEqual([values['INFERENCE_MODEL'], values['INFERENCE_EMBEDDING_MODEL']])
+  const { hostname, port } = new URL(values['INFERENCE_BASE_URL'])
+  const { metadata, spec } = find(all, 'Service', 'ollama')
+  expect(hostname).toBe(`${metadata.name}.${metadata.namespace}.svc.cluster.local`)
+  expect(spec.ports[0].port).toBe(Number(port || 80))
+})
+
 test('a worker reaches the model server of the cluster, and nobody else does', ({ objects, skip }) => {
   const { lets } = networkOf(objects ?? skip(NO_KUBECTL))
   const ollama: Pod = { namespace: 'kgents', labels: { 'app.kubernetes.io/name': 'ollama' } }
@@ -216,6 +249,34 @@ test('a worker reaches the model server of the cluster, and nobody else does', (
   expect(lets(part('gpu-worker'), ollama, 11434)).toBe(true)
   for (const name of ['gateway', 'relay', 'webhooks']) expect(lets(part(name), ollama, 11434)).toBe(false)
   expect(lets(ollama, part('relay'), relay.port)).toBe(false)
+})
+
+test('in the mesh, callers without a certificate reach the ports of Knative and of metrics alone', ({
+  objects,
+  skip,
+}) => {
+  const all = objects ?? skip(NO_KUBECTL)
+  const decided = all.filter(({ kind }) => kind === 'PeerAuthentication')
+  const inMesh = all.filter(
+    ({ kind, metadata }) => kind === 'Namespace' && metadata.labels?.['istio-injection'] === 'enabled',
+  )
+  for (const { metadata } of inMesh)
+    expect(find(decided, 'PeerAuthentication', 'default', metadata.name).spec).toEqual({
+      mtls: { mode: 'STRICT' },
+    })
+  expect(inMesh).toHaveLength(3)
+  const open = Object.keys(
+    find(decided, 'PeerAuthentication', 'callers-outside-the-mesh', 'kgents').spec.portLevelMtls,
+  )
+  const knative = CALLERS_OF_FUNCTIONS.flatMap(({ ports }) => ports).map(({ port }) => port)
+  const { template } = find(all, 'Deployment', 'gateway').spec
+  const around = template.metadata.annotations['traffic.sidecar.istio.io/excludeInboundPorts'].split(',')
+  const ports = template.spec.containers.flatMap((each: { ports: { containerPort: number }[] }) => each.ports)
+  expect(
+    ports.map(({ containerPort }: { containerPort: number }) => String(containerPort)).toSorted(),
+  ).toEqual(around.toSorted())
+  const ofParts = components.filter(({ name }) => name !== gateway.name).map(({ port }) => port)
+  expect(open.toSorted()).toEqual([...new Set([...knative, ...ofParts])].map(String).toSorted())
 })
 
 function networkOf(objects: readonly Loose[]) {

@@ -169,7 +169,7 @@ const UNITS: Record<string, number> = {
 }
 
 /** `500m` is 0.5. */
-function quantity(text: unknown): number {
+export function quantity(text: unknown): number {
   const [, number, unit = ''] = /^([\d.]+)([A-Za-z]*)$/.exec(String(text)) ?? []
   return Number(number) * (UNITS[unit] ?? Number.NaN)
 }
