@@ -112,7 +112,9 @@ export function natsAccountsFile(accounts: readonly NatsAccount[]): string {
 function toSettings({ name: account, maxFileBytes, users }: NatsAccount) {
   const holdsMessages = account !== SYSTEM_ACCOUNT
   return {
-    ...(holdsMessages ? { jetstream: maxFileBytes === undefined ? 'enabled' : { max_file: maxFileBytes } } : {}),
+    ...(holdsMessages
+      ? { jetstream: maxFileBytes === undefined ? 'enabled' : { max_file: maxFileBytes } }
+      : {}),
     users: users.map(({ name, permissions, connections }) => ({
       user: name,
       password: `$${passwordVariableOf(name)}`,

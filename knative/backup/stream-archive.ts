@@ -5,6 +5,7 @@
  * A snapshot is the stream at one moment, with its configuration, its messages under their numbers, and its durable
  * consumers with what they have acknowledged. Whoever publishes meanwhile is not stopped.
  */
+import { once } from 'node:events'
 import { createReadStream, createWriteStream, existsSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -56,7 +57,7 @@ export async function backUpStream(nc: NatsConnection, stream: string, folder: s
     }
     // The server sends a window of chunks and then waits for these.
     chunk.respond()
-    if (!file.write(chunk.data)) await new Promise((resolve) => file.once('drain', resolve))
+    if (!file.write(chunk.data)) await once(file, 'drain')
   }
   await new Promise<void>((resolve, reject) => file.once('error', reject).end(() => resolve()))
   await writeFile(join(unfinished, META_FILE), `${JSON.stringify(meta, null, 2)}\n`)
@@ -72,7 +73,8 @@ export async function backUpStream(nc: NatsConnection, stream: string, folder: s
 export async function restoreStream(nc: NatsConnection, folder: string): Promise<StreamMeta> {
   const meta = Meta.parse(JSON.parse(await readFile(join(folder, META_FILE), 'utf8')))
   const data = DATA_FILES.map((name) => join(folder, name)).find((path) => existsSync(path))
-  if (data === undefined) throw new Error(`Cannot restore "${folder}": it has no ${DATA_FILES.join(' and no ')}`)
+  if (data === undefined)
+    throw new Error(`Cannot restore "${folder}": it has no ${DATA_FILES.join(' and no ')}`)
   const begun = await ask(nc, `$JS.API.STREAM.RESTORE.${meta.config.name}`, meta)
   const { deliver_subject: subject } = Restoring.parse(begun)
   for await (const chunk of createReadStream(data, { highWaterMark: CHUNK_BYTES }))
@@ -91,7 +93,12 @@ async function ask(nc: NatsConnection, subject: string, body: unknown): Promise<
 }
 
 /** The answer, unless it is an error; one without content says only that a chunk has arrived. */
-async function request(nc: NatsConnection, subject: string, body: string | Uint8Array, timeout: number): Promise<unknown> {
+async function request(
+  nc: NatsConnection,
+  subject: string,
+  body: string | Uint8Array,
+  timeout: number,
+): Promise<unknown> {
   const answer = await nc.request(subject, body, { timeout })
   if (answer.data.length === 0) return undefined
   const content: unknown = answer.json()

@@ -107,14 +107,11 @@ export async function ensureConsumer(
   stream: string,
   wanted: Partial<ConsumerConfig> & { durable_name: string },
 ): Promise<void> {
-  const config = {
-    ack_policy: AckPolicy.Explicit,
-    deliver_policy: DeliverPolicy.All,
-    max_ack_pending: 1000,
-    ...wanted,
-  }
+  const config = { ack_policy: AckPolicy.Explicit, max_ack_pending: 1000, ...wanted }
   const found = await orUndefined(manager.consumers.info(stream, config.durable_name))
-  if (found === undefined) await manager.consumers.add(stream, config)
+  // Where it begins is decided once: a promoted mirror has one that does not begin with the first message.
+  if (found === undefined)
+    await manager.consumers.add(stream, { deliver_policy: DeliverPolicy.All, ...config })
   else if (differs(found.config, config)) await manager.consumers.update(stream, config.durable_name, config)
 }
 
