@@ -33,6 +33,8 @@ interface Options {
   ports: NatsPorts
   /** What the pod has of the Secret. */
   files: Readonly<Record<string, string>>
+  /** Where the program is looked for. */
+  env: NodeJS.ProcessEnv
   /** Whether it is one of three; a single one has no neighbours to wait for. */
   isClustered?: boolean
 }
@@ -44,7 +46,7 @@ export async function findNatsPorts(): Promise<NatsPorts> {
 
 /** Starts it, and waits until JetStream answers; one of three has to be started with the others. */
 export async function startComponentNats(options: Options): Promise<ComponentNats> {
-  const { component, name, state, ports, files } = options
+  const { component, name, state, ports, files, env } = options
   const folder = join(state, name)
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const source = (file: string) => readFileSync(join(COMPONENTS, component, file), 'utf8')
@@ -55,7 +57,7 @@ export async function startComponentNats(options: Options): Promise<ComponentNat
   const monitoringUrl = `http://127.0.0.1:${ports.monitor}`
   const server = await startServer({
     name,
-    program: await findNats({ env: process.env, cache: cacheFolder(process.env) }),
+    program: await findNats({ env, cache: cacheFolder(env) }),
     args: ['-c', join(folder, 'nats.conf')],
     env: { SERVER_NAME: name },
     logFile: join(state, 'logs', `${name}.log`),

@@ -18,6 +18,7 @@ export interface DrillSettings {
   seconds: number
   perSecond: number
   archiveTimeoutSeconds: number
+  env: NodeJS.ProcessEnv
 }
 
 export async function withPlatform<T>(

@@ -55,6 +55,7 @@ async function main(): Promise<void> {
     seconds: options.seconds,
     perSecond: options.rate,
     archiveTimeoutSeconds: options['archive-timeout'],
+    env: process.env,
   }
   const outcomes: Outcome[] = []
   for (const name of options.only) {

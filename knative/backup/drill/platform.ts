@@ -42,6 +42,8 @@ export interface Relay {
 export interface DrillOptions {
   /** After which a segment of WAL goes to the archive although it is not full. */
   archiveTimeoutSeconds: number
+  /** Ours: where programs are looked for, and `DRILL_LOG`, the log level of the relay. */
+  env: NodeJS.ProcessEnv
 }
 
 /** What was written, and when its transaction had ended. */
@@ -105,6 +107,7 @@ export class DrillPlatform {
       component,
       name: component,
       state: this.state,
+      env: this.#options.env,
       ports: ports ?? (await findNatsPorts()),
       files: {
         'users.conf': users,
@@ -140,7 +143,7 @@ export class DrillPlatform {
       NATS_URL: this.natsUrl(nats, 'relay'),
       BROKER_URL: await this.#openBroker(),
     })
-    const log = createLog('relay', process.env['DRILL_LOG'] ?? 'silent')
+    const log = createLog('relay', this.#options.env['DRILL_LOG'] ?? 'silent')
     const running = runRelay(config, log, createMetrics(), stopping.signal)
     const stop = async () => {
       stopping.abort()
@@ -156,7 +159,7 @@ export class DrillPlatform {
     })
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
-    this.#cleanups.push(async () => void server.close().closeAllConnections())
+    this.#cleanups.push(async () => server.close().closeAllConnections())
     const { port } = server.address() as AddressInfo // reason: it listens on a port
     return `http://127.0.0.1:${port}/`
   }

@@ -13,7 +13,7 @@ import { DrillPlatform } from '../../../knative/backup/drill/platform.ts'
 import { eventually } from '../../eventually.ts'
 
 test('a restore has all up to the last archived segment, and the relay goes on: each event is published, and once', async () => {
-  const platform = new DrillPlatform({ archiveTimeoutSeconds: 3600 })
+  const platform = new DrillPlatform({ archiveTimeoutSeconds: 3600, env: process.env })
   const idsOf = (from: number, to?: number) => platform.written.slice(from, to).map(({ id }) => id)
   try {
     const server = await platform.startPostgres()

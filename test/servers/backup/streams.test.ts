@@ -17,7 +17,7 @@ import { eventually } from '../../eventually.ts'
 const SUBJECTS = ['agentese.acme.void.entropy.sip', 'events.acme.io.kgents.entropy.sipped'] as const
 
 async function withPlatform(work: (platform: DrillPlatform) => Promise<void>): Promise<void> {
-  const platform = new DrillPlatform({ archiveTimeoutSeconds: 3600 })
+  const platform = new DrillPlatform({ archiveTimeoutSeconds: 3600, env: process.env })
   try {
     await work(platform)
   } finally {
