@@ -12,15 +12,15 @@ import { BROKER_CONSUMER, STREAMS, type StreamName } from '../shared/nats/stream
 import { natsUsersOf, passwordVariableOf, type NatsUser } from './nats-users.ts'
 
 /** The account of the platform's own streams. */
-export const PLATFORM_ACCOUNT = 'KGENTS'
-export const SYSTEM_ACCOUNT = 'SYS'
+const PLATFORM_ACCOUNT = 'KGENTS'
+const SYSTEM_ACCOUNT = 'SYS'
 
 /** Who logs in beside the parts, by the account. */
 export const BACKUP_USER = 'backup'
 export const RESTORE_USER = 'restore'
 export const MIRROR_USER = 'mirror'
 export const CHANNEL_USER = 'knative'
-export const OPERATOR_USER = 'operator'
+const OPERATOR_USER = 'operator'
 
 /**
  * The streams that are backed up and mirrored: those with a history. What is in `INFERENCE` is in PostgreSQL too, and a copy
