@@ -69,18 +69,17 @@ function backupUser(): NatsUser {
   ])
 }
 
-/** Brings back streams that are not there, makes mirrors, and makes streams of mirrors. It can delete none. */
+/** Brings back the streams that were lost, in the place of those that the relay has made since, and makes mirrors. */
 function restoreUser(): NatsUser {
   return userOf(RESTORE_USER, [
     '$JS.API.INFO',
     '$JS.API.STREAM.NAMES',
     '$JS.API.STREAM.INFO.*',
-    '$JS.API.STREAM.RESTORE.*',
     '$JS.SNAPSHOT.RESTORE.>',
-    '$JS.API.STREAM.CREATE.*',
-    '$JS.API.STREAM.UPDATE.*',
     ...MIRRORED.flatMap((stream) => [
-      `$JS.API.CONSUMER.INFO.${stream}.${BROKER_CONSUMER}`,
+      `$JS.API.STREAM.RESTORE.${stream}`,
+      `$JS.API.STREAM.CREATE.${stream}`,
+      `$JS.API.STREAM.DELETE.${stream}`,
       `$JS.API.CONSUMER.CREATE.${stream}.${BROKER_CONSUMER}`,
       `$JS.API.CONSUMER.DURABLE.CREATE.${stream}.${BROKER_CONSUMER}`,
     ]),

@@ -1,27 +1,25 @@
 /** Backups of the streams, their mirror, and what comes after a restore; see `--help`. Each command is a Job's. */
 import { parseArgs } from 'node:util'
-import postgres from 'postgres'
+import type { NatsConnection } from 'nats'
 import { z } from 'zod'
-import { List } from '../../shared/config.ts'
 import { inboxPrefixOf, openNats } from '../../shared/nats/connect.ts'
 import { createLog } from '../../shared/telemetry/log.ts'
-import { ensureMirrors, promoteMirrors } from './mirror.ts'
-import { publishAgain } from './publish-again.ts'
+import { ensureMirrors, restoreFromMirror } from './mirror.ts'
+import type { StreamMeta } from './stream-archive.ts'
 import { backUpStreams, restoreStreams } from './streams.ts'
 
 const HELP = `Usage: node knative/backup/main.ts COMMAND [options]
 
   nats-backup --folder F [--keep-days N]    writes the streams AGENTESE and EVENTS into a new folder in F, and deletes what is
                                             older than N days (7)
-  nats-restore --folder F [--name NAME]     brings them back from the newest folder in F, or from NAME; streams that are there
-                                            are left alone
+  nats-restore --folder F [--name NAME]     brings them back from the newest folder in F, or from NAME
+  nats-restore-mirror [--replicas N]        brings them back from the mirror, with N copies of each (3)
   mirror-ensure [--max-lag-seconds N]       makes the mirrors that are missing; fails where one has not heard of the first
-                                            server for N seconds (180)
-  mirror-promote                            makes streams of the mirrors
-  publish-again                             has the relay publish again what it published in the last hour; stop it before
+                                            servers for N seconds (180)
 
-NATS_URL names the server, with the user: \`backup\` for nats-backup, \`restore\` for the others. publish-again takes
-RELAY_DATABASE_URLS.
+NATS_URL names the server that is read by nats-backup, as the user \`backup\`, and changed by the others, as the user \`restore\`.
+nats-restore-mirror reads the mirror at MIRROR_NATS_URL, as the user \`backup\`. The relay does not run while streams are brought
+back; a stream that is there and was not lost is left alone.
 `
 
 const TEXT = { type: 'string' } as const
@@ -31,6 +29,7 @@ const OPTIONS = {
   name: TEXT,
   'keep-days': TEXT,
   'max-lag-seconds': TEXT,
+  replicas: TEXT,
 } as const
 
 const Options = z.object({
@@ -38,6 +37,7 @@ const Options = z.object({
   name: z.string().min(1).optional(),
   'keep-days': z.coerce.number().positive().default(7),
   'max-lag-seconds': z.coerce.number().positive().default(180),
+  replicas: z.coerce.number().int().min(1).max(5).default(3),
 })
 type Options = z.infer<typeof Options>
 
@@ -48,55 +48,42 @@ const log = createLog('backup', 'info')
 
 const COMMANDS: Record<string, (options: Options) => Promise<void>> = {
   'nats-backup': (options) =>
-    withNats(async (nc) => {
+    withNats('NATS_URL', async (nc) => {
       const { folder, streams } = await backUpStreams(nc, folderOf(options), {
         keepDays: options['keep-days'],
       })
-      log.info(
-        { folder, streams: streams.map(({ config, state }) => [config.name, state.messages]) },
-        'backed up',
-      )
+      log.info({ folder, streams: countsOf(streams) }, 'backed up')
     }),
   'nats-restore': (options) =>
-    withNats(async (nc) => {
-      const { from, restored, present } = await restoreStreams(nc, folderOf(options), options.name)
-      log.info(
-        { from, restored: restored.map(({ config, state }) => [config.name, state.messages]) },
-        'restored',
-      )
-      if (present.length > 0)
-        throw new Error(
-          `${present.join(', ')}: there already, and left alone; stop the relay and delete it first`,
-        )
+    withNats('NATS_URL', async (nc) => {
+      const { from, restored } = await restoreStreams(nc, folderOf(options), options.name)
+      log.info({ from, streams: countsOf(restored) }, 'restored')
     }),
+  'nats-restore-mirror': ({ replicas }) =>
+    withNats('MIRROR_NATS_URL', (mirror) =>
+      withNats('NATS_URL', async (primary) => {
+        const restored = await restoreFromMirror(mirror, primary, replicas)
+        log.info({ streams: countsOf(restored) }, 'restored')
+      }),
+    ),
   'mirror-ensure': (options) =>
-    withNats(async (nc) => {
+    withNats('NATS_URL', async (nc) => {
       const mirrors = await ensureMirrors(nc)
       log.info({ mirrors }, 'the mirrors')
-      const late = mirrors.filter(
-        ({ lag, silentMs }) => lag > 0 && silentMs > options['max-lag-seconds'] * 1000,
-      )
-      if (late.length > 0)
-        throw new Error(`${late.map(({ stream }) => stream).join(', ')}: lags too far behind`)
+      const silent = mirrors.filter(({ silentMs }) => silentMs > options['max-lag-seconds'] * 1000)
+      if (silent.length > 0)
+        throw new Error(`${silent.map(({ stream }) => stream).join(', ')}: not heard of for too long`)
     }),
-  'mirror-promote': () => withNats(async (nc) => log.info({ streams: await promoteMirrors(nc) }, 'promoted')),
-  async 'publish-again'() {
-    for (const url of List.parse(process.env['RELAY_DATABASE_URLS'] ?? '')) {
-      const sql = postgres(url, { max: 1, onnotice: () => {} })
-      try {
-        log.info({ events: await publishAgain(sql) }, 'to be published again')
-      } finally {
-        await sql.end()
-      }
-    }
-  },
 }
 
-type Work = (nc: Awaited<ReturnType<typeof openNats>>) => Promise<void>
+/** Messages by the stream. */
+function countsOf(streams: readonly StreamMeta[]): Record<string, number> {
+  return Object.fromEntries(streams.map(({ config, state }) => [config.name, state.messages]))
+}
 
-async function withNats(work: Work): Promise<void> {
-  const url = process.env['NATS_URL']
-  if (url === undefined) throw new UsageError('Cannot run without NATS_URL')
+async function withNats(variable: string, work: (nc: NatsConnection) => Promise<void>): Promise<void> {
+  const url = process.env[variable]
+  if (url === undefined) throw new UsageError(`Cannot run without ${variable}`)
   const user = decodeURIComponent(new URL(url).username)
   const nc = await openNats(url, 'backup', { inboxPrefix: inboxPrefixOf(user) })
   try {

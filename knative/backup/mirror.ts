@@ -1,6 +1,6 @@
 /**
- * A second copy of the streams, on a server elsewhere that is a leaf node of the first: every message under its number, as
- * soon as it is stored. When the first is lost, its mirrors become the streams.
+ * A second copy of the streams, on a server elsewhere that is a leaf node of the first ones: every message under its number,
+ * as soon as it is stored. When the first ones have lost their disks, the streams come back from here.
  */
 import {
   AckPolicy,
@@ -14,24 +14,26 @@ import {
 import { orUndefined } from '../../shared/nats/or-undefined.ts'
 import { BROKER_CONSUMER, STREAMS, type StreamName } from '../../shared/nats/streams.ts'
 import { MIRRORED } from '../nats-accounts.ts'
+import { makeRoom } from './room.ts'
+import { copyStream, type StreamMeta } from './stream-archive.ts'
 
-/** Under which the first server's streams are reached from a leaf node: its JetStream domain is `kgents`. */
+/** Under which the first servers' streams are reached from a leaf node: their JetStream domain is `kgents`. */
 const PRIMARY_API = '$JS.kgents.API'
 
-/** How far back events go to the Broker once more: as far as the outbox has them, and the inbox knows them. */
+/** How far back events go to the Broker once more: as far as the outbox has them, and less than the inbox knows them. */
 const FORWARD_AGAIN_MS = 3_600_000
 
 export interface MirrorState {
   stream: StreamName
-  /** Messages that the first server has and this one has not. */
+  /** Messages that the first servers have and this one has not. */
   lag: number
-  /** Milliseconds since the first server was last heard of. */
+  /** Milliseconds since the first servers were last heard of. */
   silentMs: number
 }
 
 /** Makes the mirrors that are missing, on the server that is to hold them. */
-export async function ensureMirrors(nc: NatsConnection): Promise<MirrorState[]> {
-  const manager = await nc.jetstreamManager()
+export async function ensureMirrors(mirror: NatsConnection): Promise<MirrorState[]> {
+  const manager = await mirror.jetstreamManager()
   return await Promise.all(MIRRORED.map((stream) => ensureMirror(manager, stream)))
 }
 
@@ -52,30 +54,35 @@ async function ensureMirror(manager: JetStreamManager, stream: StreamName): Prom
 }
 
 /**
- * Makes streams of the mirrors, once nobody publishes to the first server any more. The Broker gets the events of the last
- * hour again, each of which its functions know by its id.
+ * Makes the streams anew on `primary`, as the mirror has them. The mirror goes on following them: their numbers are its own.
+ * The Broker gets the events of the last hour again, each of which its functions know by its id.
+ *
+ * @throws Error where one is there that is older than the newest message of its mirror: nothing of it is lost
  */
-export async function promoteMirrors(nc: NatsConnection): Promise<{ stream: StreamName; lastSeq: number }[]> {
-  const manager = await nc.jetstreamManager()
-  const promoted: { stream: StreamName; lastSeq: number }[] = []
+export async function restoreFromMirror(
+  mirror: NatsConnection,
+  primary: NatsConnection,
+  replicas: number,
+): Promise<StreamMeta[]> {
+  const [from, to] = [await mirror.jetstreamManager(), await primary.jetstreamManager()]
+  const restored: StreamMeta[] = []
   for (const stream of MIRRORED) {
-    const { config, state } = await manager.streams.info(stream)
-    if (config.mirror !== undefined) await manager.streams.update(stream, asStream(stream))
-    await startBroker(manager, stream)
-    promoted.push({ stream, lastSeq: state.last_seq })
+    const { state } = await from.streams.info(stream)
+    await makeRoom(to, stream, new Date(state.last_ts))
+    restored.push(
+      await copyStream(mirror, primary, stream, ({ mirror: _mirror, ...config }) => ({
+        ...config,
+        subjects: STREAMS[stream].subjects,
+        num_replicas: replicas,
+      })),
+    )
+    await startBroker(to, stream)
   }
-  return promoted
-}
-
-/** The client sends what there is with this laid over it: a member without a value is not sent, and so is gone. */
-function asStream(stream: StreamName) {
-  return { mirror: undefined, subjects: [...STREAMS[stream].subjects] }
+  return restored
 }
 
 /** The relay would make its consumer from the first message on: days of events that the Broker has had. */
 async function startBroker(manager: JetStreamManager, stream: StreamName): Promise<void> {
-  const found = await orUndefined(manager.consumers.info(stream, BROKER_CONSUMER))
-  if (found !== undefined) return
   await manager.consumers.add(stream, {
     durable_name: BROKER_CONSUMER,
     ack_policy: AckPolicy.Explicit,

@@ -3,7 +3,8 @@ import { readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { NatsConnection } from 'nats'
 import { MIRRORED } from '../nats-accounts.ts'
-import { backUpStream, restoreStream, type StreamMeta } from './stream-archive.ts'
+import { makeRoom } from './room.ts'
+import { backUpStream, readMeta, restoreStream, type StreamMeta } from './stream-archive.ts'
 
 const DAY_MS = 86_400_000
 /** What is being written, or was when its writer ended. */
@@ -32,25 +33,26 @@ export async function backUpStreams(
 }
 
 /**
- * Brings back the newest backup in `folder`, or that in the folder `name`. Streams that are there are left alone.
+ * Brings back the newest backup in `folder`, or that in the folder `name`.
  *
- * @throws Error where there is no backup
+ * @throws Error where there is no backup, or a stream that is older than it: nothing of that is lost
  */
 export async function restoreStreams(
   nc: NatsConnection,
   folder: string,
   name?: string,
-): Promise<{ from: string; restored: StreamMeta[]; present: string[] }> {
+): Promise<{ from: string; restored: StreamMeta[] }> {
   const newest = name ?? (await finishedBackups(folder)).at(-1)
   if (newest === undefined) throw new Error(`Cannot restore: "${folder}" has no backup`)
-  const manager = await nc.jetstreamManager({ checkAPI: false })
-  const there = new Set<string>()
-  for await (const stream of manager.streams.names()) there.add(stream)
+  const manager = await nc.jetstreamManager()
   const restored: StreamMeta[] = []
-  for (const stream of MIRRORED.filter((each) => !there.has(each))) {
-    restored.push(await restoreStream(nc, join(folder, newest, stream)))
+  for (const stream of MIRRORED) {
+    const backup = join(folder, newest, stream)
+    const { state } = await readMeta(backup)
+    await makeRoom(manager, stream, new Date(state.last_ts))
+    restored.push(await restoreStream(nc, backup))
   }
-  return { from: newest, restored, present: MIRRORED.filter((each) => there.has(each)) }
+  return { from: newest, restored }
 }
 
 /** Oldest first. */

@@ -31,6 +31,7 @@ const NATS_SERVERS = 3
 const NATS_HOST = `nats.${NATS_NAMESPACE}.svc.cluster.local`
 
 export const NATS_URL = `nats://${NATS_HOST}:4222`
+const MIRROR_NATS_URL = `nats://nats-mirror.${NATS_NAMESPACE}.svc.cluster.local:4222`
 export const NATS_MONITORING_URL = `http://${NATS_HOST}:8222`
 /** What functions connect to; the relay and the setup Job need sessions, and connect past it. */
 export const POOLER_URL = `postgres://pgbouncer.${DATA_NAMESPACE}.svc.cluster.local:5432/kgents`
@@ -92,7 +93,8 @@ export function natsObjects(passwords: ReadonlyMap<string, string>): (Secret | C
       {
         BACKUP_NATS_URL: urlOf(BACKUP_USER),
         RESTORE_NATS_URL: urlOf(RESTORE_USER),
-        MIRROR_NATS_URL: urlOf(RESTORE_USER, `nats://nats-mirror.${NATS_NAMESPACE}.svc.cluster.local:4222`),
+        MIRROR_NATS_URL: urlOf(BACKUP_USER, MIRROR_NATS_URL),
+        MIRROR_ENSURE_NATS_URL: urlOf(RESTORE_USER, MIRROR_NATS_URL),
       },
       NATS_NAMESPACE,
     ),

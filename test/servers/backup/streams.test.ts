@@ -8,7 +8,7 @@ import { expect, test } from 'vitest'
 import type { ComponentNats } from '../../../knative/backup/component-nats.ts'
 import { findNatsPorts } from '../../../knative/backup/component-nats.ts'
 import { DrillPlatform } from '../../../knative/backup/drill/platform.ts'
-import { ensureMirrors, promoteMirrors } from '../../../knative/backup/mirror.ts'
+import { ensureMirrors, restoreFromMirror } from '../../../knative/backup/mirror.ts'
 import { restoreStream } from '../../../knative/backup/stream-archive.ts'
 import { backUpStreams, restoreStreams } from '../../../knative/backup/streams.ts'
 import { ensureStreams } from '../../../shared/nats/ensure-streams.ts'
@@ -80,13 +80,32 @@ test('backUpStreams() and restoreStreams() bring back every message, consumer an
     const again = await platform.asUser(after, 'relay')
     expect([await contentOf(again, 'AGENTESE'), await contentOf(again, 'EVENTS')]).toEqual(content)
 
-    expect(await restoreStreams(restorer, folder)).toMatchObject({
-      restored: [],
-      present: ['AGENTESE', 'EVENTS'],
-    })
     const [newest = ''] = await readdir(folder)
     const archive = join(folder, newest, 'EVENTS')
     await expect(restoreStream(restorer, archive)).rejects.toThrow('already in use')
+
+    // The relay was quicker, and has made streams that are empty.
+    await platform.loseNats(after)
+    const empty = await platform.startNats('nats')
+    await ensureStreams(await platform.asUser(empty, 'relay'))
+    await restoreStreams(await platform.asUser(empty, 'restore'), folder)
+    expect(await contentOf(await platform.asUser(empty, 'relay'), 'EVENTS')).toEqual(content[1])
+  })
+})
+
+test('restoreStreams() leaves streams alone that were not lost', async () => {
+  await withPlatform(async (platform) => {
+    const folder = join(platform.state, 'backups')
+    const nats = await platform.startNats('nats')
+    const relay = await platform.asUser(nats, 'relay')
+    await ensureStreams(relay)
+    await publish(relay, 2)
+    await backUpStreams(await platform.asUser(nats, 'backup'), folder, { keepDays: 7 })
+    await publish(relay, 3)
+    const content = await contentOf(relay, 'EVENTS')
+    const restorer = await platform.asUser(nats, 'restore')
+    await expect(restoreStreams(restorer, folder)).rejects.toThrow('which was not lost')
+    expect(await contentOf(relay, 'EVENTS')).toEqual(content)
   })
 })
 
@@ -140,44 +159,39 @@ test('the relay publishes again what was published after the backup', async () =
   })
 })
 
-interface Pair {
-  primary: ComponentNats
-  mirror: ComponentNats
-}
-
-async function startPair(platform: DrillPlatform): Promise<Pair> {
-  const ports = await findNatsPorts()
-  const primary = await platform.startNats('nats', ports)
-  return { primary, mirror: await platform.startNats('nats-mirror', undefined, ports) }
-}
-
-test('promoteMirrors() makes streams of the mirrors, that the relay goes on with', async () => {
+test('restoreFromMirror() makes the streams again, the relay goes on with them, and the mirror follows', async () => {
   await withPlatform(async (platform) => {
-    const { primary, mirror } = await startPair(platform)
+    const ports = await findNatsPorts()
+    const primary = await platform.startNats('nats', ports)
+    const mirror = await platform.startNats('nats-mirror', undefined, ports)
     const relay = await platform.asUser(primary, 'relay')
     await ensureStreams(relay)
     await publish(relay, 50)
-    const content = await contentOf(relay, 'EVENTS')
-    const restorer = await platform.asUser(mirror, 'restore')
-    const there = await platform.asUser(mirror, 'relay')
-    await ensureMirrors(restorer)
-    await eventually(async () =>
-      expect((await contentOf(there, 'EVENTS')).messages).toEqual(content.messages),
-    )
-    expect(await ensureMirrors(restorer)).toMatchObject([
+    const lost = (await contentOf(relay, 'EVENTS')).messages
+    const maker = await platform.asUser(mirror, 'restore')
+    await ensureMirrors(maker)
+    const mirrored = async () => (await contentOf(await platform.asUser(mirror, 'relay'), 'EVENTS')).messages
+    await eventually(async () => expect(await mirrored()).toEqual(lost))
+    expect(await ensureMirrors(maker)).toMatchObject([
       { stream: 'AGENTESE', lag: 0 },
       { stream: 'EVENTS', lag: 0 },
     ])
+    const reader = await platform.asUser(mirror, 'backup')
+    await expect(restoreFromMirror(reader, await platform.asUser(primary, 'restore'), 1)).rejects.toThrow(
+      'which was not lost',
+    )
 
     await platform.loseNats(primary)
-    await promoteMirrors(restorer)
-    const [, events] = await ensureStreams(there)
-    expect(events?.name).toBe('EVENTS')
-    const { seq } = await there.jetstream().publish(SUBJECTS[1], 'after the failover')
-    expect(seq).toBe(51)
-    await expect(ensureMirrors(restorer)).rejects.toThrow('it is a stream of its own here')
+    const again = await platform.startNats('nats', ports)
+    await restoreFromMirror(reader, await platform.asUser(again, 'restore'), 1)
+    const there = await platform.asUser(again, 'relay')
+    await ensureStreams(there)
+    expect((await contentOf(there, 'EVENTS')).messages).toEqual(lost)
     const broker = await there.jetstream().consumers.get('EVENTS', 'broker')
     expect((await broker.next())?.seq).toBe(1)
+    const { seq } = await there.jetstream().publish(SUBJECTS[1], 'after the loss')
+    expect(seq).toBe(51)
+    await eventually(async () => expect(await mirrored()).toHaveLength(51))
   })
 })
 

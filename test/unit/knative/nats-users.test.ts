@@ -41,10 +41,10 @@ test('natsAccountsFile() has an account for each zone of trust, takes each passw
   })
 })
 
-test('natsAccountsOf() lets nobody but the relay change or delete what is in a stream', () => {
+test('natsAccountsOf() lets nobody but the relay and who restores delete what is in a stream', () => {
   const [platform] = natsAccountsOf(components)
   for (const { name, permissions } of platform?.users ?? []) {
-    if (name === 'relay' || permissions === undefined) continue
+    if (['relay', 'restore'].includes(name) || permissions === undefined) continue
     const destructive = /^\$JS\.API\.(>|STREAM\.(DELETE|PURGE|MSG\.DELETE))/
     expect(
       permissions.publish.allow.filter((subject) => destructive.test(subject)),
