@@ -81,7 +81,7 @@ export function drillStreams(settings: DrillSettings): Promise<Outcome> {
       promised: PROMISES.streams,
       recoverySeconds,
       lossSeconds: loss.seconds,
-      notes: `${fromBackup.missing} events were younger than the backup, and came from the outbox, which has the last hour`,
+      notes: `events that were younger than the backup, and came from the outbox, which has the last hour: ${fromBackup.missing}`,
     }
   })
 }
@@ -120,7 +120,7 @@ export function drillMirror(settings: DrillSettings): Promise<Outcome> {
       lossSeconds: alone.seconds,
       notes:
         `lag of the mirror at ${settings.perSecond} events/s: median ${lag.medianMs.toFixed(1)} ms, most ${lag.maxMs.toFixed(1)} ms ` +
-        `of ${lag.samples} samples; ${alone.missing} events were not in it, and came from the outbox`,
+        `of ${lag.samples} samples; events that were not in it, and came from the outbox: ${alone.missing}`,
     }
   })
 }

@@ -9,7 +9,7 @@ import {
 } from '../../../knative/backup/component-nats.ts'
 import { natsLogins, natsObjects } from '../../../knative/setup/own-servers.ts'
 import { valuesOf } from '../../../knative/setup/kept.ts'
-import { ensureStreams } from '../../../shared/nats/ensure-streams.ts'
+import { ensureStream, ensureStreams } from '../../../shared/nats/ensure-streams.ts'
 import { eventually } from '../../eventually.ts'
 import { makeStateFolder } from '../servers.ts'
 
@@ -89,6 +89,18 @@ test('the three servers keep each stream three times, and the parts work with it
   const hub = await nats.as('stream-hub')
   const read = await (await hub.jetstreamManager()).streams.getMessage('AGENTESE', { seq: 1 })
   expect(read.string()).toBe('an event')
+})
+
+test('ensureStreams() changes what may change, and names what may not', async ({ nats }) => {
+  const relay = await nats.as('relay')
+  const manager = await relay.jetstreamManager()
+  await ensureStreams(relay, { replicas: 1 })
+  expect((await manager.streams.info('EVENTS')).config.num_replicas).toBe(1)
+  await ensureStreams(relay, { replicas: 3 })
+  expect((await manager.streams.info('EVENTS')).config.num_replicas).toBe(3)
+  await expect(ensureStream(manager, { name: 'EVENTS', storage: StorageType.Memory })).rejects.toThrow(
+    'Cannot change the stream "EVENTS": ',
+  )
 })
 
 test('each user is refused what its contract does not name', async ({ nats }) => {

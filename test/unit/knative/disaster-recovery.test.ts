@@ -33,7 +33,7 @@ test('disaster-recovery.md names Jobs and volumes that the manifests have', () =
   const manifests = globSync('manifests/components/*/*.yaml', { cwd: KNATIVE })
     .map((file) => readFileSync(join(KNATIVE, file), 'utf8'))
     .join('\n')
-  const jobs = new Set([...page.matchAll(/--from=cronjob\/([\w-]+)/g)].map(([, name]) => name))
+  const jobs = new Set([...page.matchAll(/cronjob\/([\w-]+)/g)].map(([, name]) => name))
   expect(jobs.size).toBe(3)
   for (const name of jobs)
     expect(manifests, name).toMatch(new RegExp(`kind: CronJob\nmetadata:\n  name: ${name}\n`))
