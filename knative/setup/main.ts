@@ -16,15 +16,16 @@ Makes the keys and passwords of a new cluster, and writes them with its settings
 not given is the one of knative/manifests/components, and gets its passwords too.
 
   --out FILE               is written once, readable by you alone; keep it: what the platform seals opens with it alone
-  --inference-url URL      an OpenAI-compatible server; required, as are the next three
-  --inference-model NAME   the model that it is asked for
-  --tenant NAME            the first tenant, such as acme
+  --tenant NAME            the first tenant, such as acme; required, as is the next
   --admin ADDRESS          e-mail address of its admin
+  --inference-url URL      an OpenAI-compatible server; default is that of the component ollama
+  --inference-model NAME   the model that it is asked for
 
   --from FILE              an earlier file: all of it is kept, and what is missing is added; nothing is required then, and what
                            is given replaces what was
   --database URL           PostgreSQL 18 or newer that is there already, as the owner of the database
   --relay-database URL     the same database without a pooler; default is the same address
+  --pooler                 functions reach that database through the component pgbouncer, as they reach our own
   --nats URL               NATS that is there already, with the accounts of components/nats/accounts.conf
   --nats-replicas N        copies of each stream; default is 3
   --redis URL              Redis or Valkey that is there already, with its password
@@ -42,6 +43,7 @@ const OPTIONS = {
   from: TEXT,
   database: TEXT,
   'relay-database': TEXT,
+  pooler: { type: 'boolean' },
   nats: TEXT,
   'nats-replicas': TEXT,
   redis: TEXT,
@@ -55,13 +57,14 @@ const OPTIONS = {
 } as const
 
 /** Without an earlier file. */
-const REQUIRED = ['inference-url', 'inference-model', 'tenant', 'admin'] as const
+const REQUIRED = ['tenant', 'admin'] as const
 
 const PostgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'is no postgres://...' })
 const Settings = z.object({
   out: z.string().min(1),
   database: PostgresUrl.optional(),
   'relay-database': PostgresUrl.optional(),
+  pooler: z.boolean().optional(),
   nats: z.url({ protocol: /^(nats|tls)$/, error: 'is no nats://...' }).optional(),
   'nats-replicas': z.coerce.number().int().min(1).max(5).optional(),
   redis: z.url({ protocol: /^rediss?$/, error: 'is no redis://...' }).optional(),
@@ -90,6 +93,8 @@ async function main(): Promise<void> {
   const settings = Settings.safeParse(values)
   if (!settings.success) throw new UsageError(settings.error.issues.map(toLine).join('\n'))
   const given = settings.data
+  if (given['inference-url'] !== undefined && given['inference-model'] === undefined)
+    throw new UsageError('Cannot make the settings: --inference-url is of no use without --inference-model')
   if (existsSync(given.out)) {
     throw new UsageError(
       `Cannot write "${given.out}": it is there, and its keys may be in use; --from ${given.out} with another --out adds what is missing`,
@@ -122,6 +127,7 @@ function serversOf(given: Settings): ClusterServers {
     ...optional('relayDatabaseUrl', given['relay-database']),
     ...optional('natsUrl', given.nats),
     ...optional('redisUrl', given.redis),
+    ...(given.pooler === undefined ? {} : { pooler: given.pooler }),
     ...(given['nats-replicas'] === undefined ? {} : { natsReplicas: given['nats-replicas'] }),
     inference: {
       ...optional('url', given['inference-url']),

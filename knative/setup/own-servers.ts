@@ -23,6 +23,7 @@ const EVENTING_NAMESPACE = 'knative-eventing'
 export const POSTGRES_NAME = 'kgents-postgres'
 export const NATS_PASSWORDS_NAME = 'kgents-nats-passwords'
 export const REDIS_NAME = 'kgents-redis'
+export const POOLER_NAME = 'kgents-pgbouncer'
 
 /** Owner of the database and, in the component `postgres`, of the server. */
 const DATABASE_OWNER = 'kgents'
@@ -30,11 +31,12 @@ const POSTGRES_HOST = `postgres.${DATA_NAMESPACE}.svc.cluster.local`
 const NATS_SERVERS = 3
 const NATS_HOST = `nats.${NATS_NAMESPACE}.svc.cluster.local`
 
+/** Of the component `ollama`, with the model that it has. */
+export const OLLAMA = { url: 'http://ollama.kgents.svc.cluster.local/v1', model: 'qwen2.5:0.5b' }
+
 export const NATS_URL = `nats://${NATS_HOST}:4222`
 const MIRROR_NATS_URL = `nats://nats-mirror.${NATS_NAMESPACE}.svc.cluster.local:4222`
 export const NATS_MONITORING_URL = `http://${NATS_HOST}:8222`
-/** What functions connect to; the relay and the setup Job need sessions, and connect past it. */
-export const POOLER_URL = `postgres://pgbouncer.${DATA_NAMESPACE}.svc.cluster.local:5432/kgents`
 
 export function postgresUrl(password: string): string {
   return loginUrl(`postgres://${POSTGRES_HOST}:5432/kgents`, DATABASE_OWNER, password)
@@ -44,25 +46,29 @@ export function redisUrl(password: string): string {
   return `redis://:${password}@redis.${DATA_NAMESPACE}.svc.cluster.local:6379`
 }
 
-/** What PostgreSQL and the pooler before it read. */
-export function postgresSecrets(passwords: { owner: string; app: string }): Secret[] {
-  return [
-    secret(
-      POSTGRES_NAME,
-      { username: DATABASE_OWNER, password: passwords.owner },
-      DATA_NAMESPACE,
-      'kubernetes.io/basic-auth',
-    ),
-    secret(
-      'kgents-pgbouncer',
-      {
-        // Any database of the server: one for each tenant who has its own.
-        'databases.ini': `[databases]\n* = host=${POSTGRES_HOST} port=5432\n`,
-        'userlist.txt': `"kgents_app" "${passwords.app}"\n`,
-      },
-      DATA_NAMESPACE,
-    ),
-  ]
+export function postgresSecret(password: string): Secret {
+  const owner = { username: DATABASE_OWNER, password }
+  return secret(POSTGRES_NAME, owner, DATA_NAMESPACE, 'kubernetes.io/basic-auth')
+}
+
+/** @param directUrl where the database is, without a pooler */
+export function poolerSecret(directUrl: string, appPassword: string): Secret {
+  const { hostname, port } = new URL(directUrl)
+  return secret(
+    POOLER_NAME,
+    {
+      // Any database of the server: one for each tenant who has its own.
+      'databases.ini': `[databases]\n* = host=${hostname} port=${port || '5432'}\n`,
+      'userlist.txt': `"kgents_app" "${appPassword}"\n`,
+    },
+    DATA_NAMESPACE,
+  )
+}
+
+/** What functions connect to instead of `directUrl`. */
+export function poolerUrl(directUrl: string): string {
+  const { pathname } = new URL(directUrl)
+  return `postgres://pgbouncer.${DATA_NAMESPACE}.svc.cluster.local:5432${pathname}`
 }
 
 export function redisSecret(password: string): Secret {

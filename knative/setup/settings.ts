@@ -19,11 +19,13 @@ export interface ClusterServers {
   databaseUrl?: string
   /** Direct connections for the relay and the setup Job, where `databaseUrl` goes through a pooler. */
   relayDatabaseUrl?: string
+  /** Whether functions reach a database that is given through the component `pgbouncer`, as they reach our own. */
+  pooler?: boolean
   /** Without user and password. */
   natsUrl?: string
   natsReplicas?: number
   redisUrl?: string
-  /** An OpenAI-compatible server, its model, and its key where it wants one. */
+  /** An OpenAI-compatible server, its model, and its key where it wants one; absent is the component `ollama`. */
   inference?: { url?: string; model?: string; key?: string }
   /** Object storage with the protocol of S3; without an endpoint it is AWS. */
   backups?: { bucket: string; endpoint?: string; region: string; keyId: string; key: string }
@@ -68,7 +70,8 @@ export async function createClusterSettings(
       FIRST_API_KEY_HASH: hash.toString('base64url'),
     }),
     configMap(SETTINGS_NAME, settingsOf(servers, given, made)),
-    ...(servers.ownsPostgres ? own.postgresSecrets(made.passwords) : []),
+    ...(servers.ownsPostgres ? [own.postgresSecret(made.passwords.owner)] : []),
+    ...(servers.isPooled ? [own.poolerSecret(servers.directUrl, made.passwords.app)] : []),
     ...(servers.ownsNats ? own.natsObjects(made.natsPasswords) : []),
     ...(servers.ownsRedis ? [own.redisSecret(made.passwords.redis)] : []),
     ...backupStoreOf(given.backups),
@@ -84,6 +87,7 @@ interface Resolved {
   natsUrl: string
   redisUrl: string
   ownsPostgres: boolean
+  isPooled: boolean
   ownsNats: boolean
   ownsRedis: boolean
 }
@@ -92,13 +96,22 @@ function resolve(given: ClusterServers, { passwords }: Made, kept: Kept): Resolv
   /** Nobody says where it is, and nobody said it before. */
   const owns = (url: string | undefined, where: string, name: string) =>
     url === undefined && (kept.objects.length === 0 || kept.has(where, name))
-  const { databaseUrl, relayDatabaseUrl } = given
+  const { databaseUrl, relayDatabaseUrl, pooler = false } = given
+  const directUrl =
+    relayDatabaseUrl ??
+    databaseUrl ??
+    kept.value(namespace, SETUP_NAME, 'DATABASE_OWNER_URL') ??
+    own.postgresUrl(passwords.owner)
+  const ownsPostgres = owns(databaseUrl, own.DATA_NAMESPACE, own.POSTGRES_NAME)
+  const isPooled =
+    ownsPostgres || pooler || (databaseUrl === undefined && kept.has(own.DATA_NAMESPACE, own.POOLER_NAME))
   return {
-    databaseUrl: databaseUrl ?? own.POOLER_URL,
-    directUrl: relayDatabaseUrl ?? databaseUrl ?? own.postgresUrl(passwords.owner),
+    databaseUrl: isPooled ? own.poolerUrl(directUrl) : (databaseUrl ?? directUrl),
+    directUrl,
     natsUrl: given.natsUrl ?? kept.value(namespace, SECRETS_NAME, 'RELAY_NATS_URL') ?? own.NATS_URL,
     redisUrl: given.redisUrl ?? own.redisUrl(passwords.redis),
-    ownsPostgres: owns(databaseUrl, own.DATA_NAMESPACE, own.POSTGRES_NAME),
+    ownsPostgres,
+    isPooled,
     ownsNats: owns(given.natsUrl, own.NATS_NAMESPACE, own.NATS_PASSWORDS_NAME),
     ownsRedis: owns(given.redisUrl, own.DATA_NAMESPACE, own.REDIS_NAME),
   }
@@ -140,7 +153,8 @@ function settingsOf(
     DISPATCH_JWKS: publicSetOf(made.dispatchKey),
     UPSTASH_REDIS_REST_URL: `http://redis-rest.${namespace}.svc.cluster.local`,
     STREAM_REPLICAS: String(natsReplicas),
-    ...present({ INFERENCE_BASE_URL: inference?.url, INFERENCE_MODEL: inference?.model }),
+    INFERENCE_BASE_URL: inference?.url ?? own.OLLAMA.url,
+    INFERENCE_MODEL: inference?.model ?? own.OLLAMA.model,
     ...(ownsNats ? { NATS_MONITORING_URL: own.NATS_MONITORING_URL } : {}),
   }
 }
@@ -165,7 +179,10 @@ function replacedBy(given: ClusterServers, tenant: FirstTenant): (key: string) =
     // Whole files, in which a new user is a new line; the passwords of the others are those that were kept.
     'users.conf',
     'cluster.conf',
-    ...(given.databaseUrl === undefined ? [] : ['DATABASE_URL', 'DATABASE_OWNER_URL', 'RELAY_DATABASE_URLS']),
+    ...(given.databaseUrl === undefined
+      ? []
+      : ['DATABASE_OWNER_URL', 'RELAY_DATABASE_URLS', 'databases.ini']),
+    ...(given.databaseUrl === undefined && given.pooler !== true ? [] : ['DATABASE_URL']),
     ...(given.relayDatabaseUrl === undefined ? [] : ['DATABASE_OWNER_URL', 'RELAY_DATABASE_URLS']),
     ...(given.redisUrl === undefined ? [] : ['REDIS_URL']),
     ...(given.natsReplicas === undefined ? [] : ['STREAM_REPLICAS']),

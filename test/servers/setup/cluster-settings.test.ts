@@ -83,14 +83,33 @@ describe('createClusterSettings()', () => {
   })
 
   test('has functions connect through the pooler, and the relay and the Job past it', async () => {
-    const own = await createClusterSettings(components, { inference: INFERENCE }, FIRST)
-    const hostOf = (name: string, key: string) => {
-      const object = own.objects.find(({ metadata }) => metadata.name === name)
-      return new URL((object === undefined ? undefined : valuesOf(object)[key]) ?? '').hostname.split('.')[0]
+    for (const [servers, host] of [
+      [{}, 'postgres.kgents-triad.svc.cluster.local'],
+      [
+        { databaseUrl: 'postgres://owner:secret@postgres.example.com:6543/kgents', pooler: true },
+        'postgres.example.com',
+      ],
+    ] as const) {
+      const made = await createClusterSettings(components, servers, FIRST)
+      const value = (name: string, key: string) => secretIn(made.objects, name)[key] ?? ''
+      expect(value('kgents-secrets', 'DATABASE_URL')).toContain(
+        '@pgbouncer.kgents-triad.svc.cluster.local:5432/kgents',
+      )
+      expect(new URL(value('kgents-secrets', 'RELAY_DATABASE_URLS')).hostname).toBe(host)
+      const owner = new URL(value('kgents-setup', 'DATABASE_OWNER_URL'))
+      expect(owner.hostname).toBe(host)
+      expect(value('kgents-pgbouncer', 'databases.ini')).toBe(
+        `[databases]\n* = host=${host} port=${owner.port}\n`,
+      )
+      const again = await createClusterSettings(
+        components,
+        {},
+        {},
+        readKept(made.objects.map((each) => stringify(each)).join('---\n')),
+      )
+      expect(secretIn(again.objects, 'kgents-secrets')).toEqual(secretIn(made.objects, 'kgents-secrets'))
+      expect(secretIn(again.objects, 'kgents-pgbouncer')).toEqual(secretIn(made.objects, 'kgents-pgbouncer'))
     }
-    expect(hostOf('kgents-secrets', 'DATABASE_URL')).toBe('pgbouncer')
-    expect(hostOf('kgents-secrets', 'RELAY_DATABASE_URLS')).toBe('postgres')
-    expect(hostOf('kgents-setup', 'DATABASE_OWNER_URL')).toBe('postgres')
   })
 
   describe('with an earlier file', () => {
