@@ -12,15 +12,15 @@ import { BROKER_CONSUMER, STREAMS, type StreamName } from '../shared/nats/stream
 import { natsUsersOf, passwordVariableOf, type NatsUser } from './nats-users.ts'
 
 /** The account of the platform's own streams. */
-export const PLATFORM_ACCOUNT = 'KGENTS'
-export const SYSTEM_ACCOUNT = 'SYS'
+const PLATFORM_ACCOUNT = 'KGENTS'
+const SYSTEM_ACCOUNT = 'SYS'
 
 /** Who logs in beside the parts, by the account. */
 export const BACKUP_USER = 'backup'
 export const RESTORE_USER = 'restore'
 export const MIRROR_USER = 'mirror'
 export const CHANNEL_USER = 'knative'
-export const OPERATOR_USER = 'operator'
+const OPERATOR_USER = 'operator'
 
 /**
  * The streams that are backed up and mirrored: those with a history. What is in `INFERENCE` is in PostgreSQL too, and a copy
@@ -69,18 +69,17 @@ function backupUser(): NatsUser {
   ])
 }
 
-/** Brings back streams that are not there, makes mirrors, and makes streams of mirrors. It can delete none. */
+/** Brings back the streams that were lost, in the place of those that the relay has made since, and makes mirrors. */
 function restoreUser(): NatsUser {
   return userOf(RESTORE_USER, [
     '$JS.API.INFO',
     '$JS.API.STREAM.NAMES',
     '$JS.API.STREAM.INFO.*',
-    '$JS.API.STREAM.RESTORE.*',
     '$JS.SNAPSHOT.RESTORE.>',
-    '$JS.API.STREAM.CREATE.*',
-    '$JS.API.STREAM.UPDATE.*',
     ...MIRRORED.flatMap((stream) => [
-      `$JS.API.CONSUMER.INFO.${stream}.${BROKER_CONSUMER}`,
+      `$JS.API.STREAM.RESTORE.${stream}`,
+      `$JS.API.STREAM.CREATE.${stream}`,
+      `$JS.API.STREAM.DELETE.${stream}`,
       `$JS.API.CONSUMER.CREATE.${stream}.${BROKER_CONSUMER}`,
       `$JS.API.CONSUMER.DURABLE.CREATE.${stream}.${BROKER_CONSUMER}`,
     ]),
@@ -112,7 +111,9 @@ export function natsAccountsFile(accounts: readonly NatsAccount[]): string {
 function toSettings({ name: account, maxFileBytes, users }: NatsAccount) {
   const holdsMessages = account !== SYSTEM_ACCOUNT
   return {
-    ...(holdsMessages ? { jetstream: maxFileBytes === undefined ? 'enabled' : { max_file: maxFileBytes } } : {}),
+    ...(holdsMessages
+      ? { jetstream: maxFileBytes === undefined ? 'enabled' : { max_file: maxFileBytes } }
+      : {}),
     users: users.map(({ name, permissions, connections }) => ({
       user: name,
       password: `$${passwordVariableOf(name)}`,

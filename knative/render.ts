@@ -145,6 +145,21 @@ async function writeDeployment(folder: string, target: Target): Promise<void> {
   for (const name of BY_HAND) {
     await rm(join(folder, name), { recursive: true, force: true })
     await cp(join(MANIFESTS, name), join(folder, name), { recursive: true })
+    await fillImages(join(folder, name), target)
+  }
+}
+
+/** What is written by hand names the images as the committed manifests do. */
+async function fillImages(folder: string, { images }: Target): Promise<void> {
+  for (const name of await readdir(folder, { recursive: true })) {
+    if (!name.endsWith('.yaml')) continue
+    const path = join(folder, name)
+    const text = await readFile(path, 'utf8')
+    const filled = (Object.keys(images) as (keyof Target['images'])[]).reduce(
+      (each, image) => each.replaceAll(DEFAULT_TARGET.images[image], images[image]),
+      text,
+    )
+    if (filled !== text) await writeFile(path, filled)
   }
 }
 
