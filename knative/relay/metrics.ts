@@ -1,5 +1,7 @@
 /** Counters and gauges of the relay. */
+import type { KgentsEvent } from '../../shared/events/event.ts'
 import { createRegistry, type Counter, type Gauge } from '../../shared/telemetry/metrics.ts'
+import { createInvocationMetrics } from './invocation-metrics.ts'
 
 const COUNTERS = {
   relay_published_total: ['Events acknowledged by JetStream'],
@@ -27,16 +29,20 @@ type Labels = Record<string, string>
 export interface Metrics {
   add(name: keyof typeof COUNTERS, amount?: number, labels?: Labels): void
   set(name: keyof typeof GAUGES, value: number, labels?: Labels): void
+  /** Counts what an event that was published reports. */
+  published(event: KgentsEvent): void
   render(): Promise<string>
 }
 
 export function createMetrics(): Metrics {
-  const { counter, gauge, render } = createRegistry()
+  const registry = createRegistry()
+  const { counter, gauge, render } = registry
   const counters = each(COUNTERS, (name, help, labels): Counter => counter(name, help, labels))
   const gauges = each(GAUGES, (name, help, labels): Gauge => gauge(name, help, labels))
   return {
     add: (name, amount = 1, labels = {}) => counters[name].inc(labels, amount),
     set: (name, value, labels = {}) => gauges[name].set(labels, value),
+    published: createInvocationMetrics(registry),
     render,
   }
 }
