@@ -74,11 +74,8 @@ export function openHousekeeping({ url, database, metrics, onNotify }: Housekeep
     async close() {
       closing.abort()
       clearInterval(timer)
+      metrics.set('relay_leading', 0, { database })
       await sql.end({ timeout: 1 })
-      await running
-      // Whoever leads now knows: what is left standing here would be read as of today.
-      for (const gauge of ['relay_leading', 'relay_lag_seconds', 'relay_jobs_waiting'] as const)
-        metrics.set(gauge, 0, { database })
     },
   }
 }

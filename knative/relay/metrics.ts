@@ -27,10 +27,10 @@ type Description = readonly [help: string, ...labels: string[]]
 type Labels = Record<string, string>
 
 export interface Metrics {
-  add(name: keyof typeof COUNTERS, amount?: number, labels?: Labels): void
-  set(name: keyof typeof GAUGES, value: number, labels?: Labels): void
   /** Counts what an event that was published reports. */
   published(event: KgentsEvent): void
+  add(name: keyof typeof COUNTERS, amount?: number, labels?: Labels): void
+  set(name: keyof typeof GAUGES, value: number, labels?: Labels): void
   render(): Promise<string>
 }
 
@@ -40,9 +40,9 @@ export function createMetrics(): Metrics {
   const counters = each(COUNTERS, (name, help, labels): Counter => counter(name, help, labels))
   const gauges = each(GAUGES, (name, help, labels): Gauge => gauge(name, help, labels))
   return {
+    published: createInvocationMetrics(registry),
     add: (name, amount = 1, labels = {}) => counters[name].inc(labels, amount),
     set: (name, value, labels = {}) => gauges[name].set(labels, value),
-    published: createInvocationMetrics(registry),
     render,
   }
 }
