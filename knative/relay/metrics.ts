@@ -18,6 +18,9 @@ const COUNTERS = {
 const GAUGES = {
   relay_lag_seconds: ['Age of the oldest event that is not published', 'database'],
   relay_jobs_waiting: ['Jobs that wait for admission', 'database'],
+  relay_jobs_unfinished: [
+    'Jobs in INFERENCE, and those that wait where this relay leads; take the maximum of all relays',
+  ],
   relay_webhook_subscriptions: ['Subscriptions that have a consumer'],
   relay_leading: ['Whether this relay drains the database', 'database'],
   relay_nats_connected: ['Whether NATS is reached'],
@@ -31,6 +34,10 @@ export interface Metrics {
   published(event: KgentsEvent): void
   add(name: keyof typeof COUNTERS, amount?: number, labels?: Labels): void
   set(name: keyof typeof GAUGES, value: number, labels?: Labels): void
+  /** Reports no value any more, where it is not known or another relay knows it. */
+  remove(name: keyof typeof GAUGES, labels?: Labels): void
+  /** The sum over all labels. */
+  total(name: keyof typeof GAUGES): Promise<number>
   render(): Promise<string>
 }
 
@@ -43,6 +50,11 @@ export function createMetrics(): Metrics {
     published: createInvocationMetrics(registry),
     add: (name, amount = 1, labels = {}) => counters[name].inc(labels, amount),
     set: (name, value, labels = {}) => gauges[name].set(labels, value),
+    remove: (name, labels = {}) => gauges[name].remove(labels),
+    async total(name) {
+      const { values } = await gauges[name].get()
+      return values.reduce((sum, { value }) => sum + value, 0)
+    },
     render,
   }
 }
