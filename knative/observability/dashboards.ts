@@ -46,7 +46,7 @@ const gateway: Dashboard = {
       title: 'Errors (5xx)',
       unit: 'percentunit',
       queries: {
-        now: share(`${KONG}{code=~"5.."}`, KONG),
+        'last 5 minutes': 'kong:errors:ratio_rate5m',
         'last hour': 'kong:errors:ratio_rate1h',
         'last 3 days': 'kong:errors:ratio_rate3d',
       },
@@ -337,7 +337,6 @@ const data: Dashboard = {
       title: 'Delivered to webhooks',
       unit: 'ops',
       queries: { '{{outcome}}': rate('kgents_webhook_attempts_total', 'outcome') },
-      emptyWithout: 'a subscription with a sink',
     },
     {
       title: 'From an event to its subscriber',

@@ -19,7 +19,8 @@ const SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10]
 const JOB_SECONDS = [0.5, 1, 2, 5, 10, 30, 60, 120, 300, 900]
 
 /** `rejected`: the caller is at fault; `error`: the platform is. */
-type Status = 'success' | 'refusal' | 'rejected' | 'error'
+const STATUSES = ['success', 'refusal', 'rejected', 'error'] as const
+type Status = (typeof STATUSES)[number]
 
 /** Creates the metrics in `registry`, and what counts an event in them. */
 export function createInvocationMetrics(registry: Registry): (event: KgentsEvent) => void {
@@ -69,6 +70,14 @@ function createCounters({ counter, histogram }: Registry) {
     ['effect', 'resource'],
   )
   const tokens = counter('agentese_tokens_total', 'Tokens of jobs that were completed', ['direction'])
+  /** What has been counted once has all its series: a rate sees no first error in one that begins with it. */
+  const begun = new Set<string>()
+  const begin = (labels: Record<'path' | 'context' | 'aspect' | 'category' | 'tier', string>) => {
+    const key = `${labels.path} ${labels.tier}`
+    if (begun.has(key)) return
+    begun.add(key)
+    for (const status of STATUSES) invocations.inc({ ...labels, status }, 0)
+  }
   return {
     tokens({ prompt, completion }: { prompt: number; completion: number }) {
       tokens.inc({ direction: 'in' }, prompt)
@@ -78,6 +87,7 @@ function createCounters({ counter, histogram }: Registry) {
       const { category, code, job, duration_ms, tier = 'unknown' } = data
       const path = withoutHolon(data.path)
       const [context = '', , aspect = ''] = path.split('.')
+      begin({ path, context, aspect, category, tier })
       invocations.inc({ path, context, aspect, category, status, tier })
       if (code !== undefined) errors.inc({ code })
       const duration = job === undefined ? seconds : jobs

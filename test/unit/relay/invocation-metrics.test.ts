@@ -35,8 +35,9 @@ let metrics: Metrics
 beforeEach(() => {
   metrics = createMetrics()
 })
+/** Series that have counted something. */
 const linesWith = async (name: string) =>
-  (await metrics.render()).split('\n').filter((line) => line.startsWith(name))
+  (await metrics.render()).split('\n').filter((line) => line.startsWith(name) && !line.endsWith(' 0'))
 
 describe('published()', () => {
   test.each([
@@ -49,8 +50,13 @@ describe('published()', () => {
   ] as const)('counts %o as %s', async (outcome, status) => {
     metrics.published(eventOf(outcome))
     expect(await linesWith('agentese_invocations_total{')).toEqual([
-      `agentese_invocations_total{path="void.entropy.sip",context="void",aspect="sip",category="E",status="${status}",tier="pro"} 1`,
+      `agentese_invocations_total{path="void.entropy.sip",context="void",aspect="sip",category="E",tier="pro",status="${status}"} 1`,
     ])
+  })
+
+  test('has a series of errors from the first call on, so that the first error is seen', async () => {
+    metrics.published(eventOf({}))
+    expect(await metrics.render()).toMatch(/^agentese_invocations_total\{.*status="error".*\} 0$/m)
   })
 
   test('measures calls, and apart from them those that waited for a model', async () => {
