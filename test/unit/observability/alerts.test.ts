@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { stringify } from 'yaml'
 import { CASES, type AlertCase } from './alert-cases.ts'
@@ -60,6 +61,17 @@ describe('the alert rules', () => {
     expect(new Set(Object.keys(CASES))).toEqual(new Set(alerts.map(({ alert }) => alert)))
     for (const { annotations } of alerts)
       expect(Object.keys(annotations ?? {})).toEqual(['summary', 'description'])
+  })
+
+  test('are all in the README, and those that wait for their metric are no rules yet', async () => {
+    const text = await readFile(new URL('../../../knative/observability/README.md', import.meta.url), 'utf8')
+    const [present = '', waiting = ''] = text.split('These wait for')
+    const namesIn = (table: string) =>
+      new Set([...table.matchAll(/`([A-Z]\w+)`(?=[^|]*\|)/g)].map(([, name]) => name))
+    expect(namesIn(present.slice(present.indexOf('## Alerts')))).toEqual(
+      new Set(alerts.map(({ alert }) => alert)),
+    )
+    for (const name of namesIn(waiting)) expect(Object.keys(CASES)).not.toContain(name)
   })
 
   test('are what Prometheus reads', async ({ skip }) => {
