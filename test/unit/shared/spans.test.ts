@@ -32,7 +32,11 @@ test('withSpan() passes the trace on as it is until a collector is set, and then
     'void.entropy.sip',
     parent,
     () => ({ 'agentese.path': 'void.entropy.sip' }),
-    async (trace) => trace,
+    async (trace, add) => {
+      add(() => ({ 'agentese.tenant_id': 'acme' }))
+      return trace
+    },
+    'client',
   )
   expect(child.traceId).toBe(parent.traceId)
   expect(child.spanId).not.toBe(parent.spanId)
@@ -48,7 +52,15 @@ test('withSpan() passes the trace on as it is until a collector is set, and then
   await stop()
   const sent = await received.promise
   collector.close()
-  for (const part of ['/v1/traces', 'void.entropy.sip', parent.traceId, 'NOT_FOUND', 'void-entropy']) {
+  for (const part of [
+    '/v1/traces',
+    'void.entropy.sip',
+    parent.traceId,
+    'NOT_FOUND',
+    'void-entropy',
+    'acme',
+  ]) {
     expect(sent).toContain(part)
   }
+  expect(sent).toContain('"kind":3') // a request that was made, and not one that was answered
 })
