@@ -9,7 +9,15 @@ import { build } from 'rolldown'
 import { buildSnapshot } from './bundle/snapshot.ts'
 
 const ENTRY = fileURLToPath(new URL('../functions/serve.ts', import.meta.url))
+const WEB = fileURLToPath(new URL('bundle/web-classes.ts', import.meta.url))
 const START = fileURLToPath(new URL('bundle/start.sh', import.meta.url))
+
+/** Where the bundle finds the classes that load late: see `web-classes.ts`. */
+const WEB_CLASSES = Object.fromEntries(
+  ['CloseEvent', 'Headers', 'Request', 'Response'].flatMap((name) =>
+    [name, `global.${name}`, `globalThis.${name}`].map((from) => [from, `web.${name}`]),
+  ),
+)
 
 /** What this Node is started with to serve functions. */
 export interface FunctionProgram {
@@ -31,6 +39,7 @@ async function writeFiles(folder: string): Promise<void> {
     input: ENTRY,
     platform: 'node',
     logLevel: 'warn',
+    transform: { define: WEB_CLASSES, inject: { web: [WEB, 'web'], global: [WEB, 'web'] } },
     output: {
       dir: folder,
       // Node loads it sooner than modules, and builds a snapshot of nothing else.

@@ -69,11 +69,19 @@ function requireFile(path) {
   return requireOfNode(path)
 }
 
+/** Functions serve HTTP/1 alone. The server asks of each request whether it is another, for which all of HTTP/2 would be loaded. */
+class NoRequest {
+  static [Symbol.hasInstance]() {
+    return false
+  }
+}
+
 function loadAfterStart(id) {
   return new Proxy(
     {},
     {
       get(_, name) {
+        if (name === 'Http2ServerRequest') return NoRequest
         if (!isBuilding) return process.getBuiltinModule(id)[name]
         throw new TypeError(`Cannot build a snapshot: "${String(name)}" of "${id}" is used while files load`)
       },
