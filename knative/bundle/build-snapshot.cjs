@@ -70,11 +70,7 @@ function requireFile(path) {
 }
 
 /** Functions serve HTTP/1 alone. The server asks of each request whether it is another, for which all of HTTP/2 would be loaded. */
-class NoRequest {
-  static [Symbol.hasInstance]() {
-    return false
-  }
-}
+const NoRequest = Object.defineProperty(() => {}, Symbol.hasInstance, { value: () => false })
 
 function loadAfterStart(id) {
   return new Proxy(
@@ -102,6 +98,8 @@ function forbid(owner, names) {
 
 forbid(require('node:crypto'), ['randomBytes', 'randomFill', 'randomFillSync', 'randomInt', 'randomUUID'])
 forbid(globalThis.crypto, ['getRandomValues', 'randomUUID'])
+// Whoever listens asks this whether it is one process of several.
+require('node:cluster')
 load('./serve.cjs')
 readdirSync(folder)
   .map((name) => join(folder, name))
