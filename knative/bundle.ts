@@ -2,15 +2,12 @@
  * Puts all functions into few JavaScript files, and these into a start-up snapshot: `node knative/bundle.ts FOLDER`. What only
  * some functions need stays in files of its own, loaded when it is used.
  */
-import { copyFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'rolldown'
 import { buildSnapshot } from './bundle/snapshot.ts'
 
 const ENTRY = fileURLToPath(new URL('../functions/serve.ts', import.meta.url))
 const WEB = fileURLToPath(new URL('bundle/web-classes.ts', import.meta.url))
-const START = fileURLToPath(new URL('bundle/start.sh', import.meta.url))
 
 /** Where the bundle finds the classes that load late: see `web-classes.ts`. */
 const WEB_CLASSES = Object.fromEntries(
@@ -25,11 +22,10 @@ export interface FunctionProgram {
   env: Record<string, string>
 }
 
-/** Writes the bundle into `folder`, and a snapshot of it; `start.sh` there starts from either. */
+/** Writes the bundle into `folder`, and a snapshot of it. */
 export async function bundleFunctions(folder: string): Promise<FunctionProgram> {
   await writeFiles(folder)
-  await copyFile(START, join(folder, 'start.sh'))
-  // As in start.sh: in small pages, reading the snapshot takes 4,500 page faults.
+  // As in the Dockerfile: in small pages, reading the snapshot takes 4,500 page faults.
   const env = { GLIBC_TUNABLES: 'glibc.malloc.hugetlb=1' }
   return { args: ['--snapshot-blob', await buildSnapshot(folder)], env }
 }

@@ -19,7 +19,7 @@ export interface Command {
 
 /** Where Node is in its official image. */
 const NODE = '/usr/local/bin/node'
-/** What may run beside Node there. */
+/** What may run beside Node there; an earlier image started in a shell. */
 const TOOLS = ['/bin/sh', '/usr/bin/stat', '/usr/bin/dirname']
 const GO_SERVER = '/hello'
 
