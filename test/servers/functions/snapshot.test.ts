@@ -1,13 +1,13 @@
 /** The functions as they are deployed: processes that start from a snapshot, and where that is missing from files. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
-import { test as base, describe, inject } from 'vitest'
+import { test as base, describe, inject, vi } from 'vitest'
 import { bundleFunctions } from '../../../knative/bundle.ts'
 import { findFreePorts } from '../../../knative/local/servers/ports.ts'
 import { createApiKey } from '../../../shared/identity/api-keys.ts'
@@ -28,6 +28,8 @@ const SECRETS = {
   DISPATCH_JWKS: '{"keys":[]}',
   EVENT_SIGNING_KEY: Buffer.alloc(32, 7).toString('base64url'),
 }
+/** In the environment of whoever builds the snapshot. */
+const SECRET_OF_BUILDER = 'of whoever builds, and of nobody else'
 const NODE_FIRST = `${dirname(process.execPath)}:${process.env['PATH']}`
 
 const test = base.extend<{ folder: string; snapshot: readonly string[]; start: Start; tenantKey: string }>({
@@ -40,7 +42,11 @@ const test = base.extend<{ folder: string; snapshot: readonly string[]; start: S
     { scope: 'file' },
   ],
   snapshot: [
-    async ({ folder }, use) => use([process.execPath, ...(await bundleFunctions(folder)).args]),
+    async ({ folder }, use) => {
+      vi.stubEnv('SECRET_OF_BUILDER', SECRET_OF_BUILDER)
+      await use([process.execPath, ...(await bundleFunctions(folder)).args])
+      vi.unstubAllEnvs()
+    },
     { scope: 'file' },
   ],
   start: async ({}, use) => {
@@ -133,6 +139,40 @@ describe('a function that starts from the snapshot', () => {
     // What is random in a UUIDv7.
     expect(new Set(sips.map(({ body }) => body.result.grant.slice(14))).size).toBe(3)
     expect(new Set(traces.map((headers) => headers.get('traceparent'))).size).toBe(3)
+  })
+
+  test('has its own clock', async ({ snapshot, start, tenantKey, expect }) => {
+    const before = Date.now()
+    const { body } = await sip(await start(snapshot), tenantKey)
+    // The first 48 bits of a UUIDv7.
+    const madeAt = Number.parseInt(body.result.grant.replaceAll('-', '').slice(0, 12), 16)
+    expect(madeAt).toBeGreaterThanOrEqual(before)
+    expect(madeAt).toBeLessThanOrEqual(Date.now())
+  })
+
+  test('holds nothing of the environment in which it was built', async ({ snapshot, expect }) => {
+    const blob = await readFile(snapshot.at(-1) ?? '')
+    expect(blob.includes('SECRET_OF_BUILDER')).toBe(false)
+    expect(blob.includes(SECRET_OF_BUILDER)).toBe(false)
+    expect(blob.includes(process.env['PATH'] ?? '')).toBe(false)
+  })
+
+  test('loads no HTTP client for a call that needs none', async ({
+    folder,
+    snapshot,
+    start,
+    tenantKey,
+    expect,
+  }) => {
+    const profiles = join(folder, 'profiles')
+    const process = await start(snapshot, { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profiles}` })
+    expect((await sip(process, tenantKey)).status).toBe(200)
+    expect(await process.stop()).toBe(0)
+    const [profile = ''] = await readdir(profiles)
+    const text = await readFile(join(profiles, profile), 'utf8')
+    expect(text).toContain('"node:_http_server"')
+    expect(text).not.toContain('internal/deps/undici')
+    expect(text).not.toContain('"node:http2"')
   })
 
   test('says what is missing in its environment, and ends with 1', async ({ snapshot, start, expect }) => {
