@@ -1,11 +1,6 @@
-/**
- * Redis over Upstash's REST protocol, as far as scripts need it. By Node's `http`, which a function has loaded to serve:
- * a client that uses `fetch` takes 40 ms of CPU to load, while the second request of a cold start waits for it.
- */
-import { request as requestByHttp, type IncomingMessage } from 'node:http'
-import { request as requestByHttps } from 'node:https'
-import { text as readText } from 'node:stream/consumers'
+/** Redis over Upstash's REST protocol, as far as scripts need it. */
 import { z } from 'zod'
+import { sendRequest } from '../send-request.ts'
 
 export interface RedisRestOptions {
   url: string
@@ -56,14 +51,9 @@ async function sendPipeline(
 ): Promise<unknown> {
   const to = new URL(url)
   to.pathname = `${to.pathname.replace(/\/$/, '')}/pipeline`
-  const send = to.protocol === 'https:' ? requestByHttps : requestByHttp
-  const response = await new Promise<IncomingMessage>((resolve, reject) => {
-    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
-    const request = send(to, { method: 'POST', headers, signal: AbortSignal.timeout(timeoutMs) }, resolve)
-    request.once('error', reject)
-    request.end(JSON.stringify(commands))
-  })
-  const body = await readText(response)
-  if (response.statusCode !== 200) throw new Error(`Redis answered ${response.statusCode}: ${body}`)
-  return JSON.parse(body)
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+  const body = JSON.stringify(commands)
+  const { status, text } = await sendRequest(to, { method: 'POST', headers, body, timeoutMs })
+  if (status !== 200) throw new Error(`Redis answered ${status}: ${text}`)
+  return JSON.parse(text)
 }

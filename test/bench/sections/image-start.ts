@@ -96,7 +96,7 @@ async function prepare(
     ...(await fixture.clientHeaders(newCaller(id, user))),
     'content-type': 'application/json',
   }
-  const env = { ...fixture.env, ...redis, DATABASE_URL: urls.app, HOST: '0.0.0.0' }
+  const env = { ...fixture.env, ...redis, DATABASE_URL: urls.app }
   const get = (path: string): HttpRequest => ({ method: 'GET', path, headers: {} })
   const act = (path: string): HttpRequest => ({
     method: 'POST',
