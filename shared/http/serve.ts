@@ -1,10 +1,12 @@
 /** Runs an app as a Knative function does: on one port, until SIGTERM, finishing what is under way. */
-import { serve, type ServerType } from '@hono/node-server'
+import type { Server } from 'node:http'
+import { serve } from '@hono/node-server'
 import type { Hono } from 'hono'
+import { closeServer, OPEN_MS } from './close-server.ts'
 
 export interface Serving {
-  server: ServerType
-  /** Takes nothing new, waits for what is under way, and closes. */
+  server: Server
+  /** Answers what is under way or on its way, asks callers to close their connections, and closes. */
   drain(): Promise<void>
 }
 
@@ -20,22 +22,12 @@ const SERVER_OPTIONS = {
 /** Serves `app`, on all addresses unless one is named: Node would resolve even `0.0.0.0`. Resolves when it listens. */
 export function startServing(app: Hono, port: number, hostname?: string): Promise<Serving> {
   return new Promise((resolve, reject) => {
-    const server = serve(
-      {
-        fetch: app.fetch,
-        port,
-        serverOptions: SERVER_OPTIONS,
-        ...(hostname === undefined ? {} : { hostname }),
-      },
-      () => resolve({ server, drain }),
-    )
+    const address = hostname === undefined ? {} : { hostname }
+    const server = serve({ fetch: app.fetch, port, serverOptions: SERVER_OPTIONS, ...address }, () =>
+      resolve({ server, drain: () => closeServer(server, OPEN_MS) }),
+    ) as Server
     // the gateway limits how many headers come, and adds some
-    if ('maxHeadersCount' in server) server.maxHeadersCount = 0
+    server.maxHeadersCount = 0
     server.once('error', reject)
-    const drain = (): Promise<void> =>
-      new Promise((done) => {
-        server.close(() => done())
-        if ('closeIdleConnections' in server) server.closeIdleConnections()
-      })
   })
 }
