@@ -29,8 +29,9 @@ import { makeStateFolder, startTestRedis, startTestRedisRest } from '../../serve
 
 export const imageStart: Section = { name: 'image-start', title: 'Start of the image', run }
 
-/** What a pod may use, and what it is left with where the node is full: its request, and the sidecar's. */
-const LIMITS = { 'limit of a pod': 1, 'a busy node': 0.25 }
+/** Cores that a pod may use, and a quarter, as where others compete for the node's. */
+const POD = 'limit of a pod'
+const LIMITS = { [POD]: 1, 'a busy node': 0.25 }
 const GO = 'Go'
 const NODE = 'bare Node'
 const BEFORE = ', before'
@@ -153,7 +154,7 @@ function toFindings(measured: Record<string, Record<string, StartTimes[]>>, isLi
       (isLimited ? '' : ' Control groups cannot be made here: CPU is not limited.'),
     table,
     further,
-    comparisons: Object.entries(measured).flatMap(([name, times]) => comparisonsOf(name, times)),
+    comparisons: comparisonsOf(measured[POD] ?? {}),
   }
 }
 
@@ -182,7 +183,7 @@ function tableOf(limit: string, times: Record<string, StartTimes[]>): Table {
 }
 
 /** A wake-up on the cluster as it was measured with Go, with what a start takes longer here. */
-function comparisonsOf(limit: string, times: Record<string, StartTimes[]>): Comparison[] {
+function comparisonsOf(times: Record<string, StartTimes[]>): Comparison[] {
   const wakeUps = (name: string) =>
     times[GO]?.map(
       ({ answeredMs }, at) => CLUSTER_GO_MS + (times[name]?.[at]?.answeredMs ?? Number.NaN) - answeredMs,
@@ -193,7 +194,7 @@ function comparisonsOf(limit: string, times: Record<string, StartTimes[]>): Comp
     .filter((name) => name !== GO && name !== NODE && !name.endsWith(BEFORE))
     .map((name) =>
       compare({
-        what: `wake-up of ${name} with ${limit}`,
+        what: `wake-up of ${name}`,
         unit: 'ms',
         before: times[`${name}${BEFORE}`] && wakeUps(`${name}${BEFORE}`),
         after: wakeUps(name) ?? [],
