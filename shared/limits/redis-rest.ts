@@ -1,4 +1,6 @@
-/** Redis over Upstash's REST protocol, loaded and connected with the first question: a cold start need not wait for it. */
+/** Redis over Upstash's REST protocol, as far as scripts need it. */
+import { z } from 'zod'
+import { sendRequest } from '../send-request.ts'
 
 export interface RedisRestOptions {
   url: string
@@ -22,34 +24,36 @@ export type RunScripts = (
   runs: readonly { key: string; args: string[] }[],
 ) => Promise<unknown[]>
 
-export function openRedisRest({ url, token, timeoutMs }: RedisRestOptions): RunScripts {
-  let opening: ReturnType<typeof open> | undefined
-  const open = async () => {
-    const { Redis } = await import('@upstash/redis')
-    return new Redis({
-      url,
-      token,
-      retry: false,
-      signal: () => AbortSignal.timeout(timeoutMs),
-      enableTelemetry: false,
-      enableAutoPipelining: false,
-      readYourWrites: false,
-    })
-  }
+const Answers = z.array(z.object({ result: z.unknown().optional(), error: z.string().optional() }))
+
+/** Connects with the first question: a cold start need not wait for it. */
+export function openRedisRest(options: RedisRestOptions): RunScripts {
   return async ({ text, sha }, runs) => {
-    const redis = await (opening ??= open())
-    const send = async (form: 'eval' | 'evalsha', which: typeof runs) => {
-      const pipeline = redis.pipeline()
-      for (const { key, args } of which) pipeline[form](form === 'eval' ? text : sha, [key], args)
-      return await pipeline.exec({ keepErrors: true })
+    const send = async (command: string, script: string) => {
+      const commands = runs.map(({ key, args }) => [command, script, 1, key, ...args])
+      return Answers.length(runs.length).parse(await sendPipeline(options, commands))
     }
     // By its hash, which Redis knows unless it was restarted; it reports so in the message alone.
-    const answers = await send('evalsha', runs)
+    const answers = await send('EVALSHA', sha)
     const isUnknown = answers.some(({ error }) => error?.includes('NOSCRIPT'))
     // It knows the script for all of them or for none.
-    return (isUnknown ? await send('eval', runs) : answers).map(({ result, error }) => {
+    return (isUnknown ? await send('EVAL', text) : answers).map(({ result, error }) => {
       if (error !== undefined) throw new Error(error)
       return result
     })
   }
+}
+
+/** @throws Error where the answer is none of 200, or none in time */
+async function sendPipeline(
+  { url, token, timeoutMs }: RedisRestOptions,
+  commands: unknown,
+): Promise<unknown> {
+  const to = new URL(url)
+  to.pathname = `${to.pathname.replace(/\/$/, '')}/pipeline`
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+  const body = JSON.stringify(commands)
+  const { status, text } = await sendRequest(to, { method: 'POST', headers, body, timeoutMs })
+  if (status !== 200) throw new Error(`Redis answered ${status}: ${text}`)
+  return JSON.parse(text)
 }
