@@ -1,5 +1,5 @@
 /** Redis over Upstash's REST protocol, as far as scripts need it. */
-import { z } from 'zod'
+import type { Redis, Requester, UpstashRequest, UpstashResponse } from '@upstash/redis'
 import { sendRequest } from '../send-request.ts'
 
 export interface RedisRestOptions {
@@ -24,36 +24,44 @@ export type RunScripts = (
   runs: readonly { key: string; args: string[] }[],
 ) => Promise<unknown[]>
 
-const Answers = z.array(z.object({ result: z.unknown().optional(), error: z.string().optional() }))
-
-/** Connects with the first question: a cold start need not wait for it. */
+/** Loads the client and connects with the first question: a cold start need not wait for it. */
 export function openRedisRest(options: RedisRestOptions): RunScripts {
+  let opening: Promise<Redis> | undefined
+  const open = async () => {
+    const { Redis } = await import('@upstash/redis')
+    return new Redis(requesterOf(options))
+  }
   return async ({ text, sha }, runs) => {
-    const send = async (command: string, script: string) => {
-      const commands = runs.map(({ key, args }) => [command, script, 1, key, ...args])
-      return Answers.length(runs.length).parse(await sendPipeline(options, commands))
+    const redis = await (opening ??= open())
+    const send = async (form: 'eval' | 'evalsha', script: string) => {
+      const pipeline = redis.pipeline()
+      for (const { key, args } of runs) pipeline[form](script, [key], args)
+      const answers = await pipeline.exec({ keepErrors: true })
+      if (answers.length !== runs.length) throw new Error(`Redis gave ${answers.length} answers`)
+      return answers
     }
     // By its hash, which Redis knows unless it was restarted; it reports so in the message alone.
-    const answers = await send('EVALSHA', sha)
+    const answers = await send('evalsha', sha)
     const isUnknown = answers.some(({ error }) => error?.includes('NOSCRIPT'))
     // It knows the script for all of them or for none.
-    return (isUnknown ? await send('EVAL', text) : answers).map(({ result, error }) => {
+    return (isUnknown ? await send('eval', text) : answers).map(({ result, error }) => {
       if (error !== undefined) throw new Error(error)
       return result
     })
   }
 }
 
-/** @throws Error where the answer is none of 200, or none in time */
-async function sendPipeline(
-  { url, token, timeoutMs }: RedisRestOptions,
-  commands: unknown,
-): Promise<unknown> {
-  const to = new URL(url)
-  to.pathname = `${to.pathname.replace(/\/$/, '')}/pipeline`
+/** In the place of the client's own, which uses `fetch`, repeats what failed and sends telemetry. */
+function requesterOf({ url, token, timeoutMs }: RedisRestOptions): Requester {
   const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
-  const body = JSON.stringify(commands)
-  const { status, text } = await sendRequest(to, { method: 'POST', headers, body, timeoutMs })
-  if (status !== 200) throw new Error(`Redis answered ${status}: ${text}`)
-  return JSON.parse(text)
+  return {
+    async request<T>({ path = [], body }: UpstashRequest) {
+      const to = new URL(url)
+      to.pathname = [to.pathname.replace(/\/$/, ''), ...path].join('/')
+      const sent = { method: 'POST', headers, body: JSON.stringify(body), timeoutMs } as const
+      const { status, text } = await sendRequest(to, sent)
+      if (status !== 200) throw new Error(`Redis answered ${status}: ${text}`)
+      return JSON.parse(text) as UpstashResponse<T> // reason: of the type that the client's command has
+    },
+  }
 }

@@ -65,7 +65,7 @@ test('openRedisRest() keeps the path of its address', async ({ answering, expect
   const { url, asked } = await answering(200, '[{"result":1}]')
   const run = openRedisRest({ url: `${url}/redis/`, token: 'secret', timeoutMs: 5000 })
   expect(await run({ text, sha: 'abc' }, [{ key: 'k', args: ['5'] }])).toEqual([1])
-  const body = [['EVALSHA', 'abc', 1, 'k', '5']]
+  const body = [['evalsha', 'abc', 1, 'k', '5']]
   expect(asked).toEqual([{ url: '/redis/pipeline', authorization: 'Bearer secret', body }])
 })
 
