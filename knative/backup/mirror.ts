@@ -68,6 +68,8 @@ export async function restoreFromMirror(
   const restored: StreamMeta[] = []
   for (const stream of MIRRORED) {
     const { state } = await from.streams.info(stream)
+    // Nothing was ever in it: the relay makes it.
+    if (state.last_seq === 0) continue
     await makeRoom(to, stream, new Date(state.last_ts))
     restored.push(
       await copyStream(mirror, primary, stream, ({ mirror: _mirror, ...config }) => ({
