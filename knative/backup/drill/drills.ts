@@ -97,6 +97,7 @@ export function drillMirror(settings: DrillSettings): Promise<Outcome> {
     const writer = writing(platform, database.url, settings)
     const mirror = await platform.startNats('nats-mirror', undefined, ports)
     const maker = await platform.asUser(mirror, 'restore')
+    await ensureMirrors(maker)
     await eventually(async () => (await ensureMirrors(maker)).every(({ silentMs }) => silentMs < 60_000))
     const lag = await measureLag(await platform.asUser(primary, 'relay'), maker, settings.seconds)
 

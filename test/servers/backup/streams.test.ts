@@ -101,13 +101,23 @@ test('restoreStreams() leaves streams alone that were not lost', async () => {
     const nats = await platform.startNats('nats')
     const relay = await platform.asUser(nats, 'relay')
     await ensureStreams(relay)
-    await publish(relay, 2)
-    await backUpStreams(await platform.asUser(nats, 'backup'), folder, { keepDays: 7 })
-    await publish(relay, 3)
-    const content = await contentOf(relay, 'EVENTS')
+    const backup = await platform.asUser(nats, 'backup')
     const restorer = await platform.asUser(nats, 'restore')
+    // Of streams that are still empty: what was published since must not go with the wrong command.
+    await backUpStreams(backup, folder, { keepDays: 7 })
+    await publish(relay, 3)
+    const content = [await contentOf(relay, 'AGENTESE'), await contentOf(relay, 'EVENTS')]
     await expect(restoreStreams(restorer, folder)).rejects.toThrow('which was not lost')
-    expect(await contentOf(relay, 'EVENTS')).toEqual(content)
+    await backUpStreams(backup, folder, { keepDays: 7 })
+    await expect(restoreStreams(restorer, folder)).rejects.toThrow('which was not lost')
+    expect([await contentOf(relay, 'AGENTESE'), await contentOf(relay, 'EVENTS')]).toEqual(content)
+
+    await platform.loseNats(nats)
+    const after = await platform.startNats('nats')
+    const again = await platform.asUser(after, 'restore')
+    await restoreStreams(again, folder)
+    await publish(await platform.asUser(after, 'relay'), 1)
+    await expect(restoreStreams(again, folder)).rejects.toThrow('which was not lost')
   })
 })
 

@@ -60,7 +60,7 @@ const test = base.extend('nats', { scope: 'file' }, async ({}, { onCleanup }): P
     servers,
     filesWith,
     async startMirror() {
-      const { 'users.conf': users = '' } = filesWith(passwords)
+      const { 'users.conf': users } = filesWith(passwords)
       const primary = `nats-leaf://mirror:${passwords.get('mirror')}@127.0.0.1:${ports[0]?.leaf}`
       const mirror = await startComponentNats({
         component: 'nats-mirror',
