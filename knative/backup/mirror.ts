@@ -14,7 +14,7 @@ import {
 import { orUndefined } from '../../shared/nats/or-undefined.ts'
 import { BROKER_CONSUMER, STREAMS, type StreamName } from '../../shared/nats/streams.ts'
 import { MIRRORED } from '../nats-accounts.ts'
-import { makeRoom } from './room.ts'
+import { findRoom } from './room.ts'
 import { copyStream, type StreamMeta } from './stream-archive.ts'
 
 /** Under which the first servers' streams are reached from a leaf node: their JetStream domain is `kgents`. */
@@ -38,16 +38,18 @@ export async function ensureMirrors(mirror: NatsConnection): Promise<MirrorState
 }
 
 async function ensureMirror(manager: JetStreamManager, stream: StreamName): Promise<MirrorState> {
-  const found =
-    (await orUndefined(manager.streams.info(stream))) ??
-    (await manager.streams.add({
+  const found = await orUndefined(manager.streams.info(stream))
+  if (found === undefined) {
+    await manager.streams.add({
       name: stream,
       retention: RetentionPolicy.Limits,
       storage: StorageType.File,
       max_age: nanos(STREAMS[stream].maxAgeSeconds * 1000),
       num_replicas: 1,
       mirror: { name: stream, external: { api: PRIMARY_API, deliver: '' } },
-    }))
+    })
+    return { stream, lag: 0, silentMs: 0 }
+  }
   if (found.mirror === undefined) throw new Error(`Cannot mirror "${stream}": it is a stream of its own here`)
   const { lag, active } = found.mirror
   return { stream, lag, silentMs: active < 0 ? Infinity : active / 1e6 }
@@ -57,7 +59,7 @@ async function ensureMirror(manager: JetStreamManager, stream: StreamName): Prom
  * Makes the streams anew on `primary`, as the mirror has them. The mirror goes on following them: their numbers are its own.
  * The Broker gets the events of the last hour again, each of which its functions know by its id.
  *
- * @throws Error where one is there that is older than the newest message of its mirror: nothing of it is lost
+ * @throws Error where one is there that was not lost
  */
 export async function restoreFromMirror(
   mirror: NatsConnection,
@@ -65,10 +67,16 @@ export async function restoreFromMirror(
   replicas: number,
 ): Promise<StreamMeta[]> {
   const [from, to] = [await mirror.jetstreamManager(), await primary.jetstreamManager()]
-  const restored: StreamMeta[] = []
+  const newest = new Map<StreamName, Date>()
   for (const stream of MIRRORED) {
     const { state } = await from.streams.info(stream)
-    await makeRoom(to, stream, new Date(state.last_ts))
+    // Where nothing was ever in it, the relay makes it.
+    if (state.last_seq > 0) newest.set(stream, new Date(state.last_ts))
+  }
+  const room = await findRoom(to, newest)
+  const restored: StreamMeta[] = []
+  for (const stream of newest.keys()) {
+    await room.clear(stream)
     restored.push(
       await copyStream(mirror, primary, stream, ({ mirror: _mirror, ...config }) => ({
         ...config,

@@ -56,8 +56,7 @@ export async function backUpStream(nc: NatsConnection, stream: string, folder: s
   return meta
 }
 
-/** What a backup says of its stream. */
-export async function readMeta(folder: string): Promise<StreamMeta> {
+async function readMeta(folder: string): Promise<StreamMeta> {
   return Meta.parse(JSON.parse(await readFile(join(folder, META_FILE), 'utf8')))
 }
 

@@ -3,8 +3,8 @@ import { readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { NatsConnection } from 'nats'
 import { MIRRORED } from '../nats-accounts.ts'
-import { makeRoom } from './room.ts'
-import { backUpStream, readMeta, restoreStream, type StreamMeta } from './stream-archive.ts'
+import { findRoom } from './room.ts'
+import { backUpStream, restoreStream, type StreamMeta } from './stream-archive.ts'
 
 const DAY_MS = 86_400_000
 /** What is being written, or was when its writer ended. */
@@ -35,7 +35,7 @@ export async function backUpStreams(
 /**
  * Brings back the newest backup in `folder`, or that in the folder `name`.
  *
- * @throws Error where there is no backup, or a stream that is older than it: nothing of that is lost
+ * @throws Error where there is no backup, or a stream that was not lost
  */
 export async function restoreStreams(
   nc: NatsConnection,
@@ -44,13 +44,16 @@ export async function restoreStreams(
 ): Promise<{ from: string; restored: StreamMeta[] }> {
   const newest = name ?? (await finishedBackups(folder)).at(-1)
   if (newest === undefined) throw new Error(`Cannot restore: "${folder}" has no backup`)
-  const manager = await nc.jetstreamManager()
+  const begun = timeOf(newest)
+  if (begun === undefined) throw new Error(`Cannot restore "${newest}": no backup has such a name`)
+  const room = await findRoom(
+    await nc.jetstreamManager(),
+    new Map(MIRRORED.map((stream) => [stream, new Date(begun)])),
+  )
   const restored: StreamMeta[] = []
   for (const stream of MIRRORED) {
-    const backup = join(folder, newest, stream)
-    const { state } = await readMeta(backup)
-    await makeRoom(manager, stream, new Date(state.last_ts))
-    restored.push(await restoreStream(nc, backup))
+    await room.clear(stream)
+    restored.push(await restoreStream(nc, join(folder, newest, stream)))
   }
   return { from: newest, restored }
 }

@@ -91,6 +91,10 @@ export class DrillPlatform {
     await makeArchive(sql, this.archive)
   }
 
+  relayUrl({ url }: PostgresServer): string {
+    return loginUrl(url, 'kgents_relay', this.#relayPassword)
+  }
+
   connect(url: string): Sql {
     const sql = postgres(url, { max: 4, onnotice: () => {} })
     this.#cleanups.push(() => sql.end({ timeout: 1 }))
@@ -136,10 +140,11 @@ export class DrillPlatform {
 
   // What goes on
 
-  async startRelay(nats: ComponentNats, database: PostgresServer): Promise<Relay> {
+  /** @param databaseUrl as `kgents_relay` */
+  async startRelay(nats: ComponentNats, databaseUrl: string): Promise<Relay> {
     const stopping = new AbortController()
     const config = readConfig(contract.env, {
-      RELAY_DATABASE_URLS: loginUrl(database.url, 'kgents_relay', this.#relayPassword),
+      RELAY_DATABASE_URLS: databaseUrl,
       NATS_URL: this.natsUrl(nats, 'relay'),
       BROKER_URL: await this.#openBroker(),
     })

@@ -21,7 +21,7 @@ test('a restore has all up to the last archived segment, and the relay goes on: 
     const sql = platform.connect(server.url)
     const nats = await platform.startNats('nats')
     const nc = await platform.asUser(nats, 'relay')
-    const relay = await platform.startRelay(nats, server)
+    const relay = await platform.startRelay(nats, platform.relayUrl(server))
     const writes = async (count: number, to = sql) => {
       for (let n = 0; n < count; n += 1) await platform.write(to)
     }
@@ -45,7 +45,7 @@ test('a restore has all up to the last archived segment, and the relay goes on: 
     const rows = await restored<{ id: string }[]>`select id from outbox order by seq`
     expect(rows.map(({ id }) => id)).toEqual(idsOf(0, 50))
 
-    await platform.startRelay(nats, again)
+    await platform.startRelay(nats, platform.relayUrl(again))
     await writes(1, restored)
     await eventually(async () => expect(await platform.published(nc)).toHaveLength(51))
     expect(new Set(await platform.published(nc))).toEqual(new Set([...idsOf(0, 50), ...idsOf(55)]))

@@ -4,7 +4,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { AckPolicy, type NatsConnection } from 'nats'
-import { expect, test } from 'vitest'
+import { expect, inject, test } from 'vitest'
 import type { ComponentNats } from '../../../knative/backup/component-nats.ts'
 import { findNatsPorts } from '../../../knative/backup/component-nats.ts'
 import { DrillPlatform } from '../../../knative/backup/drill/platform.ts'
@@ -12,7 +12,9 @@ import { ensureMirrors, restoreFromMirror } from '../../../knative/backup/mirror
 import { restoreStream } from '../../../knative/backup/stream-archive.ts'
 import { backUpStreams, restoreStreams } from '../../../knative/backup/streams.ts'
 import { ensureStreams } from '../../../shared/nats/ensure-streams.ts'
+import { newId } from '../../../shared/new-id.ts'
 import { eventually } from '../../eventually.ts'
+import { createDatabase } from '../servers.ts'
 
 const SUBJECTS = ['agentese.acme.void.entropy.sip', 'events.acme.io.kgents.entropy.sipped'] as const
 
@@ -61,7 +63,7 @@ test('backUpStreams() and restoreStreams() bring back every message, consumer an
     const before = await platform.startNats('nats')
     const relay = await platform.asUser(before, 'relay')
     await ensureStreams(relay)
-    await publish(relay, 300)
+    await publish(relay, 60)
     const manager = await relay.jetstreamManager()
     await manager.consumers.add('EVENTS', { durable_name: 'sink', ack_policy: AckPolicy.Explicit })
     const broker = await relay.jetstream().consumers.get('AGENTESE', 'broker')
@@ -69,8 +71,8 @@ test('backUpStreams() and restoreStreams() bring back every message, consumer an
     const content = [await contentOf(relay, 'AGENTESE'), await contentOf(relay, 'EVENTS')]
     const { streams } = await backUpStreams(await platform.asUser(before, 'backup'), folder, { keepDays: 7 })
     expect(streams.map(({ config, state }) => [config.name, state.messages])).toEqual([
-      ['AGENTESE', 300],
-      ['EVENTS', 300],
+      ['AGENTESE', 60],
+      ['EVENTS', 60],
     ])
 
     await platform.loseNats(before)
@@ -99,13 +101,23 @@ test('restoreStreams() leaves streams alone that were not lost', async () => {
     const nats = await platform.startNats('nats')
     const relay = await platform.asUser(nats, 'relay')
     await ensureStreams(relay)
-    await publish(relay, 2)
-    await backUpStreams(await platform.asUser(nats, 'backup'), folder, { keepDays: 7 })
-    await publish(relay, 3)
-    const content = await contentOf(relay, 'EVENTS')
+    const backup = await platform.asUser(nats, 'backup')
     const restorer = await platform.asUser(nats, 'restore')
+    // Of streams that are still empty: what was published since must not go with the wrong command.
+    await backUpStreams(backup, folder, { keepDays: 7 })
+    await publish(relay, 3)
+    const content = [await contentOf(relay, 'AGENTESE'), await contentOf(relay, 'EVENTS')]
     await expect(restoreStreams(restorer, folder)).rejects.toThrow('which was not lost')
-    expect(await contentOf(relay, 'EVENTS')).toEqual(content)
+    await backUpStreams(backup, folder, { keepDays: 7 })
+    await expect(restoreStreams(restorer, folder)).rejects.toThrow('which was not lost')
+    expect([await contentOf(relay, 'AGENTESE'), await contentOf(relay, 'EVENTS')]).toEqual(content)
+
+    await platform.loseNats(nats)
+    const after = await platform.startNats('nats')
+    const again = await platform.asUser(after, 'restore')
+    await restoreStreams(again, folder)
+    await publish(await platform.asUser(after, 'relay'), 1)
+    await expect(restoreStreams(again, folder)).rejects.toThrow('which was not lost')
   })
 })
 
@@ -135,11 +147,13 @@ test('backUpStreams() keeps what is younger than its days, and clears up after o
 test('the relay publishes again what was published after the backup', async () => {
   await withPlatform(async (platform) => {
     const folder = join(platform.state, 'backups')
-    const server = await platform.startPostgres()
-    await platform.prepare(server)
-    const sql = platform.connect(server.url)
+    const { owner, relay: asRelay } = inject('servers').postgres
+    const name = `restored_${newId().replaceAll('-', '')}`
+    await createDatabase(owner, name)
+    const inDatabase = (url: string) => Object.assign(new URL(url), { pathname: `/${name}` }).href
+    const sql = platform.connect(inDatabase(owner))
     const before = await platform.startNats('nats')
-    const relay = await platform.startRelay(before, server)
+    const relay = await platform.startRelay(before, inDatabase(asRelay))
     const nc = await platform.asUser(before, 'relay')
     for (let n = 0; n < 10; n += 1) await platform.write(sql)
     await eventually(async () => expect(await platform.published(nc)).toHaveLength(10))
@@ -151,7 +165,7 @@ test('the relay publishes again what was published after the backup', async () =
     await platform.loseNats(before)
     const after = await platform.startNats('nats')
     await restoreStreams(await platform.asUser(after, 'restore'), folder)
-    await platform.startRelay(after, server)
+    await platform.startRelay(after, inDatabase(asRelay))
     const again = await platform.asUser(after, 'relay')
     await eventually(async () =>
       expect(new Set(await platform.published(again))).toEqual(new Set(platform.written.map(({ id }) => id))),
@@ -218,7 +232,7 @@ test.skipIf(!hasNats)(
       const before = await platform.startNats('nats')
       const relay = await platform.asUser(before, 'relay')
       await ensureStreams(relay)
-      await publish(relay, 300)
+      await publish(relay, 60)
       const content = [await contentOf(relay, 'AGENTESE'), await contentOf(relay, 'EVENTS')]
       const ours = await backUpStreams(await platform.asUser(before, 'backup'), folder, { keepDays: 7 })
       await run(

@@ -8,6 +8,7 @@ import {
   type ComponentNats,
 } from '../../../knative/backup/component-nats.ts'
 import { natsLogins, natsObjects } from '../../../knative/setup/own-servers.ts'
+import { ensureMirrors, restoreFromMirror } from '../../../knative/backup/mirror.ts'
 import { valuesOf } from '../../../knative/setup/kept.ts'
 import { ensureStream, ensureStreams } from '../../../shared/nats/ensure-streams.ts'
 import { eventually } from '../../eventually.ts'
@@ -15,8 +16,9 @@ import { makeStateFolder } from '../servers.ts'
 
 interface Cluster {
   servers: ComponentNats[]
-  /** Logs in as `user`, who has until now the password `password-of-USER`. */
-  as(user: string, password?: string): Promise<NatsConnection>
+  /** Logs in as `user`, at the three servers or at another. */
+  as(user: string, at?: ComponentNats | { password: string }): Promise<NatsConnection>
+  startMirror(): Promise<ComponentNats>
   filesWith(passwords: ReadonlyMap<string, string>): Record<string, string>
 }
 
@@ -57,9 +59,25 @@ const test = base.extend('nats', { scope: 'file' }, async ({}, { onCleanup }): P
   return {
     servers,
     filesWith,
-    async as(user, pass = passwords.get(user)) {
+    async startMirror() {
+      const { 'users.conf': users } = filesWith(passwords)
+      const primary = `nats-leaf://mirror:${passwords.get('mirror')}@127.0.0.1:${ports[0]?.leaf}`
+      const mirror = await startComponentNats({
+        component: 'nats-mirror',
+        name: 'nats-mirror',
+        state,
+        ports: await findNatsPorts(),
+        files: { 'users.conf': users, 'mirror.conf': `PRIMARY_URL: "${primary}"\n` },
+        env: process.env,
+      })
+      servers.push(mirror)
+      return mirror
+    },
+    async as(user, at) {
+      const pass = at !== undefined && 'password' in at ? at.password : passwords.get(user)
+      const those = at !== undefined && 'port' in at ? [at] : servers.slice(0, 3)
       const nc = await connect({
-        servers: servers.map(({ port }) => `127.0.0.1:${port}`),
+        servers: those.map(({ port }) => `127.0.0.1:${port}`),
         user,
         ...(pass === undefined ? {} : { pass }),
         inboxPrefix: `_INBOX_${user}`,
@@ -94,13 +112,46 @@ test('the three servers keep each stream three times, and the parts work with it
 test('ensureStreams() changes what may change, and names what may not', async ({ nats }) => {
   const relay = await nats.as('relay')
   const manager = await relay.jetstreamManager()
-  await ensureStreams(relay, { replicas: 1 })
-  expect((await manager.streams.info('EVENTS')).config.num_replicas).toBe(1)
-  await ensureStreams(relay, { replicas: 3 })
-  expect((await manager.streams.info('EVENTS')).config.num_replicas).toBe(3)
+  /** How many servers have all of a stream, one of them its leader. */
+  const copies = async (stream: string) => {
+    const { cluster } = await manager.streams.info(stream)
+    const followers = (cluster?.replicas ?? []).filter(({ current }) => current)
+    return cluster?.leader === undefined ? 0 : 1 + followers.length
+  }
+  for (const replicas of [1, 3]) {
+    // While a stream moves, it may have no leader to answer.
+    await eventually(() => ensureStreams(relay, { replicas }))
+    for (const stream of ['AGENTESE', 'EVENTS', 'INFERENCE', 'TOKENS'])
+      await eventually(async () => expect(await copies(stream)).toBe(replicas))
+  }
   await expect(ensureStream(manager, { name: 'EVENTS', storage: StorageType.Memory })).rejects.toThrow(
     'Cannot change the stream "EVENTS": ',
   )
+})
+
+test('a mirror follows the three servers, and the streams come back from it with three copies', async ({
+  nats,
+}) => {
+  const relay = await nats.as('relay')
+  const manager = await relay.jetstreamManager()
+  await relay.jetstream().publish('events.acme.io.kgents.x', 'to be mirrored')
+  const before = (await manager.streams.info('EVENTS')).state
+  const mirror = await nats.startMirror()
+  await ensureMirrors(await nats.as('restore', mirror))
+  const copy = await (await nats.as('relay', mirror)).jetstreamManager()
+  await eventually(async () => {
+    for (const stream of ['AGENTESE', 'EVENTS']) {
+      const { last_seq } = (await manager.streams.info(stream)).state
+      expect((await copy.streams.info(stream)).state.last_seq).toBe(last_seq)
+    }
+  })
+  const restorer = await nats.as('restore')
+  const lost = await restorer.jetstreamManager()
+  for (const stream of ['AGENTESE', 'EVENTS']) await lost.streams.delete(stream)
+  await restoreFromMirror(await nats.as('backup', mirror), restorer, 3)
+  const { config, state } = await manager.streams.info('EVENTS')
+  expect(config).toMatchObject({ num_replicas: 3, subjects: ['events.>'] })
+  expect(state).toMatchObject({ messages: before.messages, last_seq: before.last_seq })
 })
 
 test('each user is refused what its contract does not name', async ({ nats }) => {
@@ -143,19 +194,21 @@ test('nobody logs in without a password, as a server, or with the login of the m
     ['cluster', 'password-of-cluster'],
     ['mirror', 'password-of-mirror'],
   ] as const)
-    expect(await codeOf(nats.as(user, password)), user).toBe(ErrorCode.AuthorizationViolation)
+    expect(await codeOf(nats.as(user, { password })), user).toBe(ErrorCode.AuthorizationViolation)
 })
 
 test('a changed Secret changes passwords while the servers run', async ({ nats }) => {
   const began = nats.servers.map(({ pid }) => pid)
   const changed = nats.filesWith(new Map(passwords).set('webhooks', 'changed').set('cluster', 'changed too'))
-  for (const server of nats.servers)
+  for (const server of nats.servers.slice(0, 3))
     for (const [file, text] of Object.entries(changed)) server.reload(file, text)
   await eventually(async () => {
     expect(await codeOf(nats.as('webhooks'))).toBe(ErrorCode.AuthorizationViolation)
-    expect(await codeOf(nats.as('webhooks', 'changed'))).toBe('done')
+    expect(await codeOf(nats.as('webhooks', { password: 'changed' }))).toBe('done')
   })
   expect(nats.servers.map(({ pid }) => pid)).toEqual(began)
   const relay = await nats.as('relay')
-  expect(await codeOf(relay.jetstream().publish('events.acme.io.kgents.x', 'still stored'))).toBe('done')
+  // The servers leave each other for a moment when their own password changes.
+  const publish = () => relay.jetstream().publish('events.acme.io.kgents.x', 'still stored')
+  await eventually(async () => expect(await codeOf(publish())).toBe('done'))
 })
