@@ -1,8 +1,11 @@
 import { describe, expect, test as base } from 'vitest'
+import { components } from '../../../functions/components.ts'
+import { createClusterSettings } from '../../../knative/setup/settings.ts'
 import { buildOverlay, ENVIRONMENTS, workloadsOf } from './built-overlays.ts'
 import { readAdded, readBuiltIn } from './definitions.ts'
 import { findObjectProblems } from './object-laws.ts'
 import { findPodProblems } from './pod-security.ts'
+import { referencesOf } from './references.ts'
 import { findProblems, type KubernetesObject } from './structural-schema.ts'
 
 const added = await readAdded()
@@ -19,6 +22,32 @@ const UNDESCRIBED = new Set([
 const INSTALLED = ['cert-manager', 'gpu-operator', 'knative-eventing', 'knative-serving', undefined]
 /** Namespaces of pods that have to do what "restricted" forbids. */
 const PRIVILEGED = ['kgents-logs']
+
+/** Secrets and ConfigMaps of which `knative/README.md` has the command. */
+const BY_HAND = new Set(['grafana-admin', 'kgents-model'])
+const { objects: settings } = await createClusterSettings(
+  components,
+  { backups: { bucket: 'kgents-backups', region: 'us-east-1', keyId: 'id', key: 'key' } },
+  { slug: 'acme', admin: 'ada@acme.example' },
+)
+
+/** What a pod can read of an object; the keys of what others write are theirs to know. */
+function keysOf(object: KubernetesObject) {
+  const { kind, metadata } = object
+  const { data, stringData, spec } = object as {
+    data?: object
+    stringData?: object
+    spec?: { target?: { name: string }; secretName?: string }
+  }
+  const written =
+    kind === 'ExternalSecret' ? spec?.target?.name : kind === 'Certificate' ? spec?.secretName : undefined
+  return {
+    kind: written === undefined ? kind : 'Secret',
+    namespace: metadata.namespace ?? '',
+    name: written ?? metadata.name,
+    keys: written === undefined ? Object.keys({ ...data, ...stringData }) : ('any' as const),
+  }
+}
 
 const test = base.extend('built', { scope: 'file' }, async () => {
   const built = await Promise.all(ENVIRONMENTS.map(async (each) => [each, await buildOverlay(each)] as const))
@@ -58,6 +87,26 @@ describe.for(ENVIRONMENTS)('the overlay %s', (environment) => {
   test('has objects that fit together', ({ built, skip }) => {
     const objects = built.get(environment) ?? skip('there is no kubectl here')
     expect(findObjectProblems(objects)).toEqual([])
+  })
+
+  test('has pods that read nothing but what it brings and what an operator is told to make', ({
+    built,
+    skip,
+  }) => {
+    const objects = built.get(environment) ?? skip('there is no kubectl here')
+    const given = [...settings, ...objects].map(keysOf)
+    const missing = referencesOf(objects).filter(
+      ({ kind, namespace, name, key }) =>
+        !BY_HAND.has(name) &&
+        !given.some(
+          (each) =>
+            each.kind === kind &&
+            each.namespace === namespace &&
+            each.name === name &&
+            (key === undefined || each.keys === 'any' || each.keys.includes(key)),
+        ),
+    )
+    expect(missing).toEqual([])
   })
 
   test('has each object once, in a namespace that it makes', ({ built, skip }) => {
