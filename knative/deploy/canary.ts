@@ -178,10 +178,16 @@ class Canary {
   }
 
   async #takeBack(live: Service, previous: Revision, why: string): Promise<Ending> {
+    this.#stopOthers()
     const generation = await generationOf(this.#deploy, live)
     await this.#update(live, (fresh) => takeBack(fresh, previous, why, generation))
     this.#report(`${previous.metadata.name} has all requests again: ${why}`)
     return undefined
+  }
+
+  /** At once, and not only when this one is where it was. */
+  #stopOthers(): void {
+    this.#deploy.stopped.because ??= `${this.#desired.metadata.name} of the same deploy is bad`
   }
 
   /** The Service gets its former template again, as a new revision: that is what it serves when nothing is pinned. */
@@ -191,6 +197,7 @@ class Canary {
       await this.#begin(live, phase.previous)
       return undefined
     }
+    this.#stopOthers()
     const { api, rules, clock } = this.#deploy
     const previous = await this.#revision(phase.previous)
     const { revision: copy, why } = await awaitRevision(

@@ -16,6 +16,8 @@ export interface Manifests {
   /** What makes use of the new functions: Triggers. */
   after: ClusterObject[]
   parts: Deployment[]
+  /** Names of Deployments of which KEDA or Kubernetes decides how many pods they have. */
+  scaled: Set<string>
 }
 
 /** Jobs that are not in the folder's kustomization, because a Job cannot be changed by apply. */
@@ -47,7 +49,8 @@ function parse(text: string): ClusterObject[] {
 
 /** The same objects, by the step in which they come. */
 export function sortManifests(objects: readonly ClusterObject[]): Manifests {
-  const manifests: Manifests = { before: [], jobs: [], services: [], after: [], parts: [] }
+  const scaled = new Set(objects.filter(isScaler).map(({ spec }) => spec.scaleTargetRef.name))
+  const manifests: Manifests = { before: [], jobs: [], services: [], after: [], parts: [], scaled }
   for (const object of objects) {
     if (isService(object)) manifests.services.push(object)
     else if (isJob(object)) manifests.jobs.push(object)
@@ -68,3 +71,8 @@ function isPart(object: ClusterObject): object is Deployment {
   const { spec } = object as Deployment
   return spec.template.metadata?.labels?.[PART_LABEL] !== undefined
 }
+
+const isScaler = (
+  object: ClusterObject,
+): object is ClusterObject & { spec: { scaleTargetRef: { name: string } } } =>
+  object.kind === 'ScaledObject' || object.kind === 'HorizontalPodAutoscaler'

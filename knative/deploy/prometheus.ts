@@ -45,10 +45,15 @@ interface Answer {
 
 const TIMEOUT_MS = 10_000
 
-/** @param url where Prometheus answers, with a path prefix where it has one */
+/** @param url where Prometheus answers, with a path prefix where it has one, and with user and password where it wants them */
 export function openPrometheus(url: string, label = REVISION_LABEL): Metrics {
+  const { origin, pathname, username, password } = new URL(url)
+  const user = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  const headers: Record<string, string> =
+    username === '' ? {} : { authorization: `Basic ${Buffer.from(user).toString('base64')}` }
   const ask = async (query: string): Promise<number | undefined> => {
-    const answer = await get(`${url.replace(/\/$/, '')}/api/v1/query?query=${encodeURIComponent(query)}`)
+    const path = `${pathname.replace(/\/$/, '')}/api/v1/query?query=${encodeURIComponent(query)}`
+    const answer = await get(origin, path, headers)
     const value = Number(answer.data?.result[0]?.value[1] ?? Number.NaN)
     return Number.isNaN(value) ? undefined : value
   }
@@ -63,15 +68,15 @@ export function openPrometheus(url: string, label = REVISION_LABEL): Metrics {
   }
 }
 
-async function get(url: string): Promise<Answer> {
+async function get(origin: string, path: string, headers: Record<string, string>): Promise<Answer> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(TIMEOUT_MS) })
+    const response = await fetch(origin + path, { headers, signal: AbortSignal.timeout(TIMEOUT_MS) })
     if (!response.ok) throw new Error(`status ${response.status}`)
     // As documented for the HTTP API of Prometheus.
     return (await response.json()) as Answer
   } catch (error) {
     const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new Unavailable(`Cannot ask Prometheus at "${new URL(url).origin}": ${reason}`, { cause: error })
+    throw new Unavailable(`Cannot ask Prometheus at "${origin}": ${reason}`, { cause: error })
   }
 }

@@ -41,9 +41,8 @@ export async function runDeploy(
   outcomes.push(...(await deployInWaves(manifests.services, deploy, options.waveSize)))
   if (!outcomes.every(isGood)) return outcomes
   await applyAll(manifests.after, deploy)
-  const scaled = scaledIn(manifests.before)
   for (const part of manifests.parts) {
-    outcomes.push(await rollPart(part, deploy, scaled.has(part.metadata.name)))
+    outcomes.push(await rollPart(part, deploy, manifests.scaled.has(part.metadata.name)))
     if (!outcomes.every(isGood)) return outcomes
   }
   return outcomes
@@ -51,13 +50,4 @@ export async function runDeploy(
 
 async function applyAll(objects: readonly ClusterObject[], { api }: Deploy): Promise<void> {
   for (const object of objects) await applyObject(api, object)
-}
-
-/** Names of Deployments that KEDA or Kubernetes scales. */
-function scaledIn(objects: readonly ClusterObject[]): Set<string> {
-  const scalers = objects.filter(({ kind }) => kind === 'ScaledObject' || kind === 'HorizontalPodAutoscaler')
-  // Both kinds name their target in the same field.
-  return new Set(
-    scalers.map(({ spec }) => (spec as { scaleTargetRef: { name: string } }).scaleTargetRef.name),
-  )
 }

@@ -30,17 +30,13 @@ async function deployWave(wave: readonly Service[], deploy: Deploy): Promise<Out
   const settled = await Promise.allSettled(
     wave.map(async (service) => {
       const outcome = await deployService(service, deploy)
-      if (!isGood(outcome)) stop(deploy, outcome.name)
+      if (!isGood(outcome)) deploy.stopped.because ??= `${outcome.name} of the same deploy is bad`
       return outcome
     }),
   )
   const failed = settled.find((each) => each.status === 'rejected')
   if (failed !== undefined) throw failed.reason
   return settled.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []))
-}
-
-function stop(deploy: Deploy, name: string): void {
-  deploy.stopped.because ??= `${name} of the same deploy is bad`
 }
 
 async function wavesOf(services: readonly Service[], { api }: Deploy, size: number): Promise<Service[][]> {

@@ -84,9 +84,9 @@ describe('a deploy', () => {
     expect,
   }) => {
     await world.runs(serviceOf('soul', 'good'), serviceOf('trace', 'good'))
-    const trace = world.cluster.find<Service>('Service', 'trace')
-    if (trace === undefined) return expect.fail('no Service')
-    trace.spec.traffic = [{ revisionName: 'trace-00001', percent: 100 }]
+    world.cluster.get<Service>('Service', 'trace').spec.traffic = [
+      { revisionName: 'trace-00001', percent: 100 },
+    ]
     await expect(world.deploys([serviceOf('soul', 'better'), serviceOf('trace', 'better')])).rejects.toThrow(
       /Nothing is changed:\ntrace: its requests are split by somebody else/,
     )

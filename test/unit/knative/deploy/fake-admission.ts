@@ -1,6 +1,6 @@
 /** What Knative's webhooks fill in and refuse, as far as a deploy could get it wrong. */
 import { isDeepStrictEqual } from 'node:util'
-import type { ClusterObject, Revision, Service, Template } from '../../../../knative/deploy/objects.ts'
+import type { ClusterObject, Revision, Service } from '../../../../knative/deploy/objects.ts'
 
 const DNS_LABEL = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/
 const CREATOR = 'serving.knative.dev/creator'
@@ -21,11 +21,11 @@ export function withDefaults(object: ClusterObject): ClusterObject {
     spec: {
       template: {
         ...template,
-        spec: { timeoutSeconds: 300, ...template.spec, containers } as Template['spec'],
+        spec: { timeoutSeconds: 300, ...template.spec, containers },
       },
       traffic: traffic ?? [{ latestRevision: true, percent: 100 }],
     },
-  } as Service
+  }
 }
 
 /** Why `object` is refused; empty where it is not. */

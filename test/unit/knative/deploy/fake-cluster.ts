@@ -18,6 +18,7 @@ const KINDS = [
   ['v1', 'Pod', 'pods'],
   ['batch/v1', 'Job', 'jobs'],
   ['apps/v1', 'Deployment', 'deployments'],
+  ['autoscaling/v2', 'HorizontalPodAutoscaler', 'horizontalpodautoscalers'],
   ['eventing.knative.dev/v1', 'Trigger', 'triggers'],
   ['serving.knative.dev/v1', 'Service', 'services'],
   ['serving.knative.dev/v1', 'Configuration', 'configurations'],
@@ -25,7 +26,7 @@ const KINDS = [
 ] as const
 
 const PATH =
-  /^\/(?:api|apis)\/((?:[^/]+\/)?v1)(?:\/namespaces\/([^/]+)(?=\/[^/]))?(?:\/([^/?]+))?(?:\/([^/?]+))?$/
+  /^\/(?:api|apis)\/((?:[^/]+\/)?v\d)(?:\/namespaces\/([^/]+)(?=\/[^/]))?(?:\/([^/?]+))?(?:\/([^/?]+))?$/
 
 class Status extends Error {
   readonly code: number
@@ -75,8 +76,16 @@ export class FakeCluster {
     return [...this.objects.values()].filter((object) => object.kind === kind) as T[]
   }
 
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- reason: names the shape where it is read
   find<T extends ClusterObject>(kind: string, name: string): T | undefined {
     return this.all<T>(kind).find(({ metadata }) => metadata.name === name)
+  }
+
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- reason: as above
+  get<T extends ClusterObject>(kind: string, name: string): T {
+    const object = this.find<T>(kind, name)
+    if (object === undefined) throw new Error(`no ${kind} "${name}"`)
+    return object
   }
 
   /** What a controller writes: no admission, and a new resource version where something is new. */

@@ -203,7 +203,7 @@ export class FakeKnative {
         ...(newest === undefined ? {} : { latestCreatedRevisionName: newest }),
         ...(latest === undefined ? {} : { latestReadyRevisionName: latest }),
       },
-    } as Service)
+    })
     this.#serve(traffic ?? [], ready)
   }
 
@@ -232,7 +232,7 @@ export class FakeKnative {
     this.cluster.put({
       ...revision,
       status: { conditions: [ready], actualReplicas: isReady ? pods : 0 },
-    } as Revision)
+    })
     this.#makePods(revision, pods, behaviour)
   }
 
@@ -264,7 +264,7 @@ export class FakeKnative {
           conditions: [condition],
           containerStatuses: [{ name: 'user-container', restartCount: behaviour.restarts ?? 0, state }],
         },
-      } as Pod)
+      })
     }
   }
 
@@ -295,7 +295,7 @@ export class FakeKnative {
     this.cluster.put({
       ...job,
       status: { conditions: [{ type, status: 'True', message: 'BackoffLimitExceeded' }] },
-    } as Job)
+    })
   }
 
   #roll(deployment: Deployment): void {
@@ -317,7 +317,7 @@ export class FakeKnative {
           ],
         }
       : { observedGeneration: generation, replicas, updatedReplicas: replicas, availableReplicas: replicas }
-    this.cluster.put({ ...deployment, status } as Deployment)
+    this.cluster.put({ ...deployment, status })
   }
 
   #text(time: number): string {
