@@ -118,50 +118,11 @@ test('commands are there: npm scripts, programs, targets of the Dockerfile, file
 })
 
 test('options of our commands are those that they take', () => {
-  const helpOf = (program: string) => {
+  const optionsOf = (program: string) => {
     const text = execFileSync(process.execPath, [join(ROOT, program), '--help'], { encoding: 'utf8' })
     return new Set(text.match(/--[a-z-]+/g))
   }
-  const used = new Map<string, Set<string>>()
-  for (const { step } of steps) {
-    const [action = '', commit = ''] = step.uses?.split('@') ?? []
-    used.set(action, (used.get(action) ?? new Set()).add(commit))
-  }
-  expect([...used].filter(([, commits]) => commits.size > 1)).toEqual([])
-})
-
-test('scripts are bash, and take from expressions only what their environment has', () => {
-  const unread = scripts.filter(({ run }) => spawnSync('bash', ['-n'], { input: run }).status !== 0)
-  expect(unread.map(({ name }) => name)).toEqual([])
-  // What GitHub puts into the text of a script is run: a branch may be named after a command.
-  expect(scripts.filter(({ run }) => run.includes('${{')).map(({ name }) => name)).toEqual([])
-})
-
-test('the repository is checked out without leaving a token behind', () => {
-  const checkouts = steps.filter(({ step }) => step.uses?.startsWith('actions/checkout@'))
-  expect(checkouts.filter(({ step }) => step.with?.['persist-credentials'] !== false)).toEqual([])
-})
-
-test('commands are there: npm scripts, programs, targets of the Dockerfile, files of the manifests', () => {
-  const programs = named(/\bnode ([\w./-]+)/g)
-  expect(programs.length).toBeGreaterThan(1)
-  expect(programs.filter((path) => !existsSync(join(ROOT, path)))).toEqual([])
-  const npmScripts = [...named(/\bnpm run (?:--silent )?([\w:]+)/g), 'test']
-  expect(npmScripts.filter((name) => !(name in packageJson.scripts))).toEqual([])
-  const stages = readFileSync(join(ROOT, 'Dockerfile'), 'utf8').matchAll(/^FROM \S+ AS (\S+)$/gm)
-  const targets = jobs.flatMap(({ job }) => job.strategy?.matrix.target ?? [])
-  const loops = named(/for target in ([\w -]+); do/g).flatMap((list) => list.split(' '))
-  const known = [...stages].map(([, name = '']) => name)
-  expect(targets.length).toBe(4)
-  expect([...targets, ...loops].filter((name) => !known.includes(name))).toEqual([])
-  const bases = named(/build\/manifests\/(base\/\S+\.yaml)/g)
-  expect(bases.filter((path) => !existsSync(join(ROOT, 'knative/manifests', path)))).toEqual([])
-})
-
-test('options of our commands are those that they take', () => {
-  const helpOf = (program: string) =>
-    execFileSync(process.execPath, [join(ROOT, program), '--help'], { encoding: 'utf8' })
-  const used = (command: RegExp) =>
+  const given = (command: RegExp) =>
     scripts.flatMap(({ run }) =>
       [...run.replaceAll(/\\\n\s*/g, ' ').matchAll(command)].flatMap(
         ([line]) =>
@@ -171,12 +132,14 @@ test('options of our commands are those that they take', () => {
             ?.match(/--[a-z-]+/g) ?? [],
       ),
     )
-  const deploys = used(/npm run (?:--silent )?deploy -- .*/g)
-  const renders = used(/node knative\/render\.ts .*/g)
-  expect([deploys.length > 3, renders.length > 3]).toEqual([true, true])
-  const known = { deploy: helpOf('knative/deploy/main.ts'), render: helpOf('knative/render.ts') }
-  expect(deploys.filter((option) => !known.deploy.has(option))).toEqual([])
-  expect(renders.filter((option) => !known.render.has(option))).toEqual([])
+  const pairs = [
+    { given: given(/npm run (?:--silent )?deploy -- .*/g), known: optionsOf('knative/deploy/main.ts') },
+    { given: given(/node knative\/render\.ts .*/g), known: optionsOf('knative/render.ts') },
+  ]
+  for (const { given, known } of pairs) {
+    expect(given.length).toBeGreaterThan(3)
+    expect(given.filter((option) => !known.has(option))).toEqual([])
+  }
 })
 
 describe('actionlint', () => {
