@@ -4,7 +4,8 @@ import { createApi } from './api.ts'
 import { Conflict, Refused, Unavailable } from './api-errors.ts'
 import { SYSTEM_CLOCK } from './clock.ts'
 import { isGood, type Deploy, type Outcome } from './deploy.ts'
-import { readManifests, sortManifests, type Manifests } from './manifests.ts'
+import { readManifests, select, sortManifests, type Manifests } from './manifests.ts'
+import { DEFAULT_TARGET } from '../target.ts'
 import { openProber } from './probe.ts'
 import { openPrometheus } from './prometheus.ts'
 import { readOptions, type Options } from './options.ts'
@@ -25,6 +26,7 @@ done. A deploy that was interrupted is continued by the same command.
   --overlay NAME             which of the overlays: dev, staging, production, enterprise
   --manifests FOLDER         where node knative/render.ts --out wrote; build/manifests
   --functions-image IMAGE    only another image for the functions that run, instead of an overlay; runs no Job
+  --namespace NAME           only what is in this namespace, for a user who may do no more
   --only NAME,NAME           only these functions, and nothing else
   --prometheus URL           where Prometheus answers
   --revision-label NAME      the label of its metrics that names the revision; kn_revision_name
@@ -58,18 +60,12 @@ async function main(): Promise<void> {
 }
 
 async function manifestsFor(options: Options, { api }: Deploy): Promise<Manifests> {
-  const manifests =
-    options.image === undefined
+  const { image, namespace, only } = options
+  const objects =
+    image === undefined
       ? await readManifests(options.folder, options.overlay)
-      : sortManifests(await withImage(api, options.namespace, options.image))
-  if (options.only === undefined) return manifests
-  const { only } = options
-  const unknown = only.filter((name) => !manifests.services.some(({ metadata }) => metadata.name === name))
-  if (unknown.length > 0) throw new TypeError(`Cannot deploy ${unknown.join(', ')}: no such function`)
-  return {
-    ...sortManifests([]),
-    services: manifests.services.filter(({ metadata }) => only.includes(metadata.name)),
-  }
+      : await withImage(api, namespace ?? DEFAULT_TARGET.namespace, image)
+  return sortManifests(select(objects, { namespace, only }))
 }
 
 function summarize(outcomes: readonly Outcome[]): void {

@@ -28,7 +28,7 @@ const JOB_FILES = ['base/setup.yaml']
  *
  * @throws TypeError where there is nothing to deploy
  */
-export async function readManifests(folder: string, overlay: string): Promise<Manifests> {
+export async function readManifests(folder: string, overlay: string): Promise<ClusterObject[]> {
   const path = join(folder, 'overlays', overlay)
   if (!(await stat(path).catch(() => undefined))?.isDirectory())
     throw new TypeError(`Cannot deploy "${path}": no such folder; node knative/render.ts --out writes it`)
@@ -36,7 +36,7 @@ export async function readManifests(folder: string, overlay: string): Promise<Ma
     maxBuffer: 256 * 1024 * 1024,
   })
   const texts = await Promise.all(JOB_FILES.map((file) => readFile(join(folder, file), 'utf8')))
-  return sortManifests([stdout, ...texts].flatMap(parse))
+  return [stdout, ...texts].flatMap(parse)
 }
 
 function parse(text: string): ClusterObject[] {
@@ -45,6 +45,28 @@ function parse(text: string): ClusterObject[] {
     const object = document.toJS() as ClusterObject | null
     return object === null ? [] : [object]
   })
+}
+
+const RIGHTS = 'rbac.authorization.k8s.io/'
+
+/**
+ * Those in one namespace but for rights, which nobody gives to themselves; or some functions alone.
+ *
+ * @throws TypeError where there is no such function
+ */
+export function select(
+  objects: readonly ClusterObject[],
+  { namespace, only }: { namespace?: string | undefined; only?: readonly string[] | undefined },
+): ClusterObject[] {
+  const inside = objects.filter(
+    ({ apiVersion, metadata }) =>
+      namespace === undefined || (metadata.namespace === namespace && !apiVersion.startsWith(RIGHTS)),
+  )
+  if (only === undefined) return inside
+  const functions = inside.filter(isService)
+  const unknown = only.filter((name) => !functions.some(({ metadata }) => metadata.name === name))
+  if (unknown.length > 0) throw new TypeError(`Cannot deploy ${unknown.join(', ')}: no such function`)
+  return functions.filter(({ metadata }) => only.includes(metadata.name))
 }
 
 /** The same objects, by the step in which they come. */

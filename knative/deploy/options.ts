@@ -1,6 +1,5 @@
 /** The options of the command. */
 import { parseArgs } from 'node:util'
-import { DEFAULT_TARGET } from '../target.ts'
 import { REVISION_LABEL } from './prometheus.ts'
 import { DEFAULT_RULES, type Rules } from './rules.ts'
 
@@ -9,7 +8,8 @@ export interface Options {
   overlay: string
   /** Instead of an overlay. */
   image: string | undefined
-  namespace: string
+  /** Nothing outside of it is read or written; everywhere, where absent. */
+  namespace: string | undefined
   only: string[] | undefined
   prometheus: string
   revisionLabel: string
@@ -24,6 +24,7 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
   manifests: { type: 'string', default: 'build/manifests' },
   overlay: { type: 'string' },
+  namespace: { type: 'string' },
   'functions-image': { type: 'string' },
   only: { type: 'string' },
   prometheus: { type: 'string' },
@@ -61,7 +62,7 @@ export function readOptions(args: readonly string[]): Options | 'help' {
     folder: values.manifests,
     overlay: overlay ?? '',
     image,
-    namespace: DEFAULT_TARGET.namespace,
+    namespace: values.namespace,
     only: values.only?.split(',').filter((name) => name !== ''),
     prometheus,
     revisionLabel,
