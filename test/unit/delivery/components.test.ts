@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { parseAllDocuments, stringify } from 'yaml'
-import { sortManifests } from '../../../knative/deploy/manifests.ts'
+import { select, sortManifests } from '../../../knative/deploy/manifests.ts'
 import type { ClusterObject } from '../../../knative/deploy/objects.ts'
 
 const MANIFESTS = join(import.meta.dirname, '../../../knative/manifests')
@@ -62,10 +62,8 @@ describe('the component deployer', () => {
             apiGroups.includes(group) && resources.includes(plural) && verbs.includes(verb),
         )
       }
-      const inside = objects.filter(({ metadata }) => metadata.namespace === NAMESPACE)
       const { before, services, jobs, after, parts } = sortManifests(
-        // Who deploys does not give itself rights, and the components for it are applied by an administrator.
-        inside.filter(({ kind, metadata }) => !kind.startsWith('Role') && metadata.name !== 'deployer'),
+        select(objects, { namespace: NAMESPACE }),
       )
       const needs = [
         ...[...before, ...after, ...parts].flatMap((object) =>

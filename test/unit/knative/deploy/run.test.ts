@@ -3,6 +3,7 @@ import { describe } from 'vitest'
 import { createApi } from '../../../../knative/deploy/api.ts'
 import { Refused } from '../../../../knative/deploy/api-errors.ts'
 import type { ClusterObject, Deployment, Job, Service } from '../../../../knative/deploy/objects.ts'
+import { select } from '../../../../knative/deploy/manifests.ts'
 import { withImage } from '../../../../knative/deploy/running-services.ts'
 import { jobOf, Killed, namespace, partOf, serves, serviceOf, test } from './world.ts'
 
@@ -98,6 +99,25 @@ describe('runDeploy()', () => {
     expect(world.cluster.find('ConfigMap', 'settings')?.metadata.managedFields).toEqual([
       { manager: 'kgents-deploy', operation: 'Apply' },
     ])
+  })
+})
+
+describe('select()', () => {
+  const role: ClusterObject = {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'Role',
+    metadata: { name: 'deployer', namespace },
+  }
+  const elsewhere: ClusterObject = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } }
+  const objects = [role, elsewhere, settings('a'), serviceOf('soul', 'good'), serviceOf('trace', 'good')]
+
+  test('leaves what is in one namespace, without rights, or some functions alone', ({ expect }) => {
+    expect(select(objects, {})).toEqual(objects)
+    expect(select(objects, { namespace })).toEqual(objects.slice(2))
+    expect(select(objects, { namespace, only: ['trace'] })).toEqual([serviceOf('trace', 'good')])
+    expect(() => select(objects, { only: ['trace', 'guest'] })).toThrow(
+      'Cannot deploy guest: no such function',
+    )
   })
 })
 
