@@ -32,6 +32,7 @@ export interface PodContainer {
   envFrom?: { configMapRef: { name: string } }[]
   resources: { requests: Record<string, string>; limits: Record<string, string> }
   securityContext: SecurityContext
+  lifecycle?: { preStop: { sleep: { seconds: number } } }
   livenessProbe?: Probe
   readinessProbe?: Probe
   volumeMounts: { name: string; mountPath: string }[]

@@ -14,6 +14,9 @@ import {
 
 export type PartObject = Deployment | PartService | PodDisruptionBudget
 
+/** A pod works on for this long after it is to stop: until then somebody may not have learned that it leaves. */
+const LEAVE_SECONDS = 5
+
 /** The objects of `components`, those of one part together. */
 export function partsOf(components: readonly Component[], target = DEFAULT_TARGET): PartObject[] {
   return components.flatMap((component) => [
@@ -42,7 +45,7 @@ function deploymentOf(component: Component, target: Target): Deployment {
         spec: {
           automountServiceAccountToken: false,
           enableServiceLinks: false,
-          terminationGracePeriodSeconds: scale.graceSeconds,
+          terminationGracePeriodSeconds: LEAVE_SECONDS + scale.graceSeconds,
           ...(isForeign ? { initContainers: [preparing(component, image, target)] } : {}),
           containers: [isForeign ? foreign(component, image) : own(component, image, target)],
           volumes: ['/tmp', ...folders].map((folder) => ({ name: volumeOf(folder), emptyDir: {} })),
@@ -78,6 +81,7 @@ function foreign(component: Component, { image, env, settings, scratch }: Foreig
 
 function preparing(component: Component, { prepare, settings }: ForeignImage, target: Target): PodContainer {
   const {
+    lifecycle: _lifecycle,
     livenessProbe: _live,
     readinessProbe: _ready,
     ports: _ports,
@@ -101,6 +105,7 @@ function commonOf(component: Component) {
       limits: { cpu: scale.cpu.limit, memory: scale.memory.limit },
     },
     securityContext: SECURITY_CONTEXT,
+    lifecycle: { preStop: { sleep: { seconds: LEAVE_SECONDS } } },
     livenessProbe: { httpGet: { path: health.live, port } },
     readinessProbe: { httpGet: { path: health.ready, port } },
   }

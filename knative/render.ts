@@ -150,6 +150,7 @@ Without options it writes the committed manifests, the users of NATS and the tab
   --check                    writes nothing, and fails where a committed file differs
   --out FOLDER               writes the manifests of one deployment there; it needs the three images
   --functions-image IMAGE    each by its digest: registry.example.com/kgents/functions@sha256:...
+                             or one that is on the nodes: kind.local/functions:1
   --parts-image IMAGE
   --worker-image IMAGE
   --starts-at-zero           new revisions begin without a pod; the cluster must have allow-zero-initial-scale
@@ -169,6 +170,8 @@ type Options = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values
 
 /** A tag may be another image tomorrow, and Knative resolves it once for each revision. */
 const BY_DIGEST = /^[^\s@]+@sha256:[0-9a-f]{64}$/
+/** Registries that Knative never asks: their images were put on the nodes by hand, such as with `kind load`. */
+const ON_NODES = /^(kind|ko|dev)\.local\/[^\s@:]+:[^\s@:]+$/
 
 /**
  * The deployment that the options describe.
@@ -178,7 +181,7 @@ const BY_DIGEST = /^[^\s@]+@sha256:[0-9a-f]{64}$/
 export function readTarget(options: Options): Target {
   const imageOf = (name: 'functions' | 'parts' | 'worker'): string => {
     const image = options[`${name}-image`]
-    if (image !== undefined && BY_DIGEST.test(image)) return image
+    if (image !== undefined && (BY_DIGEST.test(image) || ON_NODES.test(image))) return image
     const given = image === undefined ? 'it is missing' : `"${image}" has no digest (name@sha256:...)`
     throw new TypeError(`Cannot render manifests: --${name}-image: ${given}`)
   }

@@ -11,7 +11,7 @@ import { problemHeaders, problemMembers } from '../../shared/problem.ts'
 import { TRACEPARENT } from '../kong/request-lua.ts'
 import type { KongConfig } from '../kong/types.ts'
 import type { Resolve } from '../upstream/addresses.ts'
-import { closeServer } from '../upstream/close-server.ts'
+import { closeServer } from '../../shared/http/close-server.ts'
 import { collectBody } from '../upstream/collect-body.ts'
 import { isHopByHop } from '../../shared/hop-by-hop.ts'
 import { readTarget } from '../upstream/request-path.ts'
@@ -122,7 +122,7 @@ export function createGateway({ config, resolve, log, samplingRate = 1 }: Gatewa
     renderMetrics: metrics.render,
     async drain(graceMs) {
       draining = true
-      await closeServer(server, graceMs)
+      await closeServer(server, 0, graceMs)
       await upstreams.close()
     },
   }

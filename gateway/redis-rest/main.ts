@@ -1,5 +1,6 @@
 /** Starts the REST front of Redis. On SIGTERM it finishes the requests under way and ends. */
 import { readEnvironment } from '../../shared/config.ts'
+import { closeServer, OPEN_MS } from '../../shared/http/close-server.ts'
 import { createLog } from '../../shared/telemetry/log.ts'
 import { redisRest } from './component.ts'
 import { openRedisLink } from './redis-link.ts'
@@ -16,6 +17,5 @@ server.listen({ port: config.PORT, host: config.HOST }, () =>
 )
 
 process.once('SIGTERM', () => {
-  server.close(() => link.close())
-  server.closeIdleConnections()
+  void closeServer(server, OPEN_MS).then(() => link.close())
 })

@@ -18,7 +18,7 @@ import { answerStatus, type Status } from '../../shared/http/status.ts'
 import { createRegistry } from '../../shared/telemetry/metrics.ts'
 import { ANSWERS } from '../answers.ts'
 import { createEndpointLookup, parametersIn } from '../endpoint-paths.ts'
-import { closeServer } from '../upstream/close-server.ts'
+import { closeServer } from '../../shared/http/close-server.ts'
 import { collectBody, type Body } from '../upstream/collect-body.ts'
 import { readTarget } from '../upstream/request-path.ts'
 import { answerBody, answerFailure, passOn, type AnswerHeaders, type Client } from './client.ts'
@@ -51,8 +51,12 @@ export interface HubOptions {
 
 export interface Hub {
   server: Server
-  /** Takes no new requests and ends all streams: clients resume them at another hub. */
-  drain(): Promise<void>
+  /**
+   * Ends all streams, which clients resume at another hub, and takes no new requests.
+   *
+   * @param openMs how long callers may take to close connections that they keep
+   */
+  drain(openMs?: number): Promise<void>
 }
 
 const HEARTBEAT_MS = 15_000
@@ -105,8 +109,8 @@ class StreamHub implements Hub {
     this.server.maxHeadersCount = 0
   }
 
-  async drain(): Promise<void> {
-    const closed = closeServer(this.server, DRAIN_MS)
+  async drain(openMs = 0): Promise<void> {
+    const closed = closeServer(this.server, openMs, DRAIN_MS)
     this.#watching.end()
     this.#subscriptions.end()
     await closed

@@ -1,4 +1,5 @@
 /** Starts the stream hub: `node gateway/stream-hub/main.ts`. SIGTERM ends all streams, which clients resume elsewhere. */
+import { OPEN_MS } from '../../shared/http/close-server.ts'
 import { openNatsLink } from '../../shared/nats/link.ts'
 import { catalog } from '../../functions/catalog.ts'
 import { readEnvironment } from '../../shared/config.ts'
@@ -35,5 +36,5 @@ hub.server.listen({ port: environment.PORT, host: environment.HOST }, () =>
 
 process.once('SIGTERM', () => {
   log.info('the stream hub drains')
-  void hub.drain().then(() => process.exit(0))
+  void hub.drain(OPEN_MS).then(() => process.exit(0))
 })

@@ -1,6 +1,8 @@
 /** What is in a cluster, as kubectl reports it. */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
+import { parseAllDocuments } from 'yaml'
+import type { ManifestObject } from './installations.ts'
 
 /** As much of an object of Kubernetes as is looked at. */
 export interface ClusterObject {
@@ -17,9 +19,11 @@ export interface ClusterObject {
 export interface Cluster {
   /** The object, or undefined where there is none, or none of its kind. */
   get(kind: string, name: string, namespace?: string): Promise<ClusterObject | undefined>
-  /** All of a kind; none where the cluster does not know the kind. */
-  list(kind: string, namespace: string): Promise<ClusterObject[]>
+  /** All of a kind, in one namespace if it has any; none where the cluster does not know the kind. */
+  list(kind: string, namespace?: string): Promise<ClusterObject[]>
 }
+
+const AS_JSON = ['--output', 'json']
 
 /** That the cluster cannot be asked at all. */
 export class Unreachable extends Error {}
@@ -28,14 +32,27 @@ export class Unreachable extends Error {}
 export function openCluster(): Cluster {
   return {
     async get(kind, name, namespace) {
-      const text = await kubectl(['get', kind, name, ...inNamespace(namespace), '--ignore-not-found'])
+      const text = await kubectl([
+        'get',
+        kind,
+        name,
+        ...inNamespace(namespace),
+        '--ignore-not-found',
+        ...AS_JSON,
+      ])
       return text === '' ? undefined : (JSON.parse(text) as ClusterObject)
     },
     async list(kind, namespace) {
-      const text = await kubectl(['get', kind, ...inNamespace(namespace)])
+      const text = await kubectl(['get', kind, ...inNamespace(namespace), ...AS_JSON])
       return text === '' ? [] : (JSON.parse(text) as { items: ClusterObject[] }).items
     },
   }
+}
+
+/** The objects that `kubectl apply -k` would apply of `folder`. */
+export async function buildManifests(folder: string): Promise<ManifestObject[]> {
+  const text = await kubectl(['kustomize', folder])
+  return parseAllDocuments(text).map((document) => document.toJS() as ManifestObject)
 }
 
 function inNamespace(namespace: string | undefined): string[] {
@@ -45,9 +62,7 @@ function inNamespace(namespace: string | undefined): string[] {
 /** What kubectl prints; nothing where the cluster does not know the kind. */
 async function kubectl(args: readonly string[]): Promise<string> {
   try {
-    const { stdout } = await promisify(execFile)('kubectl', [...args, '--output', 'json'], {
-      maxBuffer: 64 * 1024 * 1024,
-    })
+    const { stdout } = await promisify(execFile)('kubectl', args, { maxBuffer: 64 * 1024 * 1024 })
     return stdout.trim()
   } catch (error) {
     const said = error instanceof Error && 'stderr' in error ? String(error.stderr).trim() : ''

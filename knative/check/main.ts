@@ -1,15 +1,19 @@
 /** Says what a cluster lacks, before anything is applied and, with `--deployed`, when everything is. */
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { catalog } from '../../functions/catalog.ts'
 import { components } from '../../functions/components.ts'
-import { openCluster, Unreachable } from './cluster.ts'
-import { DEPLOYED, prerequisites, type Requirement } from './requirements.ts'
+import { buildManifests, openCluster, Unreachable } from './cluster.ts'
+import { requirementsFor, type Requirement } from './requirements.ts'
 
-const HELP = `Usage: npm run cluster:check [-- --deployed]
+const BASE = fileURLToPath(new URL('../manifests/base', import.meta.url))
+
+const HELP = `Usage: npm run cluster:check -- --manifests FOLDER [--deployed]
 
 Asks the cluster of kubectl's current context, changes nothing, and fails where something is missing.
 
-  --deployed    also checks what was applied: database, parts, functions, Broker and Triggers
+  --manifests FOLDER    what is to be applied, such as build/manifests/overlays/dev; default is knative/manifests/base
+  --deployed            also checks what was applied: database, parts, functions, Broker and Triggers
 `
 
 /** Prints one line for each requirement, and what to do where it does not hold; answers how many do not. */
@@ -29,13 +33,16 @@ async function report(requirements: readonly Requirement[]): Promise<number> {
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { help: { type: 'boolean', short: 'h' }, deployed: { type: 'boolean' } },
+    options: {
+      help: { type: 'boolean', short: 'h' },
+      manifests: { type: 'string', default: BASE },
+      deployed: { type: 'boolean' },
+    },
   })
   if (values.help === true) return void process.stdout.write(HELP)
-  const failed = await report([
-    ...prerequisites(catalog, components),
-    ...(values.deployed === true ? DEPLOYED : []),
-  ])
+  const objects = await buildManifests(values.manifests)
+  const { before, deployed } = requirementsFor(catalog, components, objects)
+  const failed = await report(values.deployed === true ? [...before, ...deployed] : before)
   process.stdout.write(failed === 0 ? 'Nothing is missing\n' : `${failed} requirements do not hold\n`)
   if (failed > 0) process.exitCode = 1
 }

@@ -7,6 +7,7 @@ import type { Deployable } from '../manifests.ts'
 import { secretKeyOf } from '../parts.ts'
 import { DEFAULT_TARGET, SECRETS_NAME, SETTINGS_NAME } from '../target.ts'
 import type { Cluster, ClusterObject } from './cluster.ts'
+import { installationsFor, type Installation, type ManifestObject } from './installations.ts'
 
 export interface Requirement {
   /** What is there when it holds. */
@@ -20,50 +21,77 @@ export interface Requirement {
 const { namespace } = DEFAULT_TARGET
 const NATS_SERVERS = 3
 
-/** Before the first apply. */
-export function prerequisites(
+/**
+ * What must hold before `objects`, the manifests of one environment, are applied for the first time, and what when they
+ * are: what they bring themselves is not asked for before.
+ *
+ * @throws TypeError where nobody knows what brings one of their kinds
+ */
+export function requirementsFor(
   catalog: readonly Deployable[],
   components: readonly Component[],
-): Requirement[] {
-  return [
-    knows('services.serving.knative.dev', 'Knative Serving', 'Install Knative Serving 1.20 or newer'),
-    knows(
-      'triggers.eventing.knative.dev',
-      'Knative Eventing',
-      'Install Knative Eventing with the channel-based Broker',
-    ),
-    knows(
-      'natsjetstreamchannels.messaging.knative.dev',
-      'JetStream channels',
-      'Install eventing-natss, after Knative Eventing',
-    ),
-    allAvailable('knative-serving', 'Knative Serving runs'),
-    allAvailable('knative-eventing', 'Knative Eventing runs'),
-    allAvailable('kourier-system', 'Kourier runs'),
-    {
-      what: 'eventing-natss knows NATS',
-      remedy: 'Make the ConfigMap config-nats in knative-eventing; the README of eventing-natss has its form',
-      check: async (cluster) =>
-        missing(await cluster.get('configmap', 'config-nats', 'knative-eventing'), 'ConfigMap config-nats'),
-    },
-    {
-      what: `NATS has ${NATS_SERVERS} servers`,
-      remedy:
-        'Scale the StatefulSet of NATS in kgents-agents to three: streams have three copies, and with fewer servers the ' +
-        'channel of the Broker fails although the Broker says Ready',
-      check: async (cluster) => {
-        const sets = await cluster.list('statefulset', 'kgents-agents')
-        const ready = Math.max(0, ...sets.map(({ status }) => status?.readyReplicas ?? 0))
-        return ready >= NATS_SERVERS ? [] : [`${ready} of ${NATS_SERVERS} servers are ready in kgents-agents`]
+  objects: readonly ManifestObject[],
+): { before: Requirement[]; deployed: Requirement[] } {
+  const brought: [isBrought: boolean, requirement: Requirement][] = [
+    [
+      brings(objects, 'ConfigMap', 'config-nats'),
+      {
+        what: 'eventing-natss knows NATS',
+        remedy:
+          'Make the ConfigMap config-nats in knative-eventing; the README of eventing-natss has its form',
+        check: async (cluster) =>
+          missing(await cluster.get('configmap', 'config-nats', 'knative-eventing'), 'ConfigMap config-nats'),
       },
-    },
-    hasKeys('secret', SECRETS_NAME, secretKeys(catalog, components)),
-    hasKeys('configmap', SETTINGS_NAME, settingNames(components)),
+    ],
+    [brings(objects, 'StatefulSet', 'nats'), NATS_RUNS],
+    [
+      brings(objects, 'ExternalSecret', SECRETS_NAME),
+      hasKeys('secret', SECRETS_NAME, secretKeys(catalog, components)),
+    ],
   ]
+  const of = (wanted: boolean) =>
+    brought.filter(([isBrought]) => isBrought === wanted).map(([, requirement]) => requirement)
+  return {
+    before: [
+      ...installationsFor(objects).map(isInstalled),
+      allAvailable('knative-serving', 'Knative Serving runs'),
+      allAvailable('knative-eventing', 'Knative Eventing runs'),
+      allAvailable('kourier-system', 'Kourier runs'),
+      ...of(false),
+      hasKeys('configmap', SETTINGS_NAME, settingNames(components)),
+    ],
+    deployed: [...of(true), ...DEPLOYED],
+  }
 }
 
-/** When the manifests are applied. */
-export const DEPLOYED: readonly Requirement[] = [
+const NATS_RUNS: Requirement = {
+  what: `NATS has ${NATS_SERVERS} servers`,
+  remedy:
+    'Scale the StatefulSet of NATS in kgents-agents to three: streams have three copies, and with fewer servers the ' +
+    'channel of the Broker fails although the Broker says Ready',
+  check: async (cluster) => {
+    const sets = await cluster.list('statefulset', 'kgents-agents')
+    const ready = Math.max(0, ...sets.map(({ status }) => status?.readyReplicas ?? 0))
+    return ready >= NATS_SERVERS ? [] : [`${ready} of ${NATS_SERVERS} servers are ready in kgents-agents`]
+  },
+}
+
+function brings(objects: readonly ManifestObject[], kind: string, name: string): boolean {
+  return objects.some((object) => object.kind === kind && object.metadata.name === name)
+}
+
+function isInstalled({ group, what, remedy }: Installation): Requirement {
+  return {
+    what,
+    remedy,
+    async check(cluster) {
+      const kinds = await cluster.list('customresourcedefinition')
+      return kinds.some(({ metadata }) => metadata.name.endsWith(`.${group}`)) ? [] : [`no kinds of ${group}`]
+    },
+  }
+}
+
+const DEPLOYED: readonly Requirement[] = [
   {
     what: 'the database is prepared',
     remedy: `kubectl replace --force --filename setup.yaml, then kubectl logs --namespace ${namespace} job/setup`,
@@ -83,14 +111,6 @@ export const DEPLOYED: readonly Requirement[] = [
   ),
   allReady('triggers.eventing.knative.dev', 'Triggers are ready', 'kubectl describe trigger NAME says more'),
 ]
-
-function knows(name: string, what: string, remedy: string): Requirement {
-  return {
-    what,
-    remedy,
-    check: async (cluster) => missing(await cluster.get('customresourcedefinition', name), name),
-  }
-}
 
 function allAvailable(where: string, what: string): Requirement {
   return {

@@ -1,10 +1,12 @@
 /** Runs an app as a Knative function does: on one port, until SIGTERM, finishing what is under way. */
-import { serve, type ServerType } from '@hono/node-server'
+import type { Server } from 'node:http'
+import { serve } from '@hono/node-server'
 import type { Hono } from 'hono'
+import { closeServer, OPEN_MS } from './close-server.ts'
 
 export interface Serving {
-  server: ServerType
-  /** Takes nothing new, waits for what is under way, and closes. */
+  server: Server
+  /** Answers what is under way or on its way, asks callers to close their connections, and closes. */
   drain(): Promise<void>
 }
 
@@ -21,15 +23,10 @@ const SERVER_OPTIONS = {
 export function startServing(app: Hono, port: number, hostname = '0.0.0.0'): Promise<Serving> {
   return new Promise((resolve, reject) => {
     const server = serve({ fetch: app.fetch, port, hostname, serverOptions: SERVER_OPTIONS }, () =>
-      resolve({ server, drain }),
-    )
+      resolve({ server, drain: () => closeServer(server, OPEN_MS) }),
+    ) as Server
     // the gateway limits how many headers come, and adds some
-    if ('maxHeadersCount' in server) server.maxHeadersCount = 0
+    server.maxHeadersCount = 0
     server.once('error', reject)
-    const drain = (): Promise<void> =>
-      new Promise((done) => {
-        server.close(() => done())
-        if ('closeIdleConnections' in server) server.closeIdleConnections()
-      })
   })
 }

@@ -4,7 +4,6 @@
  * A pod that dies is replaced at once; where pods die before they are ready, after a growing pause. A pod that has to
  * go gets no new request, finishes what it has, and is then stopped.
  */
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Log } from '../../../shared/telemetry/log.ts'
 import { createBackend, type Backend } from './backend.ts'
 import type { Capacity } from './capacity.ts'
@@ -53,8 +52,6 @@ interface Member {
   isLeaving: boolean
 }
 
-/** Time for callers that know a pod's address to hear that it leaves. */
-const LINGER_MS = 500
 const STOP_GRACE_SECONDS = 10
 
 /** Failed starts in a row after which requests no longer wait for the next attempt. */
@@ -168,7 +165,6 @@ class LocalFleet implements Fleet {
 
   async #leave(member: Member): Promise<void> {
     await this.#stopServing(member, this.#options.drainSeconds)
-    await delay(member.backend === undefined ? 0 : LINGER_MS)
     await member.pod.stop(STOP_GRACE_SECONDS)
   }
 
@@ -182,6 +178,8 @@ class LocalFleet implements Fleet {
     member.backend.whenIdle(idle.resolve)
     await idle.promise
     clearTimeout(patience)
+    // A function that is to stop waits until its callers have closed their connections; a pod may be gone by now.
+    void member.backend.pool.close().catch(() => undefined)
   }
 }
 

@@ -5,7 +5,9 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { catalog } from '../../../functions/catalog.ts'
 import { components } from '../../../functions/components.ts'
 import { openCluster, Unreachable, type Cluster, type ClusterObject } from '../../../knative/check/cluster.ts'
-import { DEPLOYED, prerequisites, secretKeys, settingNames } from '../../../knative/check/requirements.ts'
+import { installationsFor, type ManifestObject } from '../../../knative/check/installations.ts'
+import { requirementsFor, secretKeys, settingNames } from '../../../knative/check/requirements.ts'
+import { buildOverlay, ENVIRONMENTS } from './built-overlays.ts'
 
 type Objects = Record<string, ClusterObject>
 
@@ -49,19 +51,31 @@ function clusterOf(objects: Objects): Cluster {
     get: async (kind, name, namespace = '') => objects[`${kind}/${namespace}/${name}`],
     list: async (kind, namespace) =>
       Object.entries(objects).flatMap(([path, object]) =>
-        path.startsWith(`${kind}/${namespace}/`) ? [object] : [],
+        path.startsWith(`${kind}/${namespace ?? ''}/`) ? [object] : [],
       ),
   }
 }
 
-const ALL = [...prerequisites(catalog, components), ...DEPLOYED]
+const manifest = (apiVersion: string, kind: string, name: string): ManifestObject => ({
+  apiVersion,
+  kind,
+  metadata: { name },
+})
+const BASE = [
+  manifest('v1', 'Namespace', 'kgents'),
+  manifest('networking.k8s.io/v1', 'NetworkPolicy', 'dns'),
+  manifest('serving.knative.dev/v1', 'Service', 'jobs'),
+  manifest('eventing.knative.dev/v1', 'Broker', 'default'),
+]
+const { before, deployed } = requirementsFor(catalog, components, BASE)
+const ALL = [...before, ...deployed]
 
 async function problemsOf(objects: Objects): Promise<string[]> {
   const found = await Promise.all(ALL.map(async ({ check }) => await check(clusterOf(objects))))
   return found.flat()
 }
 
-describe('prerequisites() and DEPLOYED', () => {
+describe('requirementsFor()', () => {
   test('hold in a cluster that has everything', async () => {
     expect(await problemsOf(WHOLE)).toEqual([])
   })
@@ -95,6 +109,40 @@ describe('prerequisites() and DEPLOYED', () => {
       'x: replicas > 1 not supported in non-clustered mode',
     ])
   })
+})
+
+describe('what manifests bring and need', () => {
+  test('requirementsFor() asks for what they bring only when they are applied', () => {
+    const own = [
+      manifest('apps/v1', 'StatefulSet', 'nats'),
+      manifest('v1', 'ConfigMap', 'config-nats'),
+      manifest('external-secrets.io/v1', 'ExternalSecret', 'kgents-secrets'),
+    ]
+    const whats = (list: { what: string }[]) => list.map(({ what }) => what)
+    const later = ['eventing-natss knows NATS', 'NATS has 3 servers']
+    expect(whats(before)).toEqual(expect.arrayContaining(later))
+    const brought = requirementsFor(catalog, components, [...BASE, ...own])
+    expect(whats(brought.deployed).slice(0, 3)).toEqual([
+      ...later,
+      'secret kgents-secrets has what functions and parts read',
+    ])
+    expect(whats(brought.before)).toContain('External Secrets')
+    for (const what of later) expect(whats(brought.before)).not.toContain(what)
+  })
+
+  test('installationsFor() refuses a kind of which nobody knows what brings it', () => {
+    expect(() => installationsFor([manifest('example.com/v1', 'Thing', 'x')])).toThrow(
+      'Cannot check the cluster: what brings example.com?',
+    )
+  })
+
+  test.for(ENVIRONMENTS)(
+    'the overlay %s needs nothing that cannot be named',
+    async (environment, { skip }) => {
+      const objects = (await buildOverlay(environment)) ?? skip('there is no kubectl here')
+      expect(installationsFor(objects).map(({ what }) => what)).toContain('Knative Serving')
+    },
+  )
 })
 
 describe('openCluster()', () => {

@@ -8,18 +8,11 @@ import { components } from '../../../functions/components.ts'
 import { brokerChannelOf, brokerOf, servicesOf, triggersOf } from '../../../knative/manifests.ts'
 import { readTarget, renderManifests } from '../../../knative/render.ts'
 import { DEFAULT_TARGET } from '../../../knative/target.ts'
-import { findProblems, readDefinitions } from './structural-schema.ts'
+import { readAdded } from './definitions.ts'
+import { findProblems, type KubernetesObject } from './structural-schema.ts'
 import { findServiceProblems, findTriggerProblems } from './webhook-laws.ts'
 
-const CRDS = new URL('../../../../shared/crds/', import.meta.url)
-const definitions = readDefinitions(
-  [
-    'knative-serving/service',
-    'knative-eventing/trigger',
-    'knative-eventing/broker',
-    'eventing-natss/302-jsm-channel',
-  ].map((name) => new URL(`${name}.yaml`, CRDS)),
-)
+const definitions = await readAdded()
 const services = servicesOf(catalog)
 const triggers = triggersOf(catalog)
 
@@ -201,18 +194,15 @@ test('no manifest breaks a law of the admission webhook', () => {
 })
 
 test('every manifest fits the schema of its CustomResourceDefinition', ({ skip }) => {
-  if (definitions.length === 0) skip(`no definitions in ${CRDS.pathname}`)
-  const channel = parse(brokerChannelOf().data['channel-template-spec'] ?? '') as {
-    apiVersion: string
-    kind: string
-  }
+  if (definitions.length === 0) skip('no definitions of added kinds are here')
+  const channel = parse(brokerChannelOf().data['channel-template-spec'] ?? '') as KubernetesObject
   for (const object of [...services, ...triggers, brokerOf(catalog), channel]) {
     expect(findProblems(object, definitions)).toEqual([])
   }
 })
 
 test('a typo, a wrong type and a missing field would not fit', ({ skip }) => {
-  if (definitions.length === 0) skip(`no definitions in ${CRDS.pathname}`)
+  if (definitions.length === 0) skip('no definitions of added kinds are here')
   const [service] = servicesOf([example])
   const { containers } = service?.spec.template.spec ?? { containers: [] }
   Object.assign(containers[0] ?? {}, {
@@ -266,7 +256,7 @@ test('kubectl builds what is committed into all of its objects', async ({ skip }
   expect(count(built?.stdout ?? '')).toBe(Object.values(files).reduce((sum, text) => sum + count(text), 0))
 })
 
-test('readTarget() takes images by digest, and names the one that is missing or has a tag', () => {
+test('readTarget() takes images by digest or on the nodes, and names the one that is missing or has a tag', () => {
   const image = (name: string) => `registry.example.com/${name}@sha256:${'a'.repeat(64)}`
   const images = { 'functions-image': image('f'), 'parts-image': image('p'), 'worker-image': image('w') }
   expect(readTarget(images)).toEqual({
@@ -275,6 +265,9 @@ test('readTarget() takes images by digest, and names the one that is missing or 
   })
   expect(() => readTarget({ ...images, 'parts-image': 'parts:1.0' })).toThrow(
     'Cannot render manifests: --parts-image: "parts:1.0" has no digest (name@sha256:...)',
+  )
+  expect(readTarget({ ...images, 'parts-image': 'kind.local/parts:1' }).images.parts).toBe(
+    'kind.local/parts:1',
   )
   const { 'worker-image': _worker, ...without } = images
   expect(() => readTarget(without)).toThrow('--worker-image: it is missing')

@@ -63,7 +63,7 @@ export function findServiceProblems(service: KnativeService): string[] {
     ),
     ...claim(others.length === 0 && container !== undefined, 'more or less than one container'),
     ...claim((container?.ports.length ?? 0) <= 1, 'more than one port'),
-    ...claim(!JSON.stringify(container?.env).includes('fieldRef'), 'fieldRef is behind a feature flag'),
+    ...claim(!JSON.stringify(container?.env ?? []).includes('fieldRef'), 'fieldRef is behind a feature flag'),
     ...claim(
       !['startupProbe', 'lifecycle', 'stdin', 'tty'].some((name) => name in (container ?? {})),
       'a refused field',
@@ -78,7 +78,7 @@ function findScaleProblems(annotations: Record<string, string>): string[] {
     ...claim(!(valueOf('target') < 0.01), 'target is below 0.01'),
     ...claim(!(valueOf('min-scale') > valueOf('max-scale')), 'min-scale is above max-scale'),
     ...claim(!(valueOf('target-burst-capacity') < -1), 'target-burst-capacity is below -1'),
-    ...claim(!('initial-scale' in annotations), 'initial-scale 0 needs allow-zero-initial-scale'),
+    ...claim(valueOf('initial-scale') !== 0, 'initial-scale 0 needs allow-zero-initial-scale'),
   ]
 }
 
