@@ -157,7 +157,7 @@ const OWN_ANNOTATIONS =
 const MIN_SCALE = 'autoscaling.knative.dev/min-scale'
 
 /** The template that a revision was made from. */
-export function templateOf({ metadata, spec }: Revision): Template {
+function templateOf({ metadata, spec }: Revision): Template {
   const { [MIN_SCALE]: _warm, ...rest } = metadata.annotations ?? {}
   const before = metadata.annotations?.[WARM]
   const annotations =

@@ -1,12 +1,13 @@
 /** Who may deploy, and which images may run: held against everything that the overlays put into the namespace. */
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { parseAllDocuments, stringify } from 'yaml'
 import { select, sortManifests } from '../../../knative/deploy/manifests.ts'
 import type { ClusterObject } from '../../../knative/deploy/objects.ts'
+import { buildOverlay, ENVIRONMENTS } from '../knative/built-overlays.ts'
 
 const MANIFESTS = join(import.meta.dirname, '../../../knative/manifests')
 const NAMESPACE = 'kgents'
@@ -16,27 +17,34 @@ const QUEUE_PROXY = 'gcr.io/knative-releases/knative.dev/serving/cmd/queue@sha25
 const folder = mkdtempSync(join(tmpdir(), 'kgents-overlay-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
-function build(path: string): ClusterObject[] {
-  const text = execFileSync('kubectl', ['kustomize', path], { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 })
-  return parseAllDocuments(text).map((document) => document.toJS() as ClusterObject)
+interface Overlay {
+  name: string
+  objects: ClusterObject[]
 }
 
-/** The base with these components alone, and every overlay that has one of them. */
-function overlays(): { name: string; objects: ClusterObject[] }[] {
+/** The base with these components alone, and every overlay; nothing where there is no kubectl. */
+async function overlays(): Promise<Overlay[]> {
   const pathTo = (...names: string[]) => relative(folder, join(MANIFESTS, ...names))
   const kustomization = {
     resources: [pathTo('base')],
     components: ['signed-images', 'deployer'].map((name) => pathTo('components', name)),
   }
   writeFileSync(join(folder, 'kustomization.yaml'), stringify(kustomization))
-  const real = readdirSync(join(MANIFESTS, 'overlays')).map((name) => ({
-    name,
-    objects: build(join(MANIFESTS, 'overlays', name)),
-  }))
-  return [{ name: 'base', objects: build(folder) }, ...real]
+  const { status, stdout, stderr, error } = spawnSync('kubectl', ['kustomize', folder], {
+    encoding: 'utf8',
+    maxBuffer: 2 ** 26,
+  })
+  if (error !== undefined) {
+    process.stderr.write('skipped: components of a deploy: there is no kubectl here\n')
+    return []
+  }
+  expect([status, stderr]).toEqual([0, ''])
+  const base = parseAllDocuments(stdout).map((document) => document.toJS() as ClusterObject)
+  const real = ENVIRONMENTS.map(async (name) => ({ name, objects: (await buildOverlay(name)) ?? [] }))
+  return [{ name: 'base', objects: base }, ...((await Promise.all(real)) as Overlay[])]
 }
 
-const all = overlays()
+const all = await overlays()
 const having = (kind: string, name: string) =>
   all.filter(({ objects }) =>
     objects.some((object) => object.kind === kind && object.metadata.name.startsWith(name)),
@@ -134,7 +142,7 @@ describe('the component signed-images', () => {
     },
   )
 
-  test('trusts the workflow that signs', () => {
+  test.skipIf(all.length === 0)('trusts the workflow that signs', () => {
     const [first] = having('ClusterImagePolicy', 'kgents')
     const text = JSON.stringify(first?.objects.filter(({ kind }) => kind === 'ClusterImagePolicy'))
     expect(text).toContain('/.github/workflows/deploy.yml@refs/heads/main')

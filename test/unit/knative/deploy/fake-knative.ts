@@ -29,7 +29,7 @@ interface Behaviour {
 }
 
 const GOOD: Behaviour = { errors: 0, refusals: 0.02, p95: 0.08, startSeconds: 2 }
-export const BEHAVIOURS: Record<string, Behaviour> = {
+const BEHAVIOURS: Record<string, Behaviour> = {
   good: GOOD,
   better: { ...GOOD, p95: 0.05 },
   errors: { ...GOOD, errors: 0.2 },
