@@ -23,7 +23,7 @@ import {
   withManifest,
   type Phase,
 } from './service-state.ts'
-import { keepWarm, letCool } from './warm.ts'
+import { keepWarm, letCool, warmPodsOf } from './warm.ts'
 
 const MAX_CONFLICTS = 20
 
@@ -145,8 +145,7 @@ class Canary {
       return undefined
     }
     await keepWarm(this.#deploy.api, previous)
-    if (phase.candidate === undefined || phase.percent === 0)
-      return this.#awaitCandidate(live, phase, previous)
+    if (phase.candidate === undefined || phase.percent === 0) return this.#awaitCandidate(live, previous)
     const candidate = await this.#revision(phase.candidate)
     await keepWarm(this.#deploy.api, candidate)
     const { problems, probed } = await observe({ live, previous, candidate }, this.#deploy, this.#isQuiet)
@@ -154,20 +153,41 @@ class Canary {
     if (problems.length > 0) return this.#takeBack(live, previous, problems.join('; '))
     const next = STEPS.find((step) => step > phase.percent)
     if (next === undefined) return this.#promote(live, candidate)
-    await this.#shift(live, phase.previous, phase.candidate, next)
+    await this.#shift(live, previous, candidate, next)
     return undefined
   }
 
-  async #awaitCandidate(live: Service, phase: Trying, previous: Revision): Promise<Ending> {
+  async #awaitCandidate(live: Service, previous: Revision): Promise<Ending> {
     const { revision, why } = await awaitRevision(live, this.#deploy, { warm: true })
     if (revision === undefined) return this.#takeBack(live, previous, why)
-    await this.#shift(live, phase.previous, revision.metadata.name, STEPS[0])
+    await this.#shift(live, previous, revision, STEPS[0])
     return undefined
   }
 
-  async #shift(live: Service, previous: string, candidate: string, percent: number): Promise<void> {
-    await this.#update(live, (fresh) => shift(fresh, previous, candidate, percent))
-    this.#report(`${candidate} gets ${percent} % of the requests`)
+  async #shift(live: Service, previous: Revision, candidate: Revision, percent: number): Promise<void> {
+    await this.#makeRoom(candidate, previous, percent, () => this.#deploy.stopped.because !== undefined)
+    const [from, to] = [previous.metadata.name, candidate.metadata.name]
+    await this.#update(live, (fresh) => shift(fresh, from, to, percent))
+    this.#report(`${to} gets ${percent} % of the requests`)
+  }
+
+  /** As many pods as its share of the requests needs, before it gets them: the autoscaler would only follow. */
+  async #makeRoom(
+    { metadata: { name } }: Revision,
+    previous: Revision,
+    percent: number,
+    isStopped: () => boolean,
+  ): Promise<void> {
+    const { api, clock, rules } = this.#deploy
+    const pods = Math.ceil((warmPodsOf(await this.#revision(previous.metadata.name)) * percent) / 100)
+    await keepWarm(api, await this.#revision(name), pods)
+    const end = clock.now() + rules.readySeconds * 1000
+    for (;;) {
+      const { status } = await this.#revision(name)
+      if ((status?.actualReplicas ?? 0) >= pods || isStopped()) return
+      if (clock.now() >= end) return this.#report(`${name} has no room for ${pods} pods: goes on with fewer`)
+      await clock.sleep(rules.pollSeconds)
+    }
   }
 
   async #promote(live: Service, candidate: Revision): Promise<Ending> {
@@ -198,7 +218,6 @@ class Canary {
       return undefined
     }
     this.#stopOthers()
-    const { api, rules, clock } = this.#deploy
     const previous = await this.#revision(phase.previous)
     const { revision: copy, why } = await awaitRevision(
       live,
@@ -209,14 +228,7 @@ class Canary {
       const rest = `${phase.previous} keeps all requests, and the revision that is to follow it does not come up: ${why}`
       return { kind: 'failed', why: `${phase.reason}. ${rest}` }
     }
-    const pods = previous.status?.actualReplicas ?? 0
-    await keepWarm(api, copy, pods)
-    const end = clock.now() + rules.readySeconds * 1000
-    while (
-      ((await this.#revision(copy.metadata.name)).status?.actualReplicas ?? 0) < pods &&
-      clock.now() < end
-    )
-      await clock.sleep(rules.pollSeconds)
+    await this.#makeRoom(copy, previous, 100, () => false)
     await this.#letAllCool()
     await this.#update(live, (fresh) => settle(fresh))
     return { kind: 'rolled back', why: phase.reason }

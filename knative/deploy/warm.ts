@@ -28,6 +28,11 @@ export async function letCool(api: Api, { metadata }: Revision): Promise<void> {
   await annotate(api, metadata, { [MIN_SCALE]: before === '' ? null : before, [WARM]: null })
 }
 
+/** How many pods of it are kept at least. */
+export function warmPodsOf({ metadata }: Revision): number {
+  return Number(metadata.annotations?.[MIN_SCALE] ?? 0)
+}
+
 function annotate(api: Api, metadata: Revision['metadata'], annotations: Record<string, string | null>) {
   return api.merge({ ...REVISION, metadata }, { metadata: { annotations } })
 }

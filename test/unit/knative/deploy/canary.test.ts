@@ -41,6 +41,8 @@ describe('a deploy', () => {
     expect(world.outcomes[0]?.why).toMatch(why)
     expect(world.stateOf('soul')).toEqual(serves('good'))
     expect(world.knative.shares.get('soul-00002') ?? 0).toBe(share)
+    // The copy of the one before gets all requests at once.
+    expect(world.knative.podsAtFirst.get('soul-00003')).toBe(3)
     expect(world.knative.violations).toEqual([])
   })
 

@@ -73,9 +73,12 @@ export class FakeKnative {
   hasMetrics = true
   /** The largest share of requests that each revision has had. */
   readonly shares = new Map<string, number>()
+  /** How many pods each revision had when it got its first requests. */
+  readonly podsAtFirst = new Map<string, number>()
   /** What must never be: requests that find no pod which is ready. */
   readonly violations: string[] = []
   onTick: () => void = () => {}
+  readonly #wanted = new Map<string, { pods: number; since: number }>()
   #samples: Sample[] = []
   #last = this.now
 
@@ -219,11 +222,12 @@ export class FakeKnative {
     const share = (service.status?.traffic ?? []).find((target) => target.revisionName === name)?.percent
     const warm = share === undefined ? 0 : Number(annotations['autoscaling.knative.dev/min-scale'] ?? 0)
     const isYoung = this.now - Date.parse(creationTimestamp) < 60_000
-    const pods = Math.max(
+    const wanted = Math.max(
       warm,
       share !== undefined && share > 0 && this.load > 0 ? 3 : 0,
       isYoung || !isReady ? 1 : 0,
     )
+    const pods = this.#afterDelay(name, wanted)
     const ready: Condition = isReady
       ? { type: 'Ready', status: 'True' }
       : behaviour.fails === undefined
@@ -234,6 +238,14 @@ export class FakeKnative {
       status: { conditions: [ready], actualReplicas: isReady ? pods : 0 },
     })
     this.#makePods(revision, pods, behaviour)
+  }
+
+  /** Pods go a minute after they are not needed any more. */
+  #afterDelay(revision: string, wanted: number): number {
+    const last = this.#wanted.get(revision)
+    if (last !== undefined && last.pods > wanted && this.now - last.since < 60_000) return last.pods
+    this.#wanted.set(revision, { pods: wanted, since: this.now })
+    return wanted
   }
 
   #makePods({ metadata }: Revision, count: number, behaviour: Behaviour): void {
@@ -274,6 +286,8 @@ export class FakeKnative {
     if (traffic.length > 0 && total !== 100) this.violations.push(`${total} % of the requests are routed`)
     for (const { revisionName: revision = '', percent = 0 } of traffic) {
       if (percent === 0) continue
+      const { status } = this.cluster.find<Revision>('Revision', revision) ?? {}
+      if (!this.shares.has(revision)) this.podsAtFirst.set(revision, status?.actualReplicas ?? 0)
       this.shares.set(revision, Math.max(percent, this.shares.get(revision) ?? 0))
       if (!ready.has(revision)) this.violations.push(`${revision} is not ready and gets ${percent} %`)
       const { errors, refusals, p95 } = this.behaviourOf(revision)
