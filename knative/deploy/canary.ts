@@ -140,7 +140,7 @@ class Canary {
     if (this.#deploy.stopped.because !== undefined)
       return this.#takeBack(live, previous, this.#deploy.stopped.because)
     if (!(await this.#isThere(live))) {
-      this.#report('an earlier deploy tried another template: starts over')
+      this.#report('its template is not ours: begins again')
       await this.#begin(live, phase.previous)
       return undefined
     }

@@ -183,6 +183,39 @@ describe('a deploy in a cluster that does not sit still', () => {
     expect(await world.deploys([serviceOf('soul', 'better')])).toEqual({ soul: 'promoted' })
   })
 
+  test.for([1, 2, 3, 5, 8])(
+    'is not misled by %i writes whose answers get lost',
+    async (lost, { world, expect }) => {
+      await world.runs(serviceOf('soul', 'good'))
+      world.cluster.lostAnswers = lost
+      expect(await world.deploys([serviceOf('soul', 'better')])).toEqual({ soul: 'promoted' })
+      expect(world.cluster.lostAnswers).toBe(0)
+      expect(world.stateOf('soul')).toEqual(serves('better'))
+      expect(world.cluster.all('Revision')).toHaveLength(2)
+    },
+  )
+
+  test.for([10, 100])(
+    'begins again where somebody changes the template at %i percent',
+    async (percent, { world, expect }) => {
+      await world.runs(serviceOf('soul', 'good'))
+      let isChanged = false
+      world.knative.onTick = () => {
+        const service = world.cluster.get<Service>('Service', 'soul')
+        const now = service.spec.traffic?.find(({ tag }) => tag === 'candidate')?.percent
+        if (isChanged || now !== percent) return
+        isChanged = true
+        const { template } = serviceOf('soul', 'errors').spec
+        const metadata = { ...service.metadata, generation: (service.metadata.generation ?? 0) + 1 }
+        world.cluster.put({ ...service, metadata, spec: { ...service.spec, template } })
+      }
+      expect(await world.deploys([serviceOf('soul', 'better')])).toEqual({ soul: 'promoted' })
+      expect(isChanged).toBe(true)
+      expect(world.stateOf('soul')).toEqual(serves('better'))
+      expect(world.lines).toContain('soul: its template is not ours: begins again')
+    },
+  )
+
   test('says that the API server is unavailable when it stays so', async ({ world, expect }) => {
     world.cluster.outage = 1000
     await expect(world.deploys([serviceOf('soul', 'better')])).rejects.toThrow(

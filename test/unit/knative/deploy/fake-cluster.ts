@@ -42,6 +42,8 @@ export class FakeCluster {
   readonly writes: string[] = []
   /** So many requests are answered 503. */
   outage = 0
+  /** So many writes are carried out, and nobody learns of it. */
+  lostAnswers = 0
   /** Before so many writes, a controller is faster. */
   conflicts = 0
   #version = 0
@@ -114,7 +116,12 @@ export class FakeCluster {
         this.outage -= 1
         throw new Status(503, 'apiserver is shutting down')
       }
-      answer(200, this.#handle(request, body === '' ? undefined : (JSON.parse(body) as ClusterObject)))
+      const { length } = this.writes
+      const result = this.#handle(request, body === '' ? undefined : (JSON.parse(body) as ClusterObject))
+      if (this.writes.length > length && this.lostAnswers > 0) {
+        this.lostAnswers -= 1
+        request.socket.destroy()
+      } else answer(200, result)
     } catch (error) {
       const code = error instanceof Status ? error.code : 500
       answer(code, { kind: 'Status', code, message: error instanceof Error ? error.message : String(error) })
