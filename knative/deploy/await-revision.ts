@@ -16,6 +16,8 @@ import { keepWarm } from './warm.ts'
 export type Awaited = { revision: Revision; why?: undefined } | { revision?: undefined; why: string }
 
 const POLL_SECONDS = 5
+/** So long a revision takes anyway. */
+const QUIET_SECONDS = 30
 
 /** The number of the newest template that Knative has seen. */
 export async function generationOf({ api }: Deploy, { metadata }: Service): Promise<number> {
@@ -42,8 +44,11 @@ export async function awaitRevision(
     if (deploy.stopped.because !== undefined && warm) return { why: deploy.stopped.because }
     const { revision, isReady, isFailing, why } = await lookAt(live, deploy, warm)
     if (isReady && revision !== undefined) return { revision }
-    if (why !== '' && why !== reported) deploy.report(live.metadata.name, `waits: ${why}`)
-    reported = why
+    const isWorthALine = isFailing || secondsSince(started) >= QUIET_SECONDS
+    if (isWorthALine && why !== '' && why !== reported) {
+      deploy.report(live.metadata.name, `waits: ${why}`)
+      reported = why
+    }
     failingSince = isFailing ? (failingSince ?? clock.now()) : undefined
     if (failingSince !== undefined && secondsSince(failingSince) >= rules.failingSeconds)
       return { why: `it does not start: ${why}` }

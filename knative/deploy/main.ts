@@ -77,10 +77,17 @@ function summarize(outcomes: readonly Outcome[]): void {
   process.exitCode = outcomes.every(isGood) ? EXIT.good : EXIT.rolledBack
 }
 
+/** What is wrong with the command itself. */
+function isOurs(error: unknown): boolean {
+  if (!(error instanceof TypeError)) return false
+  const code = 'code' in error ? String(error.code) : ''
+  return error.message.startsWith('Cannot deploy') || code.startsWith('ERR_PARSE_ARGS')
+}
+
 try {
   await main()
 } catch (error) {
-  const isExpected = [Conflict, Refused, Unavailable, TypeError].some((kind) => error instanceof kind)
+  const isExpected = [Conflict, Refused, Unavailable].some((kind) => error instanceof kind) || isOurs(error)
   if (!(error instanceof Error) || !isExpected) throw error
   process.stderr.write(`${error.message}\n`)
   process.exitCode = EXIT.stopped

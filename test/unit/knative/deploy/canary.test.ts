@@ -34,7 +34,7 @@ describe('a deploy', () => {
     ['restarts', /its program has ended/, 10],
     ['crash', /Cannot start: DATABASE_URL is required.*CrashLoopBackOff/, 0],
     ['no-key', /couldn't find key TOOL_SECRET_KEY in Secret/, 0],
-    ['never', /not ready after 300 s/, 0],
+    ['never', /not ready after 120 s/, 0],
   ] as const)('takes back a revision: %s', async ([behaviour, why, share], { world, expect }) => {
     await world.runs(serviceOf('soul', 'good'))
     expect(await world.deploys([serviceOf('soul', behaviour)])).toEqual({ soul: 'rolled back' })

@@ -8,7 +8,7 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { isDeepStrictEqual } from 'node:util'
 import { KubeConfig } from '@kubernetes/client-node'
-import type { ClusterObject } from '../../../../knative/deploy/objects.ts'
+import type { ClusterObject, Kind } from '../../../../knative/deploy/objects.ts'
 import { admit, withDefaults } from './fake-admission.ts'
 
 /** Group and version, kind, plural. */
@@ -16,6 +16,10 @@ const KINDS = [
   ['v1', 'Namespace', 'namespaces'],
   ['v1', 'ConfigMap', 'configmaps'],
   ['v1', 'Pod', 'pods'],
+  ['v1', 'Service', 'services'],
+  ['networking.k8s.io/v1', 'NetworkPolicy', 'networkpolicies'],
+  ['policy/v1', 'PodDisruptionBudget', 'poddisruptionbudgets'],
+  ['eventing.knative.dev/v1', 'Broker', 'brokers'],
   ['batch/v1', 'Job', 'jobs'],
   ['apps/v1', 'Deployment', 'deployments'],
   ['autoscaling/v2', 'HorizontalPodAutoscaler', 'horizontalpodautoscalers'],
@@ -144,7 +148,7 @@ export class FakeCluster {
     const kind = group.find(([, , each]) => each === plural)?.[1]
     if (kind === undefined) throw new Status(404, 'the server could not find the requested resource')
     if (method === 'GET' && name === undefined)
-      return { items: this.#list(kind, namespace, searchParams.get('labelSelector') ?? '') }
+      return { items: this.#list({ apiVersion, kind }, namespace, searchParams.get('labelSelector') ?? '') }
     const key = `${apiVersion} ${kind} ${namespace ?? ''}/${name ?? body?.metadata.name ?? ''}`
     const live = this.objects.get(key)
     if (method === 'GET') return this.#present(live, kind, name)
@@ -157,13 +161,14 @@ export class FakeCluster {
     return this.#write(key, next, live, isDryRun)
   }
 
-  #list(kind: string, namespace: string | undefined, selector: string): ClusterObject[] {
+  #list({ apiVersion, kind }: Kind, namespace: string | undefined, selector: string): ClusterObject[] {
     const wanted = selector
       .split(',')
       .filter((term) => term !== '')
       .map((term) => term.split('='))
     return this.all(kind).filter(
-      ({ metadata }) =>
+      ({ apiVersion: version, metadata }) =>
+        version === apiVersion &&
         metadata.namespace === namespace &&
         wanted.every(([label = '', value]) => metadata.labels?.[label] === value),
     )

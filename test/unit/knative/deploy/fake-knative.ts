@@ -88,7 +88,7 @@ export class FakeKnative {
 
   tick(seconds: number): void {
     this.now += seconds * 1000
-    for (const service of this.cluster.all<Service>('Service')) this.#reconcile(service)
+    for (const service of this.#services()) this.#reconcile(service)
     for (const job of this.cluster.all<Job>('Job')) this.#runJob(job)
     for (const deployment of this.cluster.all<Deployment>('Deployment')) this.#roll(deployment)
     this.#last = this.now
@@ -117,8 +117,13 @@ export class FakeKnative {
 
   /** Which revision answers at the address of a tag. */
   revisionAt(url: string): string | undefined {
-    const targets = this.cluster.all<Service>('Service').flatMap(({ status }) => status?.traffic ?? [])
+    const targets = this.#services().flatMap(({ status }) => status?.traffic ?? [])
     return targets.find((target) => target.url === url)?.revisionName
+  }
+
+  /** Kubernetes has another kind of the same name. */
+  #services(): Service[] {
+    return this.cluster.all<Service>('Service').filter(({ apiVersion }) => apiVersion.startsWith(SERVING))
   }
 
   #reconcile(service: Service): void {

@@ -90,7 +90,9 @@ describe.skipIf(file === undefined)('on a real API server', () => {
     await api.merge(made, { metadata: { annotations: { 'deploy.kgents.io/x': null } } })
     expect((await api.get(made, namespace, name))?.metadata.annotations ?? {}).toEqual({})
     await api.remove(made)
-    expect(await api.get(made, namespace, name)).toBeUndefined()
+    // It goes when what belongs to it has gone.
+    const gone = await api.get(made, namespace, name)
+    expect(gone === undefined || gone.metadata.deletionTimestamp !== undefined).toBe(true)
     await expect(api.create({ ...settings({}), metadata: { name: 'No', namespace } })).rejects.toThrow(
       Refused,
     )

@@ -95,7 +95,7 @@ export class World {
       clock: this.clock,
       metrics: this.metrics,
       prober: this.prober,
-      rules: { ...DEFAULT_RULES, pollSeconds: 30 },
+      rules: { ...DEFAULT_RULES, pollSeconds: 60, readySeconds: 120 },
       stopped: {},
       report: (name, text) => void this.lines.push(`${name}: ${text}`),
     }
