@@ -9,6 +9,7 @@ import { DEFAULT_TARGET } from '../target.ts'
 import { openProber } from './probe.ts'
 import { openPrometheus } from './prometheus.ts'
 import { readOptions, type Options } from './options.ts'
+import { DEFAULT_RULES } from './rules.ts'
 import { runDeploy } from './run.ts'
 import { withImage } from './running-services.ts'
 
@@ -33,9 +34,9 @@ done. A deploy that was interrupted is continued by the same command.
   --ingress HOST:PORT        where Kourier answers, for the command outside the cluster
   --probe-path PATH          what is requested of a revision with too few requests; /health/live
   --wave-size N              functions that are tried at the same time, after the first; 4
-  --min-requests N           requests to the new revision that decide a step; 100
-  --patience-seconds N       how long a step waits for them before it probes; 300
-  --ready-seconds N          how long a new revision may take to become ready; 300
+  --min-requests N           requests to the new revision that decide a step; ${DEFAULT_RULES.minRequests}
+  --patience-seconds N       how long a step waits for them before it probes; ${DEFAULT_RULES.patienceSeconds}
+  --ready-seconds N          how long a new revision may take to become ready; ${DEFAULT_RULES.readySeconds}
   --dry-run                  says what would change, and changes nothing
 
 Exit status: ${EXIT.good} done, or nothing to do; ${EXIT.rolledBack} something was bad, and was taken back; ${EXIT.stopped} not begun, or stopped on its way: run it again.

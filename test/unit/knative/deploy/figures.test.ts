@@ -1,7 +1,7 @@
 /** Where the figures come from: the queries against Prometheus' own engine, and requests that are really sent. */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -12,6 +12,7 @@ import { Unavailable } from '../../../../knative/deploy/api-errors.ts'
 import { judge, type Figures } from '../../../../knative/deploy/judge.ts'
 import { readOptions } from '../../../../knative/deploy/options.ts'
 import { openProber } from '../../../../knative/deploy/probe.ts'
+import { DEFAULT_RULES, LIMITS, STEPS } from '../../../../knative/deploy/rules.ts'
 import { openPrometheus, queriesFor } from '../../../../knative/deploy/prometheus.ts'
 
 async function serve(listener: RequestListener): Promise<string> {
@@ -161,6 +162,28 @@ describe('judge()', () => {
       problems,
     )
   })
+})
+
+test('the README has the numbers of the rules', () => {
+  const file = new URL('../../../../knative/deploy/README.md', import.meta.url)
+  const text = readFileSync(file, 'utf8').replaceAll(/\s+/g, ' ')
+  const sentences = [
+    `It is ready within ${DEFAULT_RULES.readySeconds} s`,
+    `by itself is waited for ${DEFAULT_RULES.failingSeconds} s`,
+    `gets ${STEPS.slice(0, -1).join(', ')} and ${STEPS.at(-1)} percent`,
+    `lasts at least ${DEFAULT_RULES.stepSeconds} s`,
+    `has had ${DEFAULT_RULES.minRequests} requests`,
+    `no longer than ${DEFAULT_RULES.patienceSeconds} s`,
+    `in the last ${DEFAULT_RULES.baselineSeconds / 60} minutes`,
+    `${DEFAULT_RULES.probeRequests} requests of our own`,
+    `${LIMITS.errors} or more answers 5xx, and a share more than ${LIMITS.errorShare * 100} point`,
+    `${LIMITS.refusals} or more answers 4xx, and a share more than ${LIMITS.refusalShare * 100} points`,
+    `more than ${LIMITS.p95Factor} times the running revision's and more than ${LIMITS.p95Seconds * 1000} ms`,
+    `${LIMITS.p95WithoutBaseline} s where that has no requests`,
+    `more than ${LIMITS.startFactor} times the running revision's plus ${LIMITS.startSeconds} s`,
+    `has ended ${LIMITS.restarts} times by itself`,
+  ]
+  expect(sentences.filter((sentence) => !text.includes(sentence))).toEqual([])
 })
 
 describe('readOptions()', () => {
