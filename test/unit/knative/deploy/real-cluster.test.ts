@@ -1,6 +1,6 @@
 /**
  * What the fake API server takes for granted, on a real one: `KGENTS_TEST_KUBECONFIG` names the kubeconfig of a cluster in
- * which a namespace may be made and removed. Nothing is started in it.
+ * which a namespace may be made and removed, with one function in it.
  */
 import { execFileSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
@@ -12,7 +12,6 @@ import { createApi, type Api } from '../../../../knative/deploy/api.ts'
 import { Conflict, Refused } from '../../../../knative/deploy/api-errors.ts'
 import { SYSTEM_CLOCK } from '../../../../knative/deploy/clock.ts'
 import {
-  CONFIGURATION,
   DEPLOYMENT,
   SERVICE,
   type ClusterObject,
@@ -56,6 +55,11 @@ describe.skipIf(file === undefined)('on a real API server', () => {
   afterAll(async () => {
     if (file !== undefined) await api.remove(space)
   })
+
+  const knowsKnative = async () => {
+    const definitions = { apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition' }
+    return (await api.get(definitions, undefined, 'services.serving.knative.dev')) !== undefined
+  }
 
   const dataOf = async () => {
     const live = await api.get<ClusterObject & { data?: Record<string, string> }>(
@@ -106,10 +110,23 @@ describe.skipIf(file === undefined)('on a real API server', () => {
     expect(await api.list(DEPLOYMENT, namespace, 'app.kubernetes.io/part-of=kgents')).toHaveLength(1)
   })
 
+  test('an apply of kubectl after a deploy makes no new generation', async ({ skip }) => {
+    if (!(await knowsKnative())) skip('no Knative')
+    const [manifest] = servicesOf(catalog, target) as [Service]
+    const made = await api.create(withManifest(manifest, manifest))
+    const input = JSON.stringify(manifest)
+    execFileSync('kubectl', ['--kubeconfig', file ?? '', 'apply', '--filename', '-'], {
+      input,
+      stdio: 'pipe',
+    })
+    const live = await api.get(SERVICE, namespace, manifest.metadata.name)
+    expect(live?.metadata.generation).toBe(made.metadata.generation)
+    await api.remove(manifest)
+  })
+
   test('every function, and each state of a canary, is admitted', async ({ skip }) => {
-    if ((await api.list(CONFIGURATION, namespace, 'a=b').catch(() => undefined)) === undefined)
-      skip('no Knative')
-    const services = servicesOf(catalog, target) as Service[]
+    if (!(await knowsKnative())) skip('no Knative')
+    const [, ...services] = servicesOf(catalog, target) as Service[]
     for (const service of services) await api.create(service, { dryRun: true })
     const [manifest] = services
     if (manifest === undefined) return
