@@ -112,7 +112,7 @@ describe.skipIf(file === undefined)('on a real API server', () => {
 
   test('an apply of kubectl after a deploy makes no new generation', async ({ skip }) => {
     if (!(await knowsKnative())) skip('no Knative')
-    const [manifest] = servicesOf(catalog, target) as [Service]
+    const [manifest] = servicesOf(catalog, target) as unknown as [Service]
     const made = await api.create(withManifest(manifest, manifest))
     const input = JSON.stringify(manifest)
     execFileSync('kubectl', ['--kubeconfig', file ?? '', 'apply', '--filename', '-'], {
