@@ -17,9 +17,17 @@ const UNDESCRIBED = new Set([
   'barmancloud.cnpg.io/v1 ObjectStore',
   'monitoring.coreos.com/v1 Prometheus',
   'monitoring.coreos.com/v1 Alertmanager',
+  'policy.sigstore.dev/v1beta1 ClusterImagePolicy',
 ])
 /** Namespaces that come with what an operator installs. */
-const INSTALLED = ['cert-manager', 'gpu-operator', 'knative-eventing', 'knative-serving', undefined]
+const INSTALLED = [
+  'cert-manager',
+  'gpu-operator',
+  'knative-eventing',
+  'knative-serving',
+  'kourier-system',
+  undefined,
+]
 /** Namespaces of pods that have to do what "restricted" forbids. */
 const PRIVILEGED = ['kgents-logs']
 
