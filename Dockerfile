@@ -13,16 +13,18 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm install --no-save --ignore-scripts --no-audit --no-fund
 COPY . .
-# The snapshot is of this very Node, and ends at once without configuration: that it starts at all is what is checked.
-RUN node knative/bundle.ts /app/dist && { sh dist/start.sh; test $? -eq 1; }
+RUN node knative/bundle.ts /app/dist
 
 FROM ${NODE_IMAGE} AS functions
 WORKDIR /app
-ENV NODE_ENV=production
+# In small pages, reading the snapshot takes 4,500 page faults.
+ENV NODE_ENV=production GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 COPY --from=build /app/package.json ./
 COPY --from=build /app/dist dist
 USER 10001:10001
-CMD ["sh", "dist/start.sh"]
+# Node starts from the snapshot of no other Node. It ends at once without configuration: that it starts at all is what is checked.
+RUN node --snapshot-blob dist/serve.blob; test $? -eq 1
+CMD ["node", "--snapshot-blob", "dist/serve.blob"]
 
 FROM ${NODE_IMAGE} AS parts
 WORKDIR /app

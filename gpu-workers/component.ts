@@ -1,7 +1,7 @@
 /** The contract of the GPU worker. */
 import { z } from 'zod'
 import { WORKERS_CONSUMER } from '../shared/nats/streams.ts'
-import { List, NatsSettings, ServerSettings } from '../shared/config.ts'
+import { DESCRIPTIONS, List, NatsSettings, ServerSettings } from '../shared/config.ts'
 import { defineComponent } from '../shared/contract/component.ts'
 
 const Seconds = z.coerce.number().positive()
@@ -22,6 +22,7 @@ const Common = z.object({
     'Silence of an engine after which it is given up; several model servers share it',
   ),
   INFERENCE_CONCURRENCY: Count.default(1).describe('Jobs at once'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional().describe(DESCRIPTIONS.OTEL_EXPORTER_OTLP_ENDPOINT),
 })
 
 /** As `INFERENCE_BASE_URL` says, unless it is given. */
@@ -84,7 +85,7 @@ export const gpuWorker = defineComponent({
     reads: ['TOKENS'],
     takes: [{ stream: 'INFERENCE', consumer: WORKERS_CONSUMER }],
   },
-  reaches: ['outside'],
+  reaches: ['outside', 'telemetry'],
   image: 'worker',
   scale: {
     replicas: 1,

@@ -11,12 +11,15 @@ import { gpuWorker, type WorkerEnvironment } from './component.ts'
 import type { Engine } from './engines/engine.ts'
 import type { Server } from './engines/openai-compatible.ts'
 import { openNatsLink } from '../shared/nats/link.ts'
+import { startTracing } from '../shared/telemetry/spans.ts'
 import { createMetrics } from './metrics.ts'
 import { openWorker } from './worker.ts'
 
 const settings = readEnvironment(gpuWorker)
 const log = createLog(gpuWorker.name, settings.LOG_LEVEL)
 const metrics = createMetrics()
+const { OTEL_EXPORTER_OTLP_ENDPOINT: collector } = settings
+const stopTracing = collector === undefined ? undefined : await startTracing(gpuWorker.name, collector)
 const link = openNatsLink(settings.NATS_URL, gpuWorker.name)
 let opened: Engine | undefined
 const server = await openStatusServer(settings, {
@@ -50,6 +53,7 @@ async function close(): Promise<void> {
   await worker.close()
   await link.close()
   await engine.close()
+  await stopTracing?.()
   server.close()
   server.closeAllConnections()
 }

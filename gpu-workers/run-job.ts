@@ -18,6 +18,8 @@ import { findUnread } from './known-scripts.ts'
 import type { NatsLink } from '../shared/nats/link.ts'
 import { announceEvent, createResult, storeEvent } from './results.ts'
 import { TokenLog } from './token-log.ts'
+import type { Metrics } from './metrics.ts'
+import { nameEngineError, observeModelCall } from './model-call.ts'
 import { toUnitLength } from './unit-vector.ts'
 
 /**
@@ -40,6 +42,7 @@ export interface JobOptions {
   link: NatsLink
   engine: Engine
   log: Log
+  metrics: Pick<Metrics, 'countModelCall'>
   /** Which delivery of the job this is. */
   attempt: number
   /** Aborted by the caller with `Stopped`; this file adds reasons of its own. */
@@ -88,7 +91,16 @@ export async function runJob(job: JobMessage, options: JobOptions): Promise<JobR
   try {
     const { attempt } = tokenLog
     announceEvent(link, createResult(job, { type: 'started', data: { job: job.job, attempt } }))
-    const { firstAt, ...answer } = await ask(job, tokenLog, options)
+    const { firstAt, ...answer } = await observeModelCall(
+      job,
+      {
+        engine,
+        countModelCall: options.metrics.countModelCall,
+        tokensBefore: tokenLog.prefix?.tokens ?? 0,
+        nameError: (error) => nameError(stop.signal.aborted ? stop.signal.reason : error),
+      },
+      () => ask(job, tokenLog, options),
+    )
     await tokenLog.settle(SETTLE_SECONDS)
     const seconds = (performance.now() - begunAt) / 1000
     const data = { job: job.job, ...answer, engine: engine.name, attempt, durationSeconds: seconds }
@@ -106,6 +118,10 @@ export async function runJob(job: JobMessage, options: JobOptions): Promise<JobR
   } finally {
     tokenLog.close()
   }
+}
+
+function nameError(error: unknown): string {
+  return error instanceof Stopped ? error.reason : nameEngineError(error)
 }
 
 /** Lets the engine do what is asked, unless the job is no longer ours or the engine falls silent. */

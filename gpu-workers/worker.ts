@@ -115,7 +115,13 @@ class QueueWorker {
     }
     metrics.begin()
     const { traceId } = readTraceparent(job.traceparent)
-    const jobLog = log.child({ job: job.job, tenant: job.tenant, attempt: delivery.attempt, trace: traceId })
+    const jobLog = log.child({
+      job: job.job,
+      tenant: job.tenant,
+      path: job.path,
+      attempt: delivery.attempt,
+      trace: traceId,
+    })
     metrics.end(await this.#attempt(job, delivery, jobLog))
   }
 
@@ -125,7 +131,6 @@ class QueueWorker {
 
   /** Runs one attempt and reports its outcome to JetStream; the answer is a word for the metrics. */
   async #attempt(job: JobMessage, delivery: Delivery, log: Log): Promise<string> {
-    const { metrics } = this.#parts
     const stop = new AbortController()
     const key = `${job.tenant} ${job.job}`
     this.#running.set(key, stop)
@@ -138,7 +143,6 @@ class QueueWorker {
         checkSeconds: this.#beatSeconds,
         stallSeconds: this.#settings.stallSeconds,
       })
-      metrics.count({ ...report.tokens, completion: report.generated }, report.seconds)
       await delivery.ack()
       log.info(report, 'job completed')
       return 'completed'

@@ -24,21 +24,14 @@ export function natsUsersOf(components: readonly Component[]): NatsUser[] {
   })
 }
 
-/** What a NATS server reads of `users`; the password of each is what `passwordOf` says. */
+/** What a server on one machine reads of `users`; the password of each is what `passwordOf` says. */
 export function authorizationOf(users: readonly NatsUser[], passwordOf: (user: string) => string) {
   return {
     users: users.map(({ name, permissions }) => ({ user: name, password: passwordOf(name), permissions })),
   }
 }
 
-/** The users of a cluster, in the format of NATS, which reads each password from its environment. */
-export function natsUsersFile(users: readonly NatsUser[]): string {
-  const authorization = authorizationOf(users, (user) => `$${passwordVariableOf(user)}`)
-  const text = JSON.stringify({ authorization }, null, 2)
-  return `${text.slice(2, -2).replaceAll(/"(\$[A-Z_]+_NATS_PASSWORD)"/g, '$1')}\n`
-}
-
-/** The variable with a user's password, in the environment of the servers. */
+/** The variable with a user's password, in the configuration of the servers. */
 export function passwordVariableOf(user: string): string {
   return `${user.toUpperCase().replaceAll('-', '_')}_NATS_PASSWORD`
 }

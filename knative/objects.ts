@@ -126,7 +126,7 @@ export interface Secret {
   apiVersion: 'v1'
   kind: 'Secret'
   metadata: Metadata
-  type: 'Opaque'
+  type: 'Opaque' | 'kubernetes.io/basic-auth'
   stringData: Record<string, string>
 }
 

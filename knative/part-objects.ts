@@ -7,6 +7,7 @@ export interface Deployment {
   metadata: Metadata
   spec: {
     replicas: number
+    strategy: { type: 'RollingUpdate'; rollingUpdate: { maxSurge: number; maxUnavailable: number } }
     selector: Selector
     template: { metadata: { labels: Record<string, string> }; spec: PodSpec }
   }

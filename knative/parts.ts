@@ -37,6 +37,8 @@ function deploymentOf(component: Component, target: Target): Deployment {
     metadata: metadataOf(component, target),
     spec: {
       replicas: scale.replicas,
+      // A pod goes when the one after it is ready, also where there is one alone.
+      strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
       selector: { matchLabels: { [PART_LABEL]: name } },
       template: {
         metadata: { labels },

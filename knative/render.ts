@@ -1,5 +1,5 @@
 /**
- * Writes `knative/manifests/base/`, the users of NATS and the table of variables from the catalog and the list of parts, or
+ * Writes `knative/manifests/base/`, the accounts of NATS and the table of variables from the catalog and the list of parts, or
  * the manifests of one deployment, with its images.
  */
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
@@ -18,7 +18,7 @@ import {
   type Deployable,
 } from './manifests.ts'
 import type { Kustomization } from './objects.ts'
-import { natsUsersFile, natsUsersOf } from './nats-users.ts'
+import { natsAccountsFile, natsAccountsOf } from './nats-accounts.ts'
 import { networkPoliciesOf } from './network/policies.ts'
 import { partsOf } from './parts.ts'
 import { setupJobOf, setupPolicyOf } from './setup/manifest.ts'
@@ -73,8 +73,10 @@ function toDocument(object: object): string {
   return stringify(object, { aliasDuplicateObjects: false, lineWidth: 0 })
 }
 
-/** Included by the configuration of NATS. */
-const NATS_USERS = join(import.meta.dirname, 'nats-users.conf')
+/** Included by the configuration of NATS; kustomize reads no file above a component, so each has its own. */
+const NATS_ACCOUNTS = ['nats', 'nats-mirror'].map((name) =>
+  join(MANIFESTS, 'components', name, 'accounts.conf'),
+)
 /** Where the table of variables stands, between these two lines. */
 const README = join(import.meta.dirname, 'README.md')
 const [BEGIN, END] = ['<!-- variables: written by `npm run generate` -->', '<!-- end of variables -->']
@@ -92,7 +94,10 @@ async function renderReadme(): Promise<string> {
 async function renderCommitted(): Promise<Map<string, string>> {
   return new Map([
     ...manifestsIn(BASE, DEFAULT_TARGET),
-    [NATS_USERS, HEADER + natsUsersFile(natsUsersOf(components))],
+    ...NATS_ACCOUNTS.map((path): [string, string] => [
+      path,
+      HEADER + natsAccountsFile(natsAccountsOf(components)),
+    ]),
     [README, await renderReadme()],
   ])
 }
@@ -140,12 +145,27 @@ async function writeDeployment(folder: string, target: Target): Promise<void> {
   for (const name of BY_HAND) {
     await rm(join(folder, name), { recursive: true, force: true })
     await cp(join(MANIFESTS, name), join(folder, name), { recursive: true })
+    await fillImages(join(folder, name), target)
+  }
+}
+
+/** What is written by hand names the images as the committed manifests do. */
+async function fillImages(folder: string, { images }: Target): Promise<void> {
+  for (const name of await readdir(folder, { recursive: true })) {
+    if (!name.endsWith('.yaml')) continue
+    const path = join(folder, name)
+    const text = await readFile(path, 'utf8')
+    const filled = (Object.keys(images) as (keyof Target['images'])[]).reduce(
+      (each, image) => each.replaceAll(DEFAULT_TARGET.images[image], images[image]),
+      text,
+    )
+    if (filled !== text) await writeFile(path, filled)
   }
 }
 
 const HELP = `Usage: ${COMMAND} [options]
 
-Without options it writes the committed manifests, the users of NATS and the table of variables.
+Without options it writes the committed manifests, the accounts of NATS and the table of variables.
 
   --check                    writes nothing, and fails where a committed file differs
   --out FOLDER               writes the manifests of one deployment there; it needs the three images

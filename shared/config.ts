@@ -85,6 +85,7 @@ export const DESCRIPTIONS = {
   UPSTASH_REDIS_REST_TOKEN: 'Token of the REST protocol of Redis',
   WEBHOOK_SIGNING_KEY:
     '32 bytes, base64url: secrets of webhooks are derived from it, so it stays as long as they do',
+  OTEL_EXPORTER_OTLP_ENDPOINT: 'OTLP/HTTP collector that spans go to; without it there are none',
 } as const
 
 /** Where cluster names are answered on a machine without cluster DNS. */

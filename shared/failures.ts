@@ -84,6 +84,12 @@ const CODES = {
 
 export type FailureCode = keyof typeof CODES
 
+/** Whether a failure with this code is the platform's doing and not the caller's; a code that is not known is. */
+export function isOurDoing(code: string): boolean {
+  if (!Object.hasOwn(CODES, code)) return true
+  return new Failure(code as FailureCode, '').status >= 500 // reason: looked up in the line before
+}
+
 /** What a failure may carry besides its code and message; all of it is shown to the caller. */
 export interface FailureFacts {
   /** What the caller can do about it, in one sentence. */

@@ -13,6 +13,8 @@ export const jsonWebKeys = defineOperation({
       auth: 'none',
       needs: ['public-keys'],
       input: NoInput,
+      // New keys are published before they sign, and old ones for as long as their tokens are good.
+      maxAgeSeconds: 300,
       output: z.strictObject({ keys: z.array(z.record(z.string(), z.unknown())) }),
       handle: (_input, { publicKeys }) => ({ keys: publicKeys.keys.map((key) => ({ ...key })) }),
     }),

@@ -25,6 +25,15 @@ export const gateway = defineComponent({
       .describe('The file that Kong reads; `deploy.ts` writes it, and kong.conf beside it'),
     PLATFORM_JWKS: json(PublicKeys).describe(DESCRIPTIONS.PLATFORM_JWKS),
     CORS_ORIGINS: List.optional().describe('Sites that may call, separated by commas; default is all'),
+    TRUSTED_PROXIES: List.pipe(z.array(z.union([z.cidrv4(), z.cidrv6()])))
+      .optional()
+      .describe(
+        'Networks of the proxies in front of Kong, separated by commas; nobody else is believed about the address of a client',
+      ),
+    CLIENT_ADDRESS_HEADER: z
+      .enum(['CF-Connecting-IP', 'X-Forwarded-For'])
+      .default('X-Forwarded-For')
+      .describe('Where these proxies say whose request it is'),
     OTEL_TRACES_ENDPOINT: z.url().optional().describe('OTLP/HTTP collector of the spans of Kong'),
     TRACES_SAMPLING_RATE: z.coerce
       .number()

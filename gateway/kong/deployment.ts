@@ -37,11 +37,17 @@ export function readDeployment(environment: Readonly<z.infer<typeof gateway.env>
 
 /** Kong's own settings, `kong.conf`, as the environment deploys them. */
 export function deployKongConf(conf: string, environment: Readonly<z.infer<typeof gateway.env>>): string {
-  const { TRACES_SAMPLING_RATE, OTEL_TRACES_ENDPOINT } = environment
+  const { TRACES_SAMPLING_RATE, OTEL_TRACES_ENDPOINT, TRUSTED_PROXIES, CLIENT_ADDRESS_HEADER } = environment
   const sampling = `tracing_sampling_rate = ${TRACES_SAMPLING_RATE}`
   // without instrumentations, the plugin passes every trace on as one that is not sampled
   const spans = OTEL_TRACES_ENDPOINT === undefined ? '' : '\ntracing_instrumentations = request'
-  return conf.replace(/^tracing_sampling_rate = .*$/m, sampling + spans)
+  const proxies = TRUSTED_PROXIES === undefined ? '' : trustProxies(TRUSTED_PROXIES, CLIENT_ADDRESS_HEADER)
+  return conf.replace(/^tracing_sampling_rate = .*$/m, sampling + spans) + proxies
+}
+
+/** With the last address of the header that is not of a proxy, as each proxy adds the one that it sees. */
+function trustProxies(networks: readonly string[], header: string): string {
+  return `trusted_ips = ${networks.join(',')}\nreal_ip_header = ${header}\nreal_ip_recursive = on\n`
 }
 
 /** `config` as one deployment runs it. */

@@ -9,6 +9,7 @@ import { parseKept } from '../../shared/exact-json.ts'
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { answerStatus } from '../../shared/http/status.ts'
+import { createRegistry } from '../../shared/telemetry/metrics.ts'
 import { BadCommand, readCommand, readCommands } from './commands.ts'
 import { RedisUnavailable, type RedisLink, type Reply } from './redis-link.ts'
 
@@ -26,12 +27,16 @@ type Encode = (bytes: Buffer) => string
 /** An HTTP server that answers for `link` to whoever knows `token`; it does not listen yet. */
 export function createRedisRest(link: RedisLink, token: string): Server {
   const expected = hashOf(`Bearer ${token}`)
-  const status = { dependencies: () => ({ redis: link.connected }) }
+  const registry = createRegistry()
+  const requests = registry.counter('kgents_redis_requests_total', 'Requests by status', ['status'])
+  registry.observableGauge('kgents_redis_connected', '1 while Redis is reached', () => Number(link.connected))
+  const status = { dependencies: () => ({ redis: link.connected }), metrics: () => registry.render() }
   const server = createServer((request, response) => {
     if (answerStatus(request, response, status)) return
     void answer(link, expected, request)
       .catch(explain)
       .then((result) => {
+        requests.inc({ status: result[0] })
         response.shouldKeepAlive &&= server.listening // a server that stops waits for no further request
         write(response, result)
       })

@@ -1,9 +1,11 @@
 /** Counters and gauges of the sender of webhooks. */
 import type { Registry } from '../../shared/telemetry/metrics.ts'
 
+/** `skipped`: the subscription does not get such an event. */
+const OUTCOMES = ['delivered', 'failed', 'dead', 'gone', 'skipped'] as const
+
 export interface WebhookMetrics {
-  /** `skipped`: the subscription does not get such an event. */
-  ended(outcome: 'delivered' | 'failed' | 'dead' | 'gone' | 'skipped'): void
+  ended(outcome: (typeof OUTCOMES)[number]): void
   took(seconds: number): void
   inFlight(change: 1 | -1): void
 }
@@ -12,6 +14,7 @@ const SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15]
 
 export function createWebhookMetrics(registry: Registry): WebhookMetrics {
   const attempts = registry.counter('kgents_webhook_attempts_total', 'Attempts by outcome', ['outcome'])
+  for (const outcome of OUTCOMES) attempts.inc({ outcome }, 0)
   const inFlight = registry.gauge('kgents_webhook_attempts_in_flight', 'Attempts under way')
   const duration = registry.histogram('kgents_webhook_attempt_seconds', 'How long sinks take', SECONDS)
   return {

@@ -69,11 +69,15 @@ function requireFile(path) {
   return requireOfNode(path)
 }
 
+/** Functions serve HTTP/1 alone. The server asks of each request whether it is another, for which all of HTTP/2 would be loaded. */
+const NoRequest = Object.defineProperty(() => {}, Symbol.hasInstance, { value: () => false })
+
 function loadAfterStart(id) {
   return new Proxy(
     {},
     {
       get(_, name) {
+        if (name === 'Http2ServerRequest') return NoRequest
         if (!isBuilding) return process.getBuiltinModule(id)[name]
         throw new TypeError(`Cannot build a snapshot: "${String(name)}" of "${id}" is used while files load`)
       },
@@ -94,6 +98,8 @@ function forbid(owner, names) {
 
 forbid(require('node:crypto'), ['randomBytes', 'randomFill', 'randomFillSync', 'randomInt', 'randomUUID'])
 forbid(globalThis.crypto, ['getRandomValues', 'randomUUID'])
+// Whoever listens asks this whether it is one process of several.
+require('node:cluster')
 load('./serve.cjs')
 readdirSync(folder)
   .map((name) => join(folder, name))

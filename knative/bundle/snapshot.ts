@@ -3,12 +3,14 @@
  * none of their files, and runs no other function than its own.
  */
 import { execFile } from 'node:child_process'
-import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
 const BUILDER = fileURLToPath(new URL('build-snapshot.cjs', import.meta.url))
+
+/** Only the Node that has built it starts from it; any other says so, and ends. */
+const SNAPSHOT = 'serve.blob'
 
 /**
  * Takes a snapshot of the bundle in `folder`.
@@ -16,7 +18,7 @@ const BUILDER = fileURLToPath(new URL('build-snapshot.cjs', import.meta.url))
  * @returns its path
  */
 export async function buildSnapshot(folder: string): Promise<string> {
-  const snapshot = join(folder, snapshotName(process.execPath))
+  const snapshot = join(folder, SNAPSHOT)
   await promisify(execFile)(
     process.execPath,
     ['--snapshot-blob', snapshot, '--build-snapshot', BUILDER, folder],
@@ -26,10 +28,4 @@ export async function buildSnapshot(folder: string): Promise<string> {
     },
   )
   return snapshot
-}
-
-/** Names the Node that builds it, because no other can start from it; `start.sh` looks for the same name. */
-function snapshotName(node: string): string {
-  const { size, mtimeMs } = statSync(node)
-  return `serve-${size}-${Math.floor(mtimeMs / 1000)}.blob`
 }

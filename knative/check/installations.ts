@@ -52,8 +52,8 @@ const INSTALLATIONS: readonly Installation[] = [
     what: 'the Prometheus operator',
     remedy: 'Install the Prometheus operator 0.80 or newer',
   },
-  { group: 'keda.sh', what: 'KEDA', remedy: 'Install KEDA 2.17 or newer' },
-  { group: 'kueue.x-k8s.io', what: 'Kueue', remedy: 'Install Kueue 0.15 or newer, which serves v1beta2' },
+  { group: 'keda.sh', what: 'KEDA', remedy: 'Install KEDA 2.20 or newer in the namespace keda' },
+  { group: 'kueue.x-k8s.io', what: 'Kueue', remedy: 'Install Kueue 0.19 or newer' },
   { group: 'karpenter.sh', what: 'Karpenter', remedy: 'Install Karpenter 1.0 or newer' },
   {
     group: 'karpenter.k8s.aws',

@@ -85,6 +85,11 @@ export function openHousekeeping({ url, database, metrics, onNotify }: Housekeep
       clearInterval(timer)
       metrics.set('relay_leading', 0, { database })
       await sql.end({ timeout: 1 })
+      // A turn under way sets them once more.
+      await running
+      // The relay that leads next reports them; what was known last would be added to it.
+      for (const name of ['relay_lag_seconds', 'relay_jobs_waiting'] as const)
+        metrics.remove(name, { database })
     },
   }
 }

@@ -1,5 +1,7 @@
 /** Counters and gauges of the relay. */
+import type { KgentsEvent } from '../../shared/events/event.ts'
 import { createRegistry, type Counter, type Gauge } from '../../shared/telemetry/metrics.ts'
+import { createInvocationMetrics } from './invocation-metrics.ts'
 
 const COUNTERS = {
   relay_published_total: ['Events acknowledged by JetStream'],
@@ -16,6 +18,9 @@ const COUNTERS = {
 const GAUGES = {
   relay_lag_seconds: ['Age of the oldest event that is not published', 'database'],
   relay_jobs_waiting: ['Jobs that wait for admission', 'database'],
+  relay_jobs_unfinished: [
+    'Jobs in INFERENCE, and those that wait where this relay leads; take the maximum of all relays',
+  ],
   relay_webhook_subscriptions: ['Subscriptions that have a consumer'],
   relay_leading: ['Whether this relay drains the database', 'database'],
   relay_nats_connected: ['Whether NATS is reached'],
@@ -25,18 +30,31 @@ type Description = readonly [help: string, ...labels: string[]]
 type Labels = Record<string, string>
 
 export interface Metrics {
+  /** Counts what an event that was published reports. */
+  published(event: KgentsEvent): void
   add(name: keyof typeof COUNTERS, amount?: number, labels?: Labels): void
   set(name: keyof typeof GAUGES, value: number, labels?: Labels): void
+  /** Reports no value any more, where it is not known or another relay knows it. */
+  remove(name: keyof typeof GAUGES, labels?: Labels): void
+  /** The sum over all labels. */
+  total(name: keyof typeof GAUGES): Promise<number>
   render(): Promise<string>
 }
 
 export function createMetrics(): Metrics {
-  const { counter, gauge, render } = createRegistry()
+  const registry = createRegistry()
+  const { counter, gauge, render } = registry
   const counters = each(COUNTERS, (name, help, labels): Counter => counter(name, help, labels))
   const gauges = each(GAUGES, (name, help, labels): Gauge => gauge(name, help, labels))
   return {
+    published: createInvocationMetrics(registry),
     add: (name, amount = 1, labels = {}) => counters[name].inc(labels, amount),
     set: (name, value, labels = {}) => gauges[name].set(labels, value),
+    remove: (name, labels = {}) => gauges[name].remove(labels),
+    async total(name) {
+      const { values } = await gauges[name].get()
+      return values.reduce((sum, { value }) => sum + value, 0)
+    },
     render,
   }
 }

@@ -62,11 +62,14 @@ export function createOutbox(options: OutboxOptions): Outbox {
     await writeMarks([row], 'infinity')
   }
 
-  function published(rows: readonly OutboxRow[]): void {
-    for (const { subjects } of rows) onPublished(subjects)
-    metrics.add('relay_published_total', rows.length)
+  function published(stored: readonly Stored[]): void {
+    for (const { row, event } of stored) {
+      onPublished(row.subjects)
+      metrics.published(event)
+    }
+    metrics.add('relay_published_total', stored.length)
     if (unmarked.length === 0) unmarkedSince = performance.now()
-    unmarked.push(...rows)
+    unmarked.push(...stored.map(({ row }) => row))
   }
 
   return {
@@ -106,8 +109,13 @@ interface Unpublishable {
   reason: unknown
 }
 
+interface Stored {
+  row: OutboxRow
+  event: KgentsEvent
+}
+
 interface Sent {
-  stored: OutboxRow[]
+  stored: Stored[]
   unpublishable: Unpublishable[]
   /** How many rows from the front are done with, and why the next is not. */
   next: number
@@ -126,7 +134,7 @@ async function send(link: StreamLink, rows: readonly OutboxRow[]): Promise<Sent>
     } else {
       const failed = outcomes.slice(at, at + result.messages.length).find((outcome) => outcome !== undefined)
       at += result.messages.length
-      if (failed === undefined) sent.stored.push(row)
+      if (failed === undefined) sent.stored.push({ row, event: result.event })
       else if (isUnstorable(failed)) sent.unpublishable.push({ row, reason: failed })
       else return { ...sent, error: failed }
     }
@@ -135,7 +143,7 @@ async function send(link: StreamLink, rows: readonly OutboxRow[]): Promise<Sent>
   return sent
 }
 
-type Written = { messages: Outgoing[] } | { unwritable: unknown }
+type Written = { messages: Outgoing[]; event: KgentsEvent } | { unwritable: unknown }
 
 /** The messages of one row, or why there can be none. */
 function writeRow(row: OutboxRow): Written {
@@ -143,8 +151,9 @@ function writeRow(row: OutboxRow): Written {
     // A subject outside the streams would never be acknowledged, and everything behind it would wait for ever.
     const streams = row.subjects.map(streamOf)
     if (new Set(streams).size < streams.length) throw new TypeError('Two subjects are of one stream')
-    const { headers, payload } = toNats(parseKept(row.event) as KgentsEvent)
-    return { messages: row.subjects.map((subject) => ({ subject, headers, payload })) }
+    const event = parseKept(row.event) as KgentsEvent
+    const { headers, payload } = toNats(event)
+    return { messages: row.subjects.map((subject) => ({ subject, headers, payload })), event }
   } catch (error) {
     return { unwritable: error }
   }

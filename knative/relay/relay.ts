@@ -17,6 +17,7 @@ import { pause } from '../../shared/pause.ts'
 import { serveDatabase } from './serve-database.ts'
 import { createStateLog, type ReportState } from '../../shared/telemetry/state-log.ts'
 import { createStreamLink, type StreamLink } from './stream-link.ts'
+import { countUnfinishedJobs } from './unfinished-jobs.ts'
 
 const CHECK_STREAMS_MS = 10_000
 
@@ -50,6 +51,7 @@ export async function runRelay(
   await Promise.all([
     ...drained,
     keepStreams(link, log, stop),
+    countUnfinishedJobs({ link, log, metrics, stop }),
     deadLetterJobs({ link, log, metrics, stop }),
     forwardEvents({
       link,

@@ -4,6 +4,7 @@ import type { Db } from '../database/database.ts'
 import type { InvocationData } from '../events/agentese-events.ts'
 import { createEvent, messageIdOf, type KgentsEvent } from '../events/event.ts'
 import type { AspectFacts } from '../contract/facts.ts'
+import type { Tier } from '../plans/tiers.ts'
 
 /** A row of `marks`. */
 export interface Mark {
@@ -159,6 +160,7 @@ export interface CallOutcome {
   aspect: Pick<AspectFacts, 'path' | 'category' | 'effects'>
   function: string
   tenant: string
+  tier: Tier
   user: string
   archetype: string
   outcome: Mark['outcome']
@@ -200,6 +202,7 @@ export function markOf(call: CallOutcome, eventKey: string): { mark: Mark; event
     category: aspect.category,
     effects: [...aspect.effects],
     user: call.user,
+    tier: call.tier,
     archetype: call.archetype,
     charges,
     duration_ms: mark.duration_ms,

@@ -113,7 +113,10 @@ export class Connections {
   /** Makes a connection, for whoever comes first. */
   connect(): void {
     const connection = this.#open()
-    connection.sql`select 1`.catch(() => {})
+    connection.sql`select 1`.then(
+      () => (connection.isOpen = true),
+      () => {},
+    )
     this.release(connection)
   }
 

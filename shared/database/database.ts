@@ -15,7 +15,7 @@ export interface Database {
   readonly sql: Sql
   /** For transactions of tenants. */
   readonly connections: Connections
-  /** Connects before the first query; where that fails, the first query tries again. */
+  /** Connects before the first transaction of a tenant; where that fails, the transaction tries again. */
   connect(): void
   /** Disconnects when what is under way is over, but after `timeoutSeconds` at the latest. */
   close(timeoutSeconds?: number): Promise<void>
@@ -24,7 +24,10 @@ export interface Database {
 /** Most statements about no tenant that one process runs at once. */
 const SHARED_CONNECTIONS = 2
 
-/** Connects with the first query, unless `connect` is called. */
+/**
+ * Connects with the first query, unless `connect` is called. To connect takes as much CPU as a small call, so what is about no
+ * tenant, which most processes never query, connects when it is used.
+ */
 export function openDatabase(url: string, options: DatabaseOptions = {}): Database {
   const sql = postgres(url, {
     ...CONNECTION_OPTIONS,
@@ -36,10 +39,7 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Databa
   return {
     sql,
     connections,
-    connect() {
-      sql`select 1`.catch(() => {})
-      connections.connect()
-    },
+    connect: () => connections.connect(),
     async close(timeoutSeconds = 5) {
       await Promise.all([sql.end({ timeout: timeoutSeconds }), connections.close(timeoutSeconds)])
     },

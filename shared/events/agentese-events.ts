@@ -1,6 +1,7 @@
 /** Data of the events about AGENTESE paths: `io.kgents.agentese.*`, with the path as their subject. */
 import { z } from 'zod'
 import { CATEGORIES, type AspectCategory } from '../agentese/category.ts'
+import { TIERS } from '../plans/tiers.ts'
 
 /** Each invocation publishes its outcome once: `invoked`, `failed` or `refused`; a job when it has ended. */
 export const InvocationData = z.object({
@@ -9,6 +10,7 @@ export const InvocationData = z.object({
   category: z.enum(Object.keys(CATEGORIES) as AspectCategory[]),
   effects: z.array(z.string()).describe('What the path may do, as its contract declares it'),
   user: z.uuid().describe('Who called; what is called on `self` is delivered to this person alone'),
+  tier: z.enum(TIERS).optional().describe('The plan that the tenant was on'),
   archetype: z.string().describe('As what the caller looked'),
   charges: z.record(z.string(), z.number()).describe('What it used up, by resource; negative was given back'),
   duration_ms: z.number(),

@@ -19,10 +19,11 @@ const SERVER_OPTIONS = {
   maxHeaderSize: 32 * 1024,
 }
 
-/** Serves `app`; resolves when it listens. */
-export function startServing(app: Hono, port: number, hostname = '0.0.0.0'): Promise<Serving> {
+/** Serves `app`, on all addresses unless one is named: Node would resolve even `0.0.0.0`. Resolves when it listens. */
+export function startServing(app: Hono, port: number, hostname?: string): Promise<Serving> {
   return new Promise((resolve, reject) => {
-    const server = serve({ fetch: app.fetch, port, hostname, serverOptions: SERVER_OPTIONS }, () =>
+    const address = hostname === undefined ? {} : { hostname }
+    const server = serve({ fetch: app.fetch, port, serverOptions: SERVER_OPTIONS, ...address }, () =>
       resolve({ server, drain: () => closeServer(server, OPEN_MS) }),
     ) as Server
     // the gateway limits how many headers come, and adds some

@@ -194,6 +194,7 @@ function callOutcomeOf({ job, call, aspect, ending, charges }: Settlement): Call
     aspect,
     function: job.function,
     tenant: job.tenant_id,
+    tier: call.identity.tier,
     user: call.identity.user,
     archetype: call.archetype,
     ...outcomeOf(ending),

@@ -5,6 +5,7 @@ import {
   DeliverPolicy,
   DiscardPolicy,
   nanos,
+  NatsError,
   RetentionPolicy,
   StorageType,
   type ConsumerConfig,
@@ -96,7 +97,7 @@ export async function ensureStream(manager: JetStreamManager, wanted: WantedStre
     found === undefined
       ? await manager.streams.add(config)
       : differs(found.config, config)
-        ? await manager.streams.update(config.name, config)
+        ? await changing(`the stream "${config.name}"`, manager.streams.update(config.name, config))
         : found
   return { name: config.name, createdAt: new Date(info.created) }
 }
@@ -107,15 +108,26 @@ export async function ensureConsumer(
   stream: string,
   wanted: Partial<ConsumerConfig> & { durable_name: string },
 ): Promise<void> {
-  const config = {
-    ack_policy: AckPolicy.Explicit,
-    deliver_policy: DeliverPolicy.All,
-    max_ack_pending: 1000,
-    ...wanted,
-  }
+  const config = { ack_policy: AckPolicy.Explicit, max_ack_pending: 1000, ...wanted }
   const found = await orUndefined(manager.consumers.info(stream, config.durable_name))
-  if (found === undefined) await manager.consumers.add(stream, config)
-  else if (differs(found.config, config)) await manager.consumers.update(stream, config.durable_name, config)
+  // Where it begins is decided once: a promoted mirror has one that does not begin with the first message.
+  if (found === undefined)
+    await manager.consumers.add(stream, { deliver_policy: DeliverPolicy.All, ...config })
+  else if (differs(found.config, config))
+    await changing(
+      `the consumer "${config.durable_name}" of ${stream}`,
+      manager.consumers.update(stream, config.durable_name, config),
+    )
+}
+
+/** The server says why something cannot be changed, and not what. */
+async function changing<T>(what: string, update: Promise<T>): Promise<T> {
+  try {
+    return await update
+  } catch (error) {
+    if (error instanceof NatsError) error.message = `Cannot change ${what}: ${error.message}`
+    throw error
+  }
 }
 
 function differs(found: object, wanted: object): boolean {

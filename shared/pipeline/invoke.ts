@@ -34,19 +34,36 @@ export async function invoke(request: Request, runtime: Runtime): Promise<Answer
     endpoint.name,
     trace,
     () => attributesOf(request),
-    (own) => run(own === trace ? request : { ...request, trace: own }, runtime),
+    async (own, add) => {
+      const traced = own === trace ? request : { ...request, trace: own }
+      const invocation: Invocation = { request: traced, runtime, startedAt: Date.now(), id: newId() }
+      try {
+        return await run(invocation)
+      } finally {
+        add(() => callerAttributesOf(invocation))
+      }
+    },
   )
 }
 
-async function run(request: Request, runtime: Runtime): Promise<Answer> {
-  const invocation: Invocation = { request, runtime, startedAt: Date.now(), id: newId() }
+async function run(invocation: Invocation): Promise<Answer> {
   for (const step of UNDERSTAND) await step(invocation)
   await act(invocation)
   if (invocation.answer === undefined) throw new Failure('INTERNAL', 'The pipeline came to no answer')
   return invocation.answer
 }
 
-/** The attributes of an aspect's span; never who called, since spans are kept elsewhere. */
+/** For whom it was, once that is known; never which person, since spans are kept elsewhere. */
+function callerAttributesOf({ identity, observer }: Invocation): Record<string, string> {
+  return {
+    ...(identity === undefined
+      ? {}
+      : { 'agentese.tenant_id': identity.tenant, 'agentese.tier': identity.tier }),
+    ...(observer === undefined ? {} : { 'agentese.observer.archetype': observer.archetype }),
+  }
+}
+
+/** The attributes of an aspect's span. */
 function attributesOf({ endpoint: { aspect }, path = '' }: Request): Record<string, string | string[]> {
   if (aspect === undefined) return {}
   const [context = '', holon = '', verb = ''] = path.split('.')

@@ -268,6 +268,7 @@ function callOutcomeOf(
     aspect,
     function: request.function.name,
     tenant: callerOf(invocation).tenant,
+    tier: callerOf(invocation).tier,
     user: callerOf(invocation).user,
     archetype: observer?.archetype ?? 'guest',
     traceId: request.trace.traceId,

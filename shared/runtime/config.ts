@@ -59,10 +59,7 @@ export const FunctionConfig = z.object({
     .optional()
     .describe('Why no model can be asked, where none can; paths that ask one then answer 503'),
   CLUSTER_INGRESS: AddressSettings.shape.CLUSTER_INGRESS,
-  OTEL_EXPORTER_OTLP_ENDPOINT: z
-    .url()
-    .optional()
-    .describe('OTLP/HTTP collector that spans go to; without it there are none'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional().describe(DESCRIPTIONS.OTEL_EXPORTER_OTLP_ENDPOINT),
   NATS_MONITORING_URL: z
     .url()
     .optional()

@@ -1,6 +1,7 @@
 /** Probes each dependency of the platform, all at once and each within a second. */
 import type { Sql } from 'postgres'
 import type { ComponentHealth } from '../contract/platform.ts'
+import { sendRequest, type SentRequest } from '../send-request.ts'
 import type { FunctionConfig } from './config.ts'
 
 const LIMIT_MS = 1000
@@ -24,9 +25,7 @@ function probeRedis({ UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: tok
   if (url === undefined) return NOT_CONFIGURED
   return timed(async () => {
     const headers = { authorization: `Bearer ${token ?? ''}` }
-    await succeed(
-      await fetch(url, { method: 'POST', headers, body: '["PING"]', signal: AbortSignal.timeout(LIMIT_MS) }),
-    )
+    await succeed(url, { method: 'POST', headers, body: '["PING"]', timeoutMs: LIMIT_MS })
   }, 'degraded')
 }
 
@@ -34,9 +33,7 @@ function probeRedis({ UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: tok
 function probeNats({ NATS_MONITORING_URL: url }: FunctionConfig) {
   if (url === undefined) return NOT_CONFIGURED
   return timed(async () => {
-    await succeed(
-      await fetch(new URL('/healthz?js-enabled-only=true', url), { signal: AbortSignal.timeout(LIMIT_MS) }),
-    )
+    await succeed(new URL('/healthz?js-enabled-only=true', url), { method: 'GET', timeoutMs: LIMIT_MS })
   }, 'degraded')
 }
 
@@ -74,7 +71,7 @@ function tooLong(): Promise<never> {
   return new Promise((_, reject) => setTimeout(() => reject(new Error('too long')), LIMIT_MS).unref())
 }
 
-async function succeed(response: Response): Promise<void> {
-  await response.arrayBuffer()
-  if (!response.ok) throw new Error(`answered ${response.status}`)
+async function succeed(url: string | URL, request: SentRequest): Promise<void> {
+  const { status } = await sendRequest(new URL(url), request)
+  if (status < 200 || status > 299) throw new Error(`answered ${status}`)
 }

@@ -33,6 +33,7 @@ export async function rehearse(name: string, loaders: Loaders): Promise<void> {
     outputSchemaOf(endpoint)
   }
   await checkToken()
+  await import('../http/serve.ts')
 }
 
 async function checkToken(): Promise<void> {

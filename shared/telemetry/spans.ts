@@ -5,8 +5,10 @@ import type { RunInSpan } from './tracer.ts'
 let runInSpan: RunInSpan | undefined
 
 /** Runs `work` in a span where a collector is set, and as it is where none is. */
-export const withSpan: RunInSpan = (name, parent, attributes, work) =>
-  runInSpan === undefined ? work(parent) : runInSpan(name, parent, attributes, work)
+export const withSpan: RunInSpan = (name, parent, attributes, work, role) =>
+  runInSpan === undefined ? work(parent, NOTHING) : runInSpan(name, parent, attributes, work, role)
+
+const NOTHING = (): void => {}
 
 /**
  * Sends spans to an OTLP collector over HTTP.

@@ -16,13 +16,22 @@ import type { TraceContext } from './trace.ts'
 
 const SEND_EVERY_MS = 2000
 
-/** Runs `work` in a span below `parent`; what it calls belongs below the trace that it is given. */
+/**
+ * Runs `work` in a span below `parent`; what it calls belongs below the trace that it is given, and what it finds out it
+ * adds to the span.
+ *
+ * @param role what the span is of: answering a request, or making one
+ */
 export type RunInSpan = <T>(
   name: string,
   parent: TraceContext,
   attributes: () => Attributes,
-  work: (trace: TraceContext) => Promise<T>,
+  work: (trace: TraceContext, add: AddAttributes) => Promise<T>,
+  role?: 'server' | 'client',
 ) => Promise<T>
+
+/** Called only where spans are sent. */
+export type AddAttributes = (attributes: () => Attributes) => void
 
 export interface OpenTracer {
   runInSpan: RunInSpan
@@ -39,11 +48,12 @@ export function openTracer(service: string, endpoint: string): OpenTracer {
   })
   const tracer = provider.getTracer('kgents')
   return {
-    async runInSpan(name, parent, attributes, work) {
-      const options = { kind: SpanKind.SERVER, attributes: attributes() }
-      const span = tracer.startSpan(name, options, contextOf(parent))
+    async runInSpan(name, parent, attributes, work, role = 'server') {
+      const kind = role === 'server' ? SpanKind.SERVER : SpanKind.CLIENT
+      const span = tracer.startSpan(name, { kind, attributes: attributes() }, contextOf(parent))
+      const own = span.isRecording() ? { ...parent, spanId: span.spanContext().spanId } : parent
       try {
-        return await work(span.isRecording() ? { ...parent, spanId: span.spanContext().spanId } : parent)
+        return await work(own, (found) => void span.setAttributes(found()))
       } catch (error) {
         describe(error, span)
         throw error
@@ -62,7 +72,7 @@ function contextOf({ traceId, spanId, sampled }: TraceContext) {
 
 /** A refusal is an answer, and so is every other failure that is the caller's doing. */
 function describe(error: unknown, span: Span): void {
-  if (error instanceof Failure) span.setAttribute('kgents.code', error.code)
+  if (error instanceof Failure) span.setAttribute('error.type', error.code)
   if (!(error instanceof Refusal) && (!(error instanceof Failure) || error.retry)) {
     span.setStatus({ code: SpanStatusCode.ERROR })
   }

@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { FunctionProgram } from '../../knative/bundle.ts'
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+/** This checkout. */
+export const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
 /** Bundles all functions into a folder. An earlier checkout answers the path of the program alone. */
 type Bundle = (folder: string) => Promise<string | FunctionProgram>

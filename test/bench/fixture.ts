@@ -19,8 +19,8 @@ export interface Fixture {
   env: Record<string, string>
   /** A call as `logos` sends it to the function `audience`, by a tenant of its own. */
   dispatchedCall(audience: string, path: string, input: unknown): Promise<HttpRequest>
-  /** The headers of a client's own call. */
-  clientHeaders(): Promise<Record<string, string>>
+  /** The headers of a client's own call; by a tenant of its own where none is given. */
+  clientHeaders(caller?: Identity): Promise<Record<string, string>>
 }
 
 export async function createFixture(): Promise<Fixture> {
@@ -47,18 +47,19 @@ export async function createFixture(): Promise<Fixture> {
         body: JSON.stringify({ path, input }),
       }
     },
-    async clientHeaders() {
-      const token = await signPlatform(newCaller(), 'https://api.kgents.io', LIFETIME_SECONDS)
+    async clientHeaders(caller = newCaller()) {
+      const token = await signPlatform(caller, 'https://api.kgents.io', LIFETIME_SECONDS)
       return { authorization: `Bearer ${token}` }
     },
   }
 }
 
-function newCaller(): Identity {
+/** Somebody whom no database knows, unless it is given. */
+export function newCaller(tenant = randomUUID(), user = randomUUID()): Identity {
   return {
-    tenant: randomUUID(),
+    tenant,
     tier: 'enterprise',
-    user: randomUUID(),
+    user,
     roles: ['developer'],
     permissions: permissionsOf(['developer']),
   }

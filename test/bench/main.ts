@@ -18,6 +18,7 @@ import { filledDatabase } from './sections/filled-database.ts'
 import { functionServer } from './sections/function-server.ts'
 import { gateway } from './sections/gateway.ts'
 import { hotPath } from './sections/hot-path.ts'
+import { imageStart } from './sections/image-start.ts'
 import { query } from './sections/query.ts'
 import { queue } from './sections/queue.ts'
 import { recall } from './sections/recall.ts'
@@ -30,6 +31,7 @@ const SECTIONS: readonly Section[] = [
   filledDatabase,
   functionServer,
   coldStart,
+  imageStart,
   gateway,
   queue,
   recall,

@@ -1,5 +1,5 @@
 /** Counters and gauges of subscriptions. No tenant and no pattern: both are chosen by callers, without end. */
-import type { Delivery } from '../../../shared/events/subscription.ts'
+import { DELIVERIES, type Delivery } from '../../../shared/events/subscription.ts'
 import type { Registry } from '../../../shared/telemetry/metrics.ts'
 import { ageOf, type SubscriberEvent } from './subscriber-event.ts'
 
@@ -19,6 +19,7 @@ const LAG_SECONDS = [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10
 export function createSubscriptionMetrics(registry: Registry): SubscriptionMetrics {
   const { counter, gauge, histogram } = registry
   const active = gauge('agentese_subscription_active', 'Subscriptions that are streamed now', ['delivery'])
+  for (const delivery of DELIVERIES) active.set({ delivery }, 0)
   const delivered = counter(
     'agentese_subscription_events_delivered_total',
     'Events sent to subscribers, by outcome of the call',

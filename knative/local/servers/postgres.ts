@@ -46,6 +46,8 @@ export interface PostgresOptions {
   port: number
   /** Kept by the caller: a data folder takes only the password that it was made with. */
   password: string
+  /** Beside the usual ones, or instead of them. */
+  settings?: Readonly<Record<string, string>>
 }
 
 export interface PostgresServer extends ServerProcess {
@@ -63,7 +65,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   const server = await startServer({
     name: 'PostgreSQL',
     program: programs.postgres,
-    args: ['-D', data, '-p', String(options.port), ...asFlags(SETTINGS)],
+    args: ['-D', data, '-p', String(options.port), ...asFlags({ ...SETTINGS, ...options.settings })],
     cwd: folder,
     user,
     logFile: join(options.state, 'logs', 'postgres.log'),

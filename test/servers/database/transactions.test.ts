@@ -159,6 +159,15 @@ describe('withTenant()', () => {
     ).toHaveLength(0)
   })
 
+  test('finds a connection open that was made before, and waits for nothing on it', async ({ open }) => {
+    const { connect, connections } = open()
+    connect()
+    const connection = await connections.acquire()
+    await eventually(() => expect(connection.isOpen).toBe(true))
+    connections.release(connection)
+    expect(connections.acquire()).toBe(connection)
+  })
+
   test('leaves no transaction open behind a read for longer than a moment', async ({ open, owner }) => {
     const database = open()
     const pid = await withTenant(database, randomUUID(), 'read', backendOf)

@@ -26,6 +26,7 @@ function readBy({ id, user }: Tenant): CallOutcome {
     aspect: { path: 'void.entropy.manifest', category: 'P', effects: [] },
     function: 'void-entropy',
     tenant: id,
+    tier: 'pro',
     user,
     archetype: 'developer',
     outcome: 'success',

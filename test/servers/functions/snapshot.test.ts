@@ -1,12 +1,13 @@
 /** The functions as they are deployed: processes that start from a snapshot, and where that is missing from files. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdir, rename } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
-import { test as base, describe, inject } from 'vitest'
+import { test as base, describe, inject, vi } from 'vitest'
 import { bundleFunctions } from '../../../knative/bundle.ts'
 import { findFreePorts } from '../../../knative/local/servers/ports.ts'
 import { createApiKey } from '../../../shared/identity/api-keys.ts'
@@ -27,6 +28,8 @@ const SECRETS = {
   DISPATCH_JWKS: '{"keys":[]}',
   EVENT_SIGNING_KEY: Buffer.alloc(32, 7).toString('base64url'),
 }
+/** In the environment of whoever builds the snapshot. */
+const SECRET_OF_BUILDER = 'of whoever builds, and of nobody else'
 const NODE_FIRST = `${dirname(process.execPath)}:${process.env['PATH']}`
 
 const test = base.extend<{ folder: string; snapshot: readonly string[]; start: Start; tenantKey: string }>({
@@ -39,7 +42,11 @@ const test = base.extend<{ folder: string; snapshot: readonly string[]; start: S
     { scope: 'file' },
   ],
   snapshot: [
-    async ({ folder }, use) => use([process.execPath, ...(await bundleFunctions(folder)).args]),
+    async ({ folder }, use) => {
+      vi.stubEnv('SECRET_OF_BUILDER', SECRET_OF_BUILDER)
+      await use([process.execPath, ...(await bundleFunctions(folder)).args])
+      vi.unstubAllEnvs()
+    },
     { scope: 'file' },
   ],
   start: async ({}, use) => {
@@ -134,6 +141,40 @@ describe('a function that starts from the snapshot', () => {
     expect(new Set(traces.map((headers) => headers.get('traceparent'))).size).toBe(3)
   })
 
+  test('has its own clock', async ({ snapshot, start, tenantKey, expect }) => {
+    const before = Date.now()
+    const { body } = await sip(await start(snapshot), tenantKey)
+    // The first 48 bits of a UUIDv7.
+    const madeAt = Number.parseInt(body.result.grant.replaceAll('-', '').slice(0, 12), 16)
+    expect(madeAt).toBeGreaterThanOrEqual(before)
+    expect(madeAt).toBeLessThanOrEqual(Date.now())
+  })
+
+  test('holds nothing of the environment in which it was built', async ({ snapshot, expect }) => {
+    const blob = await readFile(snapshot.at(-1) ?? '')
+    expect(blob.includes('SECRET_OF_BUILDER')).toBe(false)
+    expect(blob.includes(SECRET_OF_BUILDER)).toBe(false)
+    expect(blob.includes(process.env['PATH'] ?? '')).toBe(false)
+  })
+
+  test('loads no HTTP client for a call that needs none', async ({
+    folder,
+    snapshot,
+    start,
+    tenantKey,
+    expect,
+  }) => {
+    const profiles = join(folder, 'profiles')
+    const process = await start(snapshot, { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profiles}` })
+    expect((await sip(process, tenantKey)).status).toBe(200)
+    expect(await process.stop()).toBe(0)
+    const [profile = ''] = await readdir(profiles)
+    const text = await readFile(join(profiles, profile), 'utf8')
+    expect(text).toContain('"node:_http_server"')
+    expect(text).not.toContain('internal/deps/undici')
+    expect(text).not.toContain('"node:http2"')
+  })
+
   test('says what is missing in its environment, and ends with 1', async ({ snapshot, start, expect }) => {
     const process = await start(snapshot, { EVENT_SIGNING_KEY: '', DISPATCH_JWKS: 'none' })
     expect(await process.stop()).toBe(1)
@@ -164,21 +205,8 @@ describe('a function that starts from the snapshot', () => {
   })
 })
 
-test('start.sh starts from the snapshot of its own Node, and from the files where there is none', async ({
-  folder,
-  snapshot,
-  start,
-  expect,
-}) => {
-  const program = ['sh', join(folder, 'start.sh')]
-  const [blob = ''] = (await readdir(folder)).filter((name) => name.endsWith('.blob'))
-  // Where this is missing, nothing starts from the files.
-  await rename(join(folder, 'serve.cjs'), join(folder, 'away.cjs'))
-  const fast = await start(program)
-  expect(await fast.stop()).toBe(0)
-  await rename(join(folder, 'away.cjs'), join(folder, 'serve.cjs'))
-  await rename(join(folder, blob), join(folder, 'serve-1-1.blob'))
-  const slow = await start(program)
-  expect(await slow.stop()).toBe(0)
-  await rename(join(folder, 'serve-1-1.blob'), snapshot.at(-1) ?? '')
+test('the image starts as what is tested here does', async ({ folder, snapshot, expect }) => {
+  const dockerfile = await readFile(fileURLToPath(new URL('../../../Dockerfile', import.meta.url)), 'utf8')
+  const command = snapshot.slice(1).map((part) => part.replace(`${folder}/`, 'dist/'))
+  expect(dockerfile).toContain(`\nCMD ${JSON.stringify(['node', ...command]).replaceAll(',', ', ')}\n`)
 })

@@ -94,7 +94,9 @@ test('a worker process answers a job with the real model, shows its metrics, and
   for (const path of ['live', 'ready'])
     expect((await fetch(`http://127.0.0.1:${port}/health/${path}`)).status).toBe(200)
   const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
-  expect(metrics).toContain(`kgents_worker_tokens_total{kind="completion"} ${tokens.completion}`)
+  expect(metrics).toMatch(
+    new RegExp(`^gen_ai_client_inference_usage_output_tokens_total\\{.*\\} ${tokens.completion}$`, 'm'),
+  )
 
   expect(await worker.kill('SIGTERM')).toEqual({ code: 0, signal: null })
   expect(worker.output).not.toContain('fox')

@@ -416,7 +416,9 @@ test('a worker embeds texts: its result has a vector of length one for each, and
   expect(await world.tokensOf(job)).toEqual([{ kind: 'started', index: 0, attempt: 1 }])
   expect(await world.countResults(job, 'started')).toBe(1)
   await expect.poll(() => world.countQueued()).toBe(0)
-  expect(await metrics.render()).toContain('kgents_worker_tokens_total{kind="prompt"} 9')
+  expect(await metrics.render()).toContain(
+    'gen_ai_client_inference_usage_input_tokens_total{gen_ai_operation_name="embeddings",gen_ai_provider_name="scripted",gen_ai_request_model="lengths"} 9',
+  )
 })
 
 test('a result of words has no vectors', async ({ world }) => {

@@ -209,7 +209,13 @@ test('the streams are those that the relay makes', () => {
 
 test('the manifests are those that are rendered', () => {
   const files = Object.keys(renderManifests(catalog, components)).map((name) => name.replace(/\/.*/, '/'))
-  expect(column('knative/README.md', 'On a cluster')).toEqual([...new Set(files)])
+  expect(column('knative/README.md', 'Files')).toEqual([...new Set(files)])
+})
+
+test('the environments are the overlays, and what is said of components names some that are there', () => {
+  const folders = (name: string) => readdirSync(join(ROOT, 'knative/manifests', name))
+  expect(column('knative/README.md', 'On a cluster').toSorted()).toEqual(folders('overlays').toSorted())
+  expect(folders('components')).toEqual(expect.arrayContaining(column('knative/README.md', 'Data')))
 })
 
 test('the kinds of tests are the projects of vitest', () => {

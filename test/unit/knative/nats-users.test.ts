@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { components } from '../../../functions/components.ts'
-import { natsUsersFile, natsUsersOf } from '../../../knative/nats-users.ts'
+import { natsAccountsFile, natsAccountsOf } from '../../../knative/nats-accounts.ts'
+import { natsUsersOf } from '../../../knative/nats-users.ts'
 
 const users = natsUsersOf(components)
 
@@ -20,11 +21,34 @@ test('natsUsersOf() lets nobody but the relay touch the consumer that the Broker
   }
 })
 
-test('natsUsersFile() takes each password from the environment, and says none', () => {
-  const text = natsUsersFile(users)
+test('natsAccountsFile() has an account for each zone of trust, takes each password from a variable, and says none', () => {
+  const text = natsAccountsFile(natsAccountsOf(components))
+  const [include, ...rest] = text.split('\n')
+  expect(include).toBe('include ./users.conf')
   expect(text).toContain('"password": $STREAM_HUB_NATS_PASSWORD')
-  const json = `{${text.replaceAll(/: (\$[A-Z_]+)/g, ': "$1"')}}`
+  const json = `{${rest.join('\n').replaceAll(/: (\$[A-Z_]+)/g, ': "$1"')}}`
   expect(JSON.parse(json)).toMatchObject({
-    authorization: { users: users.map(({ name, permissions }) => ({ user: name, permissions })) },
+    accounts: {
+      KGENTS: {
+        users: expect.arrayContaining(
+          users.map(({ name, permissions }) => expect.objectContaining({ user: name, permissions })),
+        ),
+      },
+      KNATIVE: { users: [{ user: 'knative' }] },
+      SYS: { users: [{ user: 'operator' }] },
+    },
+    system_account: 'SYS',
   })
+})
+
+test('natsAccountsOf() lets nobody but the relay and who restores delete what is in a stream', () => {
+  const [platform] = natsAccountsOf(components)
+  for (const { name, permissions } of platform?.users ?? []) {
+    if (['relay', 'restore'].includes(name) || permissions === undefined) continue
+    const destructive = /^\$JS\.API\.(>|STREAM\.(DELETE|PURGE|MSG\.DELETE))/
+    expect(
+      permissions.publish.allow.filter((subject) => destructive.test(subject)),
+      name,
+    ).toEqual([])
+  }
 })

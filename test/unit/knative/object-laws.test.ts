@@ -91,6 +91,10 @@ const REFUSED: [problem: string, breakIt: (cluster: Cluster) => unknown][] = [
     },
   ],
   [
+    'Role store: it is too large to be applied',
+    ({ Role }) => Object.assign(Role, { rules: ['x'.repeat(256 * 1024)] }),
+  ],
+  [
     'Role store: a label has a value that no label may have',
     ({ Role }) => (Role.metadata = { ...metadata, labels: { app: 'a b' } }),
   ],

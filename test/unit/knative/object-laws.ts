@@ -18,8 +18,12 @@ const DNS_SUBDOMAIN = /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/
 const LABEL_VALUE = /^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/
 const MAX_CRON_NAME = 52
 
+/** `kubectl apply` keeps a copy of what it applies in an annotation, and annotations have no more room. */
+const MAX_BYTES = 256 * 1024
+
 /** Each by what is wrong: whether an object of any kind is free of it. */
 const OBJECT_RULES: Record<string, (applied: Applied) => boolean> = {
+  'it is too large to be applied': ({ object }) => Buffer.byteLength(JSON.stringify(object)) < MAX_BYTES,
   'the name is no DNS name': ({ object }) => DNS_SUBDOMAIN.test(object.metadata.name.replaceAll(':', '.')),
   'a label has a value that no label may have': ({ object }) =>
     Object.values(object.metadata.labels ?? {}).every((value) => LABEL_VALUE.test(value)),
@@ -169,7 +173,7 @@ const UNITS: Record<string, number> = {
 }
 
 /** `500m` is 0.5. */
-function quantity(text: unknown): number {
+export function quantity(text: unknown): number {
   const [, number, unit = ''] = /^([\d.]+)([A-Za-z]*)$/.exec(String(text)) ?? []
   return Number(number) * (UNITS[unit] ?? Number.NaN)
 }

@@ -130,7 +130,11 @@ function isOfType(value: unknown, type: string): boolean {
   return typeof value === type
 }
 
-const cel = new Environment({ unlistedVariablesAreDyn: true, enableOptionalTypes: true })
+/** With what Kubernetes adds to CEL, as far as rules use it. */
+const cel = new Environment({ unlistedVariablesAreDyn: true, enableOptionalTypes: true }).registerFunction(
+  'string.find(string): string',
+  (text: string, pattern: string) => new RegExp(pattern).exec(text)?.[0] ?? '',
+)
 /** A rule that compares with the object as it was holds when there was none. */
 const ON_CHANGE = /\boldSelf\b/
 

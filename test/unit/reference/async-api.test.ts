@@ -113,6 +113,7 @@ describe('what is described is what is sent', () => {
         aspect: { path: 'void.entropy.sip', category: 'E', effects: ['charges:entropy'] },
         function: 'void-entropy',
         tenant: ID,
+        tier: 'pro',
         user: ID,
         archetype: 'poet',
         outcome,

@@ -1,0 +1,33 @@
+/** What kubectl makes of the base with some components, whichever overlays have them. */
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { parseAllDocuments, stringify } from 'yaml'
+import type { KubernetesObject } from './structural-schema.ts'
+
+export const MANIFESTS = fileURLToPath(new URL('../../../knative/manifests/', import.meta.url))
+
+/** The objects of the base and `components`; undefined where there is no kubectl. */
+export async function buildWith(...components: string[]): Promise<KubernetesObject[] | undefined> {
+  const folder = mkdtempSync(join(tmpdir(), 'kgents-overlay-'))
+  const path = (...names: string[]) => relative(folder, join(MANIFESTS, ...names))
+  const kustomization = {
+    apiVersion: 'kustomize.config.k8s.io/v1beta1',
+    kind: 'Kustomization',
+    resources: [path('base')],
+    components: components.map((name) => path('components', name)),
+  }
+  try {
+    writeFileSync(join(folder, 'kustomization.yaml'), stringify(kustomization))
+    const { stdout } = await promisify(execFile)('kubectl', ['kustomize', folder], { maxBuffer: 2 ** 26 })
+    return parseAllDocuments(stdout).map((document) => document.toJS() as KubernetesObject)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    throw error
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
