@@ -26,7 +26,7 @@ grant select (id, kept_at), delete on dead_letters to kgents_relay;
 create policy erasure on dead_letters to kgents_eraser using (true);
 grant select (tenant_id, event), delete on dead_letters to kgents_eraser;
 
-alter function erase_copies(uuid, uuid[]) rename to erase_copies_in_work;
+call as_owner('kgents_eraser', 'alter function erase_copies(uuid, uuid[]) rename to erase_copies_in_work');
 create function erase_copies(tenant uuid, forgotten uuid[]) returns setof uuid
   language plpgsql security definer set search_path = pg_catalog, public, pg_temp
 as $$

@@ -184,11 +184,25 @@ describe('createClusterSettings()', () => {
   })
 })
 
+/** A database as a provider gives it: its owner makes roles, and is no superuser. */
+async function createOwnedDatabase(superuserUrl: string): Promise<string> {
+  const superuser = postgres(superuserUrl, { max: 1 })
+  await superuser`create role provided login createrole password 'provided'`
+  await superuser`create database provided owner provided`
+  await superuser.end()
+  return Object.assign(new URL(superuserUrl), {
+    username: 'provided',
+    password: 'provided',
+    pathname: '/provided',
+  }).href
+}
+
 test('prepareCluster() makes schema, logins and one first tenant, whose key is good; again it changes nothing', async () => {
   const { state, remove } = await makeStateFolder()
   const server = await startTestPostgres(state)
   try {
-    const made = await createClusterSettings(components, { ...SERVERS, databaseUrl: server.url }, FIRST)
+    const databaseUrl = await createOwnedDatabase(server.url)
+    const made = await createClusterSettings(components, { ...SERVERS, databaseUrl }, FIRST)
     const named = (name: string) => made.objects.find((each) => each.metadata.name === name) as Secret
     const job = setupJobOf().spec.template.spec.containers[0]?.env.map(({ name }) => name) ?? []
     const given = Object.fromEntries(job.map((name) => [name, named('kgents-setup').stringData[name]]))
@@ -200,7 +214,8 @@ test('prepareCluster() makes schema, logins and one first tenant, whose key is g
     const rows = await app`select * from authenticate_api_key(${hashApiKey(made.apiKey ?? '')})`
     expect(rows).toMatchObject([{ tier: 'enterprise', roles: ['super_admin', 'admin', 'developer'] }])
     expect(await relay`select * from due_functions()`).toEqual([])
-    const owner = postgres(server.url, { max: 1 })
+    const superuser = Object.assign(new URL(server.url), { pathname: '/provided' }).href
+    const owner = postgres(superuser, { max: 1 })
     const roles = async () => (await owner`select roles from users`)[0]?.['roles']
     // A platform from before there were operators, and one that has another.
     await owner`update users set roles = '{admin}'`
