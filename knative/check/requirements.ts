@@ -45,6 +45,10 @@ export function requirementsFor(
     ],
     [brings(objects, 'StatefulSet', 'nats'), NATS_RUNS],
     [
+      brings(objects, 'StatefulSet', 'nats'),
+      allAvailable('knative-eventing', 'eventing-natss runs', isOfChannels),
+    ],
+    [
       brings(objects, 'ExternalSecret', SECRETS_NAME),
       hasKeys('secret', SECRETS_NAME, secretKeys(catalog, components)),
     ],
@@ -55,7 +59,7 @@ export function requirementsFor(
     before: [
       ...installationsFor(objects).map(isInstalled),
       allAvailable('knative-serving', 'Knative Serving runs'),
-      allAvailable('knative-eventing', 'Knative Eventing runs'),
+      allAvailable('knative-eventing', 'Knative Eventing runs', (name) => !isOfChannels(name)),
       allAvailable('kourier-system', 'Kourier runs'),
       ...of(false),
       hasKeys('configmap', SETTINGS_NAME, settingNames(components)),
@@ -112,12 +116,22 @@ const DEPLOYED: readonly Requirement[] = [
   allReady('triggers.eventing.knative.dev', 'Triggers are ready', 'kubectl describe trigger NAME says more'),
 ]
 
-function allAvailable(where: string, what: string): Requirement {
+/** Those of eventing-natss: without NATS they start again and again. */
+function isOfChannels(deployment: string): boolean {
+  return deployment.startsWith('jetstream-')
+}
+
+function allAvailable(
+  where: string,
+  what: string,
+  isMeant: (deployment: string) => boolean = () => true,
+): Requirement {
   return {
     what,
     remedy: `kubectl get pods --namespace ${where} shows which pods wait, and kubectl describe pod for what`,
     async check(cluster) {
-      const deployments = await cluster.list('deployment', where)
+      const all = await cluster.list('deployment', where)
+      const deployments = all.filter(({ metadata }) => isMeant(metadata.name))
       if (deployments.length === 0) return [`no Deployment in ${where}`]
       return deployments
         .filter(({ spec, status }) => (status?.availableReplicas ?? 0) < (spec?.replicas ?? 1))

@@ -33,6 +33,7 @@ const WHOLE: Objects = Object.fromEntries([
     `deployment/${where}/d`,
     runs('d'),
   ]),
+  ['deployment/knative-eventing/jetstream-ch-controller', runs('jetstream-ch-controller')],
   ['configmap/knative-eventing/config-nats', named('config-nats')],
   ['statefulset/kgents-agents/nats', named('nats', { status: { readyReplicas: 3 } })],
   ['secret/kgents/kgents-secrets', withKeys('kgents-secrets', secretKeys(catalog, components))],
@@ -119,10 +120,10 @@ describe('what manifests bring and need', () => {
       manifest('external-secrets.io/v1', 'ExternalSecret', 'kgents-secrets'),
     ]
     const whats = (list: { what: string }[]) => list.map(({ what }) => what)
-    const later = ['eventing-natss knows NATS', 'NATS has 3 servers']
+    const later = ['eventing-natss knows NATS', 'NATS has 3 servers', 'eventing-natss runs']
     expect(whats(before)).toEqual(expect.arrayContaining(later))
     const brought = requirementsFor(catalog, components, [...BASE, ...own])
-    expect(whats(brought.deployed).slice(0, 3)).toEqual([
+    expect(whats(brought.deployed).slice(0, 4)).toEqual([
       ...later,
       'secret kgents-secrets has what functions and parts read',
     ])
