@@ -89,7 +89,9 @@ describe("another tenant's id", () => {
     }
     const { body: list } = await globex.call('GET', '/v1/jobs')
     expect(list.jobs.map(({ id }: { id: string }) => id)).not.toContain(body.job.id)
-    expect((await acme.call('DELETE', job)).body.job.status).toBe('cancelled')
+    expect((await acme.call('GET', job)).body.job.status).not.toBe('cancelled')
+    // The model may have ended it by now.
+    expect([200, 409]).toContain((await acme.call('DELETE', job)).status)
   })
 })
 
