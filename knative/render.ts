@@ -22,7 +22,7 @@ import { natsAccountsFile, natsAccountsOf } from './nats-accounts.ts'
 import { networkPoliciesOf } from './network/policies.ts'
 import { partsOf } from './parts.ts'
 import { setupJobOf, setupPolicyOf } from './setup/manifest.ts'
-import { DEFAULT_TARGET, type Target } from './target.ts'
+import { BY_DIGEST, DEFAULT_TARGET, type Target } from './target.ts'
 import { variablesTable } from './variables.ts'
 
 /** What the contracts say is rendered into `base`; what stands around it, and each environment, is written by hand. */
@@ -188,8 +188,6 @@ const OPTIONS = {
 
 type Options = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>['values']
 
-/** A tag may be another image tomorrow, and Knative resolves it once for each revision. */
-const BY_DIGEST = /^[^\s@]+@sha256:[0-9a-f]{64}$/
 /** Registries that Knative never asks: their images were put on the nodes by hand, such as with `kind load`. */
 const ON_NODES = /^(kind|ko|dev)\.local\/[^\s@:]+:[^\s@:]+$/
 

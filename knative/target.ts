@@ -51,3 +51,6 @@ export function secretVariable(
   const secretKeyRef = { name: secret, key, ...(isOptional ? { optional: true as const } : {}) }
   return { name, valueFrom: { secretKeyRef } }
 }
+
+/** A tag may be another image tomorrow, and Knative resolves it once for each revision. */
+export const BY_DIGEST = /^[^\s@]+@sha256:[0-9a-f]{64}$/

@@ -1,4 +1,5 @@
 /** Backups of the streams, their mirror, and what comes after a restore; see `--help`. Each command is a Job's. */
+import { UsageError } from '../usage-error.ts'
 import { parseArgs } from 'node:util'
 import type { NatsConnection } from 'nats'
 import { z } from 'zod'
@@ -40,9 +41,6 @@ const Options = z.object({
   replicas: z.coerce.number().int().min(1).max(5).default(3),
 })
 type Options = z.infer<typeof Options>
-
-/** A problem with what was typed, for the person who typed it. */
-class UsageError extends Error {}
 
 const log = createLog('backup', 'info')
 

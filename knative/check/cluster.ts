@@ -1,8 +1,6 @@
 /** What is in a cluster, as kubectl reports it. */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import { parseAllDocuments } from 'yaml'
-import type { ManifestObject } from './installations.ts'
 
 /** As much of an object of Kubernetes as is looked at. */
 export interface ClusterObject {
@@ -47,12 +45,6 @@ export function openCluster(): Cluster {
       return text === '' ? [] : (JSON.parse(text) as { items: ClusterObject[] }).items
     },
   }
-}
-
-/** The objects that `kubectl apply -k` would apply of `folder`. */
-export async function buildManifests(folder: string): Promise<ManifestObject[]> {
-  const text = await kubectl(['kustomize', folder])
-  return parseAllDocuments(text).map((document) => document.toJS() as ManifestObject)
 }
 
 function inNamespace(namespace: string | undefined): string[] {

@@ -3,7 +3,10 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { catalog } from '../../functions/catalog.ts'
 import { components } from '../../functions/components.ts'
-import { buildManifests, openCluster, Unreachable } from './cluster.ts'
+import { kustomize } from '../kustomize.ts'
+import { UsageError } from '../usage-error.ts'
+import { openCluster, Unreachable } from './cluster.ts'
+import type { ManifestObject } from './installations.ts'
 import { requirementsFor, type Requirement } from './requirements.ts'
 
 const BASE = fileURLToPath(new URL('../manifests/base', import.meta.url))
@@ -40,7 +43,7 @@ async function main(): Promise<void> {
     },
   })
   if (values.help === true) return void process.stdout.write(HELP)
-  const objects = await buildManifests(values.manifests)
+  const objects = await kustomize<ManifestObject>(values.manifests)
   const { before, deployed } = requirementsFor(catalog, components, objects)
   const failed = await report(values.deployed === true ? [...before, ...deployed] : before)
   process.stdout.write(failed === 0 ? 'Nothing is missing\n' : `${failed} requirements do not hold\n`)
@@ -50,7 +53,8 @@ async function main(): Promise<void> {
 try {
   await main()
 } catch (error) {
-  if (!(error instanceof Unreachable || error instanceof TypeError)) throw error
+  const isExpected = [Unreachable, UsageError, TypeError].some((kind) => error instanceof kind)
+  if (!(error instanceof Error) || !isExpected) throw error
   process.stderr.write(`${error.message}\n`)
   process.exitCode = 2
 }

@@ -5,6 +5,7 @@ import { Conflict, Refused, Unavailable } from './api-errors.ts'
 import { SYSTEM_CLOCK } from './clock.ts'
 import { isGood, type Deploy, type Outcome } from './deploy.ts'
 import { readManifests, select, sortManifests, type Manifests } from './manifests.ts'
+import { UsageError } from '../usage-error.ts'
 import { DEFAULT_TARGET } from '../target.ts'
 import { openProber } from './probe.ts'
 import { openPrometheus } from './prometheus.ts'
@@ -70,25 +71,24 @@ async function manifestsFor(options: Options, { api }: Deploy): Promise<Manifest
 }
 
 function summarize(outcomes: readonly Outcome[]): void {
-  const told = outcomes.filter(({ kind }) => kind !== 'unchanged')
-  for (const { name, kind, why } of told)
+  const changed = outcomes.filter(({ kind }) => kind !== 'unchanged')
+  for (const { name, kind, why } of changed)
     process.stdout.write(`${kind.padEnd(11)}  ${name}${why === undefined ? '' : `: ${why}`}\n`)
-  const unchanged = outcomes.length - told.length
+  const unchanged = outcomes.length - changed.length
   if (unchanged > 0) process.stdout.write(`unchanged    ${unchanged} others\n`)
   process.exitCode = outcomes.every(isGood) ? EXIT.good : EXIT.rolledBack
 }
 
-/** What is wrong with the command itself. */
-function isOurs(error: unknown): boolean {
-  if (!(error instanceof TypeError)) return false
-  const code = 'code' in error ? String(error.code) : ''
-  return error.message.startsWith('Cannot deploy') || code.startsWith('ERR_PARSE_ARGS')
+/** An option that there is not, or that has no value. */
+function isOption(error: unknown): boolean {
+  return error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')
 }
 
 try {
   await main()
 } catch (error) {
-  const isExpected = [Conflict, Refused, Unavailable].some((kind) => error instanceof kind) || isOurs(error)
+  const isExpected =
+    [Conflict, Refused, Unavailable, UsageError].some((kind) => error instanceof kind) || isOption(error)
   if (!(error instanceof Error) || !isExpected) throw error
   process.stderr.write(`${error.message}\n`)
   process.exitCode = EXIT.stopped

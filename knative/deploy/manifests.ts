@@ -1,10 +1,9 @@
 /** What is to be on the cluster: a folder as kustomize builds it, sorted into the steps of a deploy. */
-import { execFile } from 'node:child_process'
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { parseAllDocuments } from 'yaml'
+import { kustomize, readObjects } from '../kustomize.ts'
 import { PART_LABEL } from '../target.ts'
+import { UsageError } from '../usage-error.ts'
 import { SERVICE, type ClusterObject, type Deployment, type Job, type Service } from './objects.ts'
 
 export interface Manifests {
@@ -24,27 +23,19 @@ export interface Manifests {
 const JOB_FILES = ['base/setup.yaml']
 
 /**
- * Reads `build/manifests` as `node knative/render.ts --out` writes it.
+ * Reads `build/manifests` as `npm run cluster:manifests -- --out` writes it.
  *
- * @throws TypeError where there is nothing to deploy
+ * @throws UsageError where there is nothing to deploy
  */
 export async function readManifests(folder: string, overlay: string): Promise<ClusterObject[]> {
   const path = join(folder, 'overlays', overlay)
   if (!(await stat(path).catch(() => undefined))?.isDirectory())
-    throw new TypeError(`Cannot deploy "${path}": no such folder; node knative/render.ts --out writes it`)
-  const { stdout } = await promisify(execFile)('kubectl', ['kustomize', path], {
-    maxBuffer: 256 * 1024 * 1024,
-  })
+    throw new UsageError(
+      `Cannot deploy "${path}": no such folder; npm run cluster:manifests -- --out writes it`,
+    )
+  const built = await kustomize<ClusterObject>(path)
   const texts = await Promise.all(JOB_FILES.map((file) => readFile(join(folder, file), 'utf8')))
-  return [stdout, ...texts].flatMap(parse)
-}
-
-function parse(text: string): ClusterObject[] {
-  return parseAllDocuments(text).flatMap((document) => {
-    // Kustomize and the renderer write Kubernetes objects and nothing else.
-    const object = document.toJS() as ClusterObject | null
-    return object === null ? [] : [object]
-  })
+  return [...built, ...texts.flatMap((text) => readObjects<ClusterObject>(text))]
 }
 
 const RIGHTS = 'rbac.authorization.k8s.io/'
@@ -52,7 +43,7 @@ const RIGHTS = 'rbac.authorization.k8s.io/'
 /**
  * Those in one namespace but for rights, which nobody gives to themselves; or some functions alone.
  *
- * @throws TypeError where there is no such function
+ * @throws UsageError where there is no such function
  */
 export function select(
   objects: readonly ClusterObject[],
@@ -65,7 +56,7 @@ export function select(
   if (only === undefined) return inside
   const functions = inside.filter(isService)
   const unknown = only.filter((name) => !functions.some(({ metadata }) => metadata.name === name))
-  if (unknown.length > 0) throw new TypeError(`Cannot deploy ${unknown.join(', ')}: no such function`)
+  if (unknown.length > 0) throw new UsageError(`Cannot deploy ${unknown.join(', ')}: no such function`)
   return functions.filter(({ metadata }) => only.includes(metadata.name))
 }
 

@@ -1,4 +1,6 @@
 /** The options of the command. */
+import { BY_DIGEST } from '../target.ts'
+import { UsageError } from '../usage-error.ts'
 import { parseArgs } from 'node:util'
 import { REVISION_LABEL } from './prometheus.ts'
 import { DEFAULT_RULES, type Rules } from './rules.ts'
@@ -38,26 +40,25 @@ const OPTIONS = {
   'dry-run': { type: 'boolean', default: false },
 } as const
 
-const BY_DIGEST = /^[^\s@]+@sha256:[0-9a-f]{64}$/
 const LABEL = /^[a-zA-Z_][a-zA-Z0-9_]*$/
 
-/** @throws TypeError where an option is wrong */
+/** @throws UsageError where an option is wrong */
 export function readOptions(args: readonly string[]): Options | 'help' {
   const { values } = parseArgs({ args: [...args], options: OPTIONS })
   if (values.help === true) return 'help'
   const { overlay, 'functions-image': image, prometheus, 'revision-label': revisionLabel } = values
   if ((overlay === undefined) === (image === undefined))
-    throw new TypeError(
+    throw new UsageError(
       'Cannot deploy: one of --overlay and --functions-image is required; --help lists all options',
     )
   if (image !== undefined && !BY_DIGEST.test(image))
-    throw new TypeError(`Cannot deploy: --functions-image: "${image}" has no digest (name@sha256:...)`)
+    throw new UsageError(`Cannot deploy: --functions-image: "${image}" has no digest (name@sha256:...)`)
   if (prometheus === undefined || !URL.canParse(prometheus))
-    throw new TypeError(
+    throw new UsageError(
       'Cannot deploy: --prometheus URL is required: without metrics no revision is promoted',
     )
   if (!LABEL.test(revisionLabel))
-    throw new TypeError(`Cannot deploy: --revision-label: "${revisionLabel}" is no label`)
+    throw new UsageError(`Cannot deploy: --revision-label: "${revisionLabel}" is no label`)
   return {
     folder: values.manifests,
     overlay: overlay ?? '',
@@ -82,5 +83,5 @@ export function readOptions(args: readonly string[]): Options | 'help' {
 function count(name: string, text: string): number {
   const value = Number(text)
   if (Number.isInteger(value) && value > 0) return value
-  throw new TypeError(`Cannot deploy: --${name}: "${text}" is no whole number above 0`)
+  throw new UsageError(`Cannot deploy: --${name}: "${text}" is no whole number above 0`)
 }

@@ -1,4 +1,5 @@
 /** Writes the Secrets and the ConfigMap of a new cluster, and prints the first API key; see `--help`. */
+import { UsageError } from '../usage-error.ts'
 import { existsSync, mkdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -80,9 +81,6 @@ const Settings = z.object({
   'backup-region': z.string().min(1).default('us-east-1'),
 })
 type Settings = z.infer<typeof Settings>
-
-/** A problem with what was typed, for the person who typed it. */
-class UsageError extends Error {}
 
 async function main(): Promise<void> {
   const { values } = parse()

@@ -1,11 +1,10 @@
 /** What kubectl makes of the base with some components, whichever overlays have them. */
-import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
-import { parseAllDocuments, stringify } from 'yaml'
+import { stringify } from 'yaml'
+import { buildFolder } from './built-overlays.ts'
 import type { KubernetesObject } from './structural-schema.ts'
 
 export const MANIFESTS = fileURLToPath(new URL('../../../knative/manifests/', import.meta.url))
@@ -22,11 +21,7 @@ export async function buildWith(...components: string[]): Promise<KubernetesObje
   }
   try {
     writeFileSync(join(folder, 'kustomization.yaml'), stringify(kustomization))
-    const { stdout } = await promisify(execFile)('kubectl', ['kustomize', folder], { maxBuffer: 2 ** 26 })
-    return parseAllDocuments(stdout).map((document) => document.toJS() as KubernetesObject)
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
-    throw error
+    return await buildFolder(folder)
   } finally {
     rmSync(folder, { recursive: true })
   }

@@ -1,9 +1,7 @@
 /** What kubectl makes of each environment's overlay. */
-import { execFile } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
-import { parseAllDocuments } from 'yaml'
+import { kustomize } from '../../../knative/kustomize.ts'
 import type { PodSpec } from './pod-security.ts'
 import type { KubernetesObject } from './structural-schema.ts'
 
@@ -12,14 +10,17 @@ const OVERLAYS = fileURLToPath(new URL('../../../knative/manifests/overlays/', i
 export const ENVIRONMENTS = readdirSync(OVERLAYS)
 
 /** The objects of an overlay; undefined where there is no kubectl. */
-export async function buildOverlay(environment: string): Promise<KubernetesObject[] | undefined> {
+export function buildOverlay(environment: string): Promise<KubernetesObject[] | undefined> {
+  return buildFolder(`${OVERLAYS}${environment}`)
+}
+
+/** The objects of a folder; undefined where there is no kubectl. */
+export async function buildFolder<T = KubernetesObject>(folder: string): Promise<T[] | undefined> {
   try {
-    const { stdout } = await promisify(execFile)('kubectl', ['kustomize', `${OVERLAYS}${environment}`], {
-      maxBuffer: 2 ** 26,
-    })
-    return parseAllDocuments(stdout).map((document) => document.toJS() as KubernetesObject)
+    return await kustomize<T>(folder)
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
+    const { cause } = error as { cause?: { code?: string } }
+    if (cause?.code === 'ENOENT') return undefined
     throw error
   }
 }
