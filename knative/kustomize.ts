@@ -16,10 +16,15 @@ export async function kustomize<T>(folder: string): Promise<T[]> {
     const { stdout } = await promisify(execFile)('kubectl', ['kustomize', folder], { maxBuffer: MAX_BYTES })
     return readObjects(stdout)
   } catch (cause) {
-    const said = cause instanceof Error && 'stderr' in cause ? String(cause.stderr).trim() : ''
-    const reason = said.split('\n').at(-1) || (cause instanceof Error ? cause.message : String(cause))
-    throw new UsageError(`Cannot build "${folder}": ${reason}`, { cause })
+    throw new UsageError(`Cannot build "${folder}": ${reasonOf(cause)}`, { cause })
   }
+}
+
+/** What kubectl has said, without the time and place that it logs; else why it did not run. */
+function reasonOf(cause: unknown): string {
+  const said = cause instanceof Error && 'stderr' in cause ? String(cause.stderr).trim() : ''
+  const [, logged] = / err="(.*)"$/s.exec(said) ?? []
+  return logged ?? (said || (cause instanceof Error ? cause.message : String(cause)))
 }
 
 /** The objects in a YAML text. */

@@ -252,6 +252,14 @@ test('kubectl builds what is committed into all of its objects', async ({ skip }
   expect(built).toHaveLength(Object.values(files).reduce((sum, text) => sum + count(text), 0))
 })
 
+test('kustomize() says why a folder cannot be built', async ({ skip }) => {
+  const built = await buildFolder('/nowhere').catch((error: Error) => error)
+  if (built === undefined) skip('there is no kubectl here')
+  expect(built).toMatchObject({
+    message: expect.stringMatching(/^Cannot build "\/nowhere": must build at directory/),
+  })
+})
+
 test('readTarget() takes images by digest or on the nodes, and names the one that is missing or has a tag', () => {
   const image = (name: string) => `registry.example.com/${name}@sha256:${'a'.repeat(64)}`
   const images = { 'functions-image': image('f'), 'parts-image': image('p'), 'worker-image': image('w') }
