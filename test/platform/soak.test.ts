@@ -42,6 +42,10 @@ async function invoke(worker: Worker, path: string, input: object, headers: Reco
   return answer
 }
 
+function told({ status, body }: { status: number; body: unknown }): string {
+  return `${status} ${JSON.stringify(body).slice(0, 300)}`
+}
+
 function note({ marked }: Worker, path: string): void {
   marked.set(path, (marked.get(path) ?? 0) + 1)
 }
@@ -51,12 +55,13 @@ const ACTS: [weight: number, act: Act][] = [
     5,
     async (worker) => {
       const key = randomUUID()
-      const { body } = await invoke(worker, 'void.entropy.sip', { amount: 0.01 }, { 'idempotency-key': key })
-      if (body.result !== undefined) worker.grants.push(body.result.grant)
+      const first = await invoke(worker, 'void.entropy.sip', { amount: 0.01 }, { 'idempotency-key': key })
+      if (first.body.result !== undefined) worker.grants.push(first.body.result.grant)
       // A third of all clients are not sure that they were heard.
       if (Math.random() < 0.3) {
         const again = await invoke(worker, 'void.entropy.sip', { amount: 0.01 }, { 'idempotency-key': key })
-        if (again.body.result?.grant !== body.result?.grant) worker.unexpected.push('one key, two grants')
+        if (again.body.result?.grant !== first.body.result?.grant)
+          worker.unexpected.push(`one key, two answers: ${told(first)} and ${told(again)}`)
       }
     },
   ],
