@@ -30,7 +30,7 @@ export async function findFreePort(): Promise<number> {
 }
 
 /**
- * Keeps a port from all other processes that look for one, until this process ends, however it ends: by the UDP port
+ * Keeps a port from all other processes that want a free one, until this process ends, however it ends: by the UDP port
  * of the same number, which nothing else uses. Between the answer and the server that listens there, seconds can pass.
  */
 function reserve(port: number): Promise<boolean> {
