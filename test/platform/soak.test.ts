@@ -37,7 +37,7 @@ async function invoke(worker: Worker, path: string, input: object, headers: Reco
   const text = JSON.stringify(answer.body)
   for (const [found] of text.matchAll(/soak_[0-9a-f]{8}/g))
     if (found !== worker.marker) worker.leaks.push(text)
-  if (answer.status >= 500) worker.unexpected.push(`${path}: ${answer.status} ${text.slice(0, 300)}`)
+  if (answer.status !== 200) worker.unexpected.push(`${path}: ${told(answer)}`)
   else if (answer.headers.get('idempotency-replayed') === null) note(worker, path)
   return answer
 }
