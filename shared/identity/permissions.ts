@@ -15,6 +15,8 @@ export const PERMISSIONS = [
   'jobs:cancel',
   'events:write',
   'subscriptions:write',
+  'billing:read',
+  'billing:manage',
   'tenant:admin',
   'platform:operate',
 ] as const
@@ -29,8 +31,9 @@ const DEVELOPER = [
   'jobs:cancel',
   'events:write',
   'subscriptions:write',
+  'billing:read',
 ] as const satisfies Permission[]
-const ADMIN = [...DEVELOPER, 'tenant:admin'] as const satisfies Permission[]
+const ADMIN = [...DEVELOPER, 'billing:manage', 'tenant:admin'] as const satisfies Permission[]
 /** Of those who run the platform; no tenant can give it. */
 const OPERATOR = [...ADMIN, 'platform:operate'] as const satisfies Permission[]
 
