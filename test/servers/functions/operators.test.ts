@@ -45,7 +45,7 @@ describe('POST /v1/operator/tenants', () => {
     const admin = withKey(joined.body.key)
     expect((await admin.calls('GET', '/v1/tenant')).body.tenant).toMatchObject({
       id: body.tenant.id,
-      seats_used: 1,
+      used: { seats: 1 },
     })
     expect((await admin.calls('GET', '/v1/audit')).body.audit).toMatchObject([
       { seq: 2, action: 'invitation.accepted' },
