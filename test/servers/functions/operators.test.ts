@@ -284,7 +284,7 @@ describe('the database', () => {
     const internal = [
       `select append_audit('${victim.id}', null, '{}', 'x', 'x', '{}')`,
       `select audit_both('${operator.user}', '{}', '${victim.id}', 'x', '{}')`,
-      `select delete_old_audit('{"pro": 0}', 1)`,
+      `select delete_old_audit(1)`,
     ]
     for (const statement of internal) await expect(app.unsafe(statement)).rejects.toThrow(/permission denied/)
     expect(await owner`select from tenants where id = ${victim.id} and suspended_at is null`).toHaveLength(1)

@@ -25,7 +25,9 @@ export const BUDGETS: Record<BudgetTier, Budget> = {
 
 /** @throws Failure TIER_REQUIRED where the caller's plan does not have that budget */
 export async function checkBudget(budget: BudgetTier, call: Pick<Call, 'db' | 'identity'>): Promise<void> {
-  if (budget === 'deep') await requireFeature('soul.deep', `Cannot use budget "${budget}"`, call)
+  if (budget !== 'deep') return
+  const smaller = BUDGET_TIERS.filter((name) => name !== budget)
+  await requireFeature('soul.deep', `Cannot use budget "${budget}"`, call, smaller)
 }
 
 /**

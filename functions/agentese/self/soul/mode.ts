@@ -1,7 +1,7 @@
 /** The mode that a person has chosen for its K-gent; never another person's. */
 import type { Call } from '../../../../shared/contract/call.ts'
 import { requireFeature } from '../../../../shared/plans/features.ts'
-import type { Mode } from './persona.ts'
+import { MODES, type Mode } from './persona.ts'
 
 /** The mode that every plan has. */
 const DEFAULT: Mode = 'reflect'
@@ -15,7 +15,9 @@ export async function modeOf({ db, identity }: Pick<Call, 'db' | 'identity'>): P
 
 /** @throws Failure TIER_REQUIRED where the tenant's plan does not have that mode */
 export async function requireMode(mode: Mode, call: Pick<Call, 'db' | 'identity'>): Promise<void> {
-  await requireFeature(`soul.${mode}`, `Cannot use mode "${mode}"`, call)
+  const { features } = call.identity.plan
+  const others = MODES.filter((each) => features.includes(`soul.${each}`))
+  await requireFeature(`soul.${mode}`, `Cannot use mode "${mode}"`, call, others)
 }
 
 /** @throws Failure TIER_REQUIRED */
