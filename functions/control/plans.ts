@@ -33,6 +33,7 @@ const EXAMPLE: z.input<typeof NewPlan> = {
   },
   features: ['soul.reflect', 'soul.advise'],
   overage: { tokens: { cents: '0.9', per: 1000 } },
+  effective_at: '2100-01-01T00:00:00Z',
 }
 
 export const plans = defineOperation({
@@ -58,7 +59,7 @@ export const plans = defineOperation({
       needs: ['postgres'],
       input: NewPlan,
       output: z.strictObject({ plan: ShownPlan }),
-      examples: [{ summary: 'More for more', input: EXAMPLE }],
+      examples: [{ summary: 'More for more, from a day on', input: EXAMPLE }],
       writes: true,
       status: () => 201,
       statuses: [201],
