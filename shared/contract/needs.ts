@@ -39,6 +39,8 @@ export const NEEDS = {
   destinations: { gives: ['privateOrigins'], secrets: [], reaches: [] },
   /** To send requests to addresses that tenants name. */
   outside: { gives: ['requestOutside'], secrets: [], reaches: ['outside'] },
+  /** To show what can be bought, to whoever asks. */
+  plans: { gives: ['offeredPlans'], secrets: ['DATABASE_URL'], reaches: ['postgres'] },
   /** To look after the parts of the platform. */
   health: {
     gives: ['probe', 'metrics'],

@@ -5,6 +5,8 @@ import type { FunctionDefinition, Trigger } from '../contract/function.ts'
 import type { Need } from '../contract/needs.ts'
 import { isSenderReport, verifyEvent, type KgentsEvent } from '../events/event.ts'
 import { Failure } from '../failures.ts'
+import type { Identity } from '../identity/identity.ts'
+import { UNLIMITED } from '../plans/unlimited.ts'
 import { readTraceparent } from '../telemetry/trace.ts'
 import { nothingPending, type CallParts } from '../calls/call-parts.ts'
 import { createCall } from '../calls/create-call.ts'
@@ -105,7 +107,7 @@ export function partsOf(
     runtime,
     function: definition,
     needs,
-    identity: { tenant: event.tenantid, tier: 'free', user: NOBODY, roles: [], permissions: [] },
+    identity: platformFor(event.tenantid),
     observer: { user: NOBODY, archetype: 'system', capabilities: [] },
     db: undefined,
     pending: undefined,
@@ -115,8 +117,13 @@ export function partsOf(
   }
 }
 
-/** Events act for a tenant, not for a person. */
+/** Events act for a tenant, not for a person, and are no use of its plan. */
 const NOBODY = '00000000-0000-0000-0000-000000000000'
+
+function platformFor(tenant: string): Identity {
+  const { id: tier, version: planVersion } = UNLIMITED
+  return { tenant, tier, planVersion, plan: UNLIMITED, user: NOBODY, roles: [], permissions: [] }
+}
 
 async function firstDelivery(db: Db, tenant: string, consumer: string, eventId: string): Promise<boolean> {
   const rows = await db`
