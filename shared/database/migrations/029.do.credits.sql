@@ -56,8 +56,8 @@ create table ledger_transactions (
   primary key (tenant_id, seq)
 );
 -- Each source does each thing once. A grant may expire in parts.
-create unique index ledger_transactions_once on ledger_transactions (tenant_id, source, kind) where kind <> 'expiry';
-create index ledger_transactions_by_source on ledger_transactions (tenant_id, source);
+create unique index ledger_transactions_once on ledger_transactions
+  (tenant_id, source, kind, (case when kind = 'expiry' then seq else 0 end));
 create index ledger_transactions_about on ledger_transactions (tenant_id, about) where about is not null;
 
 create table ledger_entries (
@@ -117,33 +117,29 @@ create function apply_ledger_entries() returns trigger
   language plpgsql set search_path = pg_catalog, public, pg_temp
 as $$
 declare
-  grants integer;
-  changed integer;
+  moved record;
 begin
-  if exists (select from added group by tenant_id, seq, grant_id having sum(amount) <> 0) then
-    raise exception 'the entries of a transaction must sum to zero' using errcode = 'check_violation';
-  end if;
-  if exists (select from added a where not exists (
-    select from public.ledger_transactions t where t.tenant_id = a.tenant_id and t.seq = a.seq)) then
-    raise exception 'entries belong to a transaction' using errcode = 'foreign_key_violation';
-  end if;
-  update public.credit_grants g
-  set available = g.available + moved.available, held = g.held + moved.held,
-    spent = g.spent + moved.spent, expired = g.expired + moved.expired
-  from (
-    select tenant_id, grant_id,
-      coalesce(sum(amount) filter (where account like 'credits:%'), 0) as available,
+  for moved in
+    select tenant_id, seq, grant_id, sum(amount) as total,
+      coalesce(sum(amount) filter (where starts_with(account, 'credits:')), 0) as available,
       coalesce(sum(amount) filter (where account = 'held'), 0) as held,
       coalesce(sum(amount) filter (where account = 'usage'), 0) as spent,
       coalesce(sum(amount) filter (where account = 'expired'), 0) as expired
-    from added group by tenant_id, grant_id
-  ) moved
-  where g.id = moved.grant_id and g.tenant_id = moved.tenant_id;
-  get diagnostics changed = row_count;
-  select count(distinct grant_id) into grants from added;
-  if changed <> grants then
-    raise exception 'entries belong to a grant' using errcode = 'foreign_key_violation';
-  end if;
+    from added group by tenant_id, seq, grant_id
+  loop
+    if moved.total <> 0 then
+      raise exception 'the entries of a transaction must sum to zero' using errcode = 'check_violation';
+    end if;
+    -- One by one, so that each is found by its key whatever is known of the table.
+    update public.credit_grants g
+    set available = g.available + moved.available, held = g.held + moved.held,
+      spent = g.spent + moved.spent, expired = g.expired + moved.expired
+    where g.id = moved.grant_id and g.tenant_id = moved.tenant_id and exists (
+      select from public.ledger_transactions t where t.tenant_id = moved.tenant_id and t.seq = moved.seq);
+    if not found then
+      raise exception 'entries belong to a transaction and a grant' using errcode = 'foreign_key_violation';
+    end if;
+  end loop;
   return null;
 end
 $$;
@@ -159,16 +155,17 @@ create function credit_rank(kind text) returns integer
   language sql immutable parallel safe
   return array_position(array['promotional', 'rollover', 'prepaid', 'compensation'], kind);
 
--- Appends the head of a transaction; answers its number.
-create function ledger_append(tenant uuid, moment timestamptz, kind text, source text, about text, requested numeric, amount numeric)
+-- Appends the head of a transaction after which something expires at `due`, null where not; answers its number.
+create function ledger_append(
+    tenant uuid, moment timestamptz, what text, origin text, subject text, wanted numeric, booked numeric, due timestamptz)
   returns bigint
   language plpgsql as $$
 declare
   place bigint;
 begin
-  update public.ledgers set seq = seq + 1 where tenant_id = tenant returning seq into place;
+  update public.ledgers set seq = seq + 1, due_at = least(due_at, due) where tenant_id = tenant returning seq into place;
   insert into public.ledger_transactions (tenant_id, seq, kind, source, about, requested, amount, at)
-    values (tenant, place, kind, source, about, requested, amount, moment);
+    values (tenant, place, what, origin, subject, wanted, booked, moment);
   return place;
 end
 $$;
@@ -177,29 +174,35 @@ $$;
 -- for the accounts of the grant's kind.
 create function ledger_move(tenant uuid, place bigint, grants uuid[], amounts numeric[], giving text, receiving text)
   returns void
-  language sql as $$
+  language plpgsql as $$
+begin
   insert into public.ledger_entries (tenant_id, seq, grant_id, account, amount)
-  select tenant, place, g.id,
+  select tenant, place, moved.id,
     case side.account
-      when 'credits' then 'credits:' || g.kind
-      when 'origin' then (array['promotion', 'rollover', 'sales', 'compensation'])[public.credit_rank(g.kind)]
+      when 'credits' then 'credits:' || moved.kind
+      when 'origin' then (array['promotion', 'rollover', 'sales', 'compensation'])[public.credit_rank(moved.kind)]
       else side.account end,
     side.sign * moved.amount
-  from unnest(grants, amounts) moved (id, amount) join public.credit_grants g on g.id = moved.id
-    cross join (values (giving, -1), (receiving, 1)) side (account, sign)
-  where moved.amount > 0
+  from (
+    select id, amount, (select g.kind from public.credit_grants g where g.id = each.id) as kind
+    from unnest(grants, amounts) each (id, amount) where amount > 0
+  ) moved cross join (values (giving, -1), (receiving, 1)) side (account, sign);
+end
 $$;
 
 -- Which grants an amount is taken from, in the order of spending: as much as there is.
 create function ledger_take(tenant uuid, moment timestamptz, wanted numeric, out grants uuid[], out amounts numeric[], out total numeric)
-  language sql stable as $$
+  language plpgsql stable as $$
+begin
   select coalesce(array_agg(id), '{}'), coalesce(array_agg(least(available, wanted - before)), '{}'),
     coalesce(sum(least(available, wanted - before)), 0)
+  into grants, amounts, total
   from (
     select id, available, sum(available) over spending - available as before from public.credit_grants
     where tenant_id = tenant and available > 0 and expires_at > moment
     window spending as (order by public.credit_rank(kind), expires_at, id rows unbounded preceding)
-  ) standing where before < wanted
+  ) standing where before < wanted;
+end
 $$;
 
 -- Ends a hold: captures a part of it, first what comes first in the order of spending, and gives the rest back.
@@ -222,14 +225,14 @@ begin
     window spending as (order by public.credit_rank(g.kind), g.expires_at, g.id rows unbounded preceding)
   ) slices;
   if how = 'captured' then
-    perform public.ledger_move(tenant, public.ledger_append(tenant, moment, 'capture', hold.source, null, part, part),
+    perform public.ledger_move(tenant, public.ledger_append(tenant, moment, 'capture', hold.source, null, part, part, null),
       grants, taken, 'held', 'usage');
   end if;
   if part < hold.amount then
     perform public.ledger_move(tenant,
-      public.ledger_append(tenant, moment, 'release', hold.source, null, hold.amount - part, hold.amount - part),
+      public.ledger_append(
+        tenant, moment, 'release', hold.source, null, hold.amount - part, hold.amount - part, soonest),
       grants, rest, 'held', 'credits');
-    update public.ledgers set due_at = least(due_at, soonest) where tenant_id = tenant;
   end if;
   update public.credit_holds set status = how, captured = part where tenant_id = tenant and source = hold.source;
 end
@@ -253,7 +256,7 @@ begin
     where tenant_id = tenant and available > 0 and expires_at <= moment order by expires_at, id
   loop
     perform public.ledger_move(tenant,
-      public.ledger_append(tenant, moment, 'expiry', past.source, null, past.available, past.available),
+      public.ledger_append(tenant, moment, 'expiry', past.source, null, past.available, past.available, null),
       array[past.id], array[past.available], 'credits', 'expired');
   end loop;
   update public.ledgers set due_at = least(
@@ -298,7 +301,7 @@ declare
   before public.ledger_transactions;
 begin
   select * into before from public.ledger_transactions t
-    where t.tenant_id = tenant and t.source = origin and t.kind = what and t.kind <> 'expiry';
+    where t.tenant_id = tenant and t.source = origin and t.kind = what;
   if found then
     outcome := case
       when before.requested = wanted and before.about is not distinct from subject then 'repeated' else 'mismatch' end;
@@ -323,9 +326,8 @@ begin
   end if;
   insert into public.credit_grants (id, tenant_id, kind, amount, source, reason, granted_at, expires_at)
     values (grant_id, tenant, grant_kind, wanted, origin, why, moment, until);
-  perform public.ledger_move(tenant, public.ledger_append(tenant, moment, 'grant', origin, null, wanted, wanted),
+  perform public.ledger_move(tenant, public.ledger_append(tenant, moment, 'grant', origin, null, wanted, wanted, until),
     array[grant_id], array[wanted], 'origin', 'credits');
-  update public.ledgers set due_at = least(due_at, until) where tenant_id = tenant;
   outcome := 'done';
   amount := wanted;
 end
@@ -344,7 +346,7 @@ begin
   end if;
   select * into taken from public.ledger_take(tenant, moment, up_to);
   -- Also where it is nothing: the same request later must take nothing either.
-  perform public.ledger_move(tenant, public.ledger_append(tenant, moment, 'spend', origin, null, up_to, taken.total),
+  perform public.ledger_move(tenant, public.ledger_append(tenant, moment, 'spend', origin, null, up_to, taken.total, null),
     taken.grants, taken.amounts, 'credits', 'usage');
   outcome := 'done';
   amount := taken.total;
@@ -369,10 +371,9 @@ begin
     outcome := 'short';
     return;
   end if;
-  place := public.ledger_append(tenant, moment, 'hold', origin, null, wanted, wanted);
+  place := public.ledger_append(tenant, moment, 'hold', origin, null, wanted, wanted, until);
   perform public.ledger_move(tenant, place, taken.grants, taken.amounts, 'credits', 'held');
   insert into public.credit_holds (tenant_id, source, seq, amount, expires_at) values (tenant, origin, place, wanted, until);
-  update public.ledgers set due_at = least(due_at, until) where tenant_id = tenant;
   outcome := 'done';
 end
 $$;
@@ -415,37 +416,37 @@ create function ledger_refund(
   language plpgsql as $$
 declare
   back record;
+  acts bigint[];
 begin
   perform public.ledger_open(tenant, moment);
   select * into outcome, amount from public.ledger_repeated(tenant, 'refund', origin, wanted, spending);
   if outcome is not null then
     return;
   end if;
+  -- What was spent for it, and what of that is refunded already.
+  acts := array(
+    select seq from public.ledger_transactions
+      where tenant_id = tenant and source = spending and kind in ('spend', 'capture')
+    union all select seq from public.ledger_transactions where tenant_id = tenant and about = spending);
   select array_agg(id) as grants, array_agg(greatest(0, least(spent, wanted - before))) as amounts, sum(spent) as total,
     min(expires_at) filter (where before < wanted) as soonest
   into back
   from (
     select g.id, g.expires_at, e.spent, sum(e.spent) over undoing - e.spent as before
     from (
-      select entry.grant_id, sum(entry.amount) as spent
-      from public.ledger_transactions t join public.ledger_entries entry using (tenant_id, seq)
-      where t.tenant_id = tenant and entry.account = 'usage'
-        and ((t.source = spending and t.kind in ('spend', 'capture')) or (t.about = spending and t.kind = 'refund'))
+      select entry.grant_id, sum(entry.amount) as spent from public.ledger_entries entry
+      where entry.tenant_id = tenant and entry.seq = any (acts) and entry.account = 'usage'
       group by entry.grant_id having sum(entry.amount) > 0
     ) e join public.credit_grants g on g.id = e.grant_id
     window undoing as (order by public.credit_rank(g.kind) desc, g.expires_at desc, g.id desc rows unbounded preceding)
   ) slices;
   amount := coalesce(back.total, 0);
   if amount < wanted then
-    outcome := case when exists (
-      select from public.ledger_transactions t
-      where t.tenant_id = tenant and t.source = spending and t.kind in ('spend', 'capture')
-    ) then 'short' else 'unknown' end;
+    outcome := case when cardinality(acts) > 0 then 'short' else 'unknown' end;
     return;
   end if;
-  perform public.ledger_move(tenant, public.ledger_append(tenant, moment, 'refund', origin, spending, wanted, wanted),
+  perform public.ledger_move(tenant, public.ledger_append(tenant, moment, 'refund', origin, spending, wanted, wanted, back.soonest),
     back.grants, back.amounts, 'usage', 'credits');
-  update public.ledgers set due_at = least(due_at, back.soonest) where tenant_id = tenant;
   perform public.ledger_close(tenant, moment);
   outcome := 'done';
   amount := wanted;

@@ -27,7 +27,7 @@ export function generateOperations(seed: number, count: number): Operation[] {
   const sources = { hold: [] as string[], spent: [] as string[] }
   let at = 0
   const some = (list: readonly string[]) =>
-    list[list.length - 1 - random(Math.min(list.length, 40))] ?? 'nothing'
+    list[list.length - 1 - random(Math.min(list.length, 12))] ?? 'nothing'
   /** Of one millionth, a few credits or many; as often a round amount as not. */
   const amount = () =>
     [1 + random(1_000_000), (1 + random(50)) * 1_000_000, 1 + random(90_000_000)][random(3)] ?? 1
@@ -53,7 +53,7 @@ export function generateOperations(seed: number, count: number): Operation[] {
     }
     if (dice < 64) {
       sources.hold.push(source)
-      return { act: 'hold', at, source, amount: amount(), until: at + 1 + random(20 * HOUR) }
+      return { act: 'hold', at, source, amount: amount(), until: at + 1 + random(30 * HOUR) }
     }
     if (dice < 76) {
       const held = some(sources.hold)
@@ -74,7 +74,7 @@ export function generateOperations(seed: number, count: number): Operation[] {
   }
   for (let index = 0; index < count; index += 1) {
     operations.push(next(index))
-    at += random(3) === 0 ? random(HOUR) : 0
+    at += random(4) === 0 ? random(HOUR) : 0
   }
   return operations
 }

@@ -9,11 +9,11 @@ import { testWith } from '../functions/world.ts'
 import { CreditModel, type GrantState } from './credit-model.ts'
 import { generateOperations, installRunner, runOperations } from './credit-operations.ts'
 
-const OPERATIONS = Number(process.env['LEDGER_OPERATIONS'] ?? 40_000)
+const OPERATIONS = Number(process.env['LEDGER_OPERATIONS'] ?? 8000)
 const SEED = Number(process.env['LEDGER_SEED'] ?? 10)
 /** Of one tenant. */
 const RUN = 4000
-const STATEMENT = 1000
+const STATEMENT = 200
 
 const test = testWith()
 const counted: Record<string, number> = {}
