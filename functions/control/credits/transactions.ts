@@ -48,18 +48,17 @@ interface Wanted extends Bounds {
 }
 
 export async function listTransactions({ source, kind, from, to, ...bounds }: Wanted, db: Db) {
-  const conditions = [
-    source === undefined ? [] : [db`and (t.source = ${source} or t.about = ${source})`],
-    kind === undefined ? [] : [db`and t.kind = ${kind}`],
-    from === undefined ? [] : [db`and t.at >= ${from}`],
-    to === undefined ? [] : [db`and t.at < ${to}`],
-  ].flat()
+  // As conditions of their own, so that the index of what is given is used.
+  const ofSource = source === undefined ? db`` : db`and (t.source = ${source} or t.about = ${source})`
+  const ofKind = kind === undefined ? db`` : db`and t.kind = ${kind}`
+  const since = from === undefined ? db`` : db`and t.at >= ${from}::timestamptz`
+  const until = to === undefined ? db`` : db`and t.at < ${to}::timestamptz`
   const rows = db<TransactionRow[]>`
     select t.seq, t.kind, t.source, t.about, t.amount::float8, t.at, (
       select coalesce(jsonb_agg(jsonb_build_object('account', e.account, 'grant', e.grant_id, 'amount', e.amount)
         order by e.grant_id, e.amount), '[]')
       from ledger_entries e where e.tenant_id = t.tenant_id and e.seq = t.seq) as entries
-    from ledger_transactions t where true ${conditions}`
+    from ledger_transactions t where true ${ofSource} ${ofKind} ${since} ${until}`
   const { page, next_cursor } = await LATEST_FIRST.readPage(db, rows, bounds)
   return { transactions: page.map(describe), next_cursor }
 }

@@ -25,7 +25,7 @@ export function readOutcome(act: Act, source: string, rows: readonly OutcomeRow[
   }
   if (outcome === 'past') {
     throw new Failure('TYPE_MISMATCH', `${what}: they would have expired already`, {
-      suggestion: 'Name an end in the future',
+      suggestion: 'An end must be in the future',
     })
   }
   if (outcome === 'mismatch') {
@@ -43,7 +43,7 @@ function tooFew(what: string, act: Act, amount: number): Failure {
   const details = { available: amount }
   if (act !== 'hold') {
     return new Failure('PRECONDITION_FAILED', `${what}: ${amount} of them are there for it`, {
-      suggestion: 'Name an amount within that',
+      suggestion: 'The amount must be within that',
       details,
     })
   }
