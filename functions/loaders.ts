@@ -37,6 +37,7 @@ export const loaders: Loaders = {
   tenants: async () => (await import('./control/tenants.ts')).tenants,
   plans: async () => (await import('./control/plans.ts')).plans,
   operators: async () => (await import('./control/operators.ts')).operators,
+  credits: async () => (await import('./control/credits.ts')).credits,
   jobs: async () => (await import('./control/jobs.ts')).jobs,
   reference: async () => (await import('./control/reference.ts')).reference,
   subscribe: async () => (await import('./control/subscribe.ts')).subscribe,

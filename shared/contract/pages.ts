@@ -37,6 +37,8 @@ export interface Page<T> {
 export interface Order {
   /** Schema of `cursor`: what a page of such a list has returned. */
   readonly Cursor: z.ZodType<string, string>
+  /** The values of the sort key in a cursor; undefined where there is none, or it is of another list. */
+  placeOf(cursor: string | undefined): string[] | undefined
   /** Reads a page of what `query` selects: it has the columns of the sort key among its own, and neither order nor limit. */
   readPage<T extends object>(db: Db, query: PromiseLike<readonly T[]>, bounds: Bounds): Promise<Page<T>>
 }
@@ -49,7 +51,7 @@ export interface Order {
 export function orderBy(columns: Readonly<Record<string, ColumnType>>, direction: 'asc' | 'desc'): Order {
   const sortKey = Object.entries(columns).map(([name, type]) => ({ column: `listed."${name}"`, type }))
   const key = sortKey.map(({ column }) => column).join(', ')
-  const place = sortKey.map(placeOf).join(', ')
+  const place = sortKey.map(asText).join(', ')
   const order = sortKey.map(({ column }) => `${column} ${direction}`).join(', ')
   const beyond = direction === 'asc' ? '>' : '<'
 
@@ -68,6 +70,8 @@ export function orderBy(columns: Readonly<Record<string, ColumnType>>, direction
       .regex(BASE64URL)
       .refine((cursor) => readCursor(cursor) !== undefined, 'must be a next_cursor of this list, as it came')
       .describe('next_cursor of the page before'),
+
+    placeOf: (cursor) => (cursor === undefined ? undefined : readCursor(cursor)),
 
     async readPage<T extends object>(db: Db, query: PromiseLike<readonly T[]>, { limit, cursor }: Bounds) {
       const after = cursor === undefined ? undefined : readCursor(cursor)
@@ -91,7 +95,7 @@ function fragment(query: PromiseLike<unknown>): never {
 }
 
 /** A column as text from which its value is read again. */
-function placeOf({ column, type }: { column: string; type: ColumnType }): string {
+function asText({ column, type }: { column: string; type: ColumnType }): string {
   return type === 'timestamptz'
     ? `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
     : `${column}::text`

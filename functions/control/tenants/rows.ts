@@ -42,12 +42,18 @@ interface Wanted extends Bounds {
 
 export async function listTenants(wanted: Wanted, { db, identity }: Pick<Call, 'db' | 'identity'>) {
   const { slug = '', tier = null, suspended = null, ...bounds } = wanted
+  const [after = null] = BY_SLUG.placeOf(bounds.cursor) ?? []
+  // The page is cut there: a function of the database is run as a whole.
   const rows = db<TenantRow[]>`
-    select * from tenants_for_operator(${identity.user})
-    where starts_with(slug, ${slug}) and (${tier}::text is null or tier = ${tier})
-      and (${suspended}::boolean is null or (suspended_at is not null) = ${suspended})`
+    select ${columns(db)} from page_of_tenants(${identity.user}, ${slug}, ${tier}, ${suspended}, ${after}, ${bounds.limit + 1})`
   const { page, next_cursor } = await operate(BY_SLUG.readPage(db, rows, bounds))
   return { tenants: page.map(describe), next_cursor }
+}
+
+/** Of a tenant as operators see it. */
+function columns(db: Call['db']) {
+  return db`(tenant).id, (tenant).slug, (tenant).name, (tenant).tier, (tenant).status, (tenant).created_at, people,
+    (tenant).suspended_at, (tenant).suspended_reason`
 }
 
 /** @throws Failure NOT_FOUND */
@@ -56,7 +62,7 @@ export async function findTenant(
   { db, identity }: Pick<Call, 'db' | 'identity'>,
 ): Promise<z.infer<typeof Tenant>> {
   const [row] = await operate(db<TenantRow[]>`
-    select * from tenants_for_operator(${identity.user}) where id = ${id}`)
+    select ${columns(db)} from tenant_for_operator(${identity.user}, ${id})`)
   if (row !== undefined) return describe(row)
   throw new Failure('NOT_FOUND', `Cannot find tenant "${id}"`, {
     suggestion: 'GET /v1/operator/tenants lists them',
