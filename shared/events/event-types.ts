@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import { JobCancelled, JobCompleted, JobFailed, JobRequested, JobStarted } from '../inference/job-events.ts'
 import { Completion, InferenceFailure } from '../inference/messages.ts'
 import { ChangeData, InvocationData } from './agentese-events.ts'
+import { THRESHOLD_REACHED, ThresholdReached } from './usage-events.ts'
 
 export interface EventType {
   summary: string
@@ -30,4 +31,8 @@ export const SYSTEM_EVENTS = {
   'io.kgents.job.completed': { summary: 'A job has its result', data: JobCompleted },
   'io.kgents.job.failed': { summary: 'A job has ended without a result', data: JobFailed },
   'io.kgents.job.cancelled': { summary: 'A job was cancelled', data: JobCancelled },
+  [THRESHOLD_REACHED]: {
+    summary: 'A limit of the plan is used to 50, 80 or 100 percent',
+    data: ThresholdReached,
+  },
 } as const satisfies Record<string, EventType>

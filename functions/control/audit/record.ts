@@ -21,6 +21,7 @@ export const ACTIONS = [
   'tenant.resumed',
   'operator.appointed',
   'operator.dismissed',
+  'usage.recounted',
 ] as const
 export type Action = (typeof ACTIONS)[number]
 
