@@ -4,6 +4,7 @@ import { JobCancelled, JobCompleted, JobFailed, JobRequested, JobStarted } from 
 import { Completion, InferenceFailure } from '../inference/messages.ts'
 import { PlanChanged } from './plan-changed.ts'
 import { ChangeData, InvocationData } from './agentese-events.ts'
+import { THRESHOLD_REACHED, ThresholdReached } from './usage-events.ts'
 
 export interface EventType {
   summary: string
@@ -35,4 +36,8 @@ export const SYSTEM_EVENTS = {
     data: PlanChanged,
   },
   'io.kgents.job.cancelled': { summary: 'A job was cancelled', data: JobCancelled },
+  [THRESHOLD_REACHED]: {
+    summary: 'A limit of the plan is used to 50, 80 or 100 percent',
+    data: ThresholdReached,
+  },
 } as const satisfies Record<string, EventType>

@@ -25,6 +25,7 @@ export const ACTIONS = [
   'operator.appointed',
   'operator.dismissed',
   'credits.granted',
+  'usage.recounted',
 ] as const
 export type Action = (typeof ACTIONS)[number]
 
