@@ -55,10 +55,9 @@ export function createApiKeyLookup(sql: Sql, uses: KeyUses): AuthenticateApiKey 
 }
 
 function identityOf(row: KeyRow): Identity {
-  checkStanding(row, invalidKey)
   const { tenant_id: tenant, tier, user_id: user, roles, scopes, key_id: id, rotation } = row
   const perMinute = row.rate_per_minute === null ? {} : { perMinute: row.rate_per_minute }
-  return {
+  const identity: Identity = {
     tenant,
     tier,
     user,
@@ -67,6 +66,8 @@ function identityOf(row: KeyRow): Identity {
     ...(scopes === null ? {} : { scopes }),
     key: { id, rotation, ...perMinute },
   }
+  checkStanding(row, invalidKey, identity)
+  return identity
 }
 
 function invalidKey(): Failure {

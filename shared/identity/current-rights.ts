@@ -30,17 +30,18 @@ export function createTokenCheck(sql: Sql, uses: KeyUses, verify: VerifyToken): 
 
 /** What a token claims, as far as its person still has it. */
 function within(claimed: Identity, row: Rights): Identity {
-  checkStanding(row, revoked)
   const { key } = claimed
   const perMinute = row.rate_per_minute === null ? {} : { perMinute: row.rate_per_minute }
   const permissions = permissionsOf(row.roles)
-  return {
+  const identity: Identity = {
     ...claimed,
     tier: row.tier,
     roles: claimed.roles.filter((role) => row.roles.includes(role)),
     permissions: claimed.permissions.filter((permission) => permissions.includes(permission)),
     ...(key === undefined ? {} : { key: { ...key, ...perMinute } }),
   }
+  checkStanding(row, revoked, identity)
+  return identity
 }
 
 function revoked(): Failure {
