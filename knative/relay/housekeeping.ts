@@ -4,7 +4,10 @@
  */
 import postgres, { type Sql } from 'postgres'
 import { AUDIT_DAYS } from '../../shared/plans/audit-days.ts'
+import type { Log } from '../../shared/telemetry/log.ts'
+import { createDepartures } from './departures.ts'
 import type { Metrics } from './metrics.ts'
+import type { StreamLink } from './stream-link.ts'
 
 const INTERVAL_MS = 5000
 const DELETE_BATCH = 1000
@@ -44,9 +47,18 @@ export interface HousekeepingOptions {
   database: string
   metrics: Metrics
   onNotify: () => void
+  link: StreamLink
+  log: Log
 }
 
-export function openHousekeeping({ url, database, metrics, onNotify }: HousekeepingOptions): Housekeeping {
+export function openHousekeeping({
+  url,
+  database,
+  metrics,
+  onNotify,
+  link,
+  log,
+}: HousekeepingOptions): Housekeeping {
   const sql = postgres(url, {
     max: 1,
     idle_timeout: 30,
@@ -62,6 +74,7 @@ export function openHousekeeping({ url, database, metrics, onNotify }: Housekeep
   const closing = new AbortController()
   const closed = closing.signal
   sql.listen('outbox', onNotify).catch(() => {})
+  const departures = createDepartures({ sql, link, log, metrics, closed })
   let nextAudit = -Infinity
   const turn = async () => {
     await observe(sql, metrics, database)
@@ -76,6 +89,7 @@ export function openHousekeeping({ url, database, metrics, onNotify }: Housekeep
       old = await deleteOldAudit(sql)
       nextAudit = performance.now() + AUDIT_INTERVAL_MS
     }
+    if (!closed.aborted) await departures.turn()
   }
   let running: Promise<void> = Promise.resolve()
   const timer = setInterval(() => (running = running.then(turn).catch(() => {})), INTERVAL_MS)

@@ -93,7 +93,7 @@ export async function serveDatabase(session: Session, options: ServeOptions): Pr
     }
   }
 
-  const housekeeping = openHousekeeping({ url, database, metrics, onNotify: wake.hint })
+  const housekeeping = openHousekeeping({ url, database, metrics, onNotify: wake.hint, link, log })
   metrics.set('relay_leading', 1, { database })
   try {
     while (!ended.aborted) await within(CYCLE_SECONDS, cycle())

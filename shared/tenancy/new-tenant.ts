@@ -2,7 +2,7 @@
  * A new tenant with its first admin and that admin's API key. Sign-up, the first tenant of a platform and those of a local one
  * are all made by the same function of the database.
  */
-import type { ISql } from 'postgres'
+import type { Sql, TransactionSql } from 'postgres'
 import type { NewApiKey } from '../identity/api-keys.ts'
 import type { Role } from '../identity/permissions.ts'
 import { newId } from '../new-id.ts'
@@ -59,11 +59,27 @@ export function describeNew(wanted: NewTenant, facts: Record<string, unknown>) {
  *
  * @returns undefined where the slug is taken
  */
-export async function makeTenant(db: Db, wanted: NewTenant): Promise<MadeIds | undefined> {
-  const { ids, made } = describeNew(wanted, { setup: true })
+export async function makeTenant(db: Sql | TransactionSql, wanted: NewTenant): Promise<MadeIds | undefined> {
+  const { ids, made } = describeNew(wanted, SETUP)
   const [row] = await db<{ done: boolean }[]>`select add_tenant(${JSON.stringify(made)}::text::jsonb) as done`
   return row?.done === true ? ids : undefined
 }
 
-type Db = Pick<ISql, never> &
-  (<T extends readonly object[]>(strings: TemplateStringsArray, ...values: string[]) => PromiseLike<T>)
+/**
+ * Makes the first tenant of a platform, whose admin is the first operator; as the owner of the database, or as `kgents_admin`.
+ *
+ * @returns the ids, or why nothing was made: an operator is there, or the slug is taken
+ */
+export async function bootstrapPlatform(
+  db: Sql | TransactionSql,
+  wanted: NewTenant,
+): Promise<MadeIds | 'operated' | 'taken'> {
+  const { ids, made } = describeNew({ ...wanted, operates: true }, SETUP)
+  const [row] = await db<{ outcome: 'made' | 'operated' | 'taken' }[]>`
+    select bootstrap(${JSON.stringify(made)}::text::jsonb) as outcome`
+  const outcome = row?.outcome ?? 'taken'
+  return outcome === 'made' ? ids : outcome
+}
+
+/** What the audit says of the actor, besides who it is. */
+const SETUP = { setup: true }

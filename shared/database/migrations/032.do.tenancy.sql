@@ -1,18 +1,18 @@
 -- How tenants come and go: sign-up, steps of provisioning, deletion with a grace of 30 days and erasure, export, and domains.
 -- kgents_registrar makes tenants; kgents_exporter reads what a tenant may take along, and kgents_remover erases, both in the
--- one tenant of their transaction.
+-- one tenant of their transaction. kgents_admin makes the first tenant of a platform, and nothing else.
 do $$
 declare
   wanted text;
 begin
-  foreach wanted in array array['kgents_registrar', 'kgents_exporter', 'kgents_remover'] loop
+  foreach wanted in array array['kgents_registrar', 'kgents_exporter', 'kgents_remover', 'kgents_admin'] loop
     if not exists (select from pg_roles where rolname = wanted) then
       execute format('create role %I nologin nosuperuser nobypassrls', wanted);
     end if;
   end loop;
 end
 $$;
-grant usage on schema public to kgents_registrar, kgents_exporter, kgents_remover;
+grant usage on schema public to kgents_registrar, kgents_exporter, kgents_remover, kgents_admin;
 
 alter table tenants
   add column deleted_at timestamptz,
@@ -269,7 +269,7 @@ $$;
 
 -- Making tenants. Who signs up, a first tenant, and those of a local platform all come by one function.
 create policy registering on tenants to kgents_registrar using (true) with check (true);
-create policy registering on users for insert to kgents_registrar with check (true);
+create policy registering on users to kgents_registrar using (true) with check (true);
 create policy registering on api_keys for insert to kgents_registrar with check (true);
 create policy registering on provisioning_steps to kgents_registrar using (true) with check (true);
 create policy registering on tombstones for select to kgents_registrar using (true);
@@ -278,7 +278,7 @@ create policy registering on exports for select to kgents_registrar using (true)
 create policy registering on domains for select to kgents_registrar using (true);
 create policy registering on jobs for select to kgents_registrar using (true);
 grant select (id, slug, created_at, deleted_at, erasing_at), insert (id, slug, name, tier) on tenants to kgents_registrar;
-grant insert (id, tenant_id, email, name, roles) on users to kgents_registrar;
+grant select (roles, removed_at), insert (id, tenant_id, email, name, roles) on users to kgents_registrar;
 grant insert (id, tenant_id, user_id, name, key_prefix, key_hash, created_by) on api_keys to kgents_registrar;
 grant select, insert on provisioning_steps to kgents_registrar;
 grant select (slug, slug_freed) on tombstones to kgents_registrar;
@@ -336,6 +336,22 @@ revoke execute on function add_tenant(jsonb) from public;
 -- For whoever sets a platform up: the owner of the database.
 grant execute on function add_tenant(jsonb) to current_user;
 call hand_over('add_tenant(jsonb)', 'kgents_registrar');
+
+-- The first tenant of a platform, with its first operator: `made`, or `operated` where there is an operator, or `taken`.
+create function bootstrap(made jsonb) returns text
+  language plpgsql security definer set search_path = pg_catalog, public, pg_temp
+as $$
+begin
+  perform pg_advisory_xact_lock(hashtextextended('bootstrap', 0));
+  if exists (select from public.users u where u.removed_at is null and 'super_admin' = any (u.roles)) then
+    return 'operated';
+  end if;
+  return case when public.add_tenant(made) then 'made' else 'taken' end;
+end
+$$;
+revoke execute on function bootstrap(jsonb) from public;
+grant execute on function bootstrap(jsonb) to kgents_admin, current_user;
+call hand_over('bootstrap(jsonb)', 'kgents_registrar');
 
 -- The same for whoever asks, on the free plan, within limits: of one network in a day, and of all in an hour. Answers `made`,
 -- `taken`, `network_full` or `full`.
