@@ -59,9 +59,10 @@ function apiOf({ reads = [], keeps = [], takes = [], manages = false }: NatsUse)
   return requests.length === 0 ? [] : ['$JS.API.INFO', ...requests]
 }
 
-/** Whoever manages streams never deletes a whole one. */
-function deniedManagement({ manages = false }: NatsUse): string[] {
-  return manages ? ['$JS.API.STREAM.DELETE.>', '$JS.API.STREAM.PURGE.>'] : []
+/** Whoever manages streams never deletes a whole one, and empties only those that it says. */
+function deniedManagement({ manages = false, purges = [] }: NatsUse): string[] {
+  if (!manages) return []
+  return ['$JS.API.STREAM.DELETE.>', ...(purges.length === 0 ? ['$JS.API.STREAM.PURGE.>'] : [])]
 }
 
 /** Reading a stream without leaving anything behind: single messages, batches, and consumers that vanish. */

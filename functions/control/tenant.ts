@@ -1,12 +1,22 @@
-/** The caller's own tenant: its plan, what that allows, and how it stands. */
+/**
+ * The caller's own tenant: its plan, what that allows, and how it stands; its deletion, and what undoes it. Its tick does what is
+ * left for tenants that come and go: steps of provisioning, jobs of deleted ones, pieces of exports, domains to check again.
+ */
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
 import { requireAny } from '../../shared/contract/constraints.ts'
-import { defineOperation, route } from '../../shared/contract/define-operation.ts'
+import { defineOperation, route, tick } from '../../shared/contract/define-operation.ts'
 import { requirePermission } from '../../shared/pipeline/check-access.ts'
 import { readPlan, type PlanRow } from '../../shared/plans/plan-row.ts'
 import { TIERS, type Tier } from '../../shared/plans/tiers.ts'
+import { provision } from '../../shared/tenancy/provisioning.ts'
+import { Slug } from '../../shared/tenancy/slugs.ts'
 import { recordAudit, type Audited } from './audit/record.ts'
+import { checkDueDomains } from './domains/recheck.ts'
+import { continueExports } from './exports/write.ts'
+import { TenantName } from './tenant-name.ts'
+import { cancelJobs } from './tenant/cancel-jobs.ts'
+import { Deletion, deleteOwn, restoreOwn } from './tenant/deletion.ts'
 import { Features, limitsOf, PlanLimits, Used, usedBy } from './tenant/entitlements.ts'
 
 const Tenant = z.strictObject({
@@ -19,15 +29,15 @@ const Tenant = z.strictObject({
     .boolean()
     .describe('Whether use past what is included goes on, at the prices of the plan'),
   status: z.string(),
+  state: z
+    .enum(['provisioning', 'ready'])
+    .describe('`provisioning` while something that it is given is missing'),
   created_at: z.string(),
   limits: PlanLimits,
   features: Features,
   used: Used,
 })
 const TenantAnswer = z.strictObject({ tenant: Tenant })
-
-/** A tenant's name, as people read it. */
-export const TenantName = z.string().trim().min(1).max(200)
 
 const Changes = requireAny(
   z.strictObject({ name: TenantName.optional(), overage_allowed: z.boolean().optional() }),
@@ -65,7 +75,59 @@ export const tenant = defineOperation({
       writes: true,
       handle: (changes, call) => change(changes, call),
     }),
+
+    delete: route({
+      route: 'DELETE /v1/tenant',
+      summary:
+        'Delete your tenant: from now on everything is refused but restoring it and taking its data along, and after 30 days all of it is erased',
+      permission: 'tenant:admin',
+      scopes: ['tenant:delete'],
+      needs: ['postgres', 'events', 'jobs'],
+      input: z.strictObject({
+        slug: Slug.describe('The slug of your tenant, so that nothing is deleted by mistake'),
+      }),
+      output: z.strictObject({ deletion: Deletion }),
+      examples: [{ summary: 'We leave', input: { slug: 'acme' } }],
+      writes: true,
+      handle: ({ slug }, call) => deleteOwn(slug, call),
+    }),
+
+    restore: route({
+      route: 'POST /v1/tenant/restore',
+      summary: 'Undo the deletion of your tenant, with an API key of it; until its erasure has begun',
+      permission: 'tenant:admin',
+      scopes: ['tenant:write'],
+      needs: ['postgres', 'events'],
+      input: z.strictObject({}),
+      output: TenantAnswer,
+      examples: [{ summary: 'We stay', input: {} }],
+      writes: true,
+      afterDeletion: true,
+      async handle(_input, call) {
+        await restoreOwn(call)
+        return { tenant: await read(call) }
+      },
+    }),
   },
+
+  tick: tick({
+    tenants: 'tenants_with_tenancy_work',
+    needs: ['postgres', 'events', 'jobs', 'outside'],
+    transaction: false,
+    async handle(call) {
+      // None of them keeps the others from their turn.
+      const work = [
+        () => provision(call.transact),
+        () => call.transact('write', cancelJobs),
+        () => continueExports(call),
+        () => checkDueDomains(call),
+      ]
+      for (const each of work)
+        await each().catch((error: unknown) =>
+          call.log.error({ err: error, tenant: call.identity.tenant }, 'a part of a tick failed'),
+        )
+    },
+  }),
 })
 
 async function change(
@@ -96,11 +158,14 @@ interface TenantRow {
   overage_allowed: boolean
   status: string
   created_at: Date
+  state: 'provisioning' | 'ready'
 }
 
 async function read(call: Pick<Call, 'db'>): Promise<z.infer<typeof Tenant>> {
   const [row] = await call.db<[TenantRow]>`
-    select id, slug, name, tier, plan_version, overage_allowed, status, created_at from tenants`
+    select id, slug, name, tier, plan_version, overage_allowed, status, created_at,
+      case when exists (select from provisioning_steps where done_at is null) then 'provisioning' else 'ready' end as state
+    from tenants`
   // As it is now: the caller's may be that of some seconds ago.
   const [bought] = await call.db<[PlanRow]>`
     select * from plans where id = ${row.tier} and version = ${row.plan_version}`

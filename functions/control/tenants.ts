@@ -12,11 +12,16 @@ import { Failure } from '../../shared/failures.ts'
 import { createInvitationToken } from '../../shared/identity/invitations.ts'
 import { newId } from '../../shared/new-id.ts'
 import { TIERS } from '../../shared/plans/tiers.ts'
+import { Slug } from '../../shared/tenancy/slugs.ts'
+import { STEP_NAMES } from '../../shared/tenancy/step-names.ts'
 import { actorFacts, type Audited } from './audit/record.ts'
 import { Address } from './members/rows.ts'
 import { showOnce, withSecrets } from './shown-once.ts'
-import { TenantName } from './tenant.ts'
+import { TenantName } from './tenant-name.ts'
 import { operate } from './tenants/operate.ts'
+import { deleteTenant, restoreTenant } from './tenants/delete.ts'
+import { BY_DELETION, DeletedTenant, listDeletions } from './tenants/deletions.ts'
+import { listProvisioning, NEWEST_TENANT, Provisioning } from './tenants/provisioning.ts'
 import { BY_SLUG, findTenant, listTenants, Tenant } from './tenants/rows.ts'
 
 const GOOD_DAYS = 7
@@ -24,11 +29,6 @@ const GOOD_DAYS = 7
 const TenantId = z.strictObject({ id: z.uuid() })
 const TenantAnswer = z.strictObject({ tenant: Tenant })
 type TenantAnswer = z.infer<typeof TenantAnswer>
-
-const Slug = z
-  .string()
-  .max(63)
-  .regex(/^[a-z][a-z0-9-]*$/, 'has lower-case letters, digits and dashes, a letter first')
 
 const NewTenant = z.strictObject({
   slug: Slug.describe('Stays; no two tenants have the same'),
@@ -44,7 +44,7 @@ interface Made extends TenantAnswer {
 
 export const tenants = defineOperation({
   name: 'tenants',
-  summary: 'Makes, shows, suspends and resumes tenants, for operators of the platform',
+  summary: 'Makes, shows, suspends, resumes and deletes tenants, for operators of the platform',
   routes: {
     list: route({
       route: 'GET /v1/operator/tenants',
@@ -130,6 +130,70 @@ export const tenants = defineOperation({
       writes: true,
       handle: ({ id }, call) => setSuspended(id, null, call),
     }),
+
+    delete: route({
+      route: 'DELETE /v1/operator/tenants/:id',
+      summary:
+        'Delete a tenant: refused at once, erased after 30 days, restored by operators alone until then',
+      permission: 'platform:operate',
+      scopes: ['platform_tenant:delete'],
+      needs: ['postgres', 'events'],
+      input: TenantId.extend({
+        slug: Slug.describe('The slug of that tenant, so that nothing is deleted by mistake'),
+        keep_slug: Flag.default(false).describe('Whether nobody else gets the slug afterwards'),
+      }),
+      output: TenantAnswer,
+      examples: [
+        {
+          summary: 'A customer that has left',
+          input: { id: '019a0000-0000-7000-8000-000000000000', slug: 'initech' },
+        },
+      ],
+      writes: true,
+      handle: (wanted, call) => deleteTenant(wanted, call),
+    }),
+
+    restore: route({
+      route: 'POST /v1/operator/tenants/:id/restore',
+      summary: 'Undo the deletion of a tenant, until its erasure has begun',
+      permission: 'platform:operate',
+      scopes: ['platform_tenant:write'],
+      needs: ['postgres', 'events'],
+      input: TenantId,
+      output: TenantAnswer,
+      writes: true,
+      handle: ({ id }, call) => restoreTenant(id, call),
+    }),
+
+    deletions: route({
+      route: 'GET /v1/operator/deletions',
+      summary: 'Tenants that are deleted, and what their erasure has left of them, by when they were deleted',
+      permission: 'platform:operate',
+      scopes: ['platform_tenant:read'],
+      needs: ['postgres'],
+      input: z.strictObject({
+        state: z.enum(['deleted', 'erasing', 'erased']).optional(),
+        limit: wholeNumber(1, 100).default(20),
+        cursor: BY_DELETION.Cursor.optional(),
+      }),
+      output: z.strictObject({ deletions: z.array(DeletedTenant), next_cursor: NextCursor }),
+      handle: (wanted, call) => listDeletions(wanted, call),
+    }),
+
+    provisioning: route({
+      route: 'GET /v1/operator/provisioning',
+      summary: 'How far each tenant is with what it is given at the start, newest first',
+      permission: 'platform:operate',
+      scopes: ['platform_tenant:read'],
+      needs: ['postgres'],
+      input: z.strictObject({
+        state: z.enum(['provisioning', 'ready']).optional(),
+        limit: wholeNumber(1, 100).default(20),
+        cursor: NEWEST_TENANT.Cursor.optional(),
+      }),
+      output: z.strictObject({ provisioning: z.array(Provisioning), next_cursor: NextCursor }),
+      handle: (wanted, call) => listProvisioning(wanted, call),
+    }),
   },
 })
 
@@ -146,6 +210,7 @@ async function create(wanted: z.infer<typeof NewTenant>, call: Audited): Promise
       suggestion: 'Choose another slug',
     })
   }
+  await db`select begin_provisioning(${id}, ${db.json(STEP_NAMES)})`
   return showOnce({ tenant: await findTenant(id, call), invitation }, { token })
 }
 

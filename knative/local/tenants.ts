@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { createApiKey, hashApiKey } from '../../shared/identity/api-keys.ts'
-import { writeTenant, type NewTenant } from '../tenant-rows.ts'
+import { makeTenant, type NewTenant } from '../../shared/tenancy/new-tenant.ts'
+import { newId } from '../../shared/new-id.ts'
 import { replaceFile } from './write-file.ts'
 
 const TENANTS = [
@@ -70,5 +71,17 @@ async function ensureTenant(
   const made = createApiKey()
   const admin = { email: `dev@${slug}.example`, name: 'Developer' }
   const tenant = { slug, name, tier, admin, operates, keyName: 'local development', key: made }
-  return { id: await sql.begin((db) => writeTenant(db, tenant)), apiKey: made.key }
+  const ids = await makeTenant(sql, tenant)
+  return { id: ids?.tenant ?? (await addKey(sql, tenant)), apiKey: made.key }
+}
+
+/** Another key for the admin of a tenant whose keys are not known here any more. @returns the tenant's id */
+async function addKey(sql: postgres.Sql, { slug, admin, keyName, key }: NewTenant): Promise<string> {
+  const [row] = await sql<{ tenant_id: string }[]>`
+    insert into api_keys (id, tenant_id, user_id, name, key_prefix, key_hash)
+    select ${newId()}, u.tenant_id, u.id, ${keyName}, ${key.prefix}, ${key.hash}
+    from users u join tenants t on t.id = u.tenant_id where t.slug = ${slug} and u.email = ${admin.email}
+    returning tenant_id`
+  if (row === undefined) throw new Error(`Tenant "${slug}" has no admin "${admin.email}"`)
+  return row.tenant_id
 }

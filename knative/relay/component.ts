@@ -49,6 +49,7 @@ export const relay = defineComponent({
       { stream: 'EVENTS', consumer: BROKER_CONSUMER },
     ],
     manages: true,
+    purges: ['AGENTESE', 'EVENTS', 'INFERENCE', 'TOKENS'],
   },
   reaches: ['postgres', 'broker'],
   scale: {

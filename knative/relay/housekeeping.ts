@@ -3,7 +3,10 @@
  * that are of no use any more, and the figures. Nothing here is needed for events to flow, so failures are left to the next turn.
  */
 import postgres, { type Sql } from 'postgres'
+import type { Log } from '../../shared/telemetry/log.ts'
+import { createDepartures } from './departures.ts'
 import type { Metrics } from './metrics.ts'
+import type { StreamLink } from './stream-link.ts'
 
 const INTERVAL_MS = 5000
 const DELETE_BATCH = 1000
@@ -43,9 +46,18 @@ export interface HousekeepingOptions {
   database: string
   metrics: Metrics
   onNotify: () => void
+  link: StreamLink
+  log: Log
 }
 
-export function openHousekeeping({ url, database, metrics, onNotify }: HousekeepingOptions): Housekeeping {
+export function openHousekeeping({
+  url,
+  database,
+  metrics,
+  onNotify,
+  link,
+  log,
+}: HousekeepingOptions): Housekeeping {
   const sql = postgres(url, {
     max: 1,
     idle_timeout: 30,
@@ -61,6 +73,7 @@ export function openHousekeeping({ url, database, metrics, onNotify }: Housekeep
   const closing = new AbortController()
   const closed = closing.signal
   sql.listen('outbox', onNotify).catch(() => {})
+  const departures = createDepartures({ sql, link, log, metrics, closed })
   let nextAudit = -Infinity
   const turn = async () => {
     await observe(sql, metrics, database)
@@ -75,6 +88,7 @@ export function openHousekeeping({ url, database, metrics, onNotify }: Housekeep
       old = await deleteOldAudit(sql)
       nextAudit = performance.now() + AUDIT_INTERVAL_MS
     }
+    if (!closed.aborted) await departures.turn()
   }
   let running: Promise<void> = Promise.resolve()
   const timer = setInterval(() => (running = running.then(turn).catch(() => {})), INTERVAL_MS)

@@ -12,6 +12,7 @@ const COUNTERS = {
   relay_forward_rejected_total: ['Events that the Broker refused for good'],
   relay_dead_letters_total: ['Jobs that failed after their last delivery'],
   relay_ticks_total: ['Functions that were woken because something was due'],
+  relay_tenants_erased_total: ['Tenants that were erased, 30 days after their deletion'],
   relay_wakes_total: ['Times the relay woke from sleep, by what woke it', 'by'],
 } as const satisfies Record<string, Description>
 

@@ -94,7 +94,7 @@ export async function serveDatabase(session: Session, options: ServeOptions): Pr
     }
   }
 
-  const housekeeping = openHousekeeping({ url, database, metrics, onNotify: wake.hint })
+  const housekeeping = openHousekeeping({ url, database, metrics, onNotify: wake.hint, link, log })
   const metering = openMetering({ url, database, metrics, log })
   metrics.set('relay_leading', 1, { database })
   try {

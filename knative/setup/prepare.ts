@@ -2,7 +2,7 @@
 import postgres, { type TransactionSql } from 'postgres'
 import { z } from 'zod'
 import { allowLogin, migrate } from '../../shared/database/migrate.ts'
-import { writeTenant } from '../tenant-rows.ts'
+import { makeTenant } from '../../shared/tenancy/new-tenant.ts'
 
 export const SetupConfig = z.object({
   DATABASE_OWNER_URL: z.url().describe('PostgreSQL as the owner of the database'),
@@ -42,7 +42,7 @@ async function ensureFirstTenant(config: SetupConfig): Promise<void> {
       const { FIRST_TENANT: slug, FIRST_ADMIN: email } = config
       if (some !== undefined) return ensureOperator(db, { slug, email })
       const hash = Buffer.from(config.FIRST_API_KEY_HASH, 'base64url')
-      await writeTenant(db, {
+      await makeTenant(db, {
         slug,
         name: slug,
         tier: 'enterprise',

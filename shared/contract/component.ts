@@ -30,6 +30,8 @@ export interface NatsUse {
   takes?: readonly { stream: StreamName; consumer: string }[]
   /** Whether it makes the streams and all consumers on them. */
   manages?: boolean
+  /** Streams from which it removes what there is of a tenant; NATS cannot bind it to one tenant's subjects. */
+  purges?: readonly StreamName[]
 }
 
 /** Of the part to which the gateway sends calls whose callers stay on the line, on the routes that stream. */

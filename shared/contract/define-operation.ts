@@ -69,10 +69,11 @@ export function trigger<D, N extends Need = never, Transaction extends boolean =
 }
 
 /** Wakes the function every minute, for the tenants that `tenants` lists. */
-export function tick<N extends Need>(contract: {
+export function tick<N extends Need, Transaction extends boolean = true>(contract: {
   tenants: string
   needs: readonly N[]
-  handle(call: Given<N>): Promise<void>
+  transaction?: Transaction
+  handle(call: Given<N, Transaction extends false ? 'caller' : How>): Promise<void>
 }): Tick {
   return contract as unknown as Tick // reason: as above
 }

@@ -30,8 +30,8 @@ export type Authentication = 'none' | 'optional' | 'required' | 'api-key' | 'inv
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
-/** How an answer is written; `text` is for Prometheus, `html` for people. */
-export type Format = 'json' | 'text' | 'html'
+/** How an answer is written; `text` is for Prometheus, `html` for people, `ndjson` a line of JSON for each record. */
+export type Format = 'json' | 'text' | 'html' | 'ndjson'
 
 /** One thing that a function answers, by HTTP. `I` is the parsed input, `O` what is answered. */
 export interface EndpointFacts<I = unknown, O = unknown> {
@@ -50,6 +50,8 @@ export interface EndpointFacts<I = unknown, O = unknown> {
   input: z.ZodType<I>
   output: z.ZodType<O>
   examples: readonly Example[]
+  /** Whether it is open to a tenant that is deleted, and not yet erased; absent is no. */
+  afterDeletion?: boolean
   /** Whether state may change: such a call runs in a writing transaction and takes `Idempotency-Key`. */
   writes: boolean
   /** Whether the handler gets a transaction of its tenant. */

@@ -40,6 +40,8 @@ export interface Trigger extends TriggerFacts {
 
 /** What a function does when something is due; a tick that is missed or delivered twice does no harm. */
 export interface Tick extends TickFacts {
+  /** Whether the handler gets a transaction; without it, it may wait for others. Absent is yes. */
+  transaction?: boolean
   /** Runs for each such tenant, in a transaction of its own. */
   handle(call: Given<Need>): Promise<void>
 }

@@ -31,6 +31,12 @@ export const NEEDS = {
   deliveries: { gives: ['deliver'], secrets: [], reaches: ['functions'] },
   /** To issue platform tokens, and to sign in the name of the platform. */
   tokens: { gives: ['issueToken', 'attest'], secrets: ['PLATFORM_SIGNING_KEY'], reaches: [] },
+  /** To make a tenant for whoever signs up. */
+  registration: {
+    gives: ['signUp'],
+    secrets: ['DATABASE_URL', 'EVENT_SIGNING_KEY'],
+    reaches: ['postgres', 'redis'],
+  },
   'public-keys': { gives: ['publicKeys'], secrets: [], reaches: [] },
   /** To keep what tenants keep secret. */
   secrets: { gives: ['secretBox'], secrets: ['TOOL_SECRET_KEY'], reaches: [] },
@@ -38,7 +44,7 @@ export const NEEDS = {
   /** To check an address that a tenant names, without sending anything to it. */
   destinations: { gives: ['privateOrigins'], secrets: [], reaches: [] },
   /** To send requests to addresses that tenants name. */
-  outside: { gives: ['requestOutside'], secrets: [], reaches: ['outside'] },
+  outside: { gives: ['requestOutside', 'resolveText'], secrets: [], reaches: ['outside'] },
   /** To show what can be bought, to whoever asks. */
   plans: { gives: ['offeredPlans'], secrets: ['DATABASE_URL'], reaches: ['postgres'] },
   /** To look after the parts of the platform. */

@@ -7,6 +7,7 @@ import type { StoredIdentity } from '../identity/identity.ts'
 import type { SecretBox } from '../identity/secret-box.ts'
 import type { Plan } from '../plans/plan.ts'
 import type { TraceContext } from '../telemetry/trace.ts'
+import type { SignedUp, SignUp } from '../tenancy/new-tenant.ts'
 import type { FunctionFacts } from './facts.ts'
 import type { FoundAspect } from './find-aspect.ts'
 
@@ -32,6 +33,10 @@ export interface Platform {
    * @throws Failure STATE_CONFLICT where there is no such function, DEPENDENCY_UNAVAILABLE where it cannot be reached
    */
   deliver(name: string, event: KgentsEvent, signal: AbortSignal): Promise<DeliveryAnswer>
+  /** Makes a tenant on the free plan with its first admin and key, within the limits of the platform. */
+  signUp(wanted: SignUp): Promise<SignedUp>
+  /** Texts that the name servers have for a name (TXT records), each whole; none where they answer that there are none. */
+  resolveText(name: string): Promise<string[]>
   /** Sends a request to an address that a tenant named, as far as the operator lets it. */
   requestOutside(request: Omit<FencedRequest, 'privateAllowed'>): Promise<FencedResponse>
   /** Seals what tenants keep secret. */

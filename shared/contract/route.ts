@@ -21,6 +21,8 @@ export interface RouteFacts<I, O> {
   input: z.ZodType<I>
   output: z.ZodType<O>
   examples?: readonly Example[]
+  /** Whether it is open to a tenant that is deleted, and not yet erased; absent is no. */
+  afterDeletion?: boolean
   /** Whether state may change; absent is no. */
   writes?: boolean
   /** Whether the handler runs in a transaction; absent is yes, where it needs rows of a caller's tenant. */
@@ -55,6 +57,7 @@ export function toEndpointFacts(name: string, contract: RouteFacts<unknown, unkn
     input: contract.input,
     output: contract.output,
     examples: contract.examples ?? [],
+    ...(contract.afterDeletion === undefined ? {} : { afterDeletion: contract.afterDeletion }),
     writes: contract.writes ?? false,
     transaction: transaction && hasTenant && needs.includes('postgres'),
     streams: contract.streams ?? false,

@@ -65,6 +65,14 @@ export const MEMBER_EVENTS = {
 } as const
 const DELIVERABLE = new Set<string>(Object.values(MEMBER_EVENTS))
 
+/** What happens to a tenant as a whole. */
+export const TENANT_EVENTS = {
+  provisioned: 'io.kgents.tenants.provisioned',
+  deleted: 'io.kgents.tenants.deleted',
+  restored: 'io.kgents.tenants.restored',
+  exported: 'io.kgents.tenants.exported',
+} as const
+
 /** Whether webhooks may ask for events of `type` by this type: a tenant's own, and some about its people. */
 export function isDeliverable(type: string): boolean {
   return !isReserved(type) || DELIVERABLE.has(type)

@@ -9,6 +9,7 @@ import { textOfResult } from '../agentese/manifest/describe.ts'
 import type { Envelope } from '../contract/answers.ts'
 import { findAspect } from '../contract/find-aspect.ts'
 import { acts, takesBody, type Format } from '../contract/facts.ts'
+import { Pieces } from '../contract/pieces.ts'
 import type { Endpoint, FunctionDefinition } from '../contract/function.ts'
 import type { KgentsEvent } from '../events/event.ts'
 import { Failure } from '../failures.ts'
@@ -185,7 +186,7 @@ function write(context: Context, endpoint: Endpoint, { status, body }: Answer, c
     traceparent: formatTraceparent(call.trace),
   }
   if (endpoint.maxAgeSeconds === undefined || status !== 200) {
-    return new Response(asText ?? textOf(endpoint.format, body), { status, headers })
+    return new Response(asText ?? bodyOf(endpoint.format, body), { status, headers })
   }
   const kept = keptAnswer(endpoint, body, () => textOf(endpoint.format, body))
   const known = headersOf(context)['if-none-match']
@@ -203,6 +204,11 @@ function writeStream(body: unknown, { answerHeaders, trace }: Call): Response {
   return new Response(text, { headers })
 }
 
+/** What an answer of a known length is written as, and one that comes in pieces. */
+function bodyOf(format: Format, body: unknown): string | ReadableStream {
+  return body instanceof Pieces ? body.toStream() : textOf(format, body)
+}
+
 function textOf(format: Format, body: unknown): string {
   return format === 'json' ? JSON.stringify(body) : String(body)
 }
@@ -211,6 +217,7 @@ function textOf(format: Format, body: unknown): string {
 const HEADERS_OF_FORMAT: Record<Format, Record<string, string>> = {
   json: { 'Content-Type': 'application/json' },
   text: { 'Content-Type': 'text/plain; charset=UTF-8' },
+  ndjson: { 'Content-Type': 'application/x-ndjson' },
   html: {
     'Content-Type': 'text/html; charset=UTF-8',
     'Content-Security-Policy': "frame-ancestors 'none'",

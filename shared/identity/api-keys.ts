@@ -48,7 +48,9 @@ export function createApiKeyLookup(sql: Sql, uses: KeyUses, findPlan: FindPlan):
     const identity = await remembered.get(hash.toString('base64url'), async () => {
       const [row] = await sql<KeyRow[]>`select * from authenticate_api_key(${hash})`
       if (row === undefined) throw invalidKey()
-      return addPlan(identityOf(row), findPlan)
+      const known = await addPlan(identityOf(row), findPlan)
+      checkStanding(row, invalidKey, known)
+      return known
     })
     if (identity.key !== undefined) uses.note(identity.key.id)
     return identity
@@ -56,7 +58,6 @@ export function createApiKeyLookup(sql: Sql, uses: KeyUses, findPlan: FindPlan):
 }
 
 function identityOf(row: KeyRow): StoredIdentity {
-  checkStanding(row, invalidKey)
   const { tenant_id: tenant, tier, user_id: user, roles, scopes, key_id: id, rotation } = row
   const perMinute = row.rate_per_minute === null ? {} : { perMinute: row.rate_per_minute }
   return {

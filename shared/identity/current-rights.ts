@@ -27,7 +27,9 @@ export function createTokenCheck(
       const [row] = await sql<Rights[]>`
         select * from current_rights(${claimed.tenant}, ${claimed.user}, ${key?.id ?? null}, ${key?.rotation ?? null})`
       if (row === undefined) throw revoked()
-      return addPlan(within(claimed, row), findPlan)
+      const known = await addPlan(within(claimed, row), findPlan)
+      checkStanding(row, revoked, known)
+      return known
     })
     if (key !== undefined) uses.note(key.id)
     return identity
@@ -36,7 +38,6 @@ export function createTokenCheck(
 
 /** What a token claims, as far as its person still has it. */
 function within(claimed: StoredIdentity, row: Rights): StoredIdentity {
-  checkStanding(row, revoked)
   const { key } = claimed
   const perMinute = row.rate_per_minute === null ? {} : { perMinute: row.rate_per_minute }
   const permissions = permissionsOf(row.roles)

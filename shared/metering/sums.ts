@@ -31,7 +31,7 @@ export function linesOf(db: Db, from: Date, to: Date, meters: readonly string[])
   const ofPart = ([first, last]: Span) => db`
     select ${first}::timestamptz as at, ${what} from usage_of_part(${first}, ${last}) where ${wanted}`
   const uncounted = db`select at, ${what} from usage_tail(${from}, ${to}) where ${wanted}`
-  return [...days.map(ofDays), ...hours.map(ofHours), ...parts.map(ofPart)].reduce(
+  return [...days.map(ofDays), ...hours.map(ofHours), ...parts.map(ofPart)].reduce<Fragment>(
     (all, each) => db`${all} union all ${each}`,
     uncounted,
   )

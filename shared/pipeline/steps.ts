@@ -14,6 +14,7 @@ import type { Rehearsal } from '../contract/answers.ts'
 import { explainExactNumber } from '../exact-json.ts'
 import { Failure } from '../failures.ts'
 import type { Identity } from '../identity/identity.ts'
+import { TenantDeleted } from '../identity/standing.ts'
 import type { Decision } from '../limits/rate-limiter.ts'
 import { requirePermission, requireScopes } from './check-access.ts'
 import type { Runtime } from '../calls/runtime.ts'
@@ -24,7 +25,7 @@ export async function authenticate(invocation: Invocation): Promise<void> {
   const { request, runtime } = invocation
   const { auth } = request.endpoint
   if (auth === 'none' || (auth === 'optional' && request.credential.kind === 'none')) return
-  invocation.identity = await identify(invocation)
+  invocation.identity = await identify(invocation).catch((error: unknown) => afterDeletion(error, invocation))
   const { claimedTenant } = request
   if (claimedTenant !== undefined && claimedTenant !== invocation.identity.tenant) {
     runtime.log.warn({ tenant: invocation.identity.tenant }, 'a request named another tenant')
@@ -32,6 +33,13 @@ export async function authenticate(invocation: Invocation): Promise<void> {
       suggestion: 'Leave X-Tenant-ID out: the tenant is read from your credential',
     })
   }
+}
+
+/** Somebody of a deleted tenant, where the route is open to it. @throws what `error` is, otherwise */
+function afterDeletion(error: unknown, { request }: Invocation): Identity {
+  const { afterDeletion: isOpen } = request.endpoint
+  if (isOpen && error instanceof TenantDeleted && error.identity !== undefined) return error.identity
+  throw error
 }
 
 async function identify({ request, runtime }: Invocation): Promise<Identity> {

@@ -1,6 +1,8 @@
 /** Takes a tick: runs what is due, tenant by tenant. */
 import { newId } from '../new-id.ts'
-import { transactApart } from '../calls/create-call.ts'
+import { createCall, transactApart } from '../calls/create-call.ts'
+import type { CallParts } from '../calls/call-parts.ts'
+import type { Tick } from '../contract/function.ts'
 import type { Runtime } from '../calls/runtime.ts'
 import { partsOf } from './take-event.ts'
 
@@ -16,9 +18,14 @@ export async function takeTick(runtime: Runtime, signal: AbortSignal): Promise<v
     const tenants = await sql<{ tenant: string }[]>`select tenant from ${sql(tick.tenants)}() as due (tenant)`
     for (const { tenant } of tenants) {
       const parts = partsOf({ id: newId(), tenantid: tenant }, definition, tick.needs, runtime, signal)
-      await transactApart(parts, 'write', (call) => tick.handle(call)).catch((error: unknown) =>
+      await run(tick, parts).catch((error: unknown) =>
         runtime.log.error({ err: error, tenant }, 'a tick failed'),
       )
     }
   }
+}
+
+async function run(tick: Tick, parts: CallParts): Promise<void> {
+  if (tick.transaction === false) await tick.handle(createCall(parts))
+  else await transactApart(parts, 'write', (call) => tick.handle(call))
 }

@@ -5,6 +5,7 @@ import {
   DESCRIPTIONS,
   EgressSettings,
   json,
+  List,
   ServerSettings,
   TokenSettings,
 } from '../config.ts'
@@ -54,6 +55,27 @@ export const FunctionConfig = z.object({
       '32 bytes, base64url: seals secrets of tenants; while it rotates, the new one, a comma, the old one',
     ),
   WEBHOOK_SIGNING_KEY: z.string().min(43).optional().describe(DESCRIPTIONS.WEBHOOK_SIGNING_KEY),
+  SIGNUP_ENABLED: z
+    .enum(['on', 'off'])
+    .default('on')
+    .describe('`off`: nobody makes a tenant by `POST /v1/signup`, operators do'),
+  SIGNUPS_PER_NETWORK: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(10)
+    .describe('Tenants that may sign up from one address in a day; an IPv6 network of 64 bits counts as one'),
+  SIGNUPS_PER_HOUR: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(200)
+    .describe('Tenants that may sign up in an hour'),
+  DNS_SERVERS: List.pipe(z.array(z.string().min(1)))
+    .optional()
+    .describe(
+      'Name servers that proofs of domains are read from, `address:port` separated by commas; default is those of the system',
+    ),
   INFERENCE_UNAVAILABLE: z
     .string()
     .optional()

@@ -20,6 +20,7 @@ import { KeyUses } from '../identity/key-uses.ts'
 import { createSecretBox } from '../identity/secret-box.ts'
 import { createSigner, createVerifier, type TokenRules } from '../identity/tokens.ts'
 import { endJob } from '../jobs/finish-job.ts'
+import { createTextResolver } from '../egress/resolve-text.ts'
 import { createRateLimiter } from '../limits/rate-limiter.ts'
 import { CallLeases } from '../plans/call-leases.ts'
 import { createPlanBook, readOffered, withPlan } from '../plans/plan-book.ts'
@@ -146,6 +147,12 @@ function createPlatform(config: FunctionConfig, loaders: Loaders, runtime: Runti
       const { fencedRequest } = await import('../egress/fenced-request.ts')
       return fencedRequest({ ...request, privateAllowed: config.EGRESS_PRIVATE_ALLOWED })
     },
+    signUp: async (wanted) => {
+      const { signUp } = await import('../tenancy/sign-up.ts')
+      const { SIGNUP_ENABLED, SIGNUPS_PER_NETWORK: perNetwork, SIGNUPS_PER_HOUR: perHour } = config
+      return signUp(runtime, wanted, { isOpen: SIGNUP_ENABLED === 'on', perNetwork, perHour })
+    },
+    resolveText: createTextResolver(config.DNS_SERVERS),
     secretBox: createSecretBox(config.TOOL_SECRET_KEY ?? []),
     hasModel: () => runtime.inferenceUnavailable === undefined,
     webhookSecret(subscription, rotation) {

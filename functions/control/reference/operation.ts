@@ -166,6 +166,7 @@ const TYPES: Record<EndpointFacts['format'], string> = {
   json: 'application/json',
   text: 'text/plain',
   html: 'text/html',
+  ndjson: 'application/x-ndjson',
   events: 'text/event-stream',
 }
 
