@@ -37,6 +37,7 @@ export const TenantName = z.string().trim().min(1).max(200)
 export const tenant = defineOperation({
   name: 'tenant',
   summary: 'Your own tenant',
+  database: 'central',
   routes: {
     get: route({
       route: 'GET /v1/tenant',
