@@ -35,6 +35,7 @@ export const loaders: Loaders = {
   tenant: async () => (await import('./control/tenant.ts')).tenant,
   audit: async () => (await import('./control/audit.ts')).audit,
   tenants: async () => (await import('./control/tenants.ts')).tenants,
+  placements: async () => (await import('./control/placements.ts')).placements,
   operators: async () => (await import('./control/operators.ts')).operators,
   jobs: async () => (await import('./control/jobs.ts')).jobs,
   reference: async () => (await import('./control/reference.ts')).reference,

@@ -19,6 +19,7 @@ export const ACTIONS = [
   'tenant.created',
   'tenant.suspended',
   'tenant.resumed',
+  'tenant.placed',
   'operator.appointed',
   'operator.dismissed',
 ] as const

@@ -91,22 +91,25 @@ create table placements (
   error text,
   -- Of the last move: rows that were copied, and how long writes waited.
   rows_copied bigint not null default 0,
+  fenced_at timestamptz,
   fenced_ms integer,
   requested_at timestamptz not null default now()
 );
 select enable_tenant_isolation(array['placements']::regclass[]);
 create policy relay on placements for select to kgents_relay using (true);
-grant select (tenant_id, database) on placements to kgents_relay;
+grant select (database, lives_in, wanted, step) on placements to kgents_relay;
 create policy authentication on placements for select to kgents_authenticator using (true);
 grant select on placements to kgents_authenticator;
 create policy operating on placements to kgents_operator using (true) with check (true);
 grant select, insert, update on placements to kgents_operator;
 create policy moving on placements to kgents_mover using (true) with check (true);
 grant select, update, delete on placements to kgents_mover;
+create policy moving on outbox for select to kgents_mover using (tenant_id = (select current_tenant()));
+grant select (tenant_id, published_at, created_at) on outbox to kgents_mover;
 create policy moving on tenants to kgents_mover using (true) with check (true);
 grant select, insert, update on tenants to kgents_mover;
 create policy moving on users to kgents_mover using (true) with check (true);
-grant select, insert, update on users to kgents_mover;
+grant select, insert, update, delete on users to kgents_mover;
 
 -- Tenants that are served in a silo, and in which.
 create function silos_served() returns table (tenant uuid, database text)
@@ -118,14 +121,15 @@ revoke execute on function silos_served() from public;
 grant execute on function silos_served() to kgents_app;
 call hand_over('silos_served()', 'kgents_authenticator');
 
--- Lets kgents_mover copy the tenants' rows of these tables. Called after each migration, with the list that code has.
+-- Lets kgents_mover copy the tenants' rows of these tables. Called after each migration, with the list that is in code.
 create procedure let_move(tables text[])
   language plpgsql as $$
 declare
   name text;
 begin
   foreach name in array tables loop
-    if not exists (select from pg_policies where schemaname = 'public' and tablename = name and policyname = 'moving') then
+    if to_regclass(name) is not null
+      and not exists (select from pg_policies where schemaname = 'public' and tablename = name and policyname = 'moving') then
       execute format('create policy moving on %I to kgents_mover using (tenant_id = (select current_tenant()))
         with check (tenant_id = (select current_tenant()))', name);
       execute format('grant select, insert, update, delete on %I to kgents_mover', name);
