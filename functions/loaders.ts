@@ -39,6 +39,7 @@ export const loaders: Loaders = {
   domains: async () => (await import('./control/domains.ts')).domains,
   tenants: async () => (await import('./control/tenants.ts')).tenants,
   plans: async () => (await import('./control/plans.ts')).plans,
+  placements: async () => (await import('./control/placements.ts')).placements,
   operators: async () => (await import('./control/operators.ts')).operators,
   credits: async () => (await import('./control/credits.ts')).credits,
   usage: async () => (await import('./control/usage.ts')).usage,

@@ -35,6 +35,7 @@ const SHOWN = {
 export const apiKeys = defineOperation({
   name: 'api-keys',
   summary: 'Makes, lists, rotates and revokes API keys',
+  database: 'central',
   routes: {
     list: route({
       route: 'GET /v1/api-keys',

@@ -42,6 +42,7 @@ interface AuditRow {
 export const audit = defineOperation({
   name: 'audit',
   summary: "Who did what to a tenant's people, keys and standing",
+  database: 'central',
   routes: {
     list: route({
       route: 'GET /v1/audit',

@@ -50,6 +50,7 @@ const SHOWN = {
 export const invitations = defineOperation({
   name: 'invitations',
   summary: 'Invites people into a tenant, and lets them in',
+  database: 'central',
   routes: {
     create: route({
       route: 'POST /v1/invitations',

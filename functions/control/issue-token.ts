@@ -13,6 +13,7 @@ const Scope = z.string().max(2000).regex(SCOPES, 'each scope is resource:action,
 export const issueToken = defineOperation({
   name: 'issue-token',
   summary: 'Exchanges API keys for short-lived tokens, and signs the head of the audit',
+  database: 'central',
   routes: {
     issue: route({
       route: 'POST /v1/auth/token',

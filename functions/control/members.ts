@@ -35,6 +35,7 @@ type MemberAnswer = z.infer<typeof MemberAnswer>
 export const members = defineOperation({
   name: 'members',
   summary: 'The people of a tenant, their roles, and their end',
+  database: 'central',
   routes: {
     list: route({
       route: 'GET /v1/members',

@@ -18,6 +18,7 @@ const OperatorAnswer = z.strictObject({ operator: Member })
 export const operators = defineOperation({
   name: 'operators',
   summary: 'Who operates the platform',
+  database: 'central',
   routes: {
     list: route({
       route: 'GET /v1/operator/operators',

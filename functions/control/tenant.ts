@@ -48,6 +48,7 @@ const Changes = requireAny(
 export const tenant = defineOperation({
   name: 'tenant',
   summary: 'Your own tenant',
+  database: 'central',
   routes: {
     get: route({
       route: 'GET /v1/tenant',

@@ -45,6 +45,7 @@ interface Made extends TenantAnswer {
 export const tenants = defineOperation({
   name: 'tenants',
   summary: 'Makes, shows, suspends, resumes and deletes tenants, for operators of the platform',
+  database: 'central',
   routes: {
     list: route({
       route: 'GET /v1/operator/tenants',

@@ -16,6 +16,12 @@ export const relay = defineComponent({
     RELAY_DATABASE_URLS: List.pipe(z.array(z.url()).min(1)).describe(
       'Databases whose outbox and jobs are drained, as `kgents_relay`, separated by commas; direct connections, because locks and LISTEN need a session',
     ),
+    MOVER_DATABASE_URL: z
+      .url()
+      .optional()
+      .describe(
+        'The first of these databases, as its owner, who may create databases; without it no tenant gets a database of its own',
+      ),
     // Where all Triggers are known, events that none of them wants need not be sent: that costs more than to make them.
     BROKER_SUBJECTS: List.optional().describe(
       'Subjects of the events that go to the Broker, separated by commas; default is all',

@@ -13,8 +13,10 @@ import { deadLetterJobs, ensureDeadLetters } from './dead-letter.ts'
 import { forwardEvents } from './forward.ts'
 import { lead } from './leader.ts'
 import type { Metrics } from './metrics.ts'
+import { moveTenants } from './moves/mover.ts'
 import { pause } from '../../shared/pause.ts'
 import { serveDatabase } from './serve-database.ts'
+import { drainSilos } from './silos.ts'
 import { createStateLog, type ReportState } from '../../shared/telemetry/state-log.ts'
 import { createStreamLink, type StreamLink } from './stream-link.ts'
 import { countUnfinishedJobs } from './unfinished-jobs.ts'
@@ -38,18 +40,21 @@ export async function runRelay(
   reached['nats'] = false
   const link = openLink(config, log, metrics, reached)
   const room = createRoom(link, config.JOBS_IN_FLIGHT)
-  const drained = databases.map(({ url, database }) => {
+  const drain = (url: string, stopped: AbortSignal, isReached = (_: boolean) => {}) => {
+    const database = nameOf(url)
     const settings = { brokerUrl: config.BROKER_URL, clockSeconds: config.CLOCK_SECONDS }
     const options = { url, database, link, room, log, metrics, ...settings }
     const reportState = createStateLog(log, `database ${database}`)
     const report: ReportState = (state, error) => {
-      reached[database] = error === undefined
+      isReached(error === undefined)
       reportState(state, error)
     }
-    return lead(url, (session) => serveDatabase(session, options), report, stop)
-  })
+    return lead(url, (session) => serveDatabase(session, options), report, stopped)
+  }
   await Promise.all([
-    ...drained,
+    ...databases.map(({ url, database }) => drain(url, stop, (is) => (reached[database] = is))),
+    ...databases.map(({ url }) => drainSilos({ url, log, stop, drain })),
+    ...(config.MOVER_DATABASE_URL === undefined ? [] : [moveTenants(config.MOVER_DATABASE_URL, log, stop)]),
     keepStreams(link, log, stop),
     countUnfinishedJobs({ link, log, metrics, stop }),
     deadLetterJobs({ link, log, metrics, stop }),

@@ -91,13 +91,12 @@ export function createSinks({ sql, link, log, metrics }: SinksOptions): Sinks {
   let running = false
 
   /** Beside the turns of the relay: thousands of consumers take longer than a session may be silent. */
-  async function reconcile(rows: readonly SubscriptionRow[], database: string): Promise<void> {
+  async function reconcile(rows: readonly SubscriptionRow[], from: Source): Promise<void> {
     running = true
     try {
       const manager = await link.nats.manager()
       let changed = 0
-      for (const stream of STREAMS)
-        changed += await agree(manager, stream, wanted(rows, stream, database), log)
+      for (const stream of STREAMS) changed += await agree(manager, stream, wanted(rows, stream, from), log)
       metrics.set('relay_webhook_subscriptions', rows.length)
       if (changed > 0) link.nats.nc?.publish(SINKS_CHANGED)
       report('agree')
@@ -109,9 +108,9 @@ export function createSinks({ sql, link, log, metrics }: SinksOptions): Sinks {
     }
   }
 
-  const wanted = (rows: readonly SubscriptionRow[], stream: Stream, database: string): Wanted => ({
-    database,
-    consumers: new Map(rows.flatMap((row) => consumerOf(row, stream, database, log))),
+  const wanted = (rows: readonly SubscriptionRow[], stream: Stream, from: Source): Wanted => ({
+    ...from,
+    consumers: new Map(rows.flatMap((row) => consumerOf(row, stream, from.database, log))),
   })
 
   return {
@@ -125,14 +124,21 @@ export function createSinks({ sql, link, log, metrics }: SinksOptions): Sinks {
       next = performance.now() + INTERVAL_MS
       streams = known
       database ??= await identify(sql)
-      void reconcile(await readRows(sql), database)
+      const [rows, moved] = await Promise.all([readRows(sql), readMoved(sql)])
+      void reconcile(rows, { database, moved })
     },
   }
 }
 
-/** The consumers that one stream is to have. */
-interface Wanted {
+/** Where rows are from. */
+interface Source {
   database: string
+  /** Tenants that are served in another database now, which looks after their consumers. */
+  moved: ReadonlySet<string>
+}
+
+/** The consumers that one stream is to have. */
+interface Wanted extends Source {
   consumers: Map<string, Partial<ConsumerConfig>>
 }
 
@@ -159,15 +165,22 @@ function readRows(sql: Sql): Promise<SubscriptionRow[]> {
     from webhook_subscriptions s
     join users u on u.id = s.user_id
     join tenants t on t.id = s.tenant_id
-    where s.status = 'active' and t.status not in ('paused', 'canceled') and t.suspended_at is null and u.removed_at is null
+    where not exists (select from moved_tenants m where m.tenant_id = s.tenant_id and m.refuses = 'all')
+      and s.status = 'active' and t.status not in ('paused', 'canceled') and t.suspended_at is null and u.removed_at is null
       and to_jsonb(u.roles) ?| ${`{${ALLOWED_ROLES.join(',')}}`}::text::text[]`
+}
+
+async function readMoved(sql: Sql): Promise<Set<string>> {
+  const rows = await sql<{ tenant: string }[]>`
+    select tenant_id as tenant from moved_tenants where refuses = 'all'`
+  return new Set(rows.map(({ tenant }) => tenant))
 }
 
 /** Returns how many consumers were made, updated or removed. */
 async function agree(
   manager: JetStreamManager,
   stream: Stream,
-  { database, consumers }: Wanted,
+  { database, moved, consumers }: Wanted,
   log: Log,
 ): Promise<number> {
   const existing = await listSinks(manager, stream)
@@ -186,7 +199,9 @@ async function agree(
     }
   }
   for (const [name, { config }] of existing) {
-    if (consumers.has(name) || config.metadata?.['database'] !== database) continue
+    const { metadata } = config
+    if (consumers.has(name) || metadata?.['database'] !== database) continue
+    if (moved.has(metadata['tenant'] ?? '')) continue
     await manager.consumers.delete(stream, name)
     changed += 1
   }

@@ -10,6 +10,7 @@ import type { TraceContext } from '../telemetry/trace.ts'
 import { checkNeed, give } from './call-members.ts'
 import { callerOf, nothingPending, present, withheld, type CallParts } from './call-parts.ts'
 import { chargedFor, settledCharges, writeRecords } from './record.ts'
+import { databaseOf } from './runtime.ts'
 
 export function createCall(parts: CallParts): Call {
   return new HandlerCall(parts) as unknown as Call // reason: what needs give is defined by their table
@@ -80,7 +81,7 @@ export async function transactApart<T>(
   work: (call: Call) => Promise<T>,
 ): Promise<T> {
   const { tenant } = callerOf(parts)
-  return withTenant(parts.runtime.database, tenant, mode, async (db) => {
+  return withTenant(databaseOf(parts.runtime, parts.function), tenant, mode, async (db) => {
     const pending = nothingPending()
     const mayWrite = mode === 'write'
     const result = await work(createCall({ ...parts, db, pending, mayWrite }))

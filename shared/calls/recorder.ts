@@ -3,7 +3,7 @@
  * per read must not cost a commit per read. They are made and written in batches, at most `delayMs` late, and on shutdown:
  * to make and sign ten events at once takes a third of what it takes to do that between requests.
  */
-import { withTenant, type Database } from '../database/database.ts'
+import { isMoving, tryWithTenant, type Database } from '../database/database.ts'
 import { Failure } from '../failures.ts'
 import type { Log } from '../telemetry/log.ts'
 import { markOf, type CallOutcome, type Mark, type OutboxRow } from './record.ts'
@@ -36,14 +36,12 @@ export function createRecorder(database: Database, log: Log, eventKey: string, d
   let isFailing = false
 
   const write = async (): Promise<void> => {
-    const batches = batchesOf([...kept, ...taken.map((call) => markOf(call, eventKey))])
+    const entries = [...kept, ...taken.map((call) => markOf(call, eventKey))]
     taken = []
     kept = []
-    // The first batch that finds the database unavailable speaks for all of them.
-    while (batches.length > 0 && kept.length === 0)
-      kept = await writeBatch(database, batches.shift() ?? [], log)
+    const groups = await byDatabase(database, entries).catch(() => [entries])
+    kept = (await Promise.all(groups.map((group) => writeAll(database, group, log)))).flat()
     isFailing = kept.length > 0
-    kept = [...kept, ...batches.flat()]
     if (kept.length + taken.length > 0) schedule()
   }
   const flush = (): Promise<void> => {
@@ -66,10 +64,27 @@ export function createRecorder(database: Database, log: Log, eventKey: string, d
   }
 }
 
+/** Writes entries of one database; gives back what is to be tried again. */
+async function writeAll(database: Database, entries: Entry[], log: Log): Promise<Entry[]> {
+  const batches = batchesOf(entries)
+  let kept: Entry[] = []
+  // The first batch that finds the database unavailable speaks for all of them.
+  while (batches.length > 0 && kept.length === 0)
+    kept = await writeBatch(database, batches.shift() ?? [], log)
+  return [...kept, ...batches.flat()]
+}
+
 function batchesOf(entries: Entry[]): Entry[][] {
   return Array.from({ length: Math.ceil(entries.length / BATCH) }, (_, at) =>
     entries.slice(at * BATCH, (at + 1) * BATCH),
   )
+}
+
+async function byDatabase(database: Database, entries: Entry[]): Promise<Entry[][]> {
+  const tenants = [...new Set(entries.map(({ mark }) => mark.tenant_id))]
+  const servings = await Promise.all(tenants.map((tenant) => database.serving(tenant)))
+  const of = new Map(tenants.map((tenant, at) => [tenant, servings[at]]))
+  return [...Map.groupBy(entries, ({ mark }) => of.get(mark.tenant_id)).values()]
 }
 
 /** Writes a batch; gives back what could not be written because the database is unavailable, so that it is tried again. */
@@ -79,7 +94,8 @@ async function writeBatch(database: Database, batch: Entry[], log: Log): Promise
     await writeTogether(database, groups)
     return []
   } catch (error) {
-    const away = error instanceof Failure && error.retry
+    // One that is being moved does not speak for the others.
+    const away = error instanceof Failure && error.retry && !(isMoving(error) && groups.length > 1)
     if (away || groups.length === 1) {
       const what = away ? 'marks wait' : 'marks are lost'
       log[away ? 'warn' : 'error']({ err: error, marks: batch.length }, what)
@@ -104,7 +120,7 @@ async function writeTogether(database: Database, groups: [tenant: string, rows: 
     marks: rows.map(({ mark }) => mark),
     events: rows.map(({ event }) => event),
   }))
-  await withTenant(database, first[0], 'write', async (db) =>
+  await tryWithTenant(database, first[0], 'write', async (db) =>
     db.send(db`select record_calls(${db.json(batch)})`),
   )
 }

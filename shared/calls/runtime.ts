@@ -12,6 +12,14 @@ import type { RateLimiter } from '../limits/rate-limiter.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Recorder } from './recorder.ts'
 
+/** The database of what a function does: of the tenant, or the pool where its contract says so. */
+export function databaseOf(
+  { database }: Runtime,
+  definition: Pick<FunctionDefinition, 'database'>,
+): Database {
+  return definition.database === 'central' ? database.central : database
+}
+
 export interface Runtime {
   /** The functions that this process serves. */
   functions: readonly FunctionDefinition[]

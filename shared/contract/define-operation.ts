@@ -90,6 +90,8 @@ export interface OperationContract {
   name: string
   summary: string
   scale?: Partial<Scale>
+  /** `central` for what is about people, keys or money; default is the tenant's own database. */
+  database?: 'central'
   routes: Record<string, AnyRoute>
   triggers?: readonly Trigger[]
   tick?: Tick
@@ -111,6 +113,7 @@ export function defineOperation(contract: OperationContract): FunctionDefinition
     summary: contract.summary,
     needs: needsOf(endpoints, triggers, contract.tick, contract.deadLetters),
     scale: { ...DEFAULT_SCALE, ...contract.scale },
+    ...(contract.database === undefined ? {} : { database: contract.database }),
     endpoints,
     triggers,
     ...(contract.tick === undefined ? {} : { tick: contract.tick }),

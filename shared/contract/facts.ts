@@ -134,6 +134,8 @@ export interface FunctionFacts {
   /** What its handlers need, and answering for them; its secrets and its network policy follow from it. */
   needs: readonly Need[]
   scale: Scale
+  /** `central`: it is about people, keys or money, which stay in the pool also where a tenant has a database of its own. */
+  database?: 'central'
   /** `context.holon` of a node; `world.*` where it serves the tenant's own holons. */
   node?: string
   /** The tenant's own holons under a `*` node, for queries. */

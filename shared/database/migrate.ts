@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
 import Postgrator from 'postgrator'
 import { fillWords } from './fill-words.ts'
+import { MOVING } from './tables.ts'
 
 const MIGRATIONS = fileURLToPath(new URL('migrations/*.sql', import.meta.url))
 /** Any number will do, as long as all migrators of a database use the same one. */
@@ -31,6 +32,7 @@ export async function migrate(url: string): Promise<string[]> {
       },
     })
     const applied = await postgrator.migrate()
+    await sql`call let_move(${`{${MOVING.join(',')}}`}::text[])`
     await sql.unsafe('commit')
     let filled = 1
     while (filled > 0) filled = await sql.begin(fillAsRecall)

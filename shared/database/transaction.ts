@@ -41,15 +41,17 @@ export class Transaction {
   /**
    * Begins, bound to one tenant. The end of the transaction before, if it has only read, goes out in the same message.
    * Awaiting it is only needed on a connection that is not open yet.
+   *
+   * @param central what it is about stays in the pool, also where the tenant has a database of its own
    */
-  begin(tenant: string, mode: Mode): Promise<void> {
+  begin(tenant: string, mode: Mode, central = false): Promise<void> {
     // As text, since a message of several statements takes no parameters.
     if (!UUID.test(tenant)) throw new TypeError('A tenant is named by its UUID')
     const connection = this.#connection
     const before = connection.isUnfinished ? 'commit; ' : ''
     connection.isUnfinished = false
     const opening = this.#sql.unsafe(
-      `${before}begin ${mode === 'read' ? 'read only' : 'read write'}; set local app.current_tenant = '${tenant}'`,
+      `${before}begin ${mode === 'read' ? 'read only' : 'read write'}; set local app.current_tenant = '${tenant}'${central ? "; set local app.central = 'on'" : ''}`,
     )
     return opening.then(() => void (connection.isOpen = true))
   }

@@ -1,6 +1,6 @@
 /** Takes one delivered event: checks its signature, finds who wants it, and runs that exactly once per event. */
 import { deadlineOf } from '../calls/deadline.ts'
-import { withTenant, type Db } from '../database/database.ts'
+import { withTenant, type Database, type Db } from '../database/database.ts'
 import type { FunctionDefinition, Trigger } from '../contract/function.ts'
 import type { Need } from '../contract/needs.ts'
 import { isSenderReport, verifyEvent, type KgentsEvent } from '../events/event.ts'
@@ -11,7 +11,7 @@ import { readTraceparent } from '../telemetry/trace.ts'
 import { nothingPending, type CallParts } from '../calls/call-parts.ts'
 import { createCall } from '../calls/create-call.ts'
 import { settledCharges, writeRecords } from '../calls/record.ts'
-import type { Runtime } from '../calls/runtime.ts'
+import { databaseOf, type Runtime } from '../calls/runtime.ts'
 
 /**
  * Handles `event` in one transaction with the note that it was handled, so a second delivery changes nothing.
@@ -54,13 +54,13 @@ async function deliver(
   }
   const consumer = `${definition.name}/${trigger.name}`
   if (trigger.transaction === false) {
-    await waitAndNote(event, consumer, runtime, () =>
+    await waitAndNote(event, consumer, databaseOf(runtime, definition), () =>
       trigger.handle(data.data, createCall(partsOf(event, definition, trigger.needs, runtime, signal))),
     )
     return
   }
   const tenant = event.tenantid
-  await withTenant(runtime.database, tenant, 'write', async (db) => {
+  await withTenant(databaseOf(runtime, definition), tenant, 'write', async (db) => {
     if (!(await firstDelivery(db, tenant, consumer, event.id))) return
     const pending = nothingPending()
     const parts = {
@@ -80,7 +80,7 @@ async function deliver(
 async function waitAndNote(
   { id, tenantid: tenant }: KgentsEvent,
   consumer: string,
-  { database }: Runtime,
+  database: Database,
   work: () => Promise<void>,
 ): Promise<void> {
   const done = await withTenant(

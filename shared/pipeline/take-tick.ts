@@ -14,8 +14,12 @@ export async function takeTick(runtime: Runtime, signal: AbortSignal): Promise<v
   for (const definition of runtime.functions) {
     const { tick } = definition
     if (tick === undefined) continue
-    const { sql } = runtime.database
-    const tenants = await sql<{ tenant: string }[]>`select tenant from ${sql(tick.tenants)}() as due (tenant)`
+    const due = await runtime.database.everywhere<{ tenant: string }>(
+      (sql) => sql`select tenant from ${sql(tick.tenants)}() as due (tenant)`,
+      (error) =>
+        runtime.log.error({ err: error, function: definition.name }, 'a database was not asked what is due'),
+    )
+    const tenants = new Map(due.map((row) => [row.tenant, row])).values()
     for (const { tenant } of tenants) {
       const parts = partsOf({ id: newId(), tenantid: tenant }, definition, tick.needs, runtime, signal)
       await run(tick, parts).catch((error: unknown) =>

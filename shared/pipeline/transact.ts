@@ -14,15 +14,9 @@ import { nothingPending, type Pending } from '../calls/call-parts.ts'
 import { createCall } from '../calls/create-call.ts'
 import { checkDeadline, within } from '../calls/deadline.ts'
 import { claimAnswer, claimUntilAnswered, findAnswer, giveUpClaim, keepAnswer } from './idempotency.ts'
+import { databaseOf } from '../calls/runtime.ts'
 import { aspectOf, callerOf, type Answer, type Invocation } from './invocation.ts'
-import {
-  chargedFor,
-  markOf,
-  settledCharges,
-  writeRecords,
-  type CallOutcome,
-  type Mark,
-} from '../calls/record.ts'
+import { chargedFor, markOf, settledCharges, writeRecords, type CallOutcome } from '../calls/record.ts'
 
 /** Runs the handler of an invocation that has passed all checks. */
 export async function transact(invocation: Invocation): Promise<void> {
@@ -51,7 +45,8 @@ function reveal(invocation: Invocation, kept: Answer): Answer {
 async function beforeTransaction(invocation: Invocation): Promise<Answer> {
   const { request, runtime } = invocation
   const { tenant } = callerOf(invocation)
-  const inWriting = <T>(work: (db: Db) => Promise<T>) => withTenant(runtime.database, tenant, 'write', work)
+  const database = databaseOf(runtime, request.function)
+  const inWriting = <T>(work: (db: Db) => Promise<T>) => withTenant(database, tenant, 'write', work)
   const hasKey = request.idempotencyKey !== undefined
   const repeated = hasKey ? await inWriting((db) => claimUntilAnswered(invocation, db)) : undefined
   if (repeated !== undefined) return repeated
@@ -82,15 +77,16 @@ async function inTransaction(invocation: Invocation): Promise<Answer> {
   if (request.endpoint.writes) {
     return within(
       request.deadline,
-      withTenant(runtime.database, tenant, 'write', (db) => write(invocation, db)),
+      withTenant(databaseOf(runtime, request.function), tenant, 'write', (db) => write(invocation, db)),
     )
   }
-  const pending = nothingPending()
-  const work = withTenant(runtime.database, tenant, 'read', async (db) => {
+  const work = withTenant(databaseOf(runtime, request.function), tenant, 'read', async (db) => {
+    const pending = nothingPending()
     const repeated = request.endpoint.complete === undefined ? undefined : await findAnswer(invocation, db)
-    return repeated === undefined ? { output: await handle(invocation, db, pending) } : { repeated }
+    const output = repeated === undefined ? await handle(invocation, db, pending) : undefined
+    return { output, pending, repeated }
   })
-  const { output, repeated } = await within(request.deadline, work)
+  const { output, pending, repeated } = await within(request.deadline, work)
   if (repeated !== undefined) return repeated
   const answer =
     pending.jobs.length > 0
@@ -107,15 +103,20 @@ async function inTransaction(invocation: Invocation): Promise<Answer> {
  */
 async function queueAfterLook(invocation: Invocation, output: unknown, pending: Pending): Promise<Answer> {
   const { tenant } = callerOf(invocation)
-  return withTenant(invocation.runtime.database, tenant, 'write', async (db) => {
-    const repeated = await claimAnswer(invocation, db)
-    if (repeated !== undefined) return repeated
-    await writeJobs(db, pending, jobOf(output))
-    writeRecords(db, { marks: [], events: pending.events, charges: [], changes: [] })
-    const answer = answerOf(invocation, output, {})
-    keepAnswer(invocation, db, answer, jobOf(output))
-    return answer
-  })
+  return withTenant(
+    databaseOf(invocation.runtime, invocation.request.function),
+    tenant,
+    'write',
+    async (db) => {
+      const repeated = await claimAnswer(invocation, db)
+      if (repeated !== undefined) return repeated
+      await writeJobs(db, pending, jobOf(output))
+      writeRecords(db, { marks: [], events: pending.events, charges: [], changes: [] })
+      const answer = answerOf(invocation, output, {})
+      keepAnswer(invocation, db, answer, jobOf(output))
+      return answer
+    },
+  )
 }
 
 async function write(invocation: Invocation, db: Db): Promise<Answer> {
@@ -138,10 +139,12 @@ async function leaveBehind(
   const answer = answerOf(invocation, output, pending.charges)
   const { id, request } = invocation
   const { tenant } = callerOf(invocation)
+  // The mark of a job is written when the job ends, with what it really used.
+  const success = output instanceof Accepted ? undefined : successOf(invocation, pending)
   const records = {
-    // The mark of a job is written when the job ends, with what it really used.
-    marks: output instanceof Accepted ? [] : successMarks(invocation, pending),
-    events: pending.events,
+    marks: success === undefined ? [] : [success.mark],
+    // Not added to what is pending: a transaction that meets a move runs again.
+    events: success === undefined ? pending.events : [...pending.events, success.event],
     charges: settledCharges(
       tenant,
       id,
@@ -162,13 +165,11 @@ function jobOf(output: unknown): string | undefined {
   return output instanceof Accepted ? output.job : undefined
 }
 
-/** The mark of a call that went well; its event joins the others. */
-function successMarks(invocation: Invocation, pending: Pending): Mark[] {
-  if (invocation.request.endpoint.aspect === undefined) return []
+/** The mark of a call that went well, and its event. */
+function successOf(invocation: Invocation, pending: Pending): ReturnType<typeof markOf> | undefined {
+  if (invocation.request.endpoint.aspect === undefined) return undefined
   const callOutcome = callOutcomeOf(invocation, { outcome: 'success', charges: pending.charges })
-  const { mark, event } = markOf(callOutcome, invocation.runtime.eventKey)
-  pending.events.push(event)
-  return [mark]
+  return markOf(callOutcome, invocation.runtime.eventKey)
 }
 
 async function handle(

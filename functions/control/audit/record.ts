@@ -32,6 +32,7 @@ export const ACTIONS = [
   'domain.removed',
   'domain.lapsed',
   'member.joined_by_domain',
+  'tenant.placed',
   'operator.appointed',
   'operator.dismissed',
   'credits.granted',

@@ -160,7 +160,8 @@ describe('withTenant()', () => {
   })
 
   test('finds a connection open that was made before, and waits for nothing on it', async ({ open }) => {
-    const { connect, connections } = open()
+    const { connect, central } = open()
+    const { connections } = await central.serving(randomUUID())
     connect()
     const connection = await connections.acquire()
     await eventually(() => expect(connection.isOpen).toBe(true))
