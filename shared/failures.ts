@@ -58,6 +58,7 @@ const CODES = {
   SCOPE_MISSING: { category: 'FORBIDDEN' },
   TIER_REQUIRED: { category: 'FORBIDDEN' },
   EGRESS_DENIED: { category: 'FORBIDDEN' },
+  CSRF_REFUSED: { category: 'FORBIDDEN' },
   IDENTITY_GONE: { category: 'FORBIDDEN' },
   TENANT_SUSPENDED: { category: 'FORBIDDEN' },
   NODE_NOT_REGISTERED: { category: 'NOT_FOUND' },

@@ -5,6 +5,7 @@ import type { Platform } from '../contract/platform.ts'
 import type { Database, Db } from '../database/database.ts'
 import type { AuthenticateApiKey } from '../identity/api-keys.ts'
 import type { AuthenticateInvitation } from '../identity/invitations.ts'
+import type { AuthenticateSession } from '../identity/sessions.ts'
 import type { VerifyToken } from '../identity/tokens.ts'
 import type { RateLimiter } from '../limits/rate-limiter.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -21,6 +22,7 @@ export interface Runtime {
   verifyDispatch: VerifyToken
   authenticateApiKey: AuthenticateApiKey
   authenticateInvitation: AuthenticateInvitation
+  authenticateSession: AuthenticateSession
   /** Base64url key that signs events. */
   eventKey: string
   /** Keys that events are believed by: that one, and older ones while keys rotate. */

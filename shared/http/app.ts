@@ -22,6 +22,7 @@ import { takeTick } from '../pipeline/take-tick.ts'
 import { readTraceparent, formatTraceparent, type TraceContext } from '../telemetry/trace.ts'
 import { prefersEventStream, prefersPlainText } from './accept.ts'
 import { connectionOf } from './connection.ts'
+import { writeCookie } from './cookies.ts'
 import { bearerOf, readCredential } from './credential.ts'
 import { DispatchedCall } from './dispatch.ts'
 import { EVENT_STREAM_HEADERS, LAST_EVENT_ID, OPENING, writeEventMessage } from './event-message.ts'
@@ -174,7 +175,8 @@ async function answer(context: Context, runtime: Runtime, endpoint: Endpoint, ca
 }
 
 /** Made without the context's help, which copies headers into a `Headers` that the server then takes apart again. */
-function write(context: Context, endpoint: Endpoint, { status, body }: Answer, call: Call): Response {
+function write(context: Context, endpoint: Endpoint, answer: Answer, call: Call): Response {
+  const { status, body, cookies } = answer
   const { accept } = headersOf(context)
   if (status === 200 && acts(endpoint) && prefersEventStream(accept)) return writeStream(body, call)
   const asText = manifestText(body, accept)
@@ -184,13 +186,26 @@ function write(context: Context, endpoint: Endpoint, { status, body }: Answer, c
     traceparent: formatTraceparent(call.trace),
   }
   if (endpoint.maxAgeSeconds === undefined || status !== 200) {
-    return new Response(asText ?? textOf(endpoint.format, body), { status, headers })
+    return setCookies(
+      new Response(asText ?? textOf(endpoint.format, body), { status, headers }),
+      cookies,
+      context,
+    )
   }
   const kept = keptAnswer(endpoint, body, () => textOf(endpoint.format, body))
   const known = headersOf(context)['if-none-match']
   return knows(known, kept.etag)
     ? new Response(null, { status: 304, headers: { ...kept.headers, traceparent: headers.traceparent } })
     : new Response(kept.text, { status, headers: { ...headers, ...kept.headers } })
+}
+
+/** Nobody but the browser keeps an answer with a cookie. */
+function setCookies(response: Response, cookies: Answer['cookies'] = [], context: Context): Response {
+  for (const cookie of cookies) {
+    response.headers.append('Set-Cookie', writeCookie(cookie, headersOf(context)))
+    response.headers.set('Cache-Control', 'no-store')
+  }
+  return response
 }
 
 /** An answer that took no model, as the stream that the stream hub sends of one that did: its last event. */

@@ -22,5 +22,7 @@ export const Identity = z.object({
       perMinute: z.int().optional(),
     })
     .optional(),
+  /** The session of a browser, and what its requests must repeat to change anything. */
+  session: z.object({ id: z.uuid(), csrf: z.string() }).optional(),
 })
 export type Identity = z.infer<typeof Identity>

@@ -1,9 +1,11 @@
 /** One request on its way through the pipeline: what came in, and what the steps have found out so far. */
 import type { Observer } from '../agentese/observer.ts'
 import type { AspectFacts } from '../contract/facts.ts'
+import type { SetCookie } from '../contract/cookie.ts'
 import type { Endpoint, FunctionDefinition } from '../contract/function.ts'
 import { Failure } from '../failures.ts'
 import type { Identity } from '../identity/identity.ts'
+import type { SessionCredential } from '../identity/sessions.ts'
 import type { TraceContext } from '../telemetry/trace.ts'
 import type { Deadline } from '../calls/deadline.ts'
 import type { Runtime } from '../calls/runtime.ts'
@@ -14,6 +16,7 @@ export type Credential =
   | { kind: 'token'; token: string }
   | { kind: 'api-key'; key: string }
   | { kind: 'dispatch'; token: string }
+  | ({ kind: 'session' } & SessionCredential)
 
 /** A request without its transport. */
 export interface Request {
@@ -44,6 +47,7 @@ export interface Request {
 export interface Answer {
   status: number
   body: unknown
+  cookies?: readonly SetCookie[]
 }
 
 /** The steps fill this in, in the order of the fields. */

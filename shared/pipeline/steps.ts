@@ -14,6 +14,7 @@ import type { Rehearsal } from '../contract/answers.ts'
 import { explainExactNumber } from '../exact-json.ts'
 import { Failure } from '../failures.ts'
 import type { Identity } from '../identity/identity.ts'
+import { checkCsrf } from '../identity/sessions.ts'
 import type { Decision } from '../limits/rate-limiter.ts'
 import { requirePermission, requireScopes } from './check-access.ts'
 import type { Runtime } from '../calls/runtime.ts'
@@ -24,22 +25,27 @@ export async function authenticate(invocation: Invocation): Promise<void> {
   const { request, runtime } = invocation
   const { auth } = request.endpoint
   if (auth === 'none' || (auth === 'optional' && request.credential.kind === 'none')) return
-  invocation.identity = await identify(invocation)
+  const identity = await identify(invocation)
+  if (identity === undefined) return
+  invocation.identity = identity
   const { claimedTenant } = request
-  if (claimedTenant !== undefined && claimedTenant !== invocation.identity.tenant) {
-    runtime.log.warn({ tenant: invocation.identity.tenant }, 'a request named another tenant')
+  if (claimedTenant !== undefined && claimedTenant !== identity.tenant) {
+    runtime.log.warn({ tenant: identity.tenant }, 'a request named another tenant')
     throw new Failure('TENANT_MISMATCH', 'Cannot act for that tenant: your credential belongs to another', {
       suggestion: 'Leave X-Tenant-ID out: the tenant is read from your credential',
     })
   }
 }
 
-async function identify({ request, runtime }: Invocation): Promise<Identity> {
+/** @returns undefined for a guest */
+async function identify({ request, runtime }: Invocation): Promise<Identity | undefined> {
   const { credential, endpoint } = request
   if (endpoint.auth === 'invitation') return identifyInvited(credential, runtime)
   if (credential.kind === 'dispatch') return runtime.verifyDispatch(credential.token)
   if (credential.kind === 'api-key') return runtime.authenticateApiKey(credential.key)
   if (credential.kind === 'token' && endpoint.auth !== 'api-key') return runtime.verifyToken(credential.token)
+  if (credential.kind === 'session' && endpoint.auth !== 'api-key')
+    return identifySession(credential, request, runtime)
   throw new Failure(
     'CREDENTIALS_MISSING',
     'The caller is unknown: the request has no usable credential',
@@ -47,6 +53,25 @@ async function identify({ request, runtime }: Invocation): Promise<Identity> {
       ? { suggestion: 'Send your API key as X-API-Key', challenge: 'ApiKey' }
       : { suggestion: 'Send "Authorization: Bearer <token>" or X-API-Key: kg_...' },
   )
+}
+
+/** A browser sends the cookie of a session that has ended, too: where guests may call, its person is one. */
+async function identifySession(
+  credential: Extract<Credential, { kind: 'session' }>,
+  { endpoint, answerHeaders }: Request,
+  { authenticateSession }: Runtime,
+): Promise<Identity | undefined> {
+  // Caches take answers to requests with a cookie for everybody's, unless they are told otherwise.
+  answerHeaders['Cache-Control'] = 'no-store'
+  try {
+    const identity = await authenticateSession(credential.token)
+    if (endpoint.method !== 'GET') checkCsrf(credential)
+    return identity
+  } catch (error) {
+    const isOver = error instanceof Failure && error.code === 'CREDENTIALS_INVALID'
+    if (isOver && endpoint.auth === 'optional') return undefined
+    throw error
+  }
 }
 
 /** By the token of an invitation, which is good for nothing else. */

@@ -32,9 +32,12 @@ function answer(invocation: Invocation): Promise<Answer> {
 
 /** The first answer and its repetitions both come by here, after all has been written. */
 function reveal(invocation: Invocation, kept: Answer): Answer {
-  const { endpoint } = invocation.request
-  if (endpoint.reveal === undefined) return kept
-  return { ...kept, body: endpoint.reveal(kept.body, callOf(invocation, undefined, undefined)) }
+  const { endpoint, answerHeaders } = invocation.request
+  const location = endpoint.location?.(kept.body)
+  if (location !== undefined) answerHeaders['Location'] = location
+  const answer = endpoint.cookies === undefined ? kept : { ...kept, cookies: endpoint.cookies(kept.body) }
+  if (endpoint.reveal === undefined) return answer
+  return { ...answer, body: endpoint.reveal(kept.body, callOf(invocation, undefined, undefined)) }
 }
 
 /**

@@ -18,6 +18,7 @@ import { createInvitationLookup } from '../identity/invitations.ts'
 import { createAttester } from '../identity/attest.ts'
 import { KeyUses } from '../identity/key-uses.ts'
 import { createSecretBox } from '../identity/secret-box.ts'
+import { createSessionLookup } from '../identity/sessions.ts'
 import { createSigner, createVerifier, type TokenRules } from '../identity/tokens.ts'
 import { endJob } from '../jobs/finish-job.ts'
 import { createRateLimiter } from '../limits/rate-limiter.ts'
@@ -45,7 +46,8 @@ export async function openRuntime(config: FunctionConfig, loaders: Loaders): Pro
     connections: config.DATABASE_CONNECTIONS,
     prepare: config.DATABASE_PREPARE === 'on',
   })
-  const uses = new KeyUses(database.sql)
+  const uses = new KeyUses(database.sql, 'note_key_uses')
+  const sessionUses = new KeyUses(database.sql, 'note_session_uses')
   const recorder = createRecorder(database, log, eventKeys[0] ?? '')
   const runtime: Runtime = {
     functions,
@@ -65,6 +67,7 @@ export async function openRuntime(config: FunctionConfig, loaders: Loaders): Pro
     }),
     authenticateInvitation: createInvitationLookup(database.sql),
     authenticateApiKey: createApiKeyLookup(database.sql, uses),
+    authenticateSession: createSessionLookup(database.sql, sessionUses, uses),
     eventKey: eventKeys[0] ?? '',
     eventKeys,
     webhookKeys: config.WEBHOOK_SIGNING_KEY === undefined ? [] : [config.WEBHOOK_SIGNING_KEY],
@@ -76,7 +79,7 @@ export async function openRuntime(config: FunctionConfig, loaders: Loaders): Pro
   return {
     runtime,
     async close() {
-      await Promise.all([recorder.flush(), uses.flush()])
+      await Promise.all([recorder.flush(), uses.flush(), sessionUses.flush()])
       await database.close()
     },
   }

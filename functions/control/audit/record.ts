@@ -21,6 +21,8 @@ export const ACTIONS = [
   'tenant.resumed',
   'operator.appointed',
   'operator.dismissed',
+  'session.opened',
+  'session.closed',
 ] as const
 export type Action = (typeof ACTIONS)[number]
 
@@ -47,6 +49,7 @@ export function actorFacts({
   return {
     roles: identity.roles,
     ...(identity.key === undefined ? {} : { key: identity.key.id }),
+    ...(identity.session === undefined ? {} : { session: identity.session.id }),
     ...(address === undefined ? {} : { address }),
   }
 }
