@@ -61,7 +61,7 @@ async function identifySession(
   { endpoint, answerHeaders }: Request,
   { authenticateSession }: Runtime,
 ): Promise<Identity | undefined> {
-  // Caches take answers to requests with a cookie for everybody's, unless they are told otherwise.
+  // Without it, a shared cache may keep the answer to a request with a cookie and give it to others.
   answerHeaders['Cache-Control'] = 'no-store'
   try {
     const identity = await authenticateSession(credential.token)
