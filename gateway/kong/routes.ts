@@ -25,10 +25,10 @@ export interface RoutedEndpoint {
   name: string
   method: string
   path: string
-  auth: 'none' | 'optional' | 'required' | 'api-key' | 'invitation'
+  auth: 'none' | 'optional' | 'required' | 'api-key' | 'optional-api-key' | 'invitation'
   streams: boolean
   /** Where events are taken, their attributes may come in headers. */
-  body?: 'cloudevents'
+  body?: 'cloudevents' | 'form'
 }
 
 /** Kong can check neither an API key nor a session, so who sends one passes without a token and is checked by the function alone. */
@@ -54,7 +54,9 @@ export function functionRoutes(definition: RoutedFunction, prefix: string | unde
     strip_path: false,
     preserve_host: false,
   }
-  const open = definition.endpoints.some(({ auth }) => auth === 'none' || auth === 'api-key')
+  const open = definition.endpoints.some(
+    ({ auth }) => auth !== 'required' && auth !== 'optional' && auth !== 'invitation',
+  )
   return [...routes, ...withVariants(rest, !open, true)]
 }
 

@@ -29,6 +29,8 @@ export interface Runtime {
   eventKeys: readonly string[]
   /** Base64url key of webhooks, in the function that manages them; what their sender reports is believed by it. */
   webhookKeys: readonly string[]
+  /** Where clients reach the platform; undefined where that is read from each request. */
+  publicOrigin: string | undefined
   /** Why no model can be asked, where none can. */
   inferenceUnavailable: string | undefined
   platform: Platform

@@ -9,8 +9,12 @@ import { distinctNeeds, type Need } from './needs.ts'
 import { toEndpointFacts, type RouteFacts } from './route.ts'
 
 type HowOf<Auth extends Authentication, Writes extends boolean, Transaction extends boolean> =
-  | (Auth extends 'none' | 'optional' ? never : 'caller')
-  | (Auth extends 'none' | 'optional' ? never : Transaction extends false ? never : 'transaction')
+  | (Auth extends 'none' | 'optional' | 'optional-api-key' ? never : 'caller')
+  | (Auth extends 'none' | 'optional' | 'optional-api-key'
+      ? never
+      : Transaction extends false
+        ? never
+        : 'transaction')
   | (Writes extends true ? 'writes' : never)
 
 /**

@@ -65,3 +65,14 @@ function isPlain(headers: AddressHeaders): boolean {
   const host = hostIn(headers).replace(/^\[|\]$/g, '')
   return isIP(host) > 0 ? !isPublicAddress(host) : LOOPBACK_NAME.test(host)
 }
+
+/** The origin that a client has called, as far as the gateway knows it. */
+export function originIn(
+  headers: AddressHeaders & { 'x-forwarded-port'?: string | string[] | undefined },
+): string {
+  const proto = String(headers['x-forwarded-proto'] ?? 'https')
+  const forwarded = headers['x-forwarded-port']
+  const { host = '' } = headers
+  const port = forwarded === undefined ? (/:(\d+)$/.exec(host)?.[1] ?? '') : String(forwarded)
+  return new URL(`${proto}://${hostIn(headers) || 'localhost'}${port === '' ? '' : `:${port}`}`).origin
+}

@@ -17,20 +17,27 @@ export function createTokenCheck(sql: Sql, uses: KeyUses, verify: VerifyToken): 
   return async (token) => {
     const claimed = await verify(token)
     const { key } = claimed
-    const identity = await remembered.get(token, async () => {
-      const [row] = await sql<Rights[]>`
-        select * from current_rights(${claimed.tenant}, ${claimed.user}, ${key?.id ?? null}, ${key?.rotation ?? null})`
-      if (row === undefined) throw revoked()
-      return within(claimed, row)
-    })
+    const identity = await remembered.get(token, () => currentRights(sql, claimed, revoked))
     if (key !== undefined) uses.note(key.id)
     return identity
   }
 }
 
-/** What a token claims, as far as its person still has it. */
+/**
+ * What is claimed, as far as its person has it now.
+ *
+ * @throws Failure what `gone` makes, where person, API key or tenant are no longer there; TENANT_SUSPENDED
+ */
+export async function currentRights(sql: Sql, claimed: Identity, gone: () => Failure): Promise<Identity> {
+  const { tenant, user, key } = claimed
+  const [row] = await sql<Rights[]>`
+    select * from current_rights(${tenant}, ${user}, ${key?.id ?? null}, ${key?.rotation ?? null})`
+  if (row === undefined) throw gone()
+  checkStanding(row, gone)
+  return within(claimed, row)
+}
+
 function within(claimed: Identity, row: Rights): Identity {
-  checkStanding(row, revoked)
   const { key } = claimed
   const perMinute = row.rate_per_minute === null ? {} : { perMinute: row.rate_per_minute }
   const permissions = permissionsOf(row.roles)

@@ -9,11 +9,11 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Sql } from 'postgres'
 import { Failure } from '../failures.ts'
+import { currentRights } from './current-rights.ts'
 import type { Identity } from './identity.ts'
 import type { KeyUses } from './key-uses.ts'
-import { permissionsOf } from './permissions.ts'
+import { PERMISSIONS, ROLES } from './permissions.ts'
 import { Remembered } from './remembered.ts'
-import { checkStanding, type Rights } from './standing.ts'
 
 /** Without a request for this long, a session ends. */
 export const IDLE_SECONDS = 3600
@@ -46,7 +46,7 @@ function csrfOf(token: string): string {
 
 export type AuthenticateSession = (token: string) => Promise<Identity>
 
-interface SessionRow extends Rights {
+interface SessionRow {
   tenant_id: string
   user_id: string
   session_id: string
@@ -64,7 +64,7 @@ export function createSessionLookup(sql: Sql, uses: KeyUses, keyUses: KeyUses): 
     const identity = await remembered.get(hash.toString('base64url'), async () => {
       const [row] = await sql<SessionRow[]>`select * from authenticate_session(${hash}, ${IDLE_SECONDS})`
       if (row === undefined) throw sessionOver()
-      return identityOf(row, csrfOf(token))
+      return currentRights(sql, claimedBy(row, csrfOf(token)), sessionOver)
     })
     if (identity.session !== undefined) uses.note(identity.session.id)
     if (identity.key !== undefined) keyUses.note(identity.key.id)
@@ -72,18 +72,17 @@ export function createSessionLookup(sql: Sql, uses: KeyUses, keyUses: KeyUses): 
   }
 }
 
-function identityOf(row: SessionRow, csrf: string): Identity {
-  checkStanding(row, sessionOver)
-  const { tenant_id: tenant, tier, user_id: user, roles, scopes, key_id: id, key_rotation: rotation } = row
-  const perMinute = row.rate_per_minute === null ? {} : { perMinute: row.rate_per_minute }
+/** A session claims all that its person may do. */
+function claimedBy(row: SessionRow, csrf: string): Identity {
+  const { key_id: id, key_rotation: rotation, scopes } = row
   return {
-    tenant,
-    tier,
-    user,
-    roles,
-    permissions: permissionsOf(roles),
+    tenant: row.tenant_id,
+    user: row.user_id,
+    tier: 'free',
+    roles: [...ROLES],
+    permissions: [...PERMISSIONS],
     ...(scopes === null ? {} : { scopes }),
-    ...(id === null ? {} : { key: { id, rotation: rotation ?? 0, ...perMinute } }),
+    ...(id === null ? {} : { key: { id, rotation: rotation ?? 0 } }),
     session: { id: row.session_id, csrf },
   }
 }

@@ -1,6 +1,7 @@
 /** One request on its way through the pipeline: what came in, and what the steps have found out so far. */
 import type { Observer } from '../agentese/observer.ts'
 import type { AspectFacts } from '../contract/facts.ts'
+import type { Browser } from '../contract/call.ts'
 import type { SetCookie } from '../contract/cookie.ts'
 import type { Endpoint, FunctionDefinition } from '../contract/function.ts'
 import { Failure } from '../failures.ts'
@@ -38,6 +39,8 @@ export interface Request {
   claimedTenant?: string
   /** IP address of the caller, as the gateway reports it. */
   address?: string
+  /** What a browser says besides its credential. */
+  browser?: () => Browser
   trace: TraceContext
   deadline: Deadline
   /** Headers of the answer, good or bad; the steps add to them. */

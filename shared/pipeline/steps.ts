@@ -24,7 +24,7 @@ import { callerOf, type Credential, type Invocation, type Request } from './invo
 export async function authenticate(invocation: Invocation): Promise<void> {
   const { request, runtime } = invocation
   const { auth } = request.endpoint
-  if (auth === 'none' || (auth === 'optional' && request.credential.kind === 'none')) return
+  if (auth === 'none' || isGuest(request)) return
   const identity = await identify(invocation)
   if (identity === undefined) return
   invocation.identity = identity
@@ -37,19 +37,25 @@ export async function authenticate(invocation: Invocation): Promise<void> {
   }
 }
 
+/** Whether anybody may call, and nobody says who calls. A browser cannot help sending a session. */
+function isGuest({ credential: { kind }, endpoint: { auth } }: Request): boolean {
+  if (auth === 'optional-api-key') return kind === 'none' || kind === 'session'
+  return auth === 'optional' && kind === 'none'
+}
+
 /** @returns undefined for a guest */
 async function identify({ request, runtime }: Invocation): Promise<Identity | undefined> {
   const { credential, endpoint } = request
   if (endpoint.auth === 'invitation') return identifyInvited(credential, runtime)
   if (credential.kind === 'dispatch') return runtime.verifyDispatch(credential.token)
   if (credential.kind === 'api-key') return runtime.authenticateApiKey(credential.key)
-  if (credential.kind === 'token' && endpoint.auth !== 'api-key') return runtime.verifyToken(credential.token)
-  if (credential.kind === 'session' && endpoint.auth !== 'api-key')
-    return identifySession(credential, request, runtime)
+  const needsKey = endpoint.auth === 'api-key' || endpoint.auth === 'optional-api-key'
+  if (credential.kind === 'token' && !needsKey) return runtime.verifyToken(credential.token)
+  if (credential.kind === 'session' && !needsKey) return identifySession(credential, request, runtime)
   throw new Failure(
     'CREDENTIALS_MISSING',
     'The caller is unknown: the request has no usable credential',
-    endpoint.auth === 'api-key'
+    needsKey
       ? { suggestion: 'Send your API key as X-API-Key', challenge: 'ApiKey' }
       : { suggestion: 'Send "Authorization: Bearer <token>" or X-API-Key: kg_...' },
   )
@@ -83,6 +89,14 @@ async function identifyInvited(
   throw new Failure('CREDENTIALS_MISSING', 'The request has no token of an invitation', {
     suggestion: 'Send it as "Authorization: Bearer kgi_..."',
   })
+}
+
+/** Takes one request from the budget of its address, where whoever has no credential may call. */
+export async function limitAddress({ request, runtime }: Invocation): Promise<void> {
+  const { address = 'unknown', endpoint } = request
+  if (endpoint.perAddress === undefined) return
+  const decision = await runtime.limiter.takeOfKey(`${endpoint.name}:${address}`, endpoint.perAddress)
+  if (!decision.allowed) throw rateLimited(request, decision, 'too many come from your address')
 }
 
 /** Takes one request from the tenant's budget. What `logos` passes on was counted when it came in. */

@@ -190,6 +190,7 @@ function callOf(invocation: Invocation, db: Db | undefined, pending: Pending | u
     requestedArchetype: request.archetype,
     idempotencyKey: request.idempotencyKey,
     address: request.address,
+    browser: request.browser,
     repeats: () => void (request.answerHeaders['Idempotency-Replayed'] = 'true'),
     ...(pending === undefined
       ? {}

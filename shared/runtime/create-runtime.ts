@@ -71,6 +71,7 @@ export async function openRuntime(config: FunctionConfig, loaders: Loaders): Pro
     eventKey: eventKeys[0] ?? '',
     eventKeys,
     webhookKeys: config.WEBHOOK_SIGNING_KEY === undefined ? [] : [config.WEBHOOK_SIGNING_KEY],
+    publicOrigin: config.PUBLIC_ORIGIN,
     inferenceUnavailable: config.INFERENCE_UNAVAILABLE,
     platform: undefined as unknown as Platform, // reason: set below; its operations need the runtime they belong to
     endJob: (end, call) => endJob({ runtime, ...call }, end),

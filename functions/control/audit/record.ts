@@ -23,6 +23,18 @@ export const ACTIONS = [
   'operator.dismissed',
   'session.opened',
   'session.closed',
+  'member.linked',
+  'member.provisioned',
+  'member.deactivated',
+  'member.reactivated',
+  'member.renamed',
+  'identity_provider.added',
+  'identity_provider.changed',
+  'identity_provider.removed',
+  'recovery_codes.made',
+  'recovery_code.used',
+  'device.approved',
+  'device.denied',
 ] as const
 export type Action = (typeof ACTIONS)[number]
 

@@ -85,7 +85,7 @@ export async function checkNew(email: string, { db }: Pick<Call, 'db'>): Promise
 }
 
 /** Behind the lock under which people come and go, so that no two take the last seat. */
-async function takeSeat({ db, identity: { tier } }: Pick<Call, 'db' | 'identity'>): Promise<void> {
+export async function takeSeat({ db, identity: { tier } }: Pick<Call, 'db' | 'identity'>): Promise<void> {
   const limit = SEATS[tier]
   if (limit === null) return
   const [free] = await db`

@@ -71,6 +71,7 @@ function securityOf({ auth, permission }: EndpointFacts) {
   const key = { apiKey: [] }
   const roles = permission === undefined ? [] : [permission]
   if (auth === 'api-key') return { security: [key] }
+  if (auth === 'optional-api-key') return { security: [key, {}] }
   if (auth === 'invitation') return { security: [{ invitationToken: [] }] }
   const any = [{ bearerToken: roles }, key, { session: [] }]
   return { security: auth === 'optional' ? [...any, {}] : any }

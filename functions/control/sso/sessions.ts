@@ -9,6 +9,7 @@ import { ABSOLUTE_SECONDS, createSession, IDLE_SECONDS } from '../../../shared/i
 import { newId } from '../../../shared/new-id.ts'
 import { TIERS } from '../../../shared/plans/tiers.ts'
 import { recordAudit, type Audited } from '../audit/record.ts'
+import { hasFeature } from './feature.ts'
 import { showOnce } from '../shown-once.ts'
 
 /** Of one person; where more are opened, those that were opened first end. */
@@ -67,8 +68,23 @@ export async function openSession(call: Audited): Promise<Opened> {
       suggestion: 'Use an API key or a token, or sign in again',
     })
   }
+  await checkEnforced(call)
   const method = identity.key === undefined ? 'token' : 'api_key'
   return addSession(identity, method, call)
+}
+
+/** @throws Failure AFFORDANCE_DENIED where people of the tenant open sessions by its provider only */
+async function checkEnforced({ db, identity }: Audited): Promise<void> {
+  if (!hasFeature('sso', identity)) return
+  const [provider] = await db<{ name: string }[]>`select name from identity_providers where enforced limit 1`
+  if (provider === undefined) return
+  throw new Failure(
+    'AFFORDANCE_DENIED',
+    `Cannot open a session: your tenant signs in by "${provider.name}"`,
+    {
+      suggestion: 'GET /v1/auth/login?tenant=..., or POST /v1/auth/recover with a recovery code',
+    },
+  )
 }
 
 /** Whose session it is, and what it ends with. */

@@ -1,4 +1,5 @@
 /** A browser, as far as cookies go: it keeps those that it is given and sends them back. */
+import { randomBytes } from 'node:crypto'
 import type { OpenFunctions } from './in-process.ts'
 import { call, type Answer } from './in-process.ts'
 
@@ -14,7 +15,14 @@ export interface Browser {
 export function openBrowser(app: OpenFunctions['app'], host = '127.0.0.1:8000'): Browser {
   const cookies = new Map<string, string>()
   const proto = host.startsWith('127.') ? 'http' : 'https'
-  const address = { 'x-forwarded-host': host.replace(/:\d+$/, ''), 'x-forwarded-proto': proto }
+  const port = /:(\d+)$/.exec(host)?.[1] ?? '443'
+  const address = {
+    'x-forwarded-host': host.replace(/:\d+$/, ''),
+    'x-forwarded-proto': proto,
+    'x-forwarded-port': port,
+    // Each browser is elsewhere: an address may not sign in all the time.
+    'x-real-ip': `10.${randomBytes(3).join('.')}`,
+  }
 
   const calls: Browser['calls'] = async (method, path, body, headers = {}) => {
     const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ')
