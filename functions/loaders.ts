@@ -6,6 +6,9 @@ import type { Loaders } from '../shared/contract/catalog.ts'
 
 export const loaders: Loaders = {
   'issue-token': async () => (await import('./control/issue-token.ts')).issueToken,
+  'sso-sessions': async () => (await import('./control/sso-sessions.ts')).ssoSessions,
+  'sso-sign-in': async () => (await import('./control/sso-sign-in.ts')).ssoSignIn,
+  'sso-providers': async () => (await import('./control/sso-providers.ts')).ssoProviders,
   'json-web-keys': async () => (await import('./control/json-web-keys.ts')).jsonWebKeys,
   health: async () => (await import('./control/health.ts')).health,
   logos: async () => (await import('./control/logos.ts')).logos,

@@ -58,6 +58,7 @@ const CODES = {
   SCOPE_MISSING: { category: 'FORBIDDEN' },
   TIER_REQUIRED: { category: 'FORBIDDEN' },
   EGRESS_DENIED: { category: 'FORBIDDEN' },
+  CSRF_REFUSED: { category: 'FORBIDDEN' },
   IDENTITY_GONE: { category: 'FORBIDDEN' },
   TENANT_SUSPENDED: { category: 'FORBIDDEN' },
   NODE_NOT_REGISTERED: { category: 'NOT_FOUND' },
@@ -101,6 +102,10 @@ export interface FailureFacts {
   details?: Record<string, unknown>
   /** How to authenticate, as in `WWW-Authenticate`; not repeated in the body. */
   challenge?: string
+  /** The code of OAuth that it has where OAuth is spoken (RFC 6749, 5.2); not repeated elsewhere. */
+  oauth?: string
+  /** The kind of error that it is in SCIM (RFC 7644, 3.12). */
+  scimType?: string
   /** Methods that the address has; becomes `Allow`. */
   allow?: readonly string[]
 }

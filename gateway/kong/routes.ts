@@ -5,7 +5,7 @@
  * Kong 3.9 takes a regular expression before a prefix. Among the former it takes the route with the most kinds of
  * attributes; the rest is one number, into which it adds `regex_priority` and the number of headers (`router.ts` has the
  * formula). So a variant with a header always beats its plain route, also that of a more specific path: this is why endpoints
- * under a prefix have the API key variant even where anybody may call. Routes to the stream hub stand above all others with
+ * under a prefix have these variants even where anybody may call. Routes to the stream hub stand above all others with
  * as many kinds of attributes.
  */
 import { ABOVE_ALL_PATHS, pathPattern, specificity } from '../endpoint-paths.ts'
@@ -25,14 +25,17 @@ export interface RoutedEndpoint {
   name: string
   method: string
   path: string
-  auth: 'none' | 'optional' | 'required' | 'api-key' | 'invitation'
+  auth: 'none' | 'optional' | 'required' | 'api-key' | 'optional-api-key' | 'invitation'
   streams: boolean
   /** Where events are taken, their attributes may come in headers. */
-  body?: 'cloudevents'
+  body?: 'cloudevents' | 'form'
 }
 
-/** Kong cannot check an API key, so who sends one passes without a token and is checked by the function alone. */
-const API_KEY = { 'x-api-key': ['~*^kg_'] }
+/** Kong can check neither an API key nor a session, so who sends one passes without a token and is checked by the function alone. */
+const UNCHECKED = {
+  key: { 'x-api-key': ['~*^kg_'] },
+  session: { cookie: [String.raw`~*(^|;\s*)(__host-)?kgents_session=kgs_`] },
+}
 /** A request for one of these waits, and waiting is the stream hub's work. */
 const WAITS = { sse: { accept: ['~*text/(event-stream|\\*)'] }, wait: { prefer: ['~*wait=[0-9]'] } }
 
@@ -51,8 +54,10 @@ export function functionRoutes(definition: RoutedFunction, prefix: string | unde
     strip_path: false,
     preserve_host: false,
   }
-  const open = definition.endpoints.some(({ auth }) => auth === 'none' || auth === 'api-key')
-  return [...routes, ...withKeyVariant(rest, !open, true)]
+  const open = definition.endpoints.some(
+    ({ auth }) => auth !== 'required' && auth !== 'optional' && auth !== 'invitation',
+  )
+  return [...routes, ...withVariants(rest, !open, true)]
 }
 
 /**
@@ -71,7 +76,7 @@ export function waitingRoutes(endpoints: readonly RoutedEndpoint[]): KongRoute[]
     )
 }
 
-/** The endpoint's route, and its variant for API keys where it needs one. */
+/** The endpoint's route, and its variants for API keys and sessions where it needs them. */
 export function endpointRoutes(
   endpoint: RoutedEndpoint,
   suffix: string,
@@ -90,7 +95,7 @@ export function endpointRoutes(
     ...(endpoint.body === 'cloudevents' ? { plugins: letEventsIn() } : {}),
   }
   const required = endpoint.auth === 'required'
-  return withKeyVariant(route, required, required || endpoint.path.startsWith(AGENTESE))
+  return withVariants(route, required, required || endpoint.path.startsWith(AGENTESE))
 }
 
 /**
@@ -117,11 +122,15 @@ export function prefixOf(definition: RoutedFunction, fallback: string): string |
     : `${AGENTESE}${definition.node.replace('.*', '').replaceAll('.', '/')}/`
 }
 
-function withKeyVariant(route: KongRoute, needsToken: boolean, keyed: boolean): KongRoute[] {
+function withVariants(route: KongRoute, needsToken: boolean, varied: boolean): KongRoute[] {
   const first = needsToken
     ? { ...route, tags: [TOKEN_TAG], plugins: [...(route.plugins ?? []), requireToken()] }
     : route
-  return keyed
-    ? [first, { ...route, name: `${route.name}.key`, headers: { ...route.headers, ...API_KEY } }]
-    : [first]
+  if (!varied) return [first]
+  const variants = Object.entries(UNCHECKED).map(([name, headers]) => ({
+    ...route,
+    name: `${route.name}.${name}`,
+    headers: { ...route.headers, ...headers },
+  }))
+  return [first, ...variants]
 }

@@ -1,6 +1,6 @@
 /**
  * Who calls, as the verified credential says it, and nothing that the request says besides. An API key is exchanged for
- * a token at the one function that knows keys.
+ * a token at the one function that knows keys, and whose a session is the one answers that knows sessions.
  */
 import { createHash } from 'node:crypto'
 import type { IncomingHttpHeaders } from 'node:http'
@@ -8,7 +8,7 @@ import { LRUCache } from 'lru-cache'
 import { z } from 'zod'
 import { Failure } from '../../shared/failures.ts'
 import { readCredential } from '../../shared/http/credential.ts'
-import type { StoredIdentity } from '../../shared/identity/identity.ts'
+import { StoredIdentity } from '../../shared/identity/identity.ts'
 import type { VerifyToken } from '../../shared/identity/tokens.ts'
 import type { Functions } from './functions.ts'
 
@@ -16,6 +16,20 @@ import type { Functions } from './functions.ts'
 export type ReadCaller = (headers: IncomingHttpHeaders) => Promise<StoredIdentity | undefined>
 
 const Issued = z.object({ access_token: z.string(), expires_in: z.number() })
+/** Of the answer to who has a session, what makes an identity. */
+const Session = z
+  .object({
+    tenant: z.object({ id: z.uuid() }),
+    user: z.object({ id: z.uuid() }),
+    plan: StoredIdentity.shape.tier,
+    roles: StoredIdentity.shape.roles,
+    permissions: StoredIdentity.shape.permissions,
+    scopes: z.array(z.string()).nullable(),
+  })
+  .transform(({ tenant, user, plan, roles, permissions, scopes }): StoredIdentity => {
+    const narrowed = scopes === null ? {} : { scopes }
+    return { tenant: tenant.id, user: user.id, tier: plan, roles, permissions, ...narrowed }
+  })
 const REMEMBERED_KEYS = 10_000
 /** A key may be revoked meanwhile; functions forget it as soon. */
 const REMEMBERED_MS = 3_000
@@ -49,9 +63,37 @@ export function createCallerReader(verify: VerifyToken, functions: Functions): R
     return caller
   }
 
+  async function callerOfSession(
+    token: string,
+    headers: IncomingHttpHeaders,
+  ): Promise<StoredIdentity | undefined> {
+    const name = createHash('sha256').update(token).digest('base64url')
+    const remembered = callers.get(name)
+    if (remembered !== undefined) return remembered
+    const { status, body } = await functions.callJson('sso-sessions', {
+      method: 'GET',
+      path: '/v1/auth/session',
+      headers: addressOf(headers),
+    })
+    const session = Session.safeParse(body)
+    if (status !== 200 || !session.success) return undefined
+    const caller = session.data
+    callers.set(name, caller)
+    return caller
+  }
+
   return async (headers) => {
     const credential = readCredential(headers)
     if (credential.kind === 'api-key') return exchange(credential.key)
+    if (credential.kind === 'session') return callerOfSession(credential.token, headers)
     return credential.kind === 'token' ? callerIn(credential.token) : undefined
   }
+}
+
+/** The cookie, and what decides which cookie counts. */
+function addressOf(headers: IncomingHttpHeaders): Record<string, string> {
+  const names = ['cookie', 'x-forwarded-host', 'x-forwarded-proto']
+  return Object.fromEntries(
+    names.flatMap((name) => (headers[name] === undefined ? [] : [[name, String(headers[name])]])),
+  )
 }

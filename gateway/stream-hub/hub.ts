@@ -11,6 +11,7 @@ import { Failure } from '../../shared/failures.ts'
 import type { VisibleFunction } from '../../shared/contract/visibility.ts'
 import type { RoutedFunction } from '../kong/routes.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
+import { checkCsrf } from '../../shared/identity/sessions.ts'
 import { readCredential } from '../../shared/http/credential.ts'
 import { EVENT_STREAM_HEADERS } from '../../shared/http/event-message.ts'
 import { METHODS, methodNotAllowed } from '../../shared/http/method-not-allowed.ts'
@@ -130,7 +131,8 @@ class StreamHub implements Hub {
   async #serve(client: Client): Promise<void> {
     const { request, target } = client
     if (answerStatus(request, client.response, this.#status)) return
-    readCredential(request.headers)
+    const credential = readCredential(request.headers)
+    if (credential.kind === 'session' && methodOf(request) !== 'GET') checkCsrf(credential)
     const own = this.#findOwn(methodOf(request), target.path)
     if (own !== undefined) return this.#serveOwn(client, own)
     if (isSubscribe(client)) return this.#subscriptions.open(client)

@@ -1,6 +1,6 @@
 /** What a call is made from, and what it leaves behind. */
 import type { Observer } from '../agentese/observer.ts'
-import type { Accepted, Call, Inference } from '../contract/call.ts'
+import type { Accepted, Browser, Call, Inference } from '../contract/call.ts'
 import type { FunctionDefinition } from '../contract/function.ts'
 import type { Need } from '../contract/needs.ts'
 import type { Db } from '../database/database.ts'
@@ -46,6 +46,7 @@ export interface CallParts {
   requestedArchetype?: string | undefined
   idempotencyKey?: string | undefined
   address?: string | undefined
+  browser?: (() => Browser) | undefined
   /** Absent where nobody is to be notified. */
   repeats?: () => void
   /** Absent where no job can be asked for. */

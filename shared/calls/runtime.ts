@@ -6,6 +6,7 @@ import type { Database, Db } from '../database/database.ts'
 import type { AuthenticateApiKey } from '../identity/api-keys.ts'
 import type { AuthenticateInvitation } from '../identity/invitations.ts'
 import type { Identity } from '../identity/identity.ts'
+import type { AuthenticateSession } from '../identity/sessions.ts'
 import type { FindPlan } from '../plans/plan-book.ts'
 import type { CallLeases } from '../plans/call-leases.ts'
 import type { RateLimiter } from '../limits/rate-limiter.ts'
@@ -33,12 +34,15 @@ export interface Runtime {
   verifyDispatch(token: string): Promise<Identity>
   authenticateApiKey: AuthenticateApiKey
   authenticateInvitation: AuthenticateInvitation
+  authenticateSession: AuthenticateSession
   /** Base64url key that signs events. */
   eventKey: string
   /** Keys that events are believed by: that one, and older ones while keys rotate. */
   eventKeys: readonly string[]
   /** Base64url key of webhooks, in the function that manages them; what their sender reports is believed by it. */
   webhookKeys: readonly string[]
+  /** Where clients reach the platform; undefined where that is read from each request. */
+  publicOrigin: string | undefined
   /** Why no model can be asked, where none can. */
   inferenceUnavailable: string | undefined
   platform: Platform

@@ -4,6 +4,7 @@
  * `Call` is all that there is; a handler is given the part of it that its contract declares, `Given`. A helper names what
  * it uses: `Pick<Call, 'db' | 'identity'>`, or `Given<'postgres', 'caller'>` to make transactions of its own.
  */
+import type { Sql } from 'postgres'
 import type { Observer } from '../agentese/observer.ts'
 import type { Db } from '../database/database.ts'
 import type { TenantEvent } from '../events/tenant-event.ts'
@@ -40,6 +41,12 @@ export interface Call extends EveryCall, Platform {
   db: Db
   /** A transaction of its own, for work that must not hold one while it waits; commits when `work` returns. */
   transact: Transact<Need>
+  /** A transaction of a tenant that the handler has chosen, where nobody is known yet; the identity has the rights that it names. */
+  actFor: ActFor
+  /** For the few statements that are about no tenant. */
+  ofNoTenant: Sql
+  /** What a browser says besides its credential. */
+  browser: Browser
   /** Books what this call used up, in units of the resource; negative gives back. */
   charge(resource: string, amount: number): void
   /**
@@ -80,6 +87,20 @@ export type Given<N extends Need = never, H extends How = How> = Pick<
 export interface Transact<N extends Need> {
   <T>(mode: 'read', work: (call: Given<N, 'caller' | 'transaction'>) => Promise<T>): Promise<T>
   <T>(mode: 'write', work: (call: Given<N>) => Promise<T>): Promise<T>
+}
+
+/** Runs `work` in a transaction of the tenant of `identity`, and as if it had called. */
+export type ActFor = <T>(
+  identity: Identity,
+  mode: 'read' | 'write',
+  work: (call: Given<Need>) => Promise<T>,
+) => Promise<T>
+
+export interface Browser {
+  /** Of the address that was called, such as `https://kgents.example`. */
+  origin: string
+  /** What binds a sign-in to the browser that began it. */
+  signIn: string | undefined
 }
 
 /** What a handler asks of a model: an answer to messages, or the vectors of texts. */

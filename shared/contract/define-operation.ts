@@ -1,6 +1,7 @@
 /** Declares a control operation: what the platform does for a tenant besides AGENTESE paths. */
 import type { z } from 'zod'
 import type { Accepted, Given, How } from './call.ts'
+import type { SetCookie } from './cookie.ts'
 import { DEFAULT_SCALE, type Authentication, type Format, type Scale } from './facts.ts'
 import type { DeadLetter } from '../events/dead-letter.ts'
 import type { DeadLetters, Endpoint, FunctionDefinition, Trigger, Tick } from './function.ts'
@@ -8,8 +9,12 @@ import { distinctNeeds, type Need } from './needs.ts'
 import { toEndpointFacts, type RouteFacts } from './route.ts'
 
 type HowOf<Auth extends Authentication, Writes extends boolean, Transaction extends boolean> =
-  | (Auth extends 'none' | 'optional' ? never : 'caller')
-  | (Auth extends 'none' | 'optional' ? never : Transaction extends false ? never : 'transaction')
+  | (Auth extends 'none' | 'optional' | 'optional-api-key' ? never : 'caller')
+  | (Auth extends 'none' | 'optional' | 'optional-api-key'
+      ? never
+      : Transaction extends false
+        ? never
+        : 'transaction')
   | (Writes extends true ? 'writes' : never)
 
 /**
@@ -34,6 +39,10 @@ export interface Route<
    * secret must not be. It is derived here, the same each time, from what is kept beside it.
    */
   reveal?(kept: O, call: Given<N, 'caller'>): O
+  /** Cookies that the answer sets, read from the very object that the handler has returned; a repetition sets none. */
+  cookies?(output: O): readonly SetCookie[]
+  /** Where the answer sends a browser on to. */
+  location?(output: O): string | undefined
   handle(input: I, call: Given<N, HowOf<Auth, Writes, Transaction>>): Promise<O | Accepted> | O | Accepted
 }
 
@@ -126,6 +135,8 @@ function toEndpoint(name: string, contract: AnyRoute): Endpoint {
     ...toEndpointFacts(name, contract),
     format: contract.format ?? 'json',
     ...(contract.reveal === undefined ? {} : { reveal: contract.reveal }),
+    ...(contract.cookies === undefined ? {} : { cookies: contract.cookies }),
+    ...(contract.location === undefined ? {} : { location: contract.location }),
     handle: contract.handle,
   }
 }

@@ -24,9 +24,9 @@ export interface Scale {
 
 /**
  * Who may call: anybody; anybody, and who sends a credential is known by it; the holder of a token or an API key; of
- * an API key only; of the token of an invitation, who is nobody yet.
+ * an API key only; anybody, and who sends an API key is known by it; of the token of an invitation, who is nobody yet.
  */
-export type Authentication = 'none' | 'optional' | 'required' | 'api-key' | 'invitation'
+export type Authentication = 'none' | 'optional' | 'required' | 'api-key' | 'optional-api-key' | 'invitation'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
@@ -58,8 +58,14 @@ export interface EndpointFacts<I = unknown, O = unknown> {
   transaction: boolean
   /** Whether the caller may stay on the line for the result: the gateway sends such requests to the stream hub. */
   streams: boolean
-  /** What the body is, of a call that has one; absent is a JSON object, and that is the input. */
-  body?: 'cloudevents'
+  /**
+   * What the body is, of a call that has one; absent is a JSON object, and that is the input. `form` takes one of these or a form.
+   */
+  body?: 'cloudevents' | 'form'
+  /** How failures are written; absent is as problem details. `oauth` is for forms alone (RFC 6749, 5.2). */
+  errors?: 'oauth' | 'scim'
+  /** Requests that one address may make in a minute, whoever makes them. */
+  perAddress?: number
   /** `events` are server-sent, and no function has them. */
   format: Format | 'events'
   /** HTTP status of an answer, where it is not always 200. */

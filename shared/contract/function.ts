@@ -3,6 +3,7 @@
  * `FunctionDefinition`; what is known of it elsewhere is its facts.
  */
 import type { Accepted, Call, Completed, Failed, Given } from './call.ts'
+import type { SetCookie } from './cookie.ts'
 import type { DeadLetter } from '../events/dead-letter.ts'
 import type {
   DeadLettersFacts,
@@ -21,6 +22,10 @@ export interface Endpoint<I = unknown, O = unknown> extends EndpointFacts<I, O> 
   owner?: (input: unknown, call: Call) => Promise<string>
   /** Set where an answer holds what must not be written down: adds it to what the handler has returned. */
   reveal?(kept: O, call: Call): O
+  /** Cookies that the answer sets, read from the very object that the handler has returned. */
+  cookies?(output: O): readonly SetCookie[]
+  /** Where the answer sends a browser on to. */
+  location?(output: O): string | undefined
   handle(input: I, call: Call): Promise<O | Accepted> | O | Accepted
   /** Goes on when the model has answered what `call.infer` asked; what it returns is the job's result. */
   complete?(completed: Completed<I>, call: Call): Promise<O> | O

@@ -29,6 +29,12 @@ export const NEEDS = {
   functions: { gives: ['dispatch'], secrets: ['DISPATCH_SIGNING_KEY'], reaches: ['functions'] },
   /** To deliver events to other functions, as they were signed. */
   deliveries: { gives: ['deliver'], secrets: [], reaches: ['functions'] },
+  /** To let people in: to act for a tenant that no credential has named. */
+  'sign-in': {
+    gives: ['actFor', 'ofNoTenant', 'browser'],
+    secrets: ['DATABASE_URL'],
+    reaches: ['postgres'],
+  },
   /** To issue platform tokens, and to sign in the name of the platform. */
   tokens: { gives: ['issueToken', 'attest'], secrets: ['PLATFORM_SIGNING_KEY'], reaches: [] },
   /** To make a tenant for whoever signs up. */

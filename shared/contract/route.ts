@@ -29,8 +29,12 @@ export interface RouteFacts<I, O> {
   transaction?: boolean
   streams?: boolean
   format?: Format | 'events'
-  /** `cloudevents` takes events in each of their three forms; the input is then `{ events }`, a list of what was sent. */
-  body?: 'cloudevents'
+  /** `cloudevents` takes events in each of their three forms; the input is then `{ events }`, a list of what was sent. `form` takes a form as well as JSON. */
+  body?: 'cloudevents' | 'form'
+  /** How failures are written; absent is as problem details. */
+  errors?: 'oauth' | 'scim'
+  /** Requests that one address may make in a minute. */
+  perAddress?: number
   status?: (output: O) => number
   statuses?: readonly number[]
   maxAgeSeconds?: number
@@ -44,7 +48,7 @@ export interface RouteFacts<I, O> {
 export function toEndpointFacts(name: string, contract: RouteFacts<unknown, unknown>): EndpointFacts {
   const [method, path] = contract.route.split(' ') as [Method, string]
   const { auth = 'required', needs = [], transaction = true } = contract
-  const hasTenant = auth !== 'none' && auth !== 'optional'
+  const hasTenant = !['none', 'optional', 'optional-api-key'].includes(auth)
   return {
     name,
     summary: contract.summary,
@@ -63,6 +67,8 @@ export function toEndpointFacts(name: string, contract: RouteFacts<unknown, unkn
     streams: contract.streams ?? false,
     format: contract.format ?? 'json',
     ...(contract.body === undefined ? {} : { body: contract.body }),
+    ...(contract.errors === undefined ? {} : { errors: contract.errors }),
+    ...(contract.perAddress === undefined ? {} : { perAddress: contract.perAddress }),
     ...(contract.status === undefined ? {} : { status: contract.status }),
     ...(contract.statuses === undefined ? {} : { statuses: contract.statuses }),
     ...(contract.maxAgeSeconds === undefined ? {} : { maxAgeSeconds: contract.maxAgeSeconds }),

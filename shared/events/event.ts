@@ -62,6 +62,7 @@ export const MEMBER_EVENTS = {
   invited: 'io.kgents.members.invited',
   joined: 'io.kgents.members.joined',
   removed: 'io.kgents.members.removed',
+  recovered: 'io.kgents.members.recovered',
 } as const
 const DELIVERABLE = new Set<string>(Object.values(MEMBER_EVENTS))
 

@@ -23,12 +23,16 @@ import { takeTick } from '../pipeline/take-tick.ts'
 import { readTraceparent, formatTraceparent, type TraceContext } from '../telemetry/trace.ts'
 import { prefersEventStream, prefersPlainText } from './accept.ts'
 import { connectionOf } from './connection.ts'
+import { originIn, readCookie, writeCookie } from './cookies.ts'
 import { bearerOf, readCredential } from './credential.ts'
 import { DispatchedCall } from './dispatch.ts'
 import { EVENT_STREAM_HEADERS, LAST_EVENT_ID, OPENING, writeEventMessage } from './event-message.ts'
 import { keptAnswer, knows } from './kept-answer.ts'
 import { methodNotAllowed } from './method-not-allowed.ts'
+import { oauthError, scimError } from './foreign-errors.ts'
 import { isBug, problemOf } from './problem.ts'
+import { asFailure } from '../database/database.ts'
+import { isForm, readForm } from './read-form.ts'
 import { readJsonObject } from './read-body.ts'
 import { readEventList } from './read-event-list.ts'
 import { readEvent, type RequestHeaders } from './read-event.ts'
@@ -76,6 +80,7 @@ async function serve(context: Context, runtime: Runtime, definition: FunctionDef
       ...optional('idempotencyKey', headers['idempotency-key']),
       ...optional('claimedTenant', headers['x-tenant-id']),
       ...optional('address', addressIn(headers)),
+      browser: () => browserOf(headers, runtime),
       trace,
       deadline: new RequestDeadline(connectionOf(context), definition.scale.timeoutSeconds),
       answerHeaders: {},
@@ -83,6 +88,10 @@ async function serve(context: Context, runtime: Runtime, definition: FunctionDef
   } catch (error) {
     return answerError(context, runtime, error, trace)
   }
+}
+
+function browserOf(headers: RequestHeaders, { publicOrigin }: Runtime) {
+  return { origin: publicOrigin ?? originIn(headers), signIn: readCookie(headers, 'sign-in') }
 }
 
 /** What the gateway has seen; whatever is no address is not believed. */
@@ -171,28 +180,60 @@ async function answer(context: Context, runtime: Runtime, endpoint: Endpoint, ca
     return write(context, endpoint, await invoke(call, runtime), call)
   } catch (error) {
     const path = call.path ?? new URL(context.req.url).pathname
+    const errors = errorsFor(endpoint, headersOf(context))
+    if (errors !== undefined && !isBug(error)) return answerForeign(error, errors, call)
     return answerError(context, runtime, error, call.trace, call.answerHeaders, path)
   }
 }
 
+/** How failures are written to this client; undefined is as problem details. */
+function errorsFor({ errors }: Endpoint, headers: RequestHeaders): Endpoint['errors'] {
+  return errors === 'oauth' && !isForm(headers['content-type']) ? undefined : errors
+}
+
+function answerForeign(error: unknown, errors: 'oauth' | 'scim', { answerHeaders, trace }: Call): Response {
+  const failure = asFailure(error) as Failure // reason: it is no bug
+  const { status, headers, body } = errors === 'oauth' ? oauthError(failure) : scimError(failure)
+  const { retryAfterSeconds } = failure.facts
+  const retry = retryAfterSeconds === undefined ? {} : { 'retry-after': String(Math.ceil(retryAfterSeconds)) }
+  const all = { ...answerHeaders, ...headers, ...retry, traceparent: formatTraceparent(trace) }
+  return new Response(JSON.stringify(body), { status, headers: all })
+}
+
 /** Made without the context's help, which copies headers into a `Headers` that the server then takes apart again. */
-function write(context: Context, endpoint: Endpoint, { status, body }: Answer, call: Call): Response {
+function write(context: Context, endpoint: Endpoint, answer: Answer, call: Call): Response {
+  const { status, body, cookies } = answer
   const { accept } = headersOf(context)
   if (status === 200 && acts(endpoint) && prefersEventStream(accept)) return writeStream(body, call)
   const asText = manifestText(body, accept)
   const headers = {
     ...HEADERS_OF_FORMAT[asText === undefined ? endpoint.format : 'text'],
+    ...(endpoint.errors === 'scim' ? { 'Content-Type': 'application/scim+json' } : {}),
     ...call.answerHeaders,
     traceparent: formatTraceparent(call.trace),
   }
+  if (status === 204) return setCookies(new Response(null, { status, headers }), cookies, context)
   if (endpoint.maxAgeSeconds === undefined || status !== 200) {
-    return new Response(asText ?? bodyOf(endpoint.format, body), { status, headers })
+    return setCookies(
+      new Response(asText ?? bodyOf(endpoint.format, body), { status, headers }),
+      cookies,
+      context,
+    )
   }
   const kept = keptAnswer(endpoint, body, () => textOf(endpoint.format, body))
   const known = headersOf(context)['if-none-match']
   return knows(known, kept.etag)
     ? new Response(null, { status: 304, headers: { ...kept.headers, traceparent: headers.traceparent } })
     : new Response(kept.text, { status, headers: { ...headers, ...kept.headers } })
+}
+
+/** Nobody but the browser keeps an answer with a cookie. */
+function setCookies(response: Response, cookies: Answer['cookies'] = [], context: Context): Response {
+  for (const cookie of cookies) {
+    response.headers.append('Set-Cookie', writeCookie(cookie, headersOf(context)))
+    response.headers.set('Cache-Control', 'no-store')
+  }
+  return response
 }
 
 /** An answer that took no model, as the stream that the stream hub sends of one that did: its last event. */
@@ -262,7 +303,8 @@ async function inputOf(context: Context, endpoint: Endpoint): Promise<unknown> {
   if (endpoint.body === 'cloudevents') {
     return { events: await readEventList(context.req.raw, headersOf(context)), ...dryRun, ...parameters }
   }
-  const body = await readJsonObject(context.req.raw)
+  const readsForm = endpoint.body === 'form' && isForm(headersOf(context)['content-type'])
+  const body = await (readsForm ? readForm(context.req.raw) : readJsonObject(context.req.raw))
   return endpoint.aspect === undefined ? { ...body, ...dryRun, ...parameters } : body
 }
 

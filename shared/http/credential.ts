@@ -6,27 +6,54 @@
  */
 import { Failure } from '../failures.ts'
 import type { Credential } from '../pipeline/invocation.ts'
+import { hostIn, readCookie, type AddressHeaders } from './cookies.ts'
 
-export interface CredentialHeaders {
+export interface CredentialHeaders extends AddressHeaders {
   authorization?: string | undefined
   'x-api-key'?: string | string[] | undefined
+  'x-csrf-token'?: string | string[] | undefined
+  origin?: string | undefined
+  'sec-fetch-site'?: string | string[] | undefined
 }
 
 /** Repeated headers arrive joined. Neither of these schemes has a comma of its own, and no API key has. */
 const REPEATED = /^(bearer|basic)\s.*,|,\s*(bearer|basic)\s/i
 
 /**
- * Any `Authorization` is a token, if not a good one: who sends another scheme is not taken for a guest.
+ * Any `Authorization` is a token, if not a good one: who sends another scheme is not taken for a guest. The cookie of a session
+ * counts only without both headers: a browser sends it by itself.
  *
  * @throws Failure CREDENTIALS_AMBIGUOUS for both headers, and for one that is repeated
  */
 export function readCredential(headers: CredentialHeaders): Credential {
   const { authorization = '', 'x-api-key': key } = headers
-  if (key === undefined && authorization === '') return { kind: 'none' }
+  if (key === undefined && authorization === '') return readSession(headers)
   if (key !== undefined && (authorization !== '' || String(key).includes(','))) throw twoCredentials()
   if (REPEATED.test(authorization)) throw twoCredentials()
   if (key !== undefined) return { kind: 'api-key', key: String(key) }
   return { kind: 'token', token: bearerOf(authorization) ?? authorization }
+}
+
+function readSession(headers: CredentialHeaders): Credential {
+  const token = headers.cookie === undefined ? undefined : readCookie(headers, 'session')
+  if (token === undefined || token === '') return { kind: 'none' }
+  const csrf = headers['x-csrf-token']
+  return {
+    kind: 'session',
+    token,
+    csrf: csrf === undefined ? undefined : String(csrf),
+    sameOrigin: isSameOrigin(headers),
+  }
+}
+
+/**
+ * Whether a page of ours has made the request. Browsers say so; those that are older name the origin, and what is no browser
+ * says nothing and sends no cookie that its user did not give it.
+ */
+function isSameOrigin(headers: CredentialHeaders): boolean {
+  const { origin, 'sec-fetch-site': site } = headers
+  if (site !== undefined && site !== 'same-origin') return false
+  return origin === undefined || URL.parse(origin)?.hostname === hostIn(headers)
 }
 
 /** The token of `Authorization: Bearer`, whatever the case of its scheme. */

@@ -23,20 +23,32 @@ export function createTokenCheck(
   return async (token) => {
     const claimed = await verify(token)
     const { key } = claimed
-    const identity = await remembered.get(token, async () => {
-      const [row] = await sql<Rights[]>`
-        select * from current_rights(${claimed.tenant}, ${claimed.user}, ${key?.id ?? null}, ${key?.rotation ?? null})`
-      if (row === undefined) throw revoked()
-      const known = await addPlan(within(claimed, row), findPlan)
-      checkStanding(row, revoked, known)
-      return known
-    })
+    const identity = await remembered.get(token, () => currentRights(sql, findPlan, claimed, revoked))
     if (key !== undefined) uses.note(key.id)
     return identity
   }
 }
 
-/** What a token claims, as far as its person still has it. */
+/**
+ * What is claimed, as far as its person has it now.
+ *
+ * @throws Failure what `gone` makes, where person, API key or tenant are no longer there; TENANT_SUSPENDED
+ */
+export async function currentRights(
+  sql: Sql,
+  findPlan: FindPlan,
+  claimed: StoredIdentity,
+  gone: () => Failure,
+): Promise<Identity> {
+  const { tenant, user, key } = claimed
+  const [row] = await sql<Rights[]>`
+    select * from current_rights(${tenant}, ${user}, ${key?.id ?? null}, ${key?.rotation ?? null})`
+  if (row === undefined) throw gone()
+  const known = await addPlan(within(claimed, row), findPlan)
+  checkStanding(row, gone, known)
+  return known
+}
+
 function within(claimed: StoredIdentity, row: Rights): StoredIdentity {
   const { key } = claimed
   const perMinute = row.rate_per_minute === null ? {} : { perMinute: row.rate_per_minute }

@@ -28,6 +28,8 @@ export const StoredIdentity = z.object({
       perMinute: z.int().optional(),
     })
     .optional(),
+  /** The session of a browser, and what its requests must repeat to change anything. */
+  session: z.object({ id: z.uuid(), csrf: z.string() }).optional(),
 })
 export type StoredIdentity = z.infer<typeof StoredIdentity>
 

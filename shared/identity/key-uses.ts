@@ -1,4 +1,4 @@
-/** Notes which API keys are in use, together and now and then: no call waits for it, and none costs a write. */
+/** Notes which API keys, or sessions, are in use, together and now and then: no call waits for it, and none costs a write. */
 import type { Sql } from 'postgres'
 
 /** A key that is used all the time is noted by a process once in this time. */
@@ -6,12 +6,15 @@ const INTERVAL_MS = 60_000
 
 export class KeyUses {
   readonly #sql: Sql
+  readonly #note: string
   readonly #used = new Set<string>()
   #timer: NodeJS.Timeout | undefined
   #writtenAt = -Infinity
 
-  constructor(sql: Sql) {
+  /** @param note the SQL function that notes a list of ids */
+  constructor(sql: Sql, note: 'note_key_uses' | 'note_session_uses') {
     this.#sql = sql
+    this.#note = note
   }
 
   note(key: string): void {
@@ -28,6 +31,6 @@ export class KeyUses {
     const keys = [...this.#used]
     this.#used.clear()
     this.#writtenAt = performance.now()
-    await this.#sql`select note_key_uses(${this.#sql.json(keys)})`.catch(() => {})
+    await this.#sql`select ${this.#sql(this.#note)}(${this.#sql.json(keys)})`.catch(() => {})
   }
 }

@@ -1,9 +1,12 @@
 /** One request on its way through the pipeline: what came in, and what the steps have found out so far. */
 import type { Observer } from '../agentese/observer.ts'
 import type { AspectFacts } from '../contract/facts.ts'
+import type { Browser } from '../contract/call.ts'
+import type { SetCookie } from '../contract/cookie.ts'
 import type { Endpoint, FunctionDefinition } from '../contract/function.ts'
 import { Failure } from '../failures.ts'
 import type { Identity } from '../identity/identity.ts'
+import type { SessionCredential } from '../identity/sessions.ts'
 import type { TraceContext } from '../telemetry/trace.ts'
 import type { Deadline } from '../calls/deadline.ts'
 import type { Runtime } from '../calls/runtime.ts'
@@ -14,6 +17,7 @@ export type Credential =
   | { kind: 'token'; token: string }
   | { kind: 'api-key'; key: string }
   | { kind: 'dispatch'; token: string }
+  | ({ kind: 'session' } & SessionCredential)
 
 /** A request without its transport. */
 export interface Request {
@@ -37,6 +41,8 @@ export interface Request {
   claimedTenant?: string
   /** IP address of the caller, as the gateway reports it. */
   address?: string
+  /** What a browser says besides its credential. */
+  browser?: () => Browser
   trace: TraceContext
   deadline: Deadline
   /** Headers of the answer, good or bad; the steps add to them. */
@@ -46,6 +52,7 @@ export interface Request {
 export interface Answer {
   status: number
   body: unknown
+  cookies?: readonly SetCookie[]
 }
 
 /** The steps fill this in, in the order of the fields. */

@@ -14,6 +14,7 @@ import type { Rehearsal } from '../contract/answers.ts'
 import { explainExactNumber } from '../exact-json.ts'
 import { Failure } from '../failures.ts'
 import type { Identity } from '../identity/identity.ts'
+import { checkCsrf } from '../identity/sessions.ts'
 import { TenantDeleted } from '../identity/standing.ts'
 import type { Decision } from '../limits/rate-limiter.ts'
 import { requirePermission, requireScopes } from './check-access.ts'
@@ -24,11 +25,13 @@ import { callerOf, type Credential, type Invocation, type Request } from './invo
 export async function authenticate(invocation: Invocation): Promise<void> {
   const { request, runtime } = invocation
   const { auth } = request.endpoint
-  if (auth === 'none' || (auth === 'optional' && request.credential.kind === 'none')) return
-  invocation.identity = await identify(invocation).catch((error: unknown) => afterDeletion(error, invocation))
+  if (auth === 'none' || isGuest(request)) return
+  const identity = await identify(invocation).catch((error: unknown) => afterDeletion(error, invocation))
+  if (identity === undefined) return
+  invocation.identity = identity
   const { claimedTenant } = request
-  if (claimedTenant !== undefined && claimedTenant !== invocation.identity.tenant) {
-    runtime.log.warn({ tenant: invocation.identity.tenant }, 'a request named another tenant')
+  if (claimedTenant !== undefined && claimedTenant !== identity.tenant) {
+    runtime.log.warn({ tenant: identity.tenant }, 'a request named another tenant')
     throw new Failure('TENANT_MISMATCH', 'Cannot act for that tenant: your credential belongs to another', {
       suggestion: 'Leave X-Tenant-ID out: the tenant is read from your credential',
     })
@@ -42,19 +45,47 @@ function afterDeletion(error: unknown, { request }: Invocation): Identity {
   throw error
 }
 
-async function identify({ request, runtime }: Invocation): Promise<Identity> {
+/** Whether anybody may call, and nobody says who calls. A browser cannot help sending a session. */
+function isGuest({ credential: { kind }, endpoint: { auth } }: Request): boolean {
+  if (auth === 'optional-api-key') return kind === 'none' || kind === 'session'
+  return auth === 'optional' && kind === 'none'
+}
+
+/** @returns undefined for a guest */
+async function identify({ request, runtime }: Invocation): Promise<Identity | undefined> {
   const { credential, endpoint } = request
   if (endpoint.auth === 'invitation') return identifyInvited(credential, runtime)
   if (credential.kind === 'dispatch') return runtime.verifyDispatch(credential.token)
   if (credential.kind === 'api-key') return runtime.authenticateApiKey(credential.key)
-  if (credential.kind === 'token' && endpoint.auth !== 'api-key') return runtime.verifyToken(credential.token)
+  const needsKey = endpoint.auth === 'api-key' || endpoint.auth === 'optional-api-key'
+  if (credential.kind === 'token' && !needsKey) return runtime.verifyToken(credential.token)
+  if (credential.kind === 'session' && !needsKey) return identifySession(credential, request, runtime)
   throw new Failure(
     'CREDENTIALS_MISSING',
     'The caller is unknown: the request has no usable credential',
-    endpoint.auth === 'api-key'
+    needsKey
       ? { suggestion: 'Send your API key as X-API-Key', challenge: 'ApiKey' }
       : { suggestion: 'Send "Authorization: Bearer <token>" or X-API-Key: kg_...' },
   )
+}
+
+/** A browser sends the cookie of a session that has ended, too: where guests may call, its person is one. */
+async function identifySession(
+  credential: Extract<Credential, { kind: 'session' }>,
+  { endpoint, answerHeaders }: Request,
+  { authenticateSession }: Runtime,
+): Promise<Identity | undefined> {
+  // Without it, a shared cache may keep the answer to a request with a cookie and give it to others.
+  answerHeaders['Cache-Control'] = 'no-store'
+  try {
+    const identity = await authenticateSession(credential.token)
+    if (endpoint.method !== 'GET') checkCsrf(credential)
+    return identity
+  } catch (error) {
+    const isOver = error instanceof Failure && error.code === 'CREDENTIALS_INVALID'
+    if (isOver && endpoint.auth === 'optional') return undefined
+    throw error
+  }
 }
 
 /** By the token of an invitation, which is good for nothing else. */
@@ -66,6 +97,14 @@ async function identifyInvited(
   throw new Failure('CREDENTIALS_MISSING', 'The request has no token of an invitation', {
     suggestion: 'Send it as "Authorization: Bearer kgi_..."',
   })
+}
+
+/** Takes one request from the budget of its address, where whoever has no credential may call. */
+export async function limitAddress({ request, runtime }: Invocation): Promise<void> {
+  const { address = 'unknown', endpoint } = request
+  if (endpoint.perAddress === undefined) return
+  const decision = await runtime.limiter.takeOfKey(`${endpoint.name}:${address}`, endpoint.perAddress)
+  if (!decision.allowed) throw rateLimited(request, decision, 'too many come from your address')
 }
 
 /** Takes one request from the tenant's budget. What `logos` passes on was counted when it came in. */

@@ -33,9 +33,12 @@ function answer(invocation: Invocation): Promise<Answer> {
 
 /** The first answer and its repetitions both come by here, after all has been written. */
 function reveal(invocation: Invocation, kept: Answer): Answer {
-  const { endpoint } = invocation.request
-  if (endpoint.reveal === undefined) return kept
-  return { ...kept, body: endpoint.reveal(kept.body, callOf(invocation, undefined, undefined)) }
+  const { endpoint, answerHeaders } = invocation.request
+  const location = endpoint.location?.(kept.body)
+  if (location !== undefined) answerHeaders['Location'] = location
+  const answer = endpoint.cookies === undefined ? kept : { ...kept, cookies: endpoint.cookies(kept.body) }
+  if (endpoint.reveal === undefined) return answer
+  return { ...answer, body: endpoint.reveal(kept.body, callOf(invocation, undefined, undefined)) }
 }
 
 /**
@@ -201,6 +204,7 @@ function callOf(invocation: Invocation, db: Db | undefined, pending: Pending | u
     requestedArchetype: request.archetype,
     idempotencyKey: request.idempotencyKey,
     address: request.address,
+    browser: request.browser,
     repeats: () => void (request.answerHeaders['Idempotency-Replayed'] = 'true'),
     ...(pending === undefined
       ? {}

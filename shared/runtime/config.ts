@@ -80,6 +80,12 @@ export const FunctionConfig = z.object({
     .string()
     .optional()
     .describe('Why no model can be asked, where none can; paths that ask one then answer 503'),
+  PUBLIC_ORIGIN: z
+    .url()
+    .optional()
+    .describe(
+      'Where browsers reach the platform, such as `https://kgents.example`; default is what the gateway reports',
+    ),
   CLUSTER_INGRESS: AddressSettings.shape.CLUSTER_INGRESS,
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional().describe(DESCRIPTIONS.OTEL_EXPORTER_OTLP_ENDPOINT),
   NATS_MONITORING_URL: z

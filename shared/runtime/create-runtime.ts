@@ -18,6 +18,7 @@ import { createInvitationLookup } from '../identity/invitations.ts'
 import { createAttester } from '../identity/attest.ts'
 import { KeyUses } from '../identity/key-uses.ts'
 import { createSecretBox } from '../identity/secret-box.ts'
+import { createSessionLookup } from '../identity/sessions.ts'
 import { createSigner, createVerifier, type TokenRules } from '../identity/tokens.ts'
 import { endJob } from '../jobs/finish-job.ts'
 import { createTextResolver } from '../egress/resolve-text.ts'
@@ -48,7 +49,8 @@ export async function openRuntime(config: FunctionConfig, loaders: Loaders): Pro
     connections: config.DATABASE_CONNECTIONS,
     prepare: config.DATABASE_PREPARE === 'on',
   })
-  const uses = new KeyUses(database.sql)
+  const uses = new KeyUses(database.sql, 'note_key_uses')
+  const sessionUses = new KeyUses(database.sql, 'note_session_uses')
   const findPlan = createPlanBook(database.sql)
   const calls = new CallLeases({ database })
   const recorder = createRecorder(database, log, eventKeys[0] ?? '')
@@ -68,9 +70,11 @@ export async function openRuntime(config: FunctionConfig, loaders: Loaders): Pro
     verifyDispatch: withPlan(createVerifier(dispatchRules(config, functions)), findPlan),
     authenticateInvitation: createInvitationLookup(database.sql, findPlan),
     authenticateApiKey: createApiKeyLookup(database.sql, uses, findPlan),
+    authenticateSession: createSessionLookup(database.sql, sessionUses, uses, findPlan),
     eventKey: eventKeys[0] ?? '',
     eventKeys,
     webhookKeys: config.WEBHOOK_SIGNING_KEY === undefined ? [] : [config.WEBHOOK_SIGNING_KEY],
+    publicOrigin: config.PUBLIC_ORIGIN,
     inferenceUnavailable: config.INFERENCE_UNAVAILABLE,
     platform: undefined as unknown as Platform, // reason: set below; its operations need the runtime they belong to
     endJob: (end, call) => endJob({ runtime, ...call }, end),
@@ -79,7 +83,7 @@ export async function openRuntime(config: FunctionConfig, loaders: Loaders): Pro
   return {
     runtime,
     async close() {
-      await Promise.all([recorder.flush(), uses.flush(), calls.close()])
+      await Promise.all([recorder.flush(), uses.flush(), sessionUses.flush(), calls.close()])
       await database.close()
     },
   }

@@ -37,6 +37,20 @@ export const ACTIONS = [
   'operator.dismissed',
   'credits.granted',
   'usage.recounted',
+  'session.opened',
+  'session.closed',
+  'member.linked',
+  'member.provisioned',
+  'member.deactivated',
+  'member.reactivated',
+  'member.renamed',
+  'identity_provider.added',
+  'identity_provider.changed',
+  'identity_provider.removed',
+  'recovery_codes.made',
+  'recovery_code.used',
+  'device.approved',
+  'device.denied',
 ] as const
 export type Action = (typeof ACTIONS)[number]
 
@@ -63,6 +77,7 @@ export function actorFacts({
   return {
     roles: identity.roles,
     ...(identity.key === undefined ? {} : { key: identity.key.id }),
+    ...(identity.session === undefined ? {} : { session: identity.session.id }),
     ...(address === undefined ? {} : { address }),
   }
 }

@@ -33,6 +33,7 @@ export function createOpenApi(catalog: readonly FunctionFacts[]): Record<string,
       securitySchemes: {
         bearerToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: BEARER },
         invitationToken: { type: 'http', scheme: 'bearer', description: INVITATION },
+        session: { type: 'apiKey', in: 'cookie', name: 'kgents_session', description: SESSION },
         apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'Works in place of a token' },
       },
       schemas: { ...sharedSchemas(), ...Object.fromEntries(routes.flatMap(schemasOf)) },
@@ -48,6 +49,8 @@ export function createOpenApi(catalog: readonly FunctionFacts[]): Record<string,
 
 const INVITATION =
   'The token of an invitation, as its sender was shown it: good for accepting it and nothing else'
+const SESSION =
+  'Of a browser, from `POST /v1/auth/session`; what may change anything takes its CSRF token as `X-CSRF-Token`. By https the name begins with `__Host-`'
 const BEARER = 'A token of some minutes, from `POST /v1/auth/token`; the tenant is read from it'
 
 function tagsOf(routes: readonly Route[]) {

@@ -71,8 +71,10 @@ function securityOf({ auth, permission }: EndpointFacts) {
   const key = { apiKey: [] }
   const roles = permission === undefined ? [] : [permission]
   if (auth === 'api-key') return { security: [key] }
+  if (auth === 'optional-api-key') return { security: [key, {}] }
   if (auth === 'invitation') return { security: [{ invitationToken: [] }] }
-  return { security: [{ bearerToken: roles }, key, ...(auth === 'optional' ? [{}] : [])] }
+  const any = [{ bearerToken: roles }, key, { session: [] }]
+  return { security: auth === 'optional' ? [...any, {}] : any }
 }
 
 function parametersOf(route: Route) {

@@ -134,6 +134,7 @@ function curl(title: string, command: string): Markup {
 const WHO = {
   none: 'anybody',
   'api-key': 'holders of an API key',
+  'optional-api-key': 'anybody; who sends an API key is known by it',
   invitation: 'holders of the token of an invitation',
   optional: 'anybody; who sends a credential is known by it',
   required: 'holders of a token or an API key',

@@ -121,9 +121,16 @@ describe('operations', () => {
     },
   )
 
-  test('need scopes, but for those that pass the call on to paths', () => {
+  test('need scopes, but for those that pass the call on to paths, and sessions, which allow no more than a credential', () => {
     const free = credited.filter(({ scopes }) => scopes.length === 0)
-    expect(free.map(({ name }) => name)).toEqual(['logos.invoke', 'logos.compose', 'logos.invokeByUrl'])
+    expect(free.map(({ name }) => name)).toEqual([
+      'sso-sessions.open',
+      'sso-sessions.show',
+      'sso-sessions.close',
+      'logos.invoke',
+      'logos.compose',
+      'logos.invokeByUrl',
+    ])
   })
 })
 

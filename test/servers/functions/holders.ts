@@ -25,8 +25,11 @@ interface Holders {
 /** Longer than a process believes what it has read of a credential, and within what is promised. */
 const BELIEVED_MS = 4000
 
-export const testWithHolders = (extra: readonly FunctionDefinition[] = []) =>
-  testWith(extra).extend<Holders>({
+export const testWithHolders = (
+  extra: readonly FunctionDefinition[] = [],
+  settings: Record<string, string> = {},
+) =>
+  testWith(extra, settings).extend<Holders>({
     admin: async ({ newTenant }, use) => use(await newTenant('enterprise', ['admin'])),
     withKey: async ({ opened }, use) =>
       use((key) => ({ calls: (...request) => call(opened.app, key, ...request) })),

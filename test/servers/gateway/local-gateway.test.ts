@@ -157,6 +157,18 @@ describe('a request that the gateway answers', () => {
     expect(response.status).toBe(200)
   })
 
+  test('with the cookie of a session it goes on without a token; with another cookie it does not', async ({
+    world,
+    expect,
+  }) => {
+    const statusWith = async (cookie: string) =>
+      (await fetch(`${world.url}${SIP}`, { method: 'POST', headers: { cookie } })).status
+    for (const name of ['kgents_session', 'theme=dark; kgents_session', '__Host-kgents_session'])
+      expect(await statusWith(`${name}=kgs_x`)).toBe(200)
+    for (const cookie of ['theme=dark', 'xkgents_session=kgs_x', 'kgents_session=other'])
+      expect(await statusWith(cookie)).toBe(401)
+  })
+
   test('of an unknown path: 404, and where the known ones are listed', async ({ world, expect }) => {
     expect(await problem(await call(world, '/v1/nothing'))).toMatchObject({
       status: 404,

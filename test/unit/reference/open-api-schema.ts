@@ -44,7 +44,9 @@ const Operation = z.strictObject({
   description: z.string().optional(),
   tags: z.array(z.string()).length(1),
   security: z
-    .array(z.partialRecord(z.enum(['bearerToken', 'apiKey', 'invitationToken']), z.array(z.string())))
+    .array(
+      z.partialRecord(z.enum(['bearerToken', 'apiKey', 'session', 'invitationToken']), z.array(z.string())),
+    )
     .optional(),
   parameters: z.array(or(Parameter)),
   requestBody: z.strictObject({ required: z.boolean(), content: Media }).optional(),

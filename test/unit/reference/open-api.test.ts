@@ -261,13 +261,13 @@ describe.each(cases)('%s', (_name, endpoint) => {
 
   test('asks for the credential that it needs, and says how it can fail', () => {
     const schemes = operation.security?.flatMap((each) => Object.keys(each))
-    const both = ['bearerToken', 'apiKey']
-    const only = { 'api-key': ['apiKey'], invitation: ['invitationToken'] }
-    const wanted = { none: [], optional: both, required: both, ...only }[endpoint.auth]
+    const any = ['bearerToken', 'apiKey', 'session']
+    const only = { 'api-key': ['apiKey'], 'optional-api-key': ['apiKey'], invitation: ['invitationToken'] }
+    const wanted = { none: [], optional: any, required: any, ...only }[endpoint.auth]
     expect(schemes).toEqual(wanted)
     const open =
       operation.security?.length === 0 || operation.security?.some((each) => Object.keys(each).length === 0)
-    expect(open).toBe(endpoint.auth === 'none' || endpoint.auth === 'optional')
+    expect(open).toBe(['none', 'optional', 'optional-api-key'].includes(endpoint.auth))
     const scopes = operation['x-agentese']?.scopes ?? operation['x-scopes'] ?? []
     expect(scopes).toEqual(endpoint.scopes)
     expect('401' in operation.responses).toBe(endpoint.auth !== 'none')
