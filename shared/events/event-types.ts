@@ -3,6 +3,14 @@ import type { z } from 'zod'
 import { JobCancelled, JobCompleted, JobFailed, JobRequested, JobStarted } from '../inference/job-events.ts'
 import { Completion, InferenceFailure } from '../inference/messages.ts'
 import { ChangeData, InvocationData } from './agentese-events.ts'
+import {
+  BILLING_EVENTS,
+  InvoiceData,
+  PaymentFailedData,
+  PaymentSucceededData,
+  SubscriptionData,
+  TrialEndingData,
+} from './billing-events.ts'
 
 export interface EventType {
   summary: string
@@ -30,4 +38,17 @@ export const SYSTEM_EVENTS = {
   'io.kgents.job.completed': { summary: 'A job has its result', data: JobCompleted },
   'io.kgents.job.failed': { summary: 'A job has ended without a result', data: JobFailed },
   'io.kgents.job.cancelled': { summary: 'A job was cancelled', data: JobCancelled },
+  [BILLING_EVENTS.subscriptionStarted]: { summary: 'A tenant has a new plan', data: SubscriptionData },
+  [BILLING_EVENTS.subscriptionUpdated]: {
+    summary: 'The subscription of a tenant has changed',
+    data: SubscriptionData,
+  },
+  [BILLING_EVENTS.subscriptionEnded]: { summary: 'The subscription of a tenant has ended', data: SubscriptionData },
+  [BILLING_EVENTS.trialEnding]: { summary: 'A trial ends within 3 days', data: TrialEndingData },
+  [BILLING_EVENTS.invoiceFinalized]: { summary: 'An invoice was issued', data: InvoiceData },
+  [BILLING_EVENTS.paymentSucceeded]: { summary: 'An invoice was paid', data: PaymentSucceededData },
+  [BILLING_EVENTS.paymentFailed]: {
+    summary: 'An invoice was not paid; and each step that is taken about it',
+    data: PaymentFailedData,
+  },
 } as const satisfies Record<string, EventType>
