@@ -36,6 +36,7 @@ export const loaders: Loaders = {
   audit: async () => (await import('./control/audit.ts')).audit,
   tenants: async () => (await import('./control/tenants.ts')).tenants,
   operators: async () => (await import('./control/operators.ts')).operators,
+  credits: async () => (await import('./control/credits.ts')).credits,
   jobs: async () => (await import('./control/jobs.ts')).jobs,
   reference: async () => (await import('./control/reference.ts')).reference,
   subscribe: async () => (await import('./control/subscribe.ts')).subscribe,

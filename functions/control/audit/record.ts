@@ -21,6 +21,7 @@ export const ACTIONS = [
   'tenant.resumed',
   'operator.appointed',
   'operator.dismissed',
+  'credits.granted',
 ] as const
 export type Action = (typeof ACTIONS)[number]
 
