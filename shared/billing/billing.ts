@@ -2,11 +2,14 @@
  * One change to the billing of one tenant, in the transaction of its caller. Changes of a tenant come one after the other: the first
  * statement of each takes a lock of the tenant.
  */
-import type { Call } from '../contract/call.ts'
+import type { Db } from '../database/database.ts'
+
+/** Publishes an event with the transaction. */
+type Emit = (type: `io.kgents.${string}`, data: Record<string, unknown>) => void
 
 export interface Billing {
-  db: Call['db']
-  emit: Call['emit']
+  db: Db
+  emit: Emit
   tenant: string
   /** The time at which it happens. */
   now: Date
@@ -18,7 +21,7 @@ export interface Billing {
 
 /** Begins a change; nobody else changes the billing of this tenant until the transaction is over. */
 export async function beginBilling(
-  { db, emit, identity }: Pick<Call, 'db' | 'emit' | 'identity'>,
+  { db, emit, identity }: { db: Db; emit: Emit; identity: { tenant: string } },
   { now = new Date(), hasProvider }: { now?: Date; hasProvider: boolean },
 ): Promise<Billing> {
   const { tenant } = identity

@@ -1,11 +1,8 @@
 /** What billing reads of a plan: what it costs for each term, what it includes of each meter, and what more of it costs. */
 import type { Db } from '../database/database.ts'
-import { TOKENS_PER_MONTH } from '../plans/allowance.ts'
+import { METERS, type Limits, type Meter, type Plan } from '../plans/plan.ts'
 import { TIERS, type Tier } from '../plans/tiers.ts'
-import { fraction, type Fraction } from './fraction.ts'
-
-export const METERS = ['tokens', 'api_calls', 'sessions', 'storage_gb_months', 'gpu_seconds'] as const
-export type Meter = (typeof METERS)[number]
+import { fraction, fractionOf, type Fraction } from './fraction.ts'
 
 /** For how long the base fee is paid in advance. */
 export const TERMS = { month: 1, year: 12, two_years: 24 } as const
@@ -14,7 +11,7 @@ export type Term = keyof typeof TERMS
 export interface MeterPrice {
   meter: Meter
   /** How much of it a month includes; null is without limit. */
-  included: number | null
+  included: Fraction | null
   /** Cents for `per` units. */
   cents: Fraction
   per: number
@@ -27,50 +24,60 @@ export interface BilledPlan {
   /** The base fee of a month in cents; null is by agreement. */
   monthCents: number | null
   yearCents: number | null
+  trialDays: number
   meters: readonly MeterPrice[]
 }
 
-const MONTH_CENTS: Record<Tier, number | null> = {
-  free: 0,
-  starter: 2900,
-  pro: 14_900,
-  team: 49_900,
-  enterprise: null,
-}
-const SESSIONS: Record<Tier, number | null> = { free: 10, starter: 100, pro: 500, team: 2000, enterprise: null }
-const CALLS_A_DAY: Record<Tier, number | null> = {
-  free: 100,
-  starter: 1000,
-  pro: 10_000,
-  team: 50_000,
-  enterprise: null,
-}
 /** Calls are limited by the day, and billed by the month, whatever its length. */
 const DAYS_OF_A_MONTH = 30
-const STORAGE_GB: Record<Tier, number | null> = { free: 0, starter: 1, pro: 10, team: 100, enterprise: null }
+const BYTES_OF_A_GB = 1_000_000_000
 
-/** The version of a plan that a customer has bought; the newest where none is named. */
-export async function findPlan(_db: Db, id: Tier, version?: number): Promise<BilledPlan | undefined> {
-  return version === undefined || version === 1 ? standIn(id) : undefined
+interface PlanRow {
+  id: Tier
+  version: number
+  name: string
+  price_month_cents: string | null
+  price_year_cents: string | null
+  trial_days: number
+  limits: Limits
+  overage: Plan['overage']
 }
 
-function standIn(id: Tier): BilledPlan {
-  const month = MONTH_CENTS[id]
-  const calls = CALLS_A_DAY[id]
+/** A version of a plan that this tenant may have; the one that is sold now where none is named. */
+export async function findPlan(db: Db, id: Tier, version?: number): Promise<BilledPlan | undefined> {
+  const [row] = await db<PlanRow[]>`
+    select * from plans where id = ${id} and version = coalesce(${version ?? null}::integer, current_plan_version(${id}))`
+  return row === undefined ? undefined : read(row)
+}
+
+function read(row: PlanRow): BilledPlan {
   return {
-    id,
-    version: 1,
-    name: id.replace(/^./, (letter) => letter.toUpperCase()),
-    monthCents: month,
-    yearCents: month === null ? null : Math.round(month * 12 * 0.9),
-    meters: [
-      { meter: 'tokens', included: TOKENS_PER_MONTH[id], cents: fraction(1), per: 1000 },
-      { meter: 'api_calls', included: calls === null ? null : calls * DAYS_OF_A_MONTH, cents: fraction(1, 10), per: 1 },
-      { meter: 'sessions', included: SESSIONS[id], cents: fraction(5), per: 1 },
-      { meter: 'storage_gb_months', included: STORAGE_GB[id], cents: fraction(10), per: 1 },
-      { meter: 'gpu_seconds', included: 0, cents: fraction(50), per: 3600 },
-    ],
+    id: row.id,
+    version: row.version,
+    name: row.name,
+    monthCents: row.price_month_cents === null ? null : Number(row.price_month_cents),
+    yearCents: row.price_year_cents === null ? null : Number(row.price_year_cents),
+    trialDays: row.trial_days,
+    meters: METERS.flatMap((meter) => {
+      const price = row.overage[meter]
+      if (price === undefined) return []
+      return [{ meter, included: includedIn(row.limits, meter), cents: fractionOf(price.cents), per: price.per }]
+    }),
   }
+}
+
+/** How much of a meter a month includes; null is without limit. */
+function includedIn(limits: Limits, meter: Meter): Fraction | null {
+  const { tokensPerMonth, apiCallsPerDay, sessionsPerMonth, storageBytes } = limits
+  const amounts: Record<Meter, readonly [number | null, number?]> = {
+    tokens: [tokensPerMonth],
+    api_calls: [apiCallsPerDay === null ? null : apiCallsPerDay * DAYS_OF_A_MONTH],
+    sessions: [sessionsPerMonth],
+    storage_gb_months: [storageBytes, BYTES_OF_A_GB],
+    gpu_seconds: [0],
+  }
+  const [amount, unit = 1] = amounts[meter]
+  return amount === null ? null : fraction(amount, unit)
 }
 
 /** Whether `a` is a larger plan than `b`. */

@@ -5,7 +5,8 @@
 import { BILLING_EVENTS } from '../../events/billing-events.ts'
 import { newId } from '../../new-id.ts'
 import type { Billing } from '../billing.ts'
-import { grantCredits, refundCredits, spendCredits } from '../credits.ts'
+import { MAX_CREDITS } from '../ledger/credits.ts'
+import { grantCredits, refundCredits, spendCredits } from '../ledger/ledger.ts'
 import { floor, fractionOf } from '../fraction.ts'
 import type { BilledPlan } from '../plans.ts'
 import type { SubscriptionRow } from '../subscriptions/rows.ts'
@@ -46,31 +47,27 @@ async function withCredits(billing: Billing, wanted: NewInvoice): Promise<Line[]
   // More is given back than is to be paid, which only a change of plan can come to.
   await grantCredits(billing.db, {
     kind: 'compensation',
-    amount: String(-total),
-    expiresAt: addDays(billing.now, COMPENSATION_DAYS),
+    amount: Number(-total),
     source: `${sourceOf(wanted)}:given`,
   })
   return [...paid, { ...creditLine(plan, period, total), description: 'Given back as credits' }]
 }
 
-const COMPENSATION_DAYS = 365
-
 /** Spends credits in whole cents; a part of a cent is left where it was. */
 async function spend({ db }: Billing, source: string, upTo: bigint): Promise<bigint> {
   if (upTo === 0n) return 0n
-  const { spent } = await spendCredits(db, { upTo: String(upTo), source })
+  const { spent } = await spendCredits(db, { upTo: Number(upTo < MOST ? upTo : MOST), source })
   const exact = fractionOf(String(spent))
   const whole = floor(exact)
   const rest = (exact.numerator - whole * exact.denominator) * (MICRO / exact.denominator)
-  if (rest > 0n) await refundCredits(db, { source, amount: microText(rest) })
+  if (rest > 0n)
+    await refundCredits(db, { source, amount: Number(rest) / Number(MICRO), refund: `${source}:part` })
   return whole
 }
 
 const MICRO = 1_000_000n
-
-function microText(micro: bigint): string {
-  return `0.${String(micro).padStart(6, '0')}`
-}
+/** What the ledger books at once. */
+const MOST = BigInt(MAX_CREDITS)
 
 /** By which the ledger knows what an invoice takes. */
 function sourceOf({ subscription, key }: Pick<NewInvoice, 'subscription' | 'key'>): string {
@@ -84,7 +81,7 @@ export async function restoreCredits(
   cents: number,
 ): Promise<void> {
   const source = sourceOf({ subscription: { id: subscription_id } as SubscriptionRow, key })
-  await refundCredits(db, { source, amount: String(cents) })
+  await refundCredits(db, { source, amount: cents })
 }
 
 async function insertDraft(

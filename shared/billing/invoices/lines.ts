@@ -3,7 +3,8 @@
  * exact, and rounded once at the end.
  */
 import { add, compare, fraction, fractionOf, multiply, negate, subtract, ZERO, type Fraction } from '../fraction.ts'
-import type { BilledPlan, Meter, MeterPrice } from '../plans.ts'
+import type { Meter } from '../../plans/plan.ts'
+import type { BilledPlan, MeterPrice } from '../plans.ts'
 import { secondsBetween, type Period } from './months.ts'
 import { roundLines } from './round-lines.ts'
 
@@ -25,7 +26,7 @@ export interface UsageFacts {
   meter: Meter
   /** All that was used in the period, as a decimal. */
   quantity: string
-  included: number
+  included: string
   /** Cents for `per` units, as a decimal. */
   price: string
   per: number
@@ -58,7 +59,7 @@ export function usageLines(plan: BilledPlan, period: Period, usage: Usage, bille
     const quantity = usage[price.meter] ?? '0'
     const cost = subtract(costOf(price, quantity), costOf(price, billed[price.meter] ?? '0'))
     if (price.included === null || compare(cost, ZERO) <= 0) return []
-    const facts = { meter: price.meter, quantity, included: price.included, price: decimalOf(price.cents), per: price.per }
+    const facts = { meter: price.meter, quantity, included: decimalOf(price.included), price: decimalOf(price.cents), per: price.per }
     return [
       {
         ...lineOf(plan, period),
@@ -84,7 +85,7 @@ function costOf({ included, cents, per, meter }: MeterPrice, quantity: string): 
   if (compare(used, ZERO) < 0 || compare(used, MAX_QUANTITY) > 0)
     throw new RangeError(`Cannot bill "${quantity}" of ${meter}: it is negative or too much to be believed`)
   if (included === null) return ZERO
-  const beyond = subtract(used, fraction(included))
+  const beyond = subtract(used, included)
   if (compare(beyond, ZERO) <= 0) return ZERO
   return multiply(multiply(beyond, cents), fraction(1, per))
 }
@@ -164,7 +165,11 @@ function lineOf({ id, version }: BilledPlan, period: Period) {
   return { period, plan: id, planVersion: version }
 }
 
-/** Prices have few decimals; they are shown as they are. */
+const SHOWN_DECIMALS = 9n
+
+/** A fraction of few decimals, as prices and what is included are, as a decimal. */
 function decimalOf({ numerator, denominator }: Fraction): string {
-  return String(Number(numerator) / Number(denominator))
+  const scaled = String((numerator * 10n ** SHOWN_DECIMALS) / denominator).padStart(Number(SHOWN_DECIMALS) + 1, '0')
+  const at = scaled.length - Number(SHOWN_DECIMALS)
+  return `${scaled.slice(0, at)}.${scaled.slice(at)}`.replace(/\.?0+$/, '')
 }

@@ -4,7 +4,7 @@ import type { Billing } from '../billing.ts'
 import { issueInvoice } from '../invoices/issue.ts'
 import { baseLine, discountLines, usageLines, type ExactLine, type Usage } from '../invoices/lines.ts'
 import { addMonths, monthOf, termOf, type Period } from '../invoices/months.ts'
-import { baseFee, findPlan, TERMS, type BilledPlan, type Term } from '../plans.ts'
+import { baseFee, findPlan, TERMS, type BilledPlan } from '../plans.ts'
 import { report, updateSubscription, type SubscriptionPatch, type SubscriptionRow } from './rows.ts'
 import { after } from './states.ts'
 
@@ -102,10 +102,17 @@ export async function endSubscription(
 
 /** The lines of what was used in `period`, and of what has become known since of the month before it. */
 async function usageOf(billing: Billing, row: SubscriptionRow, period: Period): Promise<ExactLine[]> {
+  if (!(await paysForUsage(billing, row, period))) return []
   const plan = await planOf(billing, row)
   const used = usageLines(plan, period, await periodUsage(billing.db, period))
   const lines = [...(await lateLines(billing, row)), ...used]
   return [...lines, ...discountLines(plan, period, lines)]
+}
+
+/** Whether the tenant has allowed use past what its plan includes at any time in `period`. */
+async function paysForUsage({ db }: Billing, row: SubscriptionRow, { start }: Period): Promise<boolean> {
+  const [tenant] = await db<{ overage_allowed: boolean }[]>`select overage_allowed from tenants`
+  return tenant?.overage_allowed === true || (row.overage_until !== null && row.overage_until > start)
 }
 
 /** On which plan a month ended. */
@@ -136,9 +143,4 @@ async function lateLines(billing: Billing, row: SubscriptionRow): Promise<ExactL
 
 function keyOf({ start }: Period): string {
   return `month:${start.toISOString()}`
-}
-
-/** The whole months that a term has. */
-export function monthsOf(term: Term): number {
-  return TERMS[term]
 }

@@ -40,6 +40,8 @@ create table plan_subscriptions (
   -- Counts changes within a term, each of which has an invoice.
   changes integer not null default 0,
   past_due_since timestamptz,
+  -- Until when use past what the plan includes was last paid for, where that is not so any more.
+  overage_until timestamptz,
   ended_at timestamptz,
   -- The subscription of the payment provider that pays the base fee; null is paid by bank transfer.
   stripe_id text unique check (length(stripe_id) between 1 and 255),
@@ -334,16 +336,34 @@ create function apply_plan(plan text, version integer, standing text) returns bo
   language plpgsql security definer set search_path = pg_catalog, public, pg_temp
 as $$
 begin
-  update public.tenants t set tier = plan, status = standing
-    where t.id = public.current_tenant() and (t.tier, t.status) is distinct from (plan, standing);
+  update public.tenants t
+    set tier = plan, status = standing,
+      plan_version = coalesce(version, case when t.tier = plan then t.plan_version end)
+    where t.id = public.current_tenant() and ((t.tier, t.status) is distinct from (plan, standing)
+      or t.plan_version is distinct from coalesce(version, t.plan_version));
   return found;
 end
 $$;
 create policy billing on tenants to kgents_biller using (true) with check (true);
-grant select (id, tier, status), update (tier, status) on tenants to kgents_biller;
+grant select (id, tier, status, plan_version), update (tier, status, plan_version) on tenants to kgents_biller;
 revoke execute on function apply_plan(text, integer, text) from public;
 grant execute on function apply_plan(text, integer, text) to kgents_app;
 call hand_over('apply_plan(text, integer, text)', 'kgents_biller');
+
+-- Whoever turns off what it pays for pays for what it has used until then.
+create function note_overage_end() returns trigger
+  language plpgsql security definer set search_path = pg_catalog, public, pg_temp
+as $$
+begin
+  update public.plan_subscriptions set overage_until = now() where tenant_id = new.id and ended_at is null;
+  return null;
+end
+$$;
+create policy billing on plan_subscriptions to kgents_biller using (true) with check (true);
+grant select (tenant_id, ended_at), update (overage_until) on plan_subscriptions to kgents_biller;
+call hand_over('note_overage_end()', 'kgents_biller');
+create trigger overage_ends after update of overage_allowed on tenants for each row
+  when (old.overage_allowed and not new.overage_allowed) execute function note_overage_end();
 
 -- The tenants for which time brings something: a month or a trial ends, an invoice is overdue, a payment waits.
 create policy due on plan_subscriptions for select to kgents_scheduler using (true);

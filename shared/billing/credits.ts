@@ -1,2 +1,0 @@
-/** Credits, as billing uses them: one is a cent. */
-export { grantCredits, refundCredits, spendCredits } from './ledger/ledger.ts'
