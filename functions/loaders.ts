@@ -36,6 +36,11 @@ export const loaders: Loaders = {
   audit: async () => (await import('./control/audit.ts')).audit,
   tenants: async () => (await import('./control/tenants.ts')).tenants,
   operators: async () => (await import('./control/operators.ts')).operators,
+  billing: async () => (await import('./control/billing.ts')).billing,
+  invoices: async () => (await import('./control/invoices.ts')).invoices,
+  'invoices-for-operators': async () =>
+    (await import('./control/invoices-for-operators.ts')).invoicesForOperators,
+  'stripe-webhooks': async () => (await import('./control/stripe-webhooks.ts')).stripeWebhooks,
   credits: async () => (await import('./control/credits.ts')).credits,
   jobs: async () => (await import('./control/jobs.ts')).jobs,
   reference: async () => (await import('./control/reference.ts')).reference,

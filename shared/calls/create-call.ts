@@ -1,6 +1,6 @@
 /** Makes what a handler is given, and writes what it leaves behind in transactions of its own. */
 import type { Observer } from '../agentese/observer.ts'
-import type { Call, EveryCall, Transact } from '../contract/call.ts'
+import type { ActFor, Call, EveryCall, Transact } from '../contract/call.ts'
 import { NEEDS, type Need } from '../contract/needs.ts'
 import { withTenant } from '../database/database.ts'
 import type { Identity } from '../identity/identity.ts'
@@ -9,6 +9,7 @@ import type { Log } from '../telemetry/log.ts'
 import type { TraceContext } from '../telemetry/trace.ts'
 import { checkNeed, give } from './call-members.ts'
 import { callerOf, nothingPending, present, withheld, type CallParts } from './call-parts.ts'
+import { platformIdentity } from './platform-identity.ts'
 import { settledCharges, writeRecords } from './record.ts'
 
 export function createCall(parts: CallParts): Call {
@@ -27,7 +28,7 @@ class HandlerCall implements EveryCall {
   static {
     for (const need of Object.keys(NEEDS) as Need[]) {
       for (const member of NEEDS[need].gives) {
-        if (member === 'transact') continue
+        if (member === 'transact' || member === 'actFor') continue
         Object.defineProperty(HandlerCall.prototype, member, {
           get(this: HandlerCall) {
             return give(member, need, this.#parts)
@@ -67,6 +68,17 @@ class HandlerCall implements EveryCall {
     checkNeed('transact', 'postgres', parts)
     if (parts.db !== undefined) throw withheld('transact', parts, 'its transaction is open already')
     return <T>(mode: 'read' | 'write', work: (call: Call) => Promise<T>) => transactApart(parts, mode, work)
+  }
+
+  get actFor(): ActFor {
+    const parts = this.#parts
+    checkNeed('actFor', 'any-tenant', parts)
+    return (tenant, work) =>
+      transactApart(
+        { ...parts, identity: platformIdentity(tenant), needs: ['postgres', 'events'], db: undefined },
+        'write',
+        work,
+      )
   }
 
   // As a member of its own, so that a handler may take it out of the call.

@@ -40,6 +40,8 @@ export interface Call extends EveryCall, Platform {
   db: Db
   /** A transaction of its own, for work that must not hold one while it waits; commits when `work` returns. */
   transact: Transact<Need>
+  /** A writing transaction of a tenant that no caller has named; commits when `work` returns. For callers that are believed. */
+  actFor: ActFor
   /** Books what this call used up, in units of the resource; negative gives back. */
   charge(resource: string, amount: number): void
   /**
@@ -81,6 +83,12 @@ export interface Transact<N extends Need> {
   <T>(mode: 'read', work: (call: Given<N, 'caller' | 'transaction'>) => Promise<T>): Promise<T>
   <T>(mode: 'write', work: (call: Given<N>) => Promise<T>): Promise<T>
 }
+
+/** Runs `work` for a tenant, as the platform itself. */
+export type ActFor = <T>(
+  tenant: string,
+  work: (call: Given<'postgres' | 'events'>) => Promise<T>,
+) => Promise<T>
 
 /** What a handler asks of a model: an answer to messages, or the vectors of texts. */
 export type Inference = (Omit<ChatRequest, 'seed'> | EmbedRequest) & {

@@ -30,8 +30,11 @@ export type Authentication = 'none' | 'optional' | 'required' | 'api-key' | 'inv
 
 export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
 
-/** How an answer is written; `text` is for Prometheus, `html` for people. */
-export type Format = 'json' | 'text' | 'html'
+/** What a body is that is no JSON object: events; or as it was signed, with its signature, `{ payload, signature }`. */
+export type BodyForm = 'cloudevents' | 'signed'
+
+/** How an answer is written; `text` is for Prometheus, `html` for people, and of a `pdf` each character is a byte. */
+export type Format = 'json' | 'text' | 'html' | 'pdf'
 
 /** One thing that a function answers, by HTTP. `I` is the parsed input, `O` what is answered. */
 export interface EndpointFacts<I = unknown, O = unknown> {
@@ -57,7 +60,7 @@ export interface EndpointFacts<I = unknown, O = unknown> {
   /** Whether the caller may stay on the line for the result: the gateway sends such requests to the stream hub. */
   streams: boolean
   /** What the body is, of a call that has one; absent is a JSON object, and that is the input. */
-  body?: 'cloudevents'
+  body?: BodyForm
   /** `events` are server-sent, and no function has them. */
   format: Format | 'events'
   /** HTTP status of an answer, where it is not always 200. */

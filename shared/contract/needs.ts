@@ -39,6 +39,14 @@ export const NEEDS = {
   destinations: { gives: ['privateOrigins'], secrets: [], reaches: [] },
   /** To send requests to addresses that tenants name. */
   outside: { gives: ['requestOutside'], secrets: [], reaches: ['outside'] },
+  /** To have invoices paid. */
+  payments: {
+    gives: ['payments'],
+    secrets: ['DATABASE_URL', 'STRIPE_API_KEY', 'STRIPE_WEBHOOK_SECRET'],
+    reaches: ['postgres', 'outside'],
+  },
+  /** To act for a tenant that no caller names, on the word of somebody else whom the platform believes. */
+  'any-tenant': { gives: ['actFor'], secrets: ['DATABASE_URL', 'EVENT_SIGNING_KEY'], reaches: ['postgres'] },
   /** To look after the parts of the platform. */
   health: {
     gives: ['probe', 'metrics'],
@@ -55,6 +63,11 @@ export type Need = keyof typeof NEEDS
 export type Gives<N extends Need> = (typeof NEEDS)[N]['gives'][number]
 
 const ALL = Object.keys(NEEDS) as Need[] // reason: the keys of an object that has no others
+
+/** Secrets that a platform may be without: those of the payment provider. */
+export const OPTIONAL_SECRETS: readonly string[] = ['STRIPE_API_KEY', 'STRIPE_WEBHOOK_SECRET']
+/** Secrets that a process starts without; where there is no Redis, each limits by itself. */
+export const DISPENSABLE_SECRETS: readonly string[] = ['UPSTASH_REDIS_REST_TOKEN', ...OPTIONAL_SECRETS]
 
 /** Each need once, in the order of the table. */
 export function distinctNeeds(needs: readonly Need[]): Need[] {

@@ -8,6 +8,7 @@ import type { SecretBox } from '../identity/secret-box.ts'
 import type { TraceContext } from '../telemetry/trace.ts'
 import type { FunctionFacts } from './facts.ts'
 import type { FoundAspect } from './find-aspect.ts'
+import type { Payments } from './payments.ts'
 
 export interface Platform {
   /** All functions, for discovery and dispatch; loaded when somebody first asks. */
@@ -33,6 +34,8 @@ export interface Platform {
   deliver(name: string, event: KgentsEvent, signal: AbortSignal): Promise<DeliveryAnswer>
   /** Sends a request to an address that a tenant named, as far as the operator lets it. */
   requestOutside(request: Omit<FencedRequest, 'privateAllowed'>): Promise<FencedResponse>
+  /** The payment provider. */
+  payments: Payments
   /** Seals what tenants keep secret. */
   secretBox: SecretBox
   /** Whether there is a model that can be asked. */

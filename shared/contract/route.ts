@@ -2,7 +2,7 @@
 import type { z } from 'zod'
 import type { Permission } from '../identity/permissions.ts'
 import { isScope } from '../identity/scopes.ts'
-import type { Authentication, EndpointFacts, Example, Format, Method } from './facts.ts'
+import type { Authentication, BodyForm, EndpointFacts, Example, Format, Method } from './facts.ts'
 import type { Need } from './needs.ts'
 
 export interface RouteFacts<I, O> {
@@ -27,8 +27,11 @@ export interface RouteFacts<I, O> {
   transaction?: boolean
   streams?: boolean
   format?: Format | 'events'
-  /** `cloudevents` takes events in each of their three forms; the input is then `{ events }`, a list of what was sent. */
-  body?: 'cloudevents'
+  /**
+   * `cloudevents` takes events in each of their three forms; the input is then `{ events }`, a list of what was sent. `signed` takes
+   * the body as it was signed.
+   */
+  body?: BodyForm
   status?: (output: O) => number
   statuses?: readonly number[]
   maxAgeSeconds?: number

@@ -28,7 +28,7 @@ import { EVENT_STREAM_HEADERS, LAST_EVENT_ID, OPENING, writeEventMessage } from 
 import { keptAnswer, knows } from './kept-answer.ts'
 import { methodNotAllowed } from './method-not-allowed.ts'
 import { isBug, problemOf } from './problem.ts'
-import { readJsonObject } from './read-body.ts'
+import { decodeBody, readBytes, readJsonObject } from './read-body.ts'
 import { readEventList } from './read-event-list.ts'
 import { readEvent, type RequestHeaders } from './read-event.ts'
 import { asksForDryRun, checkUrlText, readPostQuery, readQuery } from './read-query.ts'
@@ -184,7 +184,7 @@ function write(context: Context, endpoint: Endpoint, { status, body }: Answer, c
     traceparent: formatTraceparent(call.trace),
   }
   if (endpoint.maxAgeSeconds === undefined || status !== 200) {
-    return new Response(asText ?? textOf(endpoint.format, body), { status, headers })
+    return new Response(asText ?? bodyOf(endpoint.format, body), { status, headers })
   }
   const kept = keptAnswer(endpoint, body, () => textOf(endpoint.format, body))
   const known = headersOf(context)['if-none-match']
@@ -202,6 +202,12 @@ function writeStream(body: unknown, { answerHeaders, trace }: Call): Response {
   return new Response(text, { headers })
 }
 
+/** Of a PDF, each character is a byte. */
+function bodyOf(format: Format, body: unknown): string | Uint8Array<ArrayBuffer> {
+  const text = textOf(format, body)
+  return format === 'pdf' ? new Uint8Array(Buffer.from(text, 'latin1')) : text
+}
+
 function textOf(format: Format, body: unknown): string {
   return format === 'json' ? JSON.stringify(body) : String(body)
 }
@@ -210,6 +216,11 @@ function textOf(format: Format, body: unknown): string {
 const HEADERS_OF_FORMAT: Record<Format, Record<string, string>> = {
   json: { 'Content-Type': 'application/json' },
   text: { 'Content-Type': 'text/plain; charset=UTF-8' },
+  pdf: {
+    'Content-Type': 'application/pdf',
+    'Cache-Control': 'private, no-store',
+    'X-Content-Type-Options': 'nosniff',
+  },
   html: {
     'Content-Type': 'text/html; charset=UTF-8',
     'Content-Security-Policy': "frame-ancestors 'none'",
@@ -251,6 +262,10 @@ async function inputOf(context: Context, endpoint: Endpoint): Promise<unknown> {
   checkUrlText(parameters)
   if (!takesBody(endpoint)) return { ...readQuery(url), ...parameters }
   const dryRun = readPostQuery(url).dry_run ? { dry_run: true } : {}
+  if (endpoint.body === 'signed') {
+    const signature = headersOf(context)['stripe-signature'] ?? ''
+    return { payload: decodeBody(await readBytes(context.req.raw)), signature }
+  }
   if (endpoint.body === 'cloudevents') {
     return { events: await readEventList(context.req.raw, headersOf(context)), ...dryRun, ...parameters }
   }

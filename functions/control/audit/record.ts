@@ -22,6 +22,14 @@ export const ACTIONS = [
   'operator.appointed',
   'operator.dismissed',
   'credits.granted',
+  'subscription.changed',
+  'subscription.canceled',
+  'subscription.resumed',
+  'checkout.opened',
+  'portal.opened',
+  'invoice.voided',
+  'invoice.credited',
+  'invoice.paid',
 ] as const
 export type Action = (typeof ACTIONS)[number]
 

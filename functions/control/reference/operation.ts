@@ -166,6 +166,7 @@ const TYPES: Record<EndpointFacts['format'], string> = {
   json: 'application/json',
   text: 'text/plain',
   html: 'text/html',
+  pdf: 'application/pdf',
   events: 'text/event-stream',
 }
 

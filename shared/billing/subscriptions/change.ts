@@ -30,15 +30,16 @@ export type Planned = { plan: BilledPlan; term: Term; cents: number } & (
  * What `wanted` would come to now. A larger plan is had at once, and what is left of the term is paid in proportion; a smaller
  * one, or another term, from the end of the term on. Of the first subscription of a tenant the first days are a trial.
  *
- * @throws Failure TYPE_MISMATCH, STATE_CONFLICT where it is that already, PRECONDITION_FAILED where it is to be bought otherwise
+ * @param by `checkout` where it is paid for as it begins
+ * @throws Failure STATE_CONFLICT where it is that already, PRECONDITION_FAILED where it is to be bought otherwise
  */
-export async function planChange(billing: Billing, wanted: Wanted): Promise<Planned> {
+export async function planChange(billing: Billing, wanted: Wanted, by?: 'checkout'): Promise<Planned> {
   const { db, now } = billing
   const { term } = wanted
   const { plan, cents } = await sold(billing, wanted)
   const row = currentOf(await liveSubscriptions(db), now)
-  if (row === undefined) return planStart(billing, plan, term, cents)
-  if (row.status === 'trialing' || row.month < 0) return planTrialChange(row, plan, term, cents)
+  if (row === undefined) return planStart(billing, plan, term, cents, by)
+  if (row.status === 'trialing' || row.month < 0) return planTrialChange(row, plan, term, cents, by)
   if (isLarger(plan.id, row.plan)) return planUpgrade(billing, row, plan, term)
   const isSame = plan.id === row.plan && term === row.term
   if (isSame && row.next_plan === null)
@@ -55,19 +56,31 @@ async function sold({ db }: Billing, { plan: id, term }: Wanted): Promise<{ plan
   })
 }
 
-async function planStart(billing: Billing, plan: BilledPlan, term: Term, cents: number): Promise<Planned> {
+async function planStart(
+  billing: Billing,
+  plan: BilledPlan,
+  term: Term,
+  cents: number,
+  by: 'checkout' | undefined,
+): Promise<Planned> {
   const { db, now } = billing
   const before = await db`select from plan_subscriptions where status <> 'incomplete_expired' limit 1`
   if (before.length === 0 && plan.trialDays > 0)
     return { kind: 'trial', plan, term, cents, trialEnd: addDays(now, plan.trialDays) }
-  if (billing.hasProvider) throw buyFirst(plan)
+  if (billing.hasProvider && by === undefined) throw buyFirst(plan)
   const period = termOf(now, 0, TERMS[term])
   return { kind: 'start', plan, term, cents, period, lines: [baseLine(plan, period, cents)] }
 }
 
 /** During a trial any plan may be tried, for what is left of it. */
-function planTrialChange(row: SubscriptionRow, plan: BilledPlan, term: Term, cents: number): Planned {
-  if (plan.id === row.plan && term === row.term)
+function planTrialChange(
+  row: SubscriptionRow,
+  plan: BilledPlan,
+  term: Term,
+  cents: number,
+  by: 'checkout' | undefined,
+): Planned {
+  if (by === undefined && plan.id === row.plan && term === row.term)
     throw new Failure('STATE_CONFLICT', `Cannot change to plan "${plan.id}": you are trying it already`)
   const trialEnd = row.trial_end ?? row.period_end
   return { kind: 'upgrade', plan, term, cents, row, lines: [], period: { start: trialEnd, end: trialEnd } }
