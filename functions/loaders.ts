@@ -35,6 +35,7 @@ export const loaders: Loaders = {
   tenant: async () => (await import('./control/tenant.ts')).tenant,
   audit: async () => (await import('./control/audit.ts')).audit,
   tenants: async () => (await import('./control/tenants.ts')).tenants,
+  plans: async () => (await import('./control/plans.ts')).plans,
   operators: async () => (await import('./control/operators.ts')).operators,
   billing: async () => (await import('./control/billing.ts')).billing,
   invoices: async () => (await import('./control/invoices.ts')).invoices,

@@ -31,7 +31,7 @@ export const ANSWERS = {
   }),
   malformed: new Failure('REQUEST_SYNTAX', 'Cannot read the request: it is not valid HTTP/1.1'),
   methodForbidden: new Failure('METHOD_NOT_ALLOWED', 'Cannot take a request with this method', {
-    allow: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE', 'OPTIONS'],
+    allow: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
   }),
   tooSlow: new Failure('REQUEST_TIMEOUT', 'Cannot wait longer for the rest of the request'),
   lengthMissing: new Failure('LENGTH_REQUIRED', 'Cannot take a body without Content-Length'),

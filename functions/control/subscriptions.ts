@@ -36,9 +36,6 @@ import {
 } from './subscriptions/rows.ts'
 import { NewSubscription } from './subscriptions/new-subscription.ts'
 
-/** Subscriptions that one tenant may have. */
-const MAX_SUBSCRIPTIONS = 20
-
 /** Rotations of one secret within a day. */
 const MAX_ROTATIONS = 10
 /** How long rotations are kept: a little longer than what they replaced signs. */
@@ -234,12 +231,14 @@ async function create(
   readDestination(wanted.sink, { allow: privateOrigins, privateAllowed: privateOrigins })
   await oneAtATime('webhook subscriptions', call)
   const [counted] = await db<{ count: number }[]>`select count(*)::int as count from webhook_subscriptions`
-  if ((counted?.count ?? 0) >= MAX_SUBSCRIPTIONS) {
+  const { id: plan, limits } = identity.plan
+  if (limits.subscriptions !== null && (counted?.count ?? 0) >= limits.subscriptions) {
     throw new Failure(
       'QUOTA_EXCEEDED',
-      `Cannot subscribe: your tenant has ${MAX_SUBSCRIPTIONS} subscriptions`,
+      `Cannot subscribe: plan "${plan}" has ${limits.subscriptions} subscriptions`,
       {
-        suggestion: 'End one that is not needed',
+        suggestion: 'End one that is not needed, or move to a larger plan',
+        details: { resource: 'subscription', tier: plan, limit: limits.subscriptions },
       },
     )
   }

@@ -1,38 +1,39 @@
 /** The caller's own tenant: its plan, what that allows, and how it stands. */
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
+import { requireAny } from '../../shared/contract/constraints.ts'
 import { defineOperation, route } from '../../shared/contract/define-operation.ts'
-import { TOKENS_PER_MONTH } from '../../shared/plans/allowance.ts'
-import { HOLDINGS } from '../../shared/plans/holdings.ts'
-import { RATE_LIMITS } from '../../shared/plans/rate-limits.ts'
-import { SEATS } from '../../shared/plans/seats.ts'
+import { requirePermission } from '../../shared/pipeline/check-access.ts'
+import { readPlan, type PlanRow } from '../../shared/plans/plan-row.ts'
 import { TIERS, type Tier } from '../../shared/plans/tiers.ts'
 import { recordAudit, type Audited } from './audit/record.ts'
-
-const Limit = z.int().nullable().describe('Null is without limit')
+import { Features, limitsOf, PlanLimits, Used, usedBy } from './tenant/entitlements.ts'
 
 const Tenant = z.strictObject({
   id: z.uuid(),
   slug: z.string(),
   name: z.string(),
-  tier: z.enum(TIERS),
+  tier: z.enum(TIERS).describe('The plan'),
+  plan_version: z.int().describe('The version of the plan that was bought'),
+  overage_allowed: z
+    .boolean()
+    .describe('Whether use past what is included goes on, at the prices of the plan'),
   status: z.string(),
   created_at: z.string(),
-  seats_used: z.int(),
-  limits: z.strictObject({
-    requests_per_minute: z.int(),
-    requests_per_hour: z.int(),
-    tokens_per_month: Limit,
-    seats: Limit,
-    agents: Limit,
-    entities: Limit,
-    tools: Limit,
-  }),
+  limits: PlanLimits,
+  features: Features,
+  used: Used,
 })
 const TenantAnswer = z.strictObject({ tenant: Tenant })
 
 /** A tenant's name, as people read it. */
 export const TenantName = z.string().trim().min(1).max(200)
+
+const Changes = requireAny(
+  z.strictObject({ name: TenantName.optional(), overage_allowed: z.boolean().optional() }),
+  ['name', 'overage_allowed'],
+  'name or overage_allowed is required',
+)
 
 export const tenant = defineOperation({
   name: 'tenant',
@@ -49,26 +50,41 @@ export const tenant = defineOperation({
       handle: async (_input, call) => ({ tenant: await read(call) }),
     }),
 
-    rename: route({
+    change: route({
       route: 'PATCH /v1/tenant',
-      summary: 'Give your tenant another name; its slug stays',
+      summary: 'Give your tenant another name, or allow use past what its plan includes; its slug stays',
       permission: 'tenant:admin',
       scopes: ['tenant:write'],
       needs: ['postgres'],
-      input: z.strictObject({ name: TenantName }),
+      input: Changes,
       output: TenantAnswer,
-      examples: [{ summary: 'After a merger', input: { name: 'Acme and Globex' } }],
+      examples: [
+        { summary: 'After a merger', input: { name: 'Acme and Globex' } },
+        { summary: 'Rather pay than stop', input: { overage_allowed: true } },
+      ],
       writes: true,
-      handle: ({ name }, call) => rename(name, call),
+      handle: (changes, call) => change(changes, call),
     }),
   },
 })
 
-async function rename(name: string, call: Audited): Promise<z.infer<typeof TenantAnswer>> {
+async function change(
+  changes: z.infer<typeof Changes>,
+  call: Audited,
+): Promise<z.infer<typeof TenantAnswer>> {
+  const { db, identity } = call
   const before = await read(call)
-  await call.db`update tenants set name = ${name} where id = ${call.identity.tenant}`
-  recordAudit(call, 'tenant.renamed', call.identity.tenant, { from: before.name, to: name })
-  return { tenant: { ...before, name } }
+  const { name = before.name, overage_allowed = before.overage_allowed } = changes
+  if (name !== before.name) {
+    await db`update tenants set name = ${name} where id = ${identity.tenant}`
+    recordAudit(call, 'tenant.renamed', identity.tenant, { from: before.name, to: name })
+  }
+  if (overage_allowed !== before.overage_allowed) {
+    requirePermission('tenant.change', 'billing:manage', identity)
+    await db`update tenants set overage_allowed = ${overage_allowed} where id = ${identity.tenant}`
+    recordAudit(call, 'tenant.overage_changed', identity.tenant, { allowed: overage_allowed })
+  }
+  return { tenant: { ...before, name, overage_allowed } }
 }
 
 interface TenantRow {
@@ -76,28 +92,24 @@ interface TenantRow {
   slug: string
   name: string
   tier: Tier
+  plan_version: number
+  overage_allowed: boolean
   status: string
   created_at: Date
-  seats_used: number
 }
 
-async function read({ db }: Pick<Call, 'db'>): Promise<z.infer<typeof Tenant>> {
-  const [row] = await db<[TenantRow]>`
-    select id, slug, name, tier, status, created_at,
-      (select count(*)::int from users where kind = 'person' and removed_at is null) as seats_used
-    from tenants`
-  return { ...row, created_at: row.created_at.toISOString(), limits: limitsOf(row.tier) }
-}
-
-function limitsOf(tier: Tier): z.infer<typeof Tenant>['limits'] {
-  const { perMinute, perHour } = RATE_LIMITS[tier]
+async function read(call: Pick<Call, 'db'>): Promise<z.infer<typeof Tenant>> {
+  const [row] = await call.db<[TenantRow]>`
+    select id, slug, name, tier, plan_version, overage_allowed, status, created_at from tenants`
+  // As it is now: the caller's may be that of some seconds ago.
+  const [bought] = await call.db<[PlanRow]>`
+    select * from plans where id = ${row.tier} and version = ${row.plan_version}`
+  const plan = readPlan(bought)
   return {
-    requests_per_minute: perMinute,
-    requests_per_hour: perHour,
-    tokens_per_month: TOKENS_PER_MONTH[tier],
-    seats: SEATS[tier],
-    agents: HOLDINGS.agent[tier],
-    entities: HOLDINGS.entity[tier],
-    tools: HOLDINGS.tool[tier],
+    ...row,
+    created_at: row.created_at.toISOString(),
+    limits: limitsOf(plan),
+    features: plan.features,
+    used: await usedBy(call),
   }
 }

@@ -1,6 +1,6 @@
 locals {
   # Public, the same for everybody, and sent with `Cache-Control` and `ETag`.
-  cacheable = ["/.well-known/jwks.json", "/openapi.json", "/asyncapi.json", "/docs"]
+  cacheable = ["/.well-known/jwks.json", "/openapi.json", "/asyncapi.json", "/docs", "/v1/plans"]
 }
 
 # The last rule that matches decides. What is not eligible is passed on as it comes: no chunk of a stream waits for the next.

@@ -22,7 +22,7 @@ export const GLOBAL_PLUGINS: readonly KongPlugin[] = [
     name: 'cors',
     config: {
       origins: ['*'],
-      methods: ['GET', 'POST', 'PATCH', 'DELETE', 'OPTIONS'],
+      methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
       headers: [
         'Authorization',
         'X-API-Key',

@@ -8,12 +8,12 @@ import { LRUCache } from 'lru-cache'
 import { z } from 'zod'
 import { Failure } from '../../shared/failures.ts'
 import { readCredential } from '../../shared/http/credential.ts'
-import type { Identity } from '../../shared/identity/identity.ts'
+import type { StoredIdentity } from '../../shared/identity/identity.ts'
 import type { VerifyToken } from '../../shared/identity/tokens.ts'
 import type { Functions } from './functions.ts'
 
 /** Answers the caller, or undefined where the credential names none. */
-export type ReadCaller = (headers: IncomingHttpHeaders) => Promise<Identity | undefined>
+export type ReadCaller = (headers: IncomingHttpHeaders) => Promise<StoredIdentity | undefined>
 
 const Issued = z.object({ access_token: z.string(), expires_in: z.number() })
 const REMEMBERED_KEYS = 10_000
@@ -21,9 +21,9 @@ const REMEMBERED_KEYS = 10_000
 const REMEMBERED_MS = 3_000
 
 export function createCallerReader(verify: VerifyToken, functions: Functions): ReadCaller {
-  const callers = new LRUCache<string, Identity>({ max: REMEMBERED_KEYS, ttl: REMEMBERED_MS })
+  const callers = new LRUCache<string, StoredIdentity>({ max: REMEMBERED_KEYS, ttl: REMEMBERED_MS })
 
-  async function callerIn(token: string): Promise<Identity | undefined> {
+  async function callerIn(token: string): Promise<StoredIdentity | undefined> {
     try {
       return await verify(token)
     } catch (error) {
@@ -32,7 +32,7 @@ export function createCallerReader(verify: VerifyToken, functions: Functions): R
     }
   }
 
-  async function exchange(key: string): Promise<Identity | undefined> {
+  async function exchange(key: string): Promise<StoredIdentity | undefined> {
     const name = createHash('sha256').update(key).digest('base64url')
     const remembered = callers.get(name)
     if (remembered !== undefined) return remembered

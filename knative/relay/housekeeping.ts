@@ -3,7 +3,6 @@
  * that are of no use any more, and the figures. Nothing here is needed for events to flow, so failures are left to the next turn.
  */
 import postgres, { type Sql } from 'postgres'
-import { AUDIT_DAYS } from '../../shared/plans/audit-days.ts'
 import type { Metrics } from './metrics.ts'
 
 const INTERVAL_MS = 5000
@@ -122,6 +121,6 @@ async function deleteForgotten(sql: Sql): Promise<number> {
 
 async function deleteOldAudit(sql: Sql): Promise<number> {
   const [row] = await sql<{ deleted: number }[]>`
-    select delete_old_audit(${sql.json(AUDIT_DAYS)}, ${DELETE_BATCH}) as deleted`
+    select delete_old_audit(${DELETE_BATCH}) as deleted`
   return row?.deleted ?? 0
 }

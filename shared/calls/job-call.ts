@@ -1,11 +1,11 @@
 /** A job as the call that asks for it leaves it behind: what a model is asked, and how its answer is gone on with. */
 import { z } from 'zod'
-import { Identity } from '../identity/identity.ts'
+import { StoredIdentity, type Identity } from '../identity/identity.ts'
 import type { JobMessage } from '../inference/messages.ts'
 
 /** What the continuation needs to go on as the same invocation; kept with the job. */
 export const JobCall = z.object({
-  identity: Identity,
+  identity: StoredIdentity,
   /** Name of the endpoint that goes on; the path below is the one that was called. */
   endpoint: z.string(),
   /** Absent where the job is a composition, whose stages leave their own marks. */
@@ -34,4 +34,6 @@ export interface NewJob {
   path: string
   call: JobCall
   message: JobMessage
+  /** Of whose plan it is. */
+  requester: Identity
 }

@@ -5,7 +5,9 @@ import type { Platform } from '../contract/platform.ts'
 import type { Database, Db } from '../database/database.ts'
 import type { AuthenticateApiKey } from '../identity/api-keys.ts'
 import type { AuthenticateInvitation } from '../identity/invitations.ts'
-import type { VerifyToken } from '../identity/tokens.ts'
+import type { Identity } from '../identity/identity.ts'
+import type { FindPlan } from '../plans/plan-book.ts'
+import type { CallLeases } from '../plans/call-leases.ts'
 import type { RateLimiter } from '../limits/rate-limiter.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Recorder } from './recorder.ts'
@@ -16,9 +18,11 @@ export interface Runtime {
   database: Database
   limiter: RateLimiter
   recorder: Recorder
-  verifyToken: VerifyToken
+  findPlan: FindPlan
+  calls: CallLeases
+  verifyToken(token: string): Promise<Identity>
   /** Checks tokens that `logos` signs for one function; they are no good anywhere else. */
-  verifyDispatch: VerifyToken
+  verifyDispatch(token: string): Promise<Identity>
   authenticateApiKey: AuthenticateApiKey
   authenticateInvitation: AuthenticateInvitation
   /** Base64url key that signs events. */

@@ -28,7 +28,7 @@ export interface Scale {
  */
 export type Authentication = 'none' | 'optional' | 'required' | 'api-key' | 'invitation'
 
-export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 /** What a body is that is no JSON object: events; or as it was signed, with its signature, `{ payload, signature }`. */
 export type BodyForm = 'cloudevents' | 'signed'
@@ -93,7 +93,7 @@ export interface AspectFacts {
 
 /** Whether its input comes in a body; that of the others comes in the query. */
 export function takesBody({ method }: Pick<EndpointFacts, 'method'>): boolean {
-  return method === 'POST' || method === 'PATCH'
+  return method === 'POST' || method === 'PUT' || method === 'PATCH'
 }
 
 /** Whether it may answer 202; what only reads and streams reports the work of others. */

@@ -3,8 +3,9 @@ import type { JSONWebKeySet } from 'jose'
 import type { FencedRequest, FencedResponse } from '../egress/fenced-request.ts'
 import type { KgentsEvent } from '../events/event.ts'
 import type { Attest } from '../identity/attest.ts'
-import type { Identity } from '../identity/identity.ts'
+import type { StoredIdentity } from '../identity/identity.ts'
 import type { SecretBox } from '../identity/secret-box.ts'
+import type { Plan } from '../plans/plan.ts'
 import type { TraceContext } from '../telemetry/trace.ts'
 import type { FunctionFacts } from './facts.ts'
 import type { FoundAspect } from './find-aspect.ts'
@@ -21,7 +22,7 @@ export interface Platform {
   hasNode(context: string, holon: string): boolean
   publicKeys: JSONWebKeySet
   /** Issues a platform token for `identity`. */
-  issueToken(identity: Identity): Promise<{ token: string; expiresInSeconds: number }>
+  issueToken(identity: StoredIdentity): Promise<{ token: string; expiresInSeconds: number }>
   /** Signs a statement of the platform: a JWT that is good for no call, and is verified with its public keys. */
   attest: Attest
   /** Calls an aspect on the function that serves it, in the name of a caller; answers its body and status. */
@@ -44,6 +45,8 @@ export interface Platform {
   webhookSecret(subscription: string, rotation: number): string
   /** Origins that requests of tenants may go to although they are private, as the operator says. */
   privateOrigins: readonly string[]
+  /** The plans that can be bought now, from the smallest to the largest. */
+  offeredPlans(): Promise<readonly Plan[]>
   /** Looks after each dependency of the platform, each within a second. */
   probe(): Promise<Record<string, ComponentHealth>>
   /** Counts over all tenants, in the Prometheus text format. */
@@ -63,7 +66,7 @@ export interface DispatchRequest {
 
 /** In whose name, as part of which trace and for how long; a `Call` is one. */
 export interface Dispatcher {
-  identity: Identity
+  identity: StoredIdentity
   trace: TraceContext
   signal: AbortSignal
 }

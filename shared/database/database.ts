@@ -82,11 +82,13 @@ const UNAVAILABLE =
   /^(ECONN|EPIPE|ENOTFOUND|ETIMEDOUT|EHOSTUNREACH|CONNECT|CONNECTION_|57P0[1-3]|08|28|53300|40001|40P01)/
 const READ_ONLY_TRANSACTION = '25006'
 const CANCELLED = new Set(['57014', '55P03'])
+/** Raised by the triggers that count what a tenant stores; its detail is how many bytes the plan has. */
+const STORAGE_USED_UP = 'KG001'
 
 /** A driver's error as a failure where it is expected; anything else is passed on as the bug that it is. */
 export function asFailure(error: unknown): unknown {
   if (error instanceof Failure || !(error instanceof Error)) return error
-  const { code = '' } = error as { code?: string }
+  const { code = '', detail } = error as { code?: string; detail?: string }
   if (UNAVAILABLE.test(code)) {
     return new Failure('DEPENDENCY_UNAVAILABLE', 'Cannot reach the database', {
       retryAfterSeconds: 1,
@@ -96,6 +98,7 @@ export function asFailure(error: unknown): unknown {
   if (code === READ_ONLY_TRANSACTION) {
     return new Failure('PURITY_BREACH', 'A read-only call tried to write', { cause: error })
   }
+  if (code === STORAGE_USED_UP) return storageUsedUp(Number(detail), error)
   if (CANCELLED.has(code)) {
     return new Failure('DEADLINE_EXCEEDED', 'The database took too long', {
       retryAfterSeconds: 1,
@@ -103,4 +106,16 @@ export function asFailure(error: unknown): unknown {
     })
   }
   return error
+}
+
+function storageUsedUp(limit: number, cause: Error): Failure {
+  return new Failure(
+    'QUOTA_EXCEEDED',
+    `Cannot store that: your plan has ${limit} bytes, and they are used up`,
+    {
+      suggestion: 'Delete what is no longer needed, allow use past the plan, or move to a larger plan',
+      details: { resource: 'storage_bytes', limit },
+      cause,
+    },
+  )
 }

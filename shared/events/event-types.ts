@@ -2,6 +2,7 @@
 import type { z } from 'zod'
 import { JobCancelled, JobCompleted, JobFailed, JobRequested, JobStarted } from '../inference/job-events.ts'
 import { Completion, InferenceFailure } from '../inference/messages.ts'
+import { PlanChanged } from './plan-changed.ts'
 import { ChangeData, InvocationData } from './agentese-events.ts'
 import {
   BILLING_EVENTS,
@@ -37,6 +38,10 @@ export const SYSTEM_EVENTS = {
   'io.kgents.inference.failed': { summary: 'The model has not answered', data: InferenceFailure },
   'io.kgents.job.completed': { summary: 'A job has its result', data: JobCompleted },
   'io.kgents.job.failed': { summary: 'A job has ended without a result', data: JobFailed },
+  'io.kgents.tenants.plan_changed': {
+    summary: 'A tenant is on another plan, or another version of it',
+    data: PlanChanged,
+  },
   'io.kgents.job.cancelled': { summary: 'A job was cancelled', data: JobCancelled },
   [BILLING_EVENTS.subscriptionStarted]: { summary: 'A tenant has a new plan', data: SubscriptionData },
   [BILLING_EVENTS.subscriptionUpdated]: {

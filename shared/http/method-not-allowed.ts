@@ -2,7 +2,7 @@
 import type { Method } from '../contract/facts.ts'
 import { Failure } from '../failures.ts'
 
-export const METHODS: readonly Method[] = ['GET', 'POST', 'PATCH', 'DELETE']
+export const METHODS: readonly Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 
 /** @param methods that the address has; what answers GET answers HEAD too */
 export function methodNotAllowed(method: string, path: string, methods: readonly Method[]): Failure {

@@ -2,7 +2,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Sql } from 'postgres'
 import { Failure } from '../failures.ts'
-import type { Identity } from './identity.ts'
+import { addPlan, type FindPlan } from '../plans/plan-book.ts'
+import type { Identity, StoredIdentity } from './identity.ts'
 import type { KeyUses } from './key-uses.ts'
 import { permissionsOf } from './permissions.ts'
 import { Remembered } from './remembered.ts'
@@ -39,7 +40,7 @@ interface KeyRow extends Rights {
 }
 
 /** Creates the lookup of API keys in `sql`. It knows no tenant yet, so it goes through the one function that may. */
-export function createApiKeyLookup(sql: Sql, uses: KeyUses): AuthenticateApiKey {
+export function createApiKeyLookup(sql: Sql, uses: KeyUses, findPlan: FindPlan): AuthenticateApiKey {
   const remembered = new Remembered<Identity>()
   return async (key) => {
     if (!FORM.test(key)) throw invalidKey()
@@ -47,20 +48,22 @@ export function createApiKeyLookup(sql: Sql, uses: KeyUses): AuthenticateApiKey 
     const identity = await remembered.get(hash.toString('base64url'), async () => {
       const [row] = await sql<KeyRow[]>`select * from authenticate_api_key(${hash})`
       if (row === undefined) throw invalidKey()
-      return identityOf(row)
+      return addPlan(identityOf(row), findPlan)
     })
     if (identity.key !== undefined) uses.note(identity.key.id)
     return identity
   }
 }
 
-function identityOf(row: KeyRow): Identity {
+function identityOf(row: KeyRow): StoredIdentity {
   checkStanding(row, invalidKey)
   const { tenant_id: tenant, tier, user_id: user, roles, scopes, key_id: id, rotation } = row
   const perMinute = row.rate_per_minute === null ? {} : { perMinute: row.rate_per_minute }
   return {
     tenant,
     tier,
+    planVersion: row.plan_version,
+    overage: row.overage,
     user,
     roles,
     permissions: permissionsOf(roles),

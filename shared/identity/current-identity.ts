@@ -2,7 +2,7 @@
 import type { Db } from '../database/database.ts'
 import { Failure } from '../failures.ts'
 import type { Tier } from '../plans/tiers.ts'
-import type { Identity } from './identity.ts'
+import type { StoredIdentity } from './identity.ts'
 import { permissionsOf, type Role } from './permissions.ts'
 import { checkStanding } from './standing.ts'
 
@@ -11,6 +11,8 @@ interface UserRow {
   tenant_id: string
   roles: Role[]
   tier: Tier
+  plan_version: number
+  overage: boolean
   status: string
   suspended: boolean
 }
@@ -20,14 +22,14 @@ interface UserRow {
  *
  * @throws Failure IDENTITY_GONE where the person is no longer there, or its tenant is paused or canceled; TENANT_SUSPENDED
  */
-export async function currentIdentity(db: Db, user: string): Promise<Identity> {
+export async function currentIdentity(db: Db, user: string): Promise<StoredIdentity> {
   const [row] = await db<UserRow[]>`
-    select u.id, u.tenant_id, to_jsonb(u.roles) as roles, t.tier, t.status, t.suspended_at is not null as suspended
+    select u.id, u.tenant_id, to_jsonb(u.roles) as roles, t.tier, t.plan_version, overage_of(t) as overage, t.status, t.suspended_at is not null as suspended
     from users u join tenants t on t.id = u.tenant_id where u.id = ${user} and u.removed_at is null`
   if (row === undefined) throw gone()
   checkStanding(row, gone)
-  const { id, tenant_id, tier, roles } = row
-  return { tenant: tenant_id, user: id, tier, roles, permissions: permissionsOf(roles) }
+  const { tenant_id: tenant, tier, plan_version: planVersion, overage, roles } = row
+  return { tenant, user, tier, planVersion, overage, roles, permissions: permissionsOf(roles) }
 }
 
 function gone(): Failure {

@@ -4,7 +4,8 @@
  */
 import type { Sql } from 'postgres'
 import { Failure } from '../failures.ts'
-import type { Identity } from './identity.ts'
+import { addPlan, type FindPlan } from '../plans/plan-book.ts'
+import type { Identity, StoredIdentity } from './identity.ts'
 import type { KeyUses } from './key-uses.ts'
 import { permissionsOf } from './permissions.ts'
 import { Remembered } from './remembered.ts'
@@ -12,7 +13,12 @@ import { checkStanding, type Rights } from './standing.ts'
 import { INVALID_TOKEN, type VerifyToken } from './tokens.ts'
 
 /** Makes of the check of a token's signature one of what it stands for. */
-export function createTokenCheck(sql: Sql, uses: KeyUses, verify: VerifyToken): VerifyToken {
+export function createTokenCheck(
+  sql: Sql,
+  uses: KeyUses,
+  findPlan: FindPlan,
+  verify: VerifyToken,
+): (token: string) => Promise<Identity> {
   const remembered = new Remembered<Identity>()
   return async (token) => {
     const claimed = await verify(token)
@@ -21,7 +27,7 @@ export function createTokenCheck(sql: Sql, uses: KeyUses, verify: VerifyToken): 
       const [row] = await sql<Rights[]>`
         select * from current_rights(${claimed.tenant}, ${claimed.user}, ${key?.id ?? null}, ${key?.rotation ?? null})`
       if (row === undefined) throw revoked()
-      return within(claimed, row)
+      return addPlan(within(claimed, row), findPlan)
     })
     if (key !== undefined) uses.note(key.id)
     return identity
@@ -29,7 +35,7 @@ export function createTokenCheck(sql: Sql, uses: KeyUses, verify: VerifyToken): 
 }
 
 /** What a token claims, as far as its person still has it. */
-function within(claimed: Identity, row: Rights): Identity {
+function within(claimed: StoredIdentity, row: Rights): StoredIdentity {
   checkStanding(row, revoked)
   const { key } = claimed
   const perMinute = row.rate_per_minute === null ? {} : { perMinute: row.rate_per_minute }
@@ -37,6 +43,8 @@ function within(claimed: Identity, row: Rights): Identity {
   return {
     ...claimed,
     tier: row.tier,
+    planVersion: row.plan_version,
+    overage: row.overage,
     roles: claimed.roles.filter((role) => row.roles.includes(role)),
     permissions: claimed.permissions.filter((permission) => permissions.includes(permission)),
     ...(key === undefined ? {} : { key: { ...key, ...perMinute } }),

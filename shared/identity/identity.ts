@@ -1,11 +1,17 @@
 /** Who calls, as established from a verified credential and from nothing else. */
 import { z } from 'zod'
+import type { Plan } from '../plans/plan.ts'
 import { TIERS } from '../plans/tiers.ts'
 import { PERMISSIONS, ROLES } from './permissions.ts'
 
-export const Identity = z.object({
+/** An identity as tokens claim it and jobs keep it: of its plan, which version that is. */
+export const StoredIdentity = z.object({
   tenant: z.uuid(),
   tier: z.enum(TIERS),
+  /** Absent is 1, as of before plans had versions. */
+  planVersion: z.int().positive().optional(),
+  /** Whether the tenant pays for use past what its plan includes. */
+  overage: z.boolean().optional(),
   /** The person or service behind the credential. */
   user: z.uuid(),
   roles: z.array(z.enum(ROLES)),
@@ -23,4 +29,14 @@ export const Identity = z.object({
     })
     .optional(),
 })
-export type Identity = z.infer<typeof Identity>
+export type StoredIdentity = z.infer<typeof StoredIdentity>
+
+export interface Identity extends StoredIdentity {
+  /** The version that the tenant has bought; its id is the tier. */
+  plan: Plan
+}
+
+/** What is kept of an identity. */
+export function storedOf({ plan: _, ...stored }: Identity): StoredIdentity {
+  return stored
+}

@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Sql } from 'postgres'
 import { Failure } from '../failures.ts'
+import { addPlan, type FindPlan } from '../plans/plan-book.ts'
 import type { Identity } from './identity.ts'
 import { checkStanding, type Rights } from './standing.ts'
 import { INVALID_TOKEN } from './tokens.ts'
@@ -19,7 +20,7 @@ function hashOf(token: string): Buffer {
 
 export type AuthenticateInvitation = (token: string) => Promise<Identity>
 
-interface InvitationRow extends Pick<Rights, 'tier' | 'status' | 'suspended'> {
+interface InvitationRow extends Pick<Rights, 'tier' | 'plan_version' | 'overage' | 'status' | 'suspended'> {
   tenant_id: string
   id: string
 }
@@ -28,13 +29,14 @@ interface InvitationRow extends Pick<Rights, 'tier' | 'status' | 'suspended'> {
  * Creates the lookup of invitations in `sql`. Who holds one may do nothing but accept it; until then the id of the invitation
  * stands for the person. Whether it still can be accepted is for whoever accepts it to say.
  */
-export function createInvitationLookup(sql: Sql): AuthenticateInvitation {
+export function createInvitationLookup(sql: Sql, findPlan: FindPlan): AuthenticateInvitation {
   return async (token) => {
     if (!FORM.test(token)) throw invalid()
     const [row] = await sql<InvitationRow[]>`select * from authenticate_invitation(${hashOf(token)})`
     if (row === undefined) throw invalid()
     checkStanding(row, invalid)
-    return { tenant: row.tenant_id, tier: row.tier, user: row.id, roles: [], permissions: [] }
+    const { tenant_id: tenant, tier, plan_version: planVersion, overage, id: user } = row
+    return addPlan({ tenant, tier, planVersion, overage, user, roles: [], permissions: [] }, findPlan)
   }
 }
 

@@ -2,7 +2,7 @@
  * Short-lived tokens for the same caller and audience, made once and used for a while: to sign one and to verify it
  * costs a millisecond, which is more than all else that passing a call on costs.
  */
-import type { Identity } from './identity.ts'
+import type { StoredIdentity } from './identity.ts'
 import type { SignToken } from './tokens.ts'
 
 export interface Lifetimes {
@@ -22,8 +22,8 @@ interface Made {
  * than the credential that it was read from: other roles are another identity.
  */
 export function reuseTokens(sign: SignToken, { goodSeconds, reusedSeconds }: Lifetimes) {
-  const known = new WeakMap<Identity, Map<string, Made>>()
-  return (identity: Identity, audience: string): Promise<string> => {
+  const known = new WeakMap<StoredIdentity, Map<string, Made>>()
+  return (identity: StoredIdentity, audience: string): Promise<string> => {
     const ofCaller = known.get(identity) ?? new Map<string, Made>()
     known.set(identity, ofCaller)
     const made = ofCaller.get(audience)

@@ -6,6 +6,8 @@ import type { Role } from './permissions.ts'
 /** What the database answers about whoever holds a credential. */
 export interface Rights {
   tier: Tier
+  plan_version: number
+  overage: boolean
   status: string
   roles: Role[]
   suspended: boolean

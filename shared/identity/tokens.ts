@@ -9,7 +9,7 @@ import { atMost } from '../at-most.ts'
 import { Failure } from '../failures.ts'
 import { newId } from '../new-id.ts'
 import { TIERS } from '../plans/tiers.ts'
-import type { Identity } from './identity.ts'
+import type { StoredIdentity } from './identity.ts'
 import { PERMISSIONS, ROLES } from './permissions.ts'
 
 const ALGORITHMS = ['EdDSA', 'ES256']
@@ -26,6 +26,8 @@ const Claims = z.object({
   roles: z.array(z.enum(ROLES)),
   permissions: z.array(z.enum(PERMISSIONS)),
   tier: z.enum(TIERS),
+  plan_version: z.int().positive().optional(),
+  overage: z.boolean().optional(),
   /** Scopes, separated by spaces (RFC 8693). */
   scope: z.string().optional(),
   /** The API key that it was exchanged for, and which of that key's secrets. */
@@ -43,7 +45,7 @@ export interface TokenRules {
   audience: string | string[]
 }
 
-export type VerifyToken = (token: string) => Promise<Identity>
+export type VerifyToken = (token: string) => Promise<StoredIdentity>
 
 /**
  * Makes the check of tokens issued under `rules`. A token that passed is remembered until it expires, since
@@ -51,7 +53,7 @@ export type VerifyToken = (token: string) => Promise<Identity>
  */
 export function createVerifier(rules: TokenRules): VerifyToken {
   const keys = createLocalJWKSet(rules.keys)
-  const known = new LRUCache<string, Identity>(atMost(REMEMBERED_TOKENS))
+  const known = new LRUCache<string, StoredIdentity>(atMost(REMEMBERED_TOKENS))
   return async (token) => {
     const remembered = known.get(token)
     if (remembered !== undefined) return remembered
@@ -88,12 +90,14 @@ async function verify(token: string, keys: ReturnType<typeof createLocalJWKSet>,
   }
 }
 
-function identityIn(claims: z.infer<typeof Claims>): Identity {
+function identityIn(claims: z.infer<typeof Claims>): StoredIdentity {
   const { tenant_id: tenant, sub: user, tier, roles, permissions, scope, key_id: id } = claims
   return {
     tenant,
     user,
     tier,
+    ...(claims.plan_version === undefined ? {} : { planVersion: claims.plan_version }),
+    ...(claims.overage === undefined ? {} : { overage: claims.overage }),
     roles,
     permissions,
     ...(scope === undefined ? {} : { scopes: scope.split(' ') }),
@@ -107,7 +111,11 @@ export interface SigningRules {
   issuer: string
 }
 
-export type SignToken = (identity: Identity, audience: string, lifetimeSeconds: number) => Promise<string>
+export type SignToken = (
+  identity: StoredIdentity,
+  audience: string,
+  lifetimeSeconds: number,
+) => Promise<string>
 
 /** Makes the signer of tokens; the holder of its key speaks for the platform, so one function alone has it. */
 export function createSigner({ key, issuer }: SigningRules): SignToken {
@@ -122,6 +130,8 @@ export function createSigner({ key, issuer }: SigningRules): SignToken {
       roles: identity.roles,
       permissions: identity.permissions,
       tier: identity.tier,
+      ...(identity.planVersion === undefined ? {} : { plan_version: identity.planVersion }),
+      ...(identity.overage === undefined ? {} : { overage: identity.overage }),
       ...(identity.scopes === undefined ? {} : { scope: identity.scopes.join(' ') }),
       ...(identity.key === undefined ? {} : { key_id: identity.key.id, key_rotation: identity.key.rotation }),
     })

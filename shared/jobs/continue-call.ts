@@ -10,6 +10,7 @@ import { Failure } from '../failures.ts'
 import type { Completion } from '../inference/messages.ts'
 import { decodeVector } from '../inference/vectors.ts'
 import { readTraceparent } from '../telemetry/trace.ts'
+import { addPlan } from '../plans/plan-book.ts'
 import { prepareJob } from './queue-job.ts'
 import type { JobContext, JobRow } from './write-ending.ts'
 
@@ -62,7 +63,8 @@ async function run(
   { text, tokens, vectors = [], unread = [], model, failed }: Outcome,
   pending: Pending,
 ): Promise<unknown> {
-  const { identity, archetype, input, traceparent } = jobCall
+  const { archetype, input, traceparent } = jobCall
+  const identity = await addPlan(jobCall.identity, runtime.findPlan)
   const { definition, endpoint } = endpointOf(runtime.functions, jobCall.endpoint)
   const trace = readTraceparent(traceparent)
   const parsed = endpoint.input.parse(input)

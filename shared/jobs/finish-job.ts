@@ -70,6 +70,8 @@ async function complete(context: JobContext, job: JobRow, outcome: Outcome): Pro
       const inner = { ...context, db }
       const pending = nothingPending()
       const result = await continueCall(inner, job, outcome, pending)
+      // What is checked at the commit is checked now: it is to fail the job, and not the delivery of its result.
+      await db`set constraints all immediate`
       return writeEnding(inner, job, {
         status: 'completed',
         text,

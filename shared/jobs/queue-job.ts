@@ -4,7 +4,7 @@ import type { Endpoint, FunctionDefinition } from '../contract/function.ts'
 import type { Db } from '../database/database.ts'
 import { createEvent, deriveResultKey } from '../events/event.ts'
 import { Failure } from '../failures.ts'
-import type { Identity } from '../identity/identity.ts'
+import { storedOf, type Identity } from '../identity/identity.ts'
 import { newId } from '../new-id.ts'
 import type { Pending } from '../calls/call-parts.ts'
 import type { JobCall, NewJob } from '../calls/job-call.ts'
@@ -57,7 +57,14 @@ export function prepareJob(
     resultKey: deriveResultKey(runtime.eventKey, call.identity.tenant, id),
     traceparent: call.traceparent,
   }
-  pending.jobs.push({ id, function: requester.function.name, path, call, message })
+  pending.jobs.push({
+    id,
+    function: requester.function.name,
+    path,
+    call,
+    message,
+    requester: requester.identity,
+  })
   pending.events.push(requestedEvent(id, doer, call))
   return new Accepted(id)
 }
@@ -82,7 +89,7 @@ function jobCallOf(requester: Requester, reservedTokens: number): JobCall {
   if (aspect === undefined || complete === undefined)
     throw new TypeError(`Cannot use a model: ${name} has no continuation`)
   return {
-    identity: requester.identity,
+    identity: storedOf(requester.identity),
     endpoint: name,
     aspect: { path: requester.path, category: aspect.category, effects: [...aspect.effects] },
     archetype: requester.archetype,
@@ -102,7 +109,7 @@ function jobCallOf(requester: Requester, reservedTokens: number): JobCall {
  */
 export async function writeJobs(db: Db, { jobs }: Pending): Promise<void> {
   for (const job of jobs) {
-    await reserveTokens(db, job.call.identity, job.call.reservedTokens, job.call.period)
+    await reserveTokens(db, job.requester, job.call.reservedTokens, job.call.period)
     await insertJob(db, job)
   }
 }

@@ -9,8 +9,7 @@ import { CIRCUIT_DEFAULTS, CircuitBreaker, type CircuitSettings } from './circui
 import { Budgets, type Outcome, type SharedBuckets } from './budgets.ts'
 import { createRedisBuckets } from './redis-buckets.ts'
 import { openRedisRest } from './redis-rest.ts'
-import { RATE_LIMITS } from '../plans/rate-limits.ts'
-import { TIERS, type Tier } from '../plans/tiers.ts'
+import type { Plan } from '../plans/plan.ts'
 import { resetOf, shapeOf, type BucketShape } from './token-bucket.ts'
 
 export interface Decision {
@@ -25,7 +24,7 @@ export interface Decision {
 
 export interface RateLimiter {
   /** Takes one request from the tenant's budget. Never throws: without Redis the process limits on its own. */
-  take(tenant: string, tier: Tier): Promise<Decision>
+  take(tenant: string, plan: Plan): Promise<Decision>
   /** The same from the budget of one API key, which has a limit of its own. */
   takeOfKey(key: string, perMinute: number): Promise<Decision>
 }
@@ -42,11 +41,17 @@ export interface RateLimiterOptions {
 
 const TIMEOUT_MS = 250
 
-/** One shape per tier, made once: a bucket knows a change of plan by another shape. */
-const SHAPES = Object.fromEntries(TIERS.map((tier) => [tier, shapeOf(RATE_LIMITS[tier])])) as Record<
-  Tier,
-  BucketShape
->
+/** One shape per version of a plan, made once: a bucket knows a change of plan by another shape. */
+const SHAPES = new WeakMap<Plan, BucketShape>()
+
+function shapeOfPlan(plan: Plan): BucketShape {
+  const known = SHAPES.get(plan)
+  if (known !== undefined) return known
+  const { requestsPerMinute: perMinute, requestsPerHour: perHour, requestsAtOnce: burst } = plan.limits
+  const shape = shapeOf({ perMinute, perHour, burst })
+  SHAPES.set(plan, shape)
+  return shape
+}
 
 export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
   const { log, circuit } = options
@@ -56,8 +61,9 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
   })
   const budgets = new Budgets({ shared: sharedOf(options), breaker, now: () => performance.now() })
   return {
-    async take(tenant, tier) {
-      return decide(await budgets.take(tenant, SHAPES[tier]), SHAPES[tier], RATE_LIMITS[tier].perMinute)
+    async take(tenant, plan) {
+      const shape = shapeOfPlan(plan)
+      return decide(await budgets.take(tenant, shape), shape, plan.limits.requestsPerMinute)
     },
     async takeOfKey(key, perMinute) {
       const shape = keyShape(perMinute)

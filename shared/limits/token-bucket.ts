@@ -2,10 +2,17 @@
  * A rate limit as two token buckets: one holds the burst and fills by the minute's rate, one holds an hour's requests
  * and fills by the hour's rate. A request takes a token from both or from neither.
  */
-import type { RateLimit } from '../plans/rate-limits.ts'
 
 const MINUTE_MS = 60_000
 const HOUR_MS = 3_600_000
+
+export interface RateLimit {
+  /** Requests that may be made in the long run, per minute and per hour. */
+  perMinute: number
+  perHour: number
+  /** Requests that may be made at once after a quiet time. */
+  burst: number
+}
 
 /** Tokens in the two buckets; fractions are tokens on their way. */
 export interface Level {

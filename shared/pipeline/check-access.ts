@@ -2,7 +2,7 @@
 import { hasAffordance, type Viewer } from '../agentese/affordances.ts'
 import type { FoundAspect } from '../contract/find-aspect.ts'
 import { Failure } from '../failures.ts'
-import type { Identity } from '../identity/identity.ts'
+import type { StoredIdentity } from '../identity/identity.ts'
 import type { Permission } from '../identity/permissions.ts'
 import { missingScopes } from '../identity/scopes.ts'
 
@@ -16,7 +16,7 @@ export function checkAccess(
   path: string,
   { endpoint }: FoundAspect,
   looking: Viewer,
-  identity: Identity,
+  identity: StoredIdentity,
 ): void {
   if (!hasAffordance(looking, endpoint.aspect)) {
     throw new Failure('AFFORDANCE_DENIED', `Cannot use ${path} as "${looking.archetype}"`, {
@@ -46,7 +46,7 @@ export function checkMayBeKept(path: string, { endpoint }: FoundAspect): void {
 export function requirePermission(
   path: string,
   permission: Permission | undefined,
-  { permissions }: Identity,
+  { permissions }: StoredIdentity,
 ): void {
   if (permission === undefined || permissions.includes(permission)) return
   throw new Failure('SCOPE_MISSING', `Cannot call ${path}: permission "${permission}" is missing`, {
@@ -59,7 +59,7 @@ export function requirePermission(
 export function requireScopes(
   path: string,
   scopes: readonly string[],
-  held: Pick<Identity, 'scopes'> | undefined,
+  held: Pick<StoredIdentity, 'scopes'> | undefined,
 ): void {
   const missing = missingScopes(scopes, held?.scopes)
   if (missing.length === 0) return

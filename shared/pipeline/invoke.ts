@@ -11,6 +11,7 @@ import {
   checkIdempotencyKey,
   checkPermission,
   checkScopes,
+  countCall,
   limitRate,
   observe,
   readInput,
@@ -19,7 +20,7 @@ import {
 import { recordFailure, transact } from './transact.ts'
 
 /** Who calls, whether it is too much, and what is meant. A request that fails here was never an invocation. */
-const UNDERSTAND = [authenticate, limitRate, checkIdempotencyKey, checkHolon, readInput, observe]
+const UNDERSTAND = [authenticate, limitRate, countCall, checkIdempotencyKey, checkHolon, readInput, observe]
 /** Whether it may, and then the work. From here on, each outcome leaves exactly one mark. */
 const ACT = [checkAffordance, checkPermission, checkScopes, rehearse, transact]
 

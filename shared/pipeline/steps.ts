@@ -64,16 +64,25 @@ async function identifyInvited(
 export async function limitRate(invocation: Invocation): Promise<void> {
   const { identity, request, runtime } = invocation
   if (identity === undefined || request.credential.kind === 'dispatch') return
-  const { key, tenant, tier } = identity
+  const { key, tenant, tier, plan } = identity
   // The key's own limit first: what it refuses takes nothing from the others of the tenant.
   if (key?.perMinute !== undefined) {
     const ofKey = await runtime.limiter.takeOfKey(key.id, key.perMinute)
     if (!ofKey.allowed)
       throw rateLimited(request, ofKey, 'your API key is at the limit that it was made with')
   }
-  const decision = await runtime.limiter.take(tenant, tier)
+  const decision = await runtime.limiter.take(tenant, plan)
   if (!decision.allowed) throw rateLimited(request, decision, `plan "${tier}" is at its rate limit`)
   Object.assign(request.answerHeaders, limitHeaders(decision))
+}
+
+/** What the calls of a plan are: those of the AGENTESE plane. Whoever has none left can still see why, and buy more. */
+const COUNTED = '/v1/agentese/'
+
+/** Takes one call from those that the plan has for the day. What `logos` passes on was counted when it came in. */
+export async function countCall({ identity, request, runtime }: Invocation): Promise<void> {
+  if (identity === undefined || request.credential.kind === 'dispatch') return
+  if (request.endpoint.path.startsWith(COUNTED)) await runtime.calls.take(identity)
 }
 
 function rateLimited({ answerHeaders }: Request, decision: Decision, why: string): Failure {

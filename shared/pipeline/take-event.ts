@@ -8,6 +8,7 @@ import { Failure } from '../failures.ts'
 import { readTraceparent } from '../telemetry/trace.ts'
 import { nothingPending, type CallParts } from '../calls/call-parts.ts'
 import { createCall } from '../calls/create-call.ts'
+import { NOBODY, platformIdentity } from '../calls/platform-identity.ts'
 import { settledCharges, writeRecords } from '../calls/record.ts'
 import type { Runtime } from '../calls/runtime.ts'
 
@@ -105,7 +106,7 @@ export function partsOf(
     runtime,
     function: definition,
     needs,
-    identity: { tenant: event.tenantid, tier: 'free', user: NOBODY, roles: [], permissions: [] },
+    identity: platformIdentity(event.tenantid),
     observer: { user: NOBODY, archetype: 'system', capabilities: [] },
     db: undefined,
     pending: undefined,
@@ -114,9 +115,6 @@ export function partsOf(
     deadline: deadlineOf(signal),
   }
 }
-
-/** Events act for a tenant, not for a person. */
-const NOBODY = '00000000-0000-0000-0000-000000000000'
 
 async function firstDelivery(db: Db, tenant: string, consumer: string, eventId: string): Promise<boolean> {
   const rows = await db`

@@ -4,16 +4,13 @@
  */
 import type { Db } from '../database/database.ts'
 import { Failure } from '../failures.ts'
-import type { Subscriber, Tier } from './tiers.ts'
+import { grantedOf, type Bounded, type Meter, type Subscriber } from './plan.ts'
 
-/** Tokens, in and out, per month; null is without limit. */
-export const TOKENS_PER_MONTH: Record<Tier, number | null> = {
-  free: 10_000,
-  starter: 100_000,
-  pro: 500_000,
-  team: 2_000_000,
-  enterprise: null,
-}
+/** What is granted by the month. */
+const MONTHLY = { tokens: 'tokensPerMonth', sessions: 'sessionsPerMonth' } as const satisfies Partial<
+  Record<Meter, Bounded>
+>
+type Monthly = keyof typeof MONTHLY
 
 /** The month that `at` falls into, such as `2026-11`. */
 export function periodOf(at: Date): string {
@@ -27,39 +24,62 @@ export function periodOf(at: Date): string {
  */
 export async function reserveTokens(
   db: Db,
-  { tenant, tier }: Subscriber,
+  subscriber: Subscriber,
   amount: number,
   period: string,
 ): Promise<void> {
-  const granted = TOKENS_PER_MONTH[tier]
+  await take(db, subscriber, 'tokens', { reserved: amount, spent: 0, period })
+}
+
+/**
+ * Uses up one session of this month.
+ *
+ * @throws Failure QUOTA_EXCEEDED when the plan has none left
+ */
+export async function spendSession(db: Db, subscriber: Subscriber): Promise<void> {
+  await take(db, subscriber, 'sessions', { reserved: 0, spent: 1, period: periodOf(new Date()) })
+}
+
+interface Taken {
+  reserved: number
+  spent: number
+  period: string
+}
+
+async function take(db: Db, subscriber: Subscriber, resource: Monthly, taken: Taken): Promise<void> {
+  const { tenant } = subscriber
+  const { reserved, spent, period } = taken
+  const granted = grantedOf(subscriber, MONTHLY[resource], resource)
+  const amount = reserved + spent
   const rows = await db`
-    insert into allowances (tenant_id, resource, period, granted, reserved)
-    select ${tenant}, 'tokens', ${period}, ${granted}::numeric, ${amount}::numeric
+    insert into allowances (tenant_id, resource, period, granted, reserved, spent)
+    select ${tenant}, ${resource}, ${period}, ${granted}::numeric, ${reserved}::numeric, ${spent}::numeric
     where ${granted}::numeric is null or ${amount}::numeric <= ${granted}::numeric
     on conflict (tenant_id, resource, period) do update
-      set reserved = allowances.reserved + excluded.reserved, granted = excluded.granted
+      set reserved = allowances.reserved + excluded.reserved, spent = allowances.spent + excluded.spent,
+        granted = excluded.granted
       where excluded.granted is null
-         or allowances.spent + allowances.reserved + excluded.reserved <= excluded.granted
+         or allowances.spent + allowances.reserved + excluded.reserved + excluded.spent <= excluded.granted
     returning reserved`
-  if (rows.length > 0) return
-  throw new Failure(
+  if (rows.length === 0) throw usedUp(subscriber, resource, amount)
+}
+
+function usedUp({ plan }: Subscriber, resource: Monthly, amount: number): Failure {
+  const limit = plan.limits[MONTHLY[resource]]
+  return new Failure(
     'QUOTA_EXCEEDED',
-    `Cannot reserve ${amount} tokens: plan "${tier}" has too few left this month`,
+    `Cannot use ${amount} ${resource}: plan "${plan.id}" has too few left of ${limit} this month`,
     {
-      suggestion: 'Move to a larger plan, or wait for the next month',
+      suggestion: 'Move to a larger plan, allow use past the plan, or wait for the next month',
       retryAfterSeconds: secondsToNextMonth(new Date()),
-      details: { resource: 'tokens', tier, limit: granted },
+      details: { resource, tier: plan.id, limit },
     },
   )
 }
 
 /** Whether `amount` tokens of this month are left; who reserves them may still come too late. */
-export async function hasTokens(
-  db: Db,
-  { tier }: Pick<Subscriber, 'tier'>,
-  amount: number,
-): Promise<boolean> {
-  const granted = TOKENS_PER_MONTH[tier]
+export async function hasTokens(db: Db, subscriber: Subscriber, amount: number): Promise<boolean> {
+  const granted = grantedOf(subscriber, 'tokensPerMonth', 'tokens')
   if (granted === null) return true
   const [row] = await db<{ used: number }[]>`
     select (spent + reserved)::float8 as used from allowances

@@ -1,18 +1,16 @@
 /**
  * How many things of a kind a tenant may hold at once, by its plan. Acquiring a slot is one conditional statement, so two
- * calls can never both take the last one.
+ * calls can never both take the last one. What is held already stays, also where a smaller plan has fewer slots.
  */
 import type { Db } from '../database/database.ts'
 import { Failure } from '../failures.ts'
-import type { Subscriber, Tier } from './tiers.ts'
+import type { Bounded, Subscriber } from './plan.ts'
 
-/** Places of each kind; null is without limit. Entities follow from a plan's storage, at up to 100 KB each. */
-export const HOLDINGS = {
-  agent: { free: 1, starter: 5, pro: 25, team: 100, enterprise: null },
-  entity: { free: 1000, starter: 10_000, pro: 100_000, team: 1_000_000, enterprise: null },
-  tool: { free: 5, starter: 25, pro: 100, team: 500, enterprise: null },
-} as const satisfies Record<string, Record<Tier, number | null>>
-
+/** The limit of each kind. */
+export const HOLDINGS = { agent: 'agents', entity: 'entities', tool: 'tools' } as const satisfies Record<
+  string,
+  Bounded
+>
 export type Holding = keyof typeof HOLDINGS
 
 /**
@@ -20,17 +18,18 @@ export type Holding = keyof typeof HOLDINGS
  *
  * @throws Failure QUOTA_EXCEEDED where the plan has none left
  */
-export async function takePlace(db: Db, { tenant, tier }: Subscriber, kind: Holding): Promise<void> {
-  const limit = HOLDINGS[kind][tier]
+export async function takePlace(db: Db, { tenant, plan }: Subscriber, kind: Holding): Promise<void> {
+  const limit = plan.limits[HOLDINGS[kind]]
   const taken = await db`
-    insert into holdings (tenant_id, kind, held) values (${tenant}, ${kind}, 1)
+    insert into holdings (tenant_id, kind, held) select ${tenant}, ${kind}, 1
+      where ${limit}::bigint is null or ${limit}::bigint > 0
     on conflict (tenant_id, kind) do update set held = holdings.held + 1
-      where ${limit}::integer is null or holdings.held < ${limit}::integer
+      where ${limit}::bigint is null or holdings.held < ${limit}::bigint
     returning held`
   if (taken.length > 0) return
-  throw new Failure('QUOTA_EXCEEDED', `Cannot make one more ${kind}: plan "${tier}" holds ${limit}`, {
+  throw new Failure('QUOTA_EXCEEDED', `Cannot make one more ${kind}: plan "${plan.id}" holds ${limit}`, {
     suggestion: `Give up one ${kind} that you no longer need, or move to a larger plan`,
-    details: { resource: kind, tier, limit },
+    details: { resource: kind, tier: plan.id, limit },
   })
 }
 

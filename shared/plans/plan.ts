@@ -82,3 +82,16 @@ export const Plan = z.strictObject({
   overage: z.partialRecord(z.enum(METERS), Price),
 })
 export type Plan = z.infer<typeof Plan>
+
+/** A tenant and what it has bought. */
+export interface Subscriber {
+  tenant: string
+  plan: Plan
+  /** Whether it pays for use past what the plan includes. */
+  overage?: boolean | undefined
+}
+
+/** What the tenant may use of a meter in a period; null is without limit, which it is where further use is paid for. */
+export function grantedOf({ plan, overage }: Subscriber, limit: Bounded, meter: Meter): number | null {
+  return overage === true && plan.overage[meter] !== undefined ? null : plan.limits[limit]
+}

@@ -24,6 +24,8 @@ import { createSecretBox } from '../identity/secret-box.ts'
 import { createSigner, createVerifier, type TokenRules } from '../identity/tokens.ts'
 import { endJob } from '../jobs/finish-job.ts'
 import { createRateLimiter } from '../limits/rate-limiter.ts'
+import { CallLeases } from '../plans/call-leases.ts'
+import { createPlanBook, readOffered, withPlan } from '../plans/plan-book.ts'
 import { createRecorder } from '../calls/recorder.ts'
 import type { Runtime } from '../calls/runtime.ts'
 import { createLog } from '../telemetry/log.ts'
@@ -49,25 +51,25 @@ export async function openRuntime(config: FunctionConfig, loaders: Loaders): Pro
     prepare: config.DATABASE_PREPARE === 'on',
   })
   const uses = new KeyUses(database.sql)
+  const findPlan = createPlanBook(database.sql)
+  const calls = new CallLeases({ database })
   const recorder = createRecorder(database, log, eventKeys[0] ?? '')
   const runtime: Runtime = {
     functions,
     database,
     recorder,
     log,
+    findPlan,
+    calls,
     limiter: createRateLimiter({
       url: config.UPSTASH_REDIS_REST_URL,
       token: config.UPSTASH_REDIS_REST_TOKEN,
       log,
     }),
-    verifyToken: createTokenCheck(database.sql, uses, createVerifier(platformRules(config))),
-    verifyDispatch: createVerifier({
-      keys: config.DISPATCH_JWKS,
-      issuer: DISPATCH_ISSUER,
-      audience: functions.map(({ name }) => name),
-    }),
-    authenticateInvitation: createInvitationLookup(database.sql),
-    authenticateApiKey: createApiKeyLookup(database.sql, uses),
+    verifyToken: createTokenCheck(database.sql, uses, findPlan, createVerifier(platformRules(config))),
+    verifyDispatch: withPlan(createVerifier(dispatchRules(config, functions)), findPlan),
+    authenticateInvitation: createInvitationLookup(database.sql, findPlan),
+    authenticateApiKey: createApiKeyLookup(database.sql, uses, findPlan),
     eventKey: eventKeys[0] ?? '',
     eventKeys,
     webhookKeys: config.WEBHOOK_SIGNING_KEY === undefined ? [] : [config.WEBHOOK_SIGNING_KEY],
@@ -79,7 +81,7 @@ export async function openRuntime(config: FunctionConfig, loaders: Loaders): Pro
   return {
     runtime,
     async close() {
-      await Promise.all([recorder.flush(), uses.flush()])
+      await Promise.all([recorder.flush(), uses.flush(), calls.close()])
       await database.close()
     },
   }
@@ -91,6 +93,10 @@ function platformRules(config: FunctionConfig): TokenRules {
     issuer: config.PLATFORM_ISSUER,
     audience: config.PLATFORM_AUDIENCE,
   }
+}
+
+function dispatchRules(config: FunctionConfig, functions: readonly FunctionDefinition[]): TokenRules {
+  return { keys: config.DISPATCH_JWKS, issuer: DISPATCH_ISSUER, audience: functions.map(({ name }) => name) }
 }
 
 function pick(names: string, loaders: Loaders): Promise<FunctionDefinition[]> {
@@ -150,6 +156,7 @@ function createPlatform(config: FunctionConfig, loaders: Loaders, runtime: Runti
       return deriveWebhookSecret(config.WEBHOOK_SIGNING_KEY, subscription, rotation)
     },
     privateOrigins: config.EGRESS_PRIVATE_ALLOWED,
+    offeredPlans: remember(5000, () => readOffered(runtime.database.sql)),
     // Anybody may ask, so asking often costs no more than asking once.
     probe: remember(1000, createProbe(config, runtime.database.sql)),
     metrics: remember(5000, async () => readPlatformMetrics(runtime.database.sql, await catalog())),

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { publicSetOf } from '../../knative/keys.ts'
 import { loadSecrets } from '../../knative/local/secrets.ts'
 import { DISPATCH_ISSUER } from '../../shared/http/dispatch.ts'
-import type { Identity } from '../../shared/identity/identity.ts'
+import type { StoredIdentity } from '../../shared/identity/identity.ts'
 import { permissionsOf } from '../../shared/identity/permissions.ts'
 import { createSigner } from '../../shared/identity/tokens.ts'
 import { newId } from '../../shared/new-id.ts'
@@ -20,7 +20,7 @@ export interface Fixture {
   /** A call as `logos` sends it to the function `audience`, by a tenant of its own. */
   dispatchedCall(audience: string, path: string, input: unknown): Promise<HttpRequest>
   /** The headers of a client's own call; by a tenant of its own where none is given. */
-  clientHeaders(caller?: Identity): Promise<Record<string, string>>
+  clientHeaders(caller?: StoredIdentity): Promise<Record<string, string>>
 }
 
 export async function createFixture(): Promise<Fixture> {
@@ -55,7 +55,7 @@ export async function createFixture(): Promise<Fixture> {
 }
 
 /** Somebody whom no database knows, unless it is given. */
-export function newCaller(tenant = randomUUID(), user = randomUUID()): Identity {
+export function newCaller(tenant = randomUUID(), user = randomUUID()): StoredIdentity {
   return {
     tenant,
     tier: 'enterprise',

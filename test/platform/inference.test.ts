@@ -91,7 +91,7 @@ describe('a dialogue', () => {
     expect(tokens.completion).toBeGreaterThan(0)
     expect(charges).toEqual({ tokens: tokens.prompt + tokens.completion })
     const [allowance] =
-      await sql`select reserved::float8, spent::float8 from allowances where tenant_id = ${tenant.tenant}`
+      await sql`select reserved::float8, spent::float8 from allowances where tenant_id = ${tenant.tenant} and resource = 'tokens'`
     expect(allowance).toEqual({ reserved: 0, spent: charges.tokens })
     expect((await tenant.call('DELETE', `/v1/jobs/${id}`)).status).toBe(200)
   })

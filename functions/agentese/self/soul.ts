@@ -12,7 +12,7 @@ import { aspect, defineNode, NoInput } from '../../../shared/contract/define-nod
 import { wordsAbout } from '../earlier-result.ts'
 import { billAtOnce, BUDGET_TIERS, BUDGETS, checkBudget, type BudgetTier } from './soul/budgets.ts'
 import { audit, governance } from './soul/governance.ts'
-import { modeOf, setMode } from './soul/mode.ts'
+import { modeOf, requireMode, setMode } from './soul/mode.ts'
 import {
   AXES,
   CONFIDENCE,
@@ -157,7 +157,8 @@ export const selfSoul = defineNode('self.soul', {
         },
       ],
       async handle({ message = '', mode, budget, input }, call) {
-        checkBudget(budget, call.identity)
+        await checkBudget(budget, call)
+        if (mode !== undefined) await requireMode(mode, call)
         const chosen = mode ?? (await modeOf(call))
         const remark = input === undefined ? remarkOf(message) : undefined
         if (remark !== undefined) return answerRemark(remark, chosen, call)
@@ -218,7 +219,8 @@ function thinking(mode: Mode, about: Thinking) {
     input: Thought,
     output: Reply,
     examples: [{ summary: 'For instance', input: { message: example } }],
-    handle({ message, input }, call) {
+    async handle({ message, input }, call) {
+      await requireMode(mode, call)
       if (!call.hasModel()) return templateReply(templateOf('fallback', mode), mode)
       const { replyTokens } = BUDGETS.dialogue
       return ask(call, mode, wordsAbout(message, input), { replyTokens, estimate })

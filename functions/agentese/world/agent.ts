@@ -8,7 +8,7 @@ import { aspect, defineNode, NoInput } from '../../../shared/contract/define-nod
 import { NextCursor, orderBy, type Bounds } from '../../../shared/contract/pages.ts'
 import type { Db } from '../../../shared/database/database.ts'
 import { Failure } from '../../../shared/failures.ts'
-import { HOLDINGS, leavePlace, takePlace } from '../../../shared/plans/holdings.ts'
+import { leavePlace, takePlace } from '../../../shared/plans/holdings.ts'
 import { newId } from '../../../shared/new-id.ts'
 import { identifierOf } from '../../../shared/text/identifier.ts'
 
@@ -68,7 +68,7 @@ export const worldAgent = defineNode('world.agent', {
           select count(*) filter (where status = 'active')::integer as active,
                  count(*) filter (where status = 'retired')::integer as retired from agents`
         const { active, retired } = counts ?? { active: 0, retired: 0 }
-        const limit = HOLDINGS.agent[identity.tier]
+        const limit = identity.plan.limits.agents
         return {
           type: 'basic' as const,
           summary: 'world.agent: agents',

@@ -6,7 +6,7 @@ import type { Call, Given } from '../../../shared/contract/call.ts'
 import { asFailure, type Db } from '../../../shared/database/database.ts'
 import { Failure, failureFrom } from '../../../shared/failures.ts'
 import { currentIdentity } from '../../../shared/identity/current-identity.ts'
-import type { Identity } from '../../../shared/identity/identity.ts'
+import type { StoredIdentity } from '../../../shared/identity/identity.ts'
 import type { MappedEvent } from './matching.ts'
 import { fill } from './template.ts'
 import { beginningOf } from '../../../shared/beginning.ts'
@@ -75,7 +75,7 @@ async function dispatch(
   { id, path, input, archetype }: Mapping,
   { message, event }: Occasion,
   { findAspect, dispatch, trace, signal }: Pick<Call, 'findAspect' | 'dispatch' | 'trace' | 'signal'>,
-  identity: Identity,
+  identity: StoredIdentity,
 ): Promise<Outcome> {
   const found = await findAspect(path)
   if (found === undefined)

@@ -6,7 +6,7 @@ import { MEMBER_EVENTS } from '../../../shared/events/event.ts'
 import { Failure } from '../../../shared/failures.ts'
 import { createApiKey } from '../../../shared/identity/api-keys.ts'
 import { newId } from '../../../shared/new-id.ts'
-import { SEATS } from '../../../shared/plans/seats.ts'
+import { takeSeat } from '../../../shared/plans/seats.ts'
 import type { ApiKey } from '../api-keys/rows.ts'
 import { describe as describeKey, findKey } from '../api-keys/rows.ts'
 import { recordAudit, type Audited } from '../audit/record.ts'
@@ -81,18 +81,5 @@ export async function checkNew(email: string, { db }: Pick<Call, 'db'>): Promise
   if (known === undefined) return
   throw new Failure('STATE_CONFLICT', `Cannot add "${email}": a member of the tenant has that address`, {
     suggestion: 'GET /v1/members lists them',
-  })
-}
-
-/** Behind the lock under which people come and go, so that no two take the last seat. */
-async function takeSeat({ db, identity: { tier } }: Pick<Call, 'db' | 'identity'>): Promise<void> {
-  const limit = SEATS[tier]
-  if (limit === null) return
-  const [free] = await db`
-    select where (select count(*) from users where kind = 'person' and removed_at is null) < ${limit}`
-  if (free !== undefined) return
-  throw new Failure('QUOTA_EXCEEDED', `Cannot add a person: plan "${tier}" has ${limit} of them`, {
-    suggestion: 'Remove somebody who has left, or move to a larger plan',
-    details: { resource: 'seat', tier, limit },
   })
 }

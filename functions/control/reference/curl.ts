@@ -12,7 +12,7 @@ export function curlOf({ endpoint, url }: Route, example: Example): string {
   const query = hasBody ? '' : String(new URLSearchParams(members))
   return [
     'curl -s',
-    ...(['DELETE', 'PATCH'].includes(endpoint.method) ? [`-X ${endpoint.method}`] : []),
+    ...(['DELETE', 'PATCH', 'PUT'].includes(endpoint.method) ? [`-X ${endpoint.method}`] : []),
     `"$URL${place}${query === '' ? '' : `?${query}`}"`,
     ...credentialOf(endpoint),
     ...(hasBody ? ["-H 'Content-Type: application/json'", `-d ${quote(JSON.stringify(rest))}`] : []),

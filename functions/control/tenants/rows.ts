@@ -11,6 +11,7 @@ export const Tenant = z.strictObject({
   slug: z.string(),
   name: z.string(),
   tier: z.enum(TIERS),
+  plan_version: z.int(),
   status: z.string().describe('How its subscription stands'),
   created_at: z.string(),
   people: z.int(),
@@ -23,6 +24,7 @@ export interface TenantRow {
   slug: string
   name: string
   tier: Tier
+  plan_version: number
   status: string
   created_at: Date
   people: number
@@ -62,12 +64,13 @@ export async function findTenant(
 }
 
 function describe(row: TenantRow): z.infer<typeof Tenant> {
-  const { id, slug, name, tier, status, people, suspended_at, suspended_reason } = row
+  const { id, slug, name, tier, plan_version, status, people, suspended_at, suspended_reason } = row
   return {
     id,
     slug,
     name,
     tier,
+    plan_version,
     status,
     created_at: row.created_at.toISOString(),
     people,

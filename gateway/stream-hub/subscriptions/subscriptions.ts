@@ -14,7 +14,7 @@ import { Acks, SUBSCRIPTION_PATH, SUBSCRIPTION_SCOPES } from '../../../shared/ev
 import { SubscriptionGrant, type SubscriptionTerms } from '../../../shared/events/subscription.ts'
 import { Failure, failureFrom } from '../../../shared/failures.ts'
 import { readCredential } from '../../../shared/http/credential.ts'
-import type { Identity } from '../../../shared/identity/identity.ts'
+import type { StoredIdentity } from '../../../shared/identity/identity.ts'
 import { requirePermission, requireScopes } from '../../../shared/pipeline/check-access.ts'
 import type { Log } from '../../../shared/telemetry/log.ts'
 import type { Registry } from '../../../shared/telemetry/metrics.ts'
@@ -192,7 +192,7 @@ class HubSubscriptions implements Subscriptions {
   }
 
   /** Whoever may subscribe may also acknowledge and end what is its own. */
-  async #ownerOf({ request }: Client): Promise<Identity> {
+  async #ownerOf({ request }: Client): Promise<StoredIdentity> {
     const caller = await this.#options.readCaller(request.headers)
     if (caller === undefined) {
       throw readCredential(request.headers).kind === 'none' ? ANSWERS.tokenMissing : ANSWERS.tokenInvalid

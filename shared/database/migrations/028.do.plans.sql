@@ -91,6 +91,16 @@ revoke execute on function current_plan_version(text) from public;
 grant execute on function current_plan_version(text) to kgents_app, kgents_operator;
 call hand_over('current_plan_version(text)', 'kgents_authenticator');
 
+-- What is sold now.
+create function offered_plans() returns setof plans
+  language sql stable security definer set search_path = pg_catalog, public, pg_temp
+as $$
+  select distinct on (id) * from public.plans where made_for is null and effective_at <= now() order by id, version desc
+$$;
+revoke execute on function offered_plans() from public;
+grant execute on function offered_plans() to kgents_app;
+call hand_over('offered_plans()', 'kgents_authenticator');
+
 alter table tenants
   add column plan_version integer,
   -- Whether use past what the plan includes goes on, at the plan's prices, where it has one.
@@ -300,3 +310,178 @@ $$;
 revoke execute on function set_plan_for_operator(uuid, jsonb, uuid, text, integer) from public;
 grant execute on function set_plan_for_operator(uuid, jsonb, uuid, text, integer) to kgents_app;
 call hand_over('set_plan_for_operator(uuid, jsonb, uuid, text, integer)', 'kgents_operator');
+
+-- Leases calls of a day to a process, and takes back what it used and did not use of an earlier lease; answers how many it gets.
+-- A block is a twentieth of what is left, so that little of it lies idle, but never less than is waited for.
+create function lease_api_calls(day text, granted_calls numeric, wanted integer, used integer, returned integer)
+  returns integer
+  language plpgsql set search_path = pg_catalog, public, pg_temp
+as $$
+declare
+  free numeric;
+  leased integer := 0;
+begin
+  insert into public.allowances (tenant_id, resource, period, granted)
+    values (public.current_tenant(), 'api_calls', day, granted_calls) on conflict do nothing;
+  select granted_calls - a.spent - a.reserved + returned into free
+    from public.allowances a where a.resource = 'api_calls' and a.period = day for update;
+  if wanted > 0 then
+    leased := greatest(0, least(coalesce(free, wanted + 1000), greatest(wanted, least(1000, coalesce(floor(free / 20), 1000)))));
+  end if;
+  update public.allowances a
+    set spent = a.spent + used, reserved = greatest(0, a.reserved - used - returned) + leased, granted = granted_calls
+    where a.resource = 'api_calls' and a.period = day;
+  return leased;
+end
+$$;
+revoke execute on function lease_api_calls(text, numeric, integer, integer, integer) from public;
+grant execute on function lease_api_calls(text, numeric, integer, integer, integer) to kgents_app;
+
+-- Sessions of a month were counted as rows. Row-level security would hide them from an owner that is no superuser.
+alter table kgent_sessions no force row level security;
+alter table allowances no force row level security;
+insert into allowances (tenant_id, resource, period, spent)
+  select tenant_id, 'sessions', to_char(now() at time zone 'UTC', 'YYYY-MM'), count(*)
+  from kgent_sessions where created_at >= date_trunc('month', now(), 'UTC') group by tenant_id
+  on conflict do nothing;
+alter table kgent_sessions force row level security;
+alter table allowances force row level security;
+
+-- Storage: the bytes of what a tenant has written. Each row knows how many it has, triggers add them up by statement, and the sum
+-- is booked when the transaction commits: so the one row that all writes of a tenant share is locked last, and not for long, and
+-- nobody who adds a way to write or delete can forget to count it.
+do $$
+begin
+  if not exists (select from pg_roles where rolname = 'kgents_storekeeper') then
+    create role kgents_storekeeper nologin nosuperuser nobypassrls;
+  end if;
+end
+$$;
+grant usage on schema public to kgents_storekeeper;
+
+-- What is forgotten takes no storage while it waits for its end.
+alter table memories add column bytes integer not null generated always as (
+  case when forgotten_at is null then octet_length(content) + octet_length(metadata::text) else 0 end) stored;
+alter table entities add column bytes integer not null generated always as (
+  octet_length(description) + octet_length(state::text) + octet_length(metadata::text)) stored;
+alter table concepts add column bytes integer not null generated always as (
+  octet_length(definition) + octet_length(justification) + octet_length(examples::text)) stored;
+alter table agents add column bytes integer not null generated always as (octet_length(theme) + octet_length(instructions)) stored;
+alter table kgent_messages add column bytes integer not null generated always as (octet_length(content)) stored;
+alter table states add column bytes integer not null generated always as (octet_length(value::text)) stored;
+alter table state_checkpoints add column bytes integer not null generated always as (octet_length(state::text)) stored;
+
+create table storage (
+  tenant_id uuid primary key,
+  bytes bigint not null check (bytes >= 0)
+);
+-- What the statements of transactions under way have changed; nobody ever sees a row of another transaction.
+create table storage_changes (
+  tenant_id uuid not null,
+  bytes bigint not null
+);
+create index storage_changes_by_tenant on storage_changes (tenant_id);
+select enable_tenant_isolation(array['storage', 'storage_changes']::regclass[]);
+alter table storage no force row level security;
+create policy keeping on storage to kgents_storekeeper using (true) with check (true);
+create policy keeping on storage_changes to kgents_storekeeper using (true) with check (true);
+create policy keeping on tenants for select to kgents_storekeeper using (true);
+create policy keeping on plans for select to kgents_storekeeper using (true);
+grant select on storage to kgents_app;
+grant select, insert, update on storage to kgents_storekeeper;
+grant select, insert, delete on storage_changes to kgents_storekeeper;
+grant select on tenants, plans to kgents_storekeeper;
+
+create function note_added_bytes() returns trigger
+  language plpgsql security definer set search_path = pg_catalog, public, pg_temp
+as $$
+begin
+  insert into public.storage_changes
+    select tenant_id, sum(bytes) from added group by tenant_id having sum(bytes) <> 0;
+  return null;
+end
+$$;
+create function note_removed_bytes() returns trigger
+  language plpgsql security definer set search_path = pg_catalog, public, pg_temp
+as $$
+begin
+  insert into public.storage_changes
+    select tenant_id, -sum(bytes) from removed group by tenant_id having sum(bytes) <> 0;
+  return null;
+end
+$$;
+create function note_changed_bytes() returns trigger
+  language plpgsql security definer set search_path = pg_catalog, public, pg_temp
+as $$
+begin
+  insert into public.storage_changes
+    select tenant_id, sum(bytes) from (
+      select tenant_id, bytes from added union all select tenant_id, -bytes from removed
+    ) as change group by tenant_id having sum(bytes) <> 0;
+  return null;
+end
+$$;
+
+-- Books what this transaction has changed, in one statement that has room for it or changes nothing.
+create function book_storage() returns trigger
+  language plpgsql security definer set search_path = pg_catalog, public, pg_temp
+as $$
+declare
+  change bigint;
+  room bigint;
+begin
+  with mine as (delete from public.storage_changes where tenant_id = new.tenant_id returning bytes)
+    select sum(bytes) into change from mine;
+  if change is null or change = 0 then
+    return null;
+  end if;
+  select (p.limits ->> 'storageBytes')::bigint into room
+    from public.tenants t join public.plans p on p.id = t.tier and p.version = t.plan_version
+    where t.id = new.tenant_id and not (public.overage_of(t) and p.overage ? 'storage_gb_months');
+  insert into public.storage as held (tenant_id, bytes)
+    select new.tenant_id, greatest(0, change) where change < 0 or room is null or change <= room
+    on conflict (tenant_id) do update set bytes = greatest(0, held.bytes + change)
+      where change < 0 or room is null or held.bytes + change <= room;
+  if not found then
+    raise exception 'storage of % bytes is used up', room using errcode = 'KG001', detail = room::text;
+  end if;
+  return null;
+end
+$$;
+
+do $$
+declare
+  function regprocedure;
+begin
+  foreach function in array array['note_added_bytes()', 'note_removed_bytes()', 'note_changed_bytes()', 'book_storage()']::regprocedure[] loop
+    execute format('revoke execute on function %s from public', function);
+  end loop;
+end
+$$;
+
+create constraint trigger booked after insert on storage_changes deferrable initially deferred
+  for each row execute function book_storage();
+do $$
+declare
+  stored regclass;
+begin
+  foreach stored in array array[
+    'memories', 'entities', 'concepts', 'agents', 'kgent_messages', 'states', 'state_checkpoints']::regclass[] loop
+    execute format('create trigger bytes_added after insert on %s referencing new table as added
+      for each statement execute function note_added_bytes()', stored);
+    execute format('create trigger bytes_removed after delete on %s referencing old table as removed
+      for each statement execute function note_removed_bytes()', stored);
+    execute format('create trigger bytes_changed after update on %s referencing old table as removed new table as added
+      for each statement execute function note_changed_bytes()', stored);
+    execute format('alter table %s no force row level security', stored);
+    execute format('insert into storage as held (tenant_id, bytes) select tenant_id, sum(bytes) from %s group by tenant_id
+      on conflict (tenant_id) do update set bytes = held.bytes + excluded.bytes', stored);
+    execute format('alter table %s force row level security', stored);
+  end loop;
+end
+$$;
+alter table storage force row level security;
+call hand_over('note_added_bytes()', 'kgents_storekeeper');
+call hand_over('note_removed_bytes()', 'kgents_storekeeper');
+call hand_over('note_changed_bytes()', 'kgents_storekeeper');
+call hand_over('book_storage()', 'kgents_storekeeper');

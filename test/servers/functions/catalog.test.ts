@@ -1,7 +1,7 @@
 /** What every aspect of the catalog promises, whoever wrote it: an aspect gets these tests by being there. */
 import { describe, expect } from 'vitest'
 import { archetypesFor } from '../../../shared/agentese/observer.ts'
-import type { Identity } from '../../../shared/identity/identity.ts'
+import type { StoredIdentity } from '../../../shared/identity/identity.ts'
 import { permissionsOf, type Role } from '../../../shared/identity/permissions.ts'
 import type { Runtime } from '../../../shared/calls/runtime.ts'
 import { ASPECTS, asAllowed, OPERATIONS, requestFor, runExample, urlOf } from './examples.ts'
@@ -139,7 +139,7 @@ async function narrowToken(tenant: Tenant, runtime: Runtime) {
 }
 
 /** The tenant's person in its role. */
-function identityOf({ id, user }: Tenant, role: Role = 'admin'): Identity {
+function identityOf({ id, user }: Tenant, role: Role = 'admin'): StoredIdentity {
   const roles = [role]
   return { tenant: id, tier: 'enterprise', user, roles, permissions: permissionsOf(roles) }
 }

@@ -57,7 +57,7 @@ describe('an event of each type, delivered twice or more, has one effect', () =>
       { subjects: [`events.${tenant.id}.io.kgents.job.completed`, `tokens.${tenant.id}.${job}`] },
     ])
     const [allowance] =
-      await owner`select reserved::int, spent::int from allowances where tenant_id = ${tenant.id}`
+      await owner`select reserved::int, spent::int from allowances where tenant_id = ${tenant.id} and resource = 'tokens'`
     expect(allowance).toEqual({ reserved: 0, spent: 50 })
   })
 
@@ -262,7 +262,8 @@ async function ledgerOf(owner: Sql, { id }: Tenant) {
 }
 
 async function allowanceOf(owner: Sql, { id }: Tenant) {
-  const [row] = await owner`select reserved::int, spent::int from allowances where tenant_id = ${id}`
+  const [row] =
+    await owner`select reserved::int, spent::int from allowances where tenant_id = ${id} and resource = 'tokens'`
   return row
 }
 

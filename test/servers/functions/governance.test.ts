@@ -78,7 +78,7 @@ describe('self.soul.governance', () => {
     })
     expect(await waiting(tenant)).toHaveLength(1)
     const [allowance] =
-      await owner`select reserved::int, spent::int from allowances where tenant_id = ${tenant.id}`
+      await owner`select reserved::int, spent::int from allowances where tenant_id = ${tenant.id} and resource = 'tokens'`
     expect(allowance).toEqual({ reserved: 0, spent: 0 })
     expect(
       await owner`select outcome from marks where path = 'self.soul.governance' and tenant_id = ${tenant.id}`,

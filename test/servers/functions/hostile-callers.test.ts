@@ -561,7 +561,7 @@ describe('a composition of jobs', () => {
     const statuses = await owner`select distinct status from jobs where tenant_id = ${tenant.id}`
     expect(statuses).toEqual([{ status: 'cancelled' }])
     const [held] =
-      await owner`select reserved::int, spent::int from allowances where tenant_id = ${tenant.id}`
+      await owner`select reserved::int, spent::int from allowances where tenant_id = ${tenant.id} and resource = 'tokens'`
     expect(held).toEqual({ reserved: 0, spent: 0 })
     await settles(tenant)
     expect(await jobsOf(tenant, { owner })).toHaveLength(1)
@@ -632,7 +632,7 @@ describe('a job', () => {
     const { body: ended } = await tenant.calls('GET', body.links.self)
     expect(ended.job).toMatchObject({ status: 'failed', error: { code: 'QUOTA_EXCEEDED' } })
     const [held] =
-      await owner`select reserved::int, spent::int from allowances where tenant_id = ${tenant.id}`
+      await owner`select reserved::int, spent::int from allowances where tenant_id = ${tenant.id} and resource = 'tokens'`
     expect(held).toEqual({ reserved: 0, spent: 0 })
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect } from 'vitest'
-import { insertColleague, testWith, type Tenant } from './world.ts'
+import { insertColleague, testWith, useUp, type Tenant } from './world.ts'
 
 const test = testWith()
 const kgent = (tenant: Tenant, verb: string, input: object = {}, headers?: Record<string, string>) =>
@@ -83,9 +83,7 @@ describe('self.kgent', () => {
     owner,
   }) => {
     const tenant = await newTenant('free')
-    await owner`
-      insert into kgent_sessions (id, tenant_id, user_id, mode, expires_at)
-      select gen_random_uuid(), ${tenant.id}, ${tenant.user}, 'reflect', now() from generate_series(1, 9)`
+    await useUp(owner, tenant.id, { resource: 'sessions', spent: 9 })
     const answers = await Promise.all([
       kgent(tenant, 'create'),
       kgent(tenant, 'create'),

@@ -384,7 +384,7 @@ describe('a tenant', () => {
     expect(body.tenant).toMatchObject({
       id: tenant.id,
       tier: 'pro',
-      seats_used: 1,
+      used: { seats: 1 },
       limits: { seats: 5, requests_per_minute: 1000 },
     })
     const renamed = await tenant.calls('PATCH', '/v1/tenant', { name: ' Acme & Söhne ' })

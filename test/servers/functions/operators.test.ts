@@ -45,7 +45,7 @@ describe('POST /v1/operator/tenants', () => {
     const admin = withKey(joined.body.key)
     expect((await admin.calls('GET', '/v1/tenant')).body.tenant).toMatchObject({
       id: body.tenant.id,
-      seats_used: 1,
+      used: { seats: 1 },
     })
     expect((await admin.calls('GET', '/v1/audit')).body.audit).toMatchObject([
       { seq: 2, action: 'invitation.accepted' },
@@ -254,6 +254,8 @@ describe('the database', () => {
     `select create_tenant_for_operator('${person}', '{}', '${randomUUID()}', '${newSlug()}', 'x', 'pro', '${randomUUID()}', 'a@b.c', '', 7)`,
     `select suspend_for_operator('${person}', '{}', '${tenant}', 'x')`,
     `select appoint_for_operator('${person}', '{}', '${person}', true)`,
+    `select make_plan_for_operator('${person}', '{}', '{"id": "pro"}')`,
+    `select * from set_plan_for_operator('${person}', '{}', '${tenant}', 'pro', null)`,
   ]
 
   test('lets nobody act across tenants who is no operator of the tenant of its transaction', async ({
@@ -284,7 +286,11 @@ describe('the database', () => {
     const internal = [
       `select append_audit('${victim.id}', null, '{}', 'x', 'x', '{}')`,
       `select audit_both('${operator.user}', '{}', '${victim.id}', 'x', '{}')`,
-      `select delete_old_audit('{"pro": 0}', 1)`,
+      `select delete_old_audit(1)`,
+      `select * from put_on_plan('${victim.id}', 'enterprise', null)`,
+      `update tenants set plan_version = 1`,
+      `insert into plans select * from plans`,
+      `select * from storage_changes for update`,
     ]
     for (const statement of internal) await expect(app.unsafe(statement)).rejects.toThrow(/permission denied/)
     expect(await owner`select from tenants where id = ${victim.id} and suspended_at is null`).toHaveLength(1)

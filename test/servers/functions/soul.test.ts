@@ -75,7 +75,7 @@ describe('self.soul.dialogue keeps to its budget:', () => {
     expect(body.result).toMatchObject({ was_template: true, tokens_used: 50, budget_tier: 'whisper' })
     expect(body.meta.charges).toEqual({ tokens: 50 })
     const [allowance] =
-      await owner`select reserved::int, spent::int from allowances where tenant_id = ${tenant.id}`
+      await owner`select reserved::int, spent::int from allowances where tenant_id = ${tenant.id} and resource = 'tokens'`
     expect(allowance).toEqual({ reserved: 0, spent: 50 })
     expect(await owner`select kind, amount::int from charges where tenant_id = ${tenant.id}`).toEqual([
       { kind: 'settled', amount: 50 },

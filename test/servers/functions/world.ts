@@ -42,19 +42,32 @@ export interface World {
 /** One for all files, which share a database: a tick of one takes what is due in all of it, and signs the word of it. */
 const EVENT_KEY = Buffer.alloc(32, 5).toString('base64url')
 
-/**
- * Uses up tokens of a tenant's plan: of this month's, and of the next one's where that begins in a moment.
- */
+/** Uses up tokens of a tenant's plan. */
 export async function useUpTokens(
   owner: postgres.Sql,
   tenant: string,
   { granted, spent }: { granted: number; spent: number },
 ): Promise<void> {
+  await useUp(owner, tenant, { resource: 'tokens', granted, spent })
+}
+
+/**
+ * Uses up what a tenant's plan grants by the month: of this month's, and of the next one's where that begins in a moment.
+ */
+export async function useUp(
+  owner: postgres.Sql,
+  tenant: string,
+  {
+    resource,
+    granted = null,
+    spent,
+  }: { resource: 'tokens' | 'sessions'; granted?: number | null; spent: number },
+): Promise<void> {
   for (const at of [Date.now(), Date.now() + 3_600_000]) {
     const period = new Date(at).toISOString().slice(0, 7)
     await owner`
       insert into allowances (tenant_id, resource, period, granted, spent)
-      values (${tenant}, 'tokens', ${period}, ${granted}, ${spent}) on conflict do nothing`
+      values (${tenant}, ${resource}, ${period}, ${granted}, ${spent}) on conflict do nothing`
   }
 }
 

@@ -65,7 +65,7 @@ describe('laws 12 and 14', () => {
           from charges where tenant_id = ${tenant.id}`
         expect(ledger).toEqual({ sipped, talked, open: 0 })
         const allowances =
-          await owner`select reserved::int, spent::int from allowances where tenant_id = ${tenant.id}`
+          await owner`select reserved::int, spent::int from allowances where tenant_id = ${tenant.id} and resource = 'tokens'`
         for (const row of allowances) expect(row).toEqual({ reserved: 0, spent: talked })
         const [told] = await owner`
           select (select count(*)::int from marks where tenant_id = ${tenant.id}) as marks,

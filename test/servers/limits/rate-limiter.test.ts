@@ -3,10 +3,10 @@ import { Redis } from 'ioredis'
 import { inject, test as base } from 'vitest'
 import { creditOf } from '../../../shared/limits/budgets.ts'
 import { createRateLimiter, type RateLimiter } from '../../../shared/limits/rate-limiter.ts'
-import { RATE_LIMITS } from '../../../shared/plans/rate-limits.ts'
 import { createLog } from '../../../shared/telemetry/log.ts'
 import { eventually } from '../../eventually.ts'
 import { makeStateFolder, startTestRedis, startTestRedisRest } from '../servers.ts'
+import { PLANS, ratesOf } from '../../plans.ts'
 
 interface World {
   /** Nobody else's, so its buckets are full. */
@@ -62,12 +62,12 @@ test.for(['free', 'pro', 'team'] as const)(
     const limiters = Array.from({ length: 6 }, openLimiter)
     const refusals = countEach(limiters)
     const take = async (limiter: RateLimiter) => {
-      const { allowed } = await limiter.take(tenant, tier)
+      const { allowed } = await limiter.take(tenant, PLANS[tier])
       if (!allowed) refusals.add(limiter)
       return allowed
     }
     const { allowed, seconds } = await hammer(limiters, take, () => refusals.all(100))
-    const { burst, perMinute } = RATE_LIMITS[tier]
+    const { burst, perMinute } = ratesOf(PLANS[tier])
     const credit = limiters.length * creditOf({ burst, hour: Infinity })
     expect(allowed).toBeLessThanOrEqual(burst + (seconds * perMinute) / 60 + 1 + credit)
     expect(allowed).toBeGreaterThan(burst * 0.9)
@@ -80,11 +80,11 @@ test('a tenant who is refused loses nothing by asking, and nothing is kept of on
 }) => {
   const key = `rate:${tenant}`
   const first = openLimiter()
-  while ((await first.take(tenant, 'free')).allowed);
+  while ((await first.take(tenant, PLANS.free)).allowed);
   const before = await redis.hgetall(key)
   const second = openLimiter()
-  expect(await second.take(tenant, 'free')).toMatchObject({ allowed: true }) // on credit: it knows nothing yet
-  expect(await second.take(tenant, 'free')).toMatchObject({
+  expect(await second.take(tenant, PLANS.free)).toMatchObject({ allowed: true }) // on credit: it knows nothing yet
+  expect(await second.take(tenant, PLANS.free)).toMatchObject({
     allowed: false,
     remaining: 0,
     retryAfterSeconds: 2,
@@ -98,11 +98,11 @@ test('a tenant who is refused loses nothing by asking, and nothing is kept of on
 test('rate limiters give the script to a Redis that has lost it', async ({ world, expect }) => {
   const limiter = world.openLimiter()
   const writtenAt = () => world.redis.hget(`rate:${world.tenant}`, 'at')
-  expect(await limiter.take(world.tenant, 'free')).toMatchObject({ allowed: true, remaining: 9 })
+  expect(await limiter.take(world.tenant, PLANS.free)).toMatchObject({ allowed: true, remaining: 9 })
   const first = await writtenAt()
   await world.redis.script('FLUSH')
   await eventually(async () => {
-    expect(await limiter.take(world.tenant, 'free')).toMatchObject({ allowed: true })
+    expect(await limiter.take(world.tenant, PLANS.free)).toMatchObject({ allowed: true })
     expect(await writtenAt()).not.toBe(first)
   })
 })
@@ -122,7 +122,7 @@ test('with Redis killed in the middle limits still bind, nothing throws, and nob
   const allowances = countEach(limiters)
   const take = async (limiter: RateLimiter) => {
     const start = performance.now()
-    const { allowed } = await limiter.take(tenant, 'free')
+    const { allowed } = await limiter.take(tenant, PLANS.free)
     longest = Math.max(longest, performance.now() - start)
     if (allowed && isAway) allowances.add(limiter)
     return allowed
@@ -132,7 +132,7 @@ test('with Redis killed in the middle limits still bind, nothing throws, and nob
   await redis.kill()
   isAway = true
   const { allowed, seconds } = await running
-  const { burst, perMinute } = RATE_LIMITS.free
+  const { burst, perMinute } = ratesOf(PLANS.free)
   // Each process has a bucket of its own by now: less what it saw spent, and filled at the plan's rate.
   expect(allowed).toBeLessThanOrEqual(limiters.length * (burst + (seconds * perMinute) / 60 + 1))
   expect(longest).toBeLessThan(10_000) // nobody waits until the client gives up
@@ -140,7 +140,7 @@ test('with Redis killed in the middle limits still bind, nothing throws, and nob
   const again = await startTestRedis(state, Number(new URL(redis.url).port))
   const direct = new Redis(again.url)
   await eventually(async () => {
-    await limiters[0]?.take(randomUUID(), 'free')
+    await limiters[0]?.take(randomUUID(), PLANS.free)
     expect(await direct.dbsize()).toBeGreaterThan(0)
   })
   direct.disconnect()
@@ -156,11 +156,11 @@ test('a Redis that has fallen silent costs a few requests a quarter of a second,
   const redis = await startTestRedis(state)
   const rest = await startTestRedisRest(state, redis.url)
   const limiter = createRateLimiter({ url: rest.restUrl, token: rest.restToken, log })
-  await limiter.take(randomUUID(), 'free')
+  await limiter.take(randomUUID(), PLANS.free)
   process.kill(rest.pid, 'SIGSTOP')
   const start = performance.now()
   for (let n = 0; n < 100; n += 1) {
-    expect((await limiter.take(randomUUID(), 'free')).allowed).toBe(true)
+    expect((await limiter.take(randomUUID(), PLANS.free)).allowed).toBe(true)
   }
   expect(performance.now() - start).toBeLessThan((100 * 250) / 2) // each waiting would be twice that
   process.kill(rest.pid, 'SIGCONT')

@@ -3,7 +3,7 @@ import { expect } from 'vitest'
 import { fromNats } from '../../../shared/nats/event-message.ts'
 import { agenteseSubject, eventSubject, tokensSubject } from '../../../shared/nats/subjects.ts'
 import { verifyEvent } from '../../../shared/events/event.ts'
-import { AUDIT_DAYS } from '../../../shared/plans/audit-days.ts'
+import { PLANS } from '../../plans.ts'
 import { insertTenant } from '../functions/in-process.ts'
 import { eventually } from '../../eventually.ts'
 import { EVENT_TYPE, PATH, SIGNING_KEY, test } from './world.ts'
@@ -120,7 +120,8 @@ test('dead letters are deleted after thirty days', async ({ world }) => {
 test('records of the audit are deleted when they are older than the plan keeps them', async ({ world }) => {
   const { owner } = world
   const left: string[] = []
-  for (const [tier, days] of Object.entries(AUDIT_DAYS)) {
+  for (const { id: tier, limits } of Object.values(PLANS)) {
+    const days = limits.auditDays
     const { id } = await insertTenant(owner, tier, ['admin'])
     for (const age of [1, (days ?? 10_000) - 1, (days ?? 10_000) + 1]) {
       if (days === null || age <= days) left.push(`${tier} ${age}`)

@@ -13,12 +13,7 @@ import type { EveryCall } from '../../../shared/contract/call.ts'
 import { NEEDS } from '../../../shared/contract/needs.ts'
 import { listFailures } from '../../../shared/failures.ts'
 import { STREAMS } from '../../../shared/nats/streams.ts'
-import { TOKENS_PER_MONTH } from '../../../shared/plans/allowance.ts'
-import { HOLDINGS } from '../../../shared/plans/holdings.ts'
-import { RATE_LIMITS } from '../../../shared/plans/rate-limits.ts'
-import { AUDIT_DAYS } from '../../../shared/plans/audit-days.ts'
-import { SEATS } from '../../../shared/plans/seats.ts'
-import { TIERS } from '../../../shared/plans/tiers.ts'
+import { PLANS } from '../../plans.ts'
 import vitestConfig from '../../../vitest.config.ts'
 import { PAGES, ROOT, sectionOf, spansOf, tableOf } from './pages.ts'
 
@@ -179,14 +174,14 @@ test('the failures are those of the table in the code', () => {
   expect(listed).toEqual(known)
 })
 
-test('the plans are those of the code', () => {
+test('the plans are those that a database begins with', () => {
   const show = (amount: number | null) => amount?.toLocaleString('en') ?? 'unlimited'
-  const known = TIERS.map((tier) => {
-    const { perMinute, perHour, burst } = RATE_LIMITS[tier]
-    const { agent, entity, tool } = HOLDINGS
-    const held = [agent[tier], entity[tier], tool[tier], SEATS[tier]]
-    const amounts = [perMinute, perHour, burst, TOKENS_PER_MONTH[tier], ...held, AUDIT_DAYS[tier]]
-    return [`\`${tier}\``, ...amounts.map(show)]
+  const known = Object.values(PLANS).map(({ id, limits }) => {
+    const { requestsPerMinute, requestsPerHour, requestsAtOnce, apiCallsPerDay, tokensPerMonth } = limits
+    const rates = [requestsPerMinute, requestsPerHour, requestsAtOnce, apiCallsPerDay, tokensPerMonth]
+    const { sessionsPerMonth, agents, entities, tools, seats, storageBytes, auditDays } = limits
+    const held = [sessionsPerMonth, agents, entities, tools, seats, storageBytes, auditDays]
+    return [`\`${id}\``, ...[...rates, ...held].map(show)]
   })
   expect(tableOf('shared/README.md', 'Rate limits and plans')).toEqual(known)
 })

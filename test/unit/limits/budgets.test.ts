@@ -8,9 +8,9 @@ import {
 } from '../../../shared/limits/budgets.ts'
 import { CIRCUIT_DEFAULTS, CircuitBreaker } from '../../../shared/limits/circuit-breaker.ts'
 import { shapeOf, type BucketShape, type Level } from '../../../shared/limits/token-bucket.ts'
-import { RATE_LIMITS } from '../../../shared/plans/rate-limits.ts'
+import { PLANS, ratesOf } from '../../plans.ts'
 
-const shape = shapeOf({ ...RATE_LIMITS.pro, perMinute: 60, burst: 200 }) // one token per second: easy to count
+const shape = shapeOf({ ...ratesOf(PLANS.pro), perMinute: 60, burst: 200 }) // one token per second: easy to count
 
 /** Redis as several processes see it, on a clock that stands still unless told. */
 class World implements SharedBuckets {

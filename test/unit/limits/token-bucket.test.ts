@@ -1,9 +1,9 @@
 import { array, assert, constantFrom, integer, nat, property, record } from 'fast-check'
 import { expect, test } from 'vitest'
-import { RATE_LIMITS } from '../../../shared/plans/rate-limits.ts'
 import { resetOf, shapeOf, TokenBucket, waitOf } from '../../../shared/limits/token-bucket.ts'
+import { PLANS, ratesOf } from '../../plans.ts'
 
-const free = shapeOf(RATE_LIMITS.free)
+const free = shapeOf(ratesOf(PLANS.free))
 
 function takeAll(bucket: TokenBucket, now: number): number {
   let taken = 0
@@ -54,7 +54,7 @@ test('TokenBucket never grants more than burst plus refill, whatever the clock a
     maxLength: 40,
   })
   assert(
-    property(steps, constantFrom(...Object.values(RATE_LIMITS)), (schedule, limit) => {
+    property(steps, constantFrom(...Object.values(PLANS).map(ratesOf)), (schedule, limit) => {
       const shape = shapeOf(limit)
       const bucket = new TokenBucket(shape, 0)
       let [now, latest, taken] = [0, 0, 0]

@@ -84,6 +84,7 @@ export const OpenApiDocument = z.strictObject({
       get: Operation.optional(),
       post: Operation.optional(),
       patch: Operation.optional(),
+      put: Operation.optional(),
       delete: Operation.optional(),
     }),
   ),

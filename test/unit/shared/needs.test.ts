@@ -20,6 +20,7 @@ import type { AnyAspect } from '../../../shared/contract/aspect.ts'
 import type { FunctionDefinition } from '../../../shared/contract/function.ts'
 import { NEEDS, secretsFor } from '../../../shared/contract/needs.ts'
 import { catalog } from '../../../functions/catalog.ts'
+import { UNLIMITED } from '../../../shared/plans/unlimited.ts'
 
 const ROUTE = {
   route: 'POST /v1/houses',
@@ -215,7 +216,9 @@ function run(definition: FunctionDefinition): unknown {
     needs,
     path: endpoint.name,
     identity:
-      auth === 'required' ? { tenant: 't', tier: 'free', user: 'u', roles: [], permissions: [] } : undefined,
+      auth === 'required'
+        ? { tenant: 't', tier: 'free', plan: UNLIMITED, user: 'u', roles: [], permissions: [] }
+        : undefined,
     observer: undefined,
     db: transaction ? ({} as never) : undefined,
     pending: nothingPending(),

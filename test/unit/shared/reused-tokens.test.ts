@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { Identity } from '../../../shared/identity/identity.ts'
+import type { StoredIdentity } from '../../../shared/identity/identity.ts'
 import { reuseTokens } from '../../../shared/identity/reused-tokens.ts'
 
 const lifetimes = { goodSeconds: 30, reusedSeconds: 10 }
 
-function newIdentity(): Identity {
+function newIdentity(): StoredIdentity {
   const [tenant, user] = [crypto.randomUUID(), crypto.randomUUID()]
   return { tenant, user, tier: 'pro', roles: ['developer'], permissions: [] }
 }
@@ -12,7 +12,7 @@ function newIdentity(): Identity {
 /** A signer whose every token is another. */
 function newSigner() {
   let made = 0
-  return vi.fn(async (_identity: Identity, _audience: string, _seconds: number) => `token ${++made}`)
+  return vi.fn(async (_identity: StoredIdentity, _audience: string, _seconds: number) => `token ${++made}`)
 }
 
 describe('reuseTokens()', () => {

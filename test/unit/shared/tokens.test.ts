@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto'
 import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT, type JWK } from 'jose'
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { Identity } from '../../../shared/identity/identity.ts'
+import type { StoredIdentity } from '../../../shared/identity/identity.ts'
 import {
   createSigner,
   createVerifier,
@@ -11,7 +11,7 @@ import {
 
 const issuer = 'https://auth.test'
 const audience = 'https://api.test'
-const identity: Identity = {
+const identity: StoredIdentity = {
   tenant: '00000000-0000-4000-8000-00000000000a',
   user: '00000000-0000-4000-8000-00000000000c',
   tier: 'pro',

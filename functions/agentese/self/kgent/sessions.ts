@@ -2,22 +2,13 @@
 import { z } from 'zod'
 import type { Call } from '../../../../shared/contract/call.ts'
 import { orderBy, type Bounds } from '../../../../shared/contract/pages.ts'
-import { oneAtATime } from '../../../../shared/database/one-at-a-time.ts'
 import { Failure } from '../../../../shared/failures.ts'
-import type { Tier } from '../../../../shared/plans/tiers.ts'
+import { spendSession } from '../../../../shared/plans/allowance.ts'
 import { newId } from '../../../../shared/new-id.ts'
 import { MODES, type Mode } from '../soul/persona.ts'
 
 /** A conversation without a message for so long is over. */
 const IDLE_MINUTES = 30
-/** Conversations that a plan grants a tenant per month; null is without limit. */
-const SESSIONS_PER_MONTH: Record<Tier, number | null> = {
-  free: 10,
-  starter: 100,
-  pro: 500,
-  team: 2000,
-  enterprise: null,
-}
 
 /** UUIDs of version 7 sort by time. */
 export const NEWEST_FIRST = orderBy({ id: 'uuid' }, 'desc')
@@ -71,7 +62,7 @@ export async function openSession(
   call: Pick<Call, 'db' | 'identity'>,
 ): Promise<Session> {
   const { db, identity } = call
-  await checkQuota(call)
+  await spendSession(db, identity)
   const [row] = await db<SessionRow[]>`
     insert into kgent_sessions (id, tenant_id, user_id, title, mode, expires_at)
     values (${newId()}, ${identity.tenant}, ${identity.user}, ${title ?? null}, ${mode},
@@ -79,20 +70,6 @@ export async function openSession(
     returning *`
   if (row === undefined) throw new TypeError('Cannot open a session: nothing was inserted')
   return describeSession(row)
-}
-
-async function checkQuota(call: Pick<Call, 'db' | 'identity'>): Promise<void> {
-  const { db, identity } = call
-  const limit = SESSIONS_PER_MONTH[identity.tier]
-  if (limit === null) return
-  await oneAtATime('sessions', call)
-  const [row] = await db<{ count: number }[]>`
-    select count(*)::int as count from kgent_sessions where created_at >= date_trunc('month', now(), 'UTC')`
-  if ((row?.count ?? 0) < limit) return
-  throw new Failure('QUOTA_EXCEEDED', `Cannot open a session: plan "${identity.tier}" has ${limit} a month`, {
-    suggestion: 'Go on in an open session, or move to a larger plan',
-    details: { resource: 'sessions', tier: identity.tier, limit },
-  })
 }
 
 /** @throws Failure NOT_FOUND for what is not this person's */

@@ -1,9 +1,7 @@
 /** How much a dialogue may use up: from a ready answer to a long one. A plan bounds what may be chosen. */
 import type { Call } from '../../../../shared/contract/call.ts'
-import { Failure } from '../../../../shared/failures.ts'
 import { periodOf, reserveTokens, settleTokens } from '../../../../shared/plans/allowance.ts'
-import { TIERS, type Tier } from '../../../../shared/plans/tiers.ts'
-import type { Identity } from '../../../../shared/identity/identity.ts'
+import { requireFeature } from '../../../../shared/plans/features.ts'
 
 export const BUDGET_TIERS = ['dormant', 'whisper', 'dialogue', 'deep'] as const
 export type BudgetTier = (typeof BUDGET_TIERS)[number]
@@ -13,28 +11,23 @@ interface Budget {
   replyTokens: number
   /** Tokens that one call is expected to use up, prompt and reply. */
   estimate: number
-  plans: readonly Tier[]
 }
 
 /** What a whisper is billed, whatever its text. */
 const WHISPER_TOKENS = 50
 
 export const BUDGETS: Record<BudgetTier, Budget> = {
-  dormant: { replyTokens: 0, estimate: 0, plans: TIERS },
-  whisper: { replyTokens: 0, estimate: WHISPER_TOKENS, plans: TIERS },
-  dialogue: { replyTokens: 120, estimate: 500, plans: TIERS },
-  deep: { replyTokens: 500, estimate: 1000, plans: ['team', 'enterprise'] },
+  dormant: { replyTokens: 0, estimate: 0 },
+  whisper: { replyTokens: 0, estimate: WHISPER_TOKENS },
+  dialogue: { replyTokens: 120, estimate: 500 },
+  deep: { replyTokens: 500, estimate: 1000 },
 }
 
 /** @throws Failure TIER_REQUIRED where the caller's plan does not have that budget */
-export function checkBudget(budget: BudgetTier, { tier }: Identity): void {
-  const { plans } = BUDGETS[budget]
-  if (plans.includes(tier)) return
-  throw new Failure('TIER_REQUIRED', `Cannot use budget "${budget}": plan "${tier}" does not have it`, {
-    suggestion: `Choose a smaller budget, or move to plan ${plans.join(' or ')}`,
-    available: BUDGET_TIERS.filter((name) => BUDGETS[name].plans.includes(tier)),
-    details: { tier, plans },
-  })
+export async function checkBudget(budget: BudgetTier, call: Pick<Call, 'db' | 'identity'>): Promise<void> {
+  if (budget !== 'deep') return
+  const smaller = BUDGET_TIERS.filter((name) => name !== budget)
+  await requireFeature('soul.deep', `Cannot use budget "${budget}"`, call, smaller)
 }
 
 /**

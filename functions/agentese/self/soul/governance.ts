@@ -8,6 +8,7 @@ import type { Call } from '../../../../shared/contract/call.ts'
 import { requireAny } from '../../../../shared/contract/constraints.ts'
 import { aspect } from '../../../../shared/contract/define-node.ts'
 import { NextCursor, orderBy } from '../../../../shared/contract/pages.ts'
+import { requireFeature } from '../../../../shared/plans/features.ts'
 import { newId } from '../../../../shared/new-id.ts'
 import { isCut, textsIn, wordsAbout } from '../../earlier-result.ts'
 import {
@@ -81,9 +82,10 @@ export const governance = aspect({
       input: { action: 'Publish the changelog', context: { reason: 'The release is out' } },
     },
   ],
-  handle(question, call) {
+  async handle(question, call) {
     const { budget } = question
-    checkBudget(budget, call.identity)
+    await requireFeature('soul.gatekeeper', 'Cannot ask the gatekeeper', call)
+    await checkBudget(budget, call)
     const proposal = proposalOf(question)
     const danger = verdictOnDanger(proposal)
     if (danger !== undefined) return decide(proposal, { verdict: danger, reason: 'sensitive_action' }, call)

@@ -3,7 +3,6 @@ import { z } from 'zod'
 import { Basic } from '../../../../shared/agentese/manifest/payloads.ts'
 import { aspect } from '../../../../shared/contract/define-node.ts'
 import { NextCursor, orderBy } from '../../../../shared/contract/pages.ts'
-import { HOLDINGS } from '../../../../shared/plans/holdings.ts'
 import { findTool, type ToolRow } from './rows.ts'
 import { secretsIn } from './secrets.ts'
 import { Name, Tool, viewOf, WITH_WEATHER } from './shapes.ts'
@@ -30,7 +29,7 @@ export const manifest = aspect({
       content: `There are ${tools} tools.`,
       metadata: {
         tools,
-        limit: HOLDINGS.tool[identity.tier],
+        limit: identity.plan.limits.tools,
         origins: origins.map(({ origin }) => origin),
       },
     }
