@@ -43,6 +43,8 @@ export const loaders: Loaders = {
     (await import('./control/invoices-for-operators.ts')).invoicesForOperators,
   'stripe-webhooks': async () => (await import('./control/stripe-webhooks.ts')).stripeWebhooks,
   credits: async () => (await import('./control/credits.ts')).credits,
+  usage: async () => (await import('./control/usage.ts')).usage,
+  metering: async () => (await import('./control/metering.ts')).metering,
   jobs: async () => (await import('./control/jobs.ts')).jobs,
   reference: async () => (await import('./control/reference.ts')).reference,
   subscribe: async () => (await import('./control/subscribe.ts')).subscribe,

@@ -21,6 +21,8 @@ const GAUGES = {
   relay_jobs_unfinished: [
     'Jobs in INFERENCE, and those that wait where this relay leads; take the maximum of all relays',
   ],
+  kgents_metering_lag_seconds: ['Age of the oldest call or charge that is not counted', 'database'],
+  kgents_metering_discrepancies: ['Days of tenants in which ledger and sums differ', 'database'],
   relay_webhook_subscriptions: ['Subscriptions that have a consumer'],
   relay_leading: ['Whether this relay drains the database', 'database'],
   relay_nats_connected: ['Whether NATS is reached'],

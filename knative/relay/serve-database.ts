@@ -12,6 +12,7 @@ import { createAdmission, type Admission, type Room } from './admission.ts'
 import { createJobExpiry } from './job-expiry.ts'
 import { openHousekeeping } from './housekeeping.ts'
 import type { Session } from './leader.ts'
+import { openMetering } from './metering.ts'
 import type { Metrics } from './metrics.ts'
 import { createOutbox, NotStored, type Outbox } from './outbox.ts'
 import { backoff, pause, within } from '../../shared/pause.ts'
@@ -94,12 +95,13 @@ export async function serveDatabase(session: Session, options: ServeOptions): Pr
   }
 
   const housekeeping = openHousekeeping({ url, database, metrics, onNotify: wake.hint })
+  const metering = openMetering({ url, database, metrics, log })
   metrics.set('relay_leading', 1, { database })
   try {
     while (!ended.aborted) await within(CYCLE_SECONDS, cycle())
     if (!session.lost.aborted) await Promise.all([outbox.mark('all'), wake.end()])
   } finally {
-    await Promise.all([housekeeping.close(), clock.close()])
+    await Promise.all([housekeeping.close(), metering.close(), clock.close()])
   }
 }
 

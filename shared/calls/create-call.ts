@@ -10,7 +10,7 @@ import type { TraceContext } from '../telemetry/trace.ts'
 import { checkNeed, give } from './call-members.ts'
 import { callerOf, nothingPending, present, withheld, type CallParts } from './call-parts.ts'
 import { platformIdentity } from './platform-identity.ts'
-import { settledCharges, writeRecords } from './record.ts'
+import { chargedFor, settledCharges, writeRecords } from './record.ts'
 
 export function createCall(parts: CallParts): Call {
   return new HandlerCall(parts) as unknown as Call // reason: what needs give is defined by their table
@@ -97,7 +97,8 @@ export async function transactApart<T>(
     const mayWrite = mode === 'write'
     const result = await work(createCall({ ...parts, db, pending, mayWrite }))
     const { events, changes } = pending
-    const charges = settledCharges(tenant, newId(), parts.path ?? parts.function.name, pending.charges)
+    const path = parts.path ?? parts.function.name
+    const charges = settledCharges(tenant, newId(), path, pending.charges, chargedFor(callerOf(parts)))
     writeRecords(db, { marks: [], events, charges, changes })
     return result
   })

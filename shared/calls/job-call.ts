@@ -24,6 +24,8 @@ export const JobCall = z.object({
   period: z.string(),
   /** The composition that this is a stage of. */
   parent: z.uuid().optional(),
+  /** Whether no request of a caller stands behind it. */
+  inner: z.boolean().optional(),
 })
 export type JobCall = z.infer<typeof JobCall>
 

@@ -4,6 +4,9 @@ import type { Db } from '../database/database.ts'
 import type { InvocationData } from '../events/agentese-events.ts'
 import { createEvent, messageIdOf, type KgentsEvent } from '../events/event.ts'
 import type { AspectFacts } from '../contract/facts.ts'
+import { isOurDoing } from '../failures.ts'
+import type { Identity } from '../identity/identity.ts'
+import type { TokenUsage } from '../inference/messages.ts'
 import type { Tier } from '../plans/tiers.ts'
 
 /** A row of `marks`. */
@@ -24,6 +27,12 @@ export interface Mark {
   trace_id: string
   duration_ms: number
   at: string
+  key_id: string | null
+  /** Of the job that it stands for. */
+  model: string | null
+  gpu_seconds: number | null
+  /** Requests of callers that it stands for. */
+  api_calls: 0 | 1
 }
 
 /** A row of `outbox`. */
@@ -43,6 +52,11 @@ export interface ChargeRow {
   amount: number
   path: string
   at: string
+  user_id: string | null
+  key_id: string | null
+  model: string | null
+  tokens_in: number | null
+  tokens_out: number | null
 }
 
 /** A row of `changes`. */
@@ -67,10 +81,13 @@ export interface Records {
 /** The columns of each table; a row has a member for each. */
 const COLUMNS = {
   marks:
-    'id tenant_id path node category outcome code user_id archetype effects charges job_id trace_id duration_ms at'.split(
+    'id tenant_id path node category outcome code user_id archetype effects charges job_id trace_id duration_ms at key_id model gpu_seconds api_calls'.split(
       ' ',
     ) as (keyof Mark)[],
-  charges: 'tenant_id reservation_id kind resource amount path at'.split(' ') as (keyof ChargeRow)[],
+  charges:
+    'tenant_id reservation_id kind resource amount path at user_id key_id model tokens_in tokens_out'.split(
+      ' ',
+    ) as (keyof ChargeRow)[],
   changes: 'id tenant_id target state path user_id invocation_id at'.split(' ') as (keyof ChangeRow)[],
   outbox: 'id tenant_id subjects event'.split(' ') as (keyof OutboxRow)[],
 }
@@ -162,6 +179,8 @@ export interface CallOutcome {
   tenant: string
   tier: Tier
   user: string
+  /** The API key that was used. */
+  key?: string | undefined
   archetype: string
   outcome: Mark['outcome']
   code?: string
@@ -171,6 +190,11 @@ export interface CallOutcome {
   traceparent: string
   startedAt: number
   endedAt: number
+  /** Of a job. */
+  model?: string | undefined
+  gpuSeconds?: number | undefined
+  /** Whether no request of a caller stands behind it: a later stage of a composition, or a call that the platform makes by itself. */
+  inner?: boolean | undefined
 }
 
 const EVENT_OF = { success: 'invoked', failure: 'failed', refusal: 'refused' } as const
@@ -195,6 +219,10 @@ export function markOf(call: CallOutcome, eventKey: string): { mark: Mark; event
     trace_id: call.traceId,
     duration_ms: call.endedAt - call.startedAt,
     at,
+    key_id: call.key ?? null,
+    model: call.model ?? null,
+    gpu_seconds: call.gpuSeconds ?? null,
+    api_calls: call.inner === true || (code !== undefined && isOurDoing(code)) ? 0 : 1,
   }
   const data: InvocationData = {
     mark: mark.id,
@@ -224,31 +252,56 @@ export function markOf(call: CallOutcome, eventKey: string): { mark: Mark; event
   return { mark, event: toOutbox(event) }
 }
 
+/** Who used what is charged, and which model did it; what is not known is absent. */
+export interface ChargedFor {
+  user?: string | undefined
+  key?: string | undefined
+  model?: string | undefined
+  tokens?: TokenUsage | undefined
+}
+
+/** Nobody: events and ticks act for a tenant. */
+const NOBODY = '00000000-0000-0000-0000-000000000000'
+
+export function chargedFor({ user, key }: Pick<Identity, 'user' | 'key'>): ChargedFor {
+  return { ...(user === NOBODY ? {} : { user }), key: key?.id }
+}
+
 /** Ledger rows for what a call used up at once, without a reservation before. */
 export function settledCharges(
   tenant: string,
   reservation: string,
   path: string,
   charges: Record<string, number>,
+  by: ChargedFor = {},
 ): ChargeRow[] {
   return Object.entries(charges).map(([resource, amount]) =>
-    chargeRow({ tenant, reservation, path, kind: 'settled', resource, amount }),
+    chargeRow({ tenant, reservation, path, kind: 'settled', resource, amount }, by),
   )
 }
 
-export function chargeRow(entry: {
-  tenant: string
-  reservation: string
-  path: string
-  kind: ChargeRow['kind']
-  resource: string
-  amount: number
-}): ChargeRow {
+export function chargeRow(
+  entry: {
+    tenant: string
+    reservation: string
+    path: string
+    kind: ChargeRow['kind']
+    resource: string
+    amount: number
+  },
+  { user, key, model, tokens }: ChargedFor = {},
+): ChargeRow {
   const { tenant, reservation, ...rest } = entry
+  const counted = rest.resource === 'tokens' ? tokens : undefined
   return {
     tenant_id: tenant,
     reservation_id: reservation,
     at: new Date().toISOString(),
     ...rest,
+    user_id: user ?? null,
+    key_id: key ?? null,
+    model: model ?? null,
+    tokens_in: counted?.prompt ?? null,
+    tokens_out: counted?.completion ?? null,
   }
 }

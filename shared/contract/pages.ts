@@ -11,6 +11,7 @@ import type { Db } from '../database/database.ts'
 const COLUMN_TYPES = {
   uuid: z.guid(),
   bigint: z.string().regex(/^\d{1,18}$/),
+  numeric: z.string().regex(/^\d{1,30}(\.\d{1,30})?$/),
   text: z.string().refine((text) => text.isWellFormed() && !text.includes('\0')),
   /** In microseconds, as PostgreSQL keeps them. */
   timestamptz: z.iso.datetime({ precision: 6 }).refine((time) => !time.startsWith('0000')),

@@ -62,6 +62,8 @@ export interface DispatchRequest {
   dryRun?: boolean | undefined
   /** The composition that this is a stage of: notified when the stage turns out to be a job, and that has ended. */
   parent?: string | undefined
+  /** Whether no request of a caller stands behind it: it is a later stage, or called by a schedule or an event. */
+  inner?: boolean | undefined
 }
 
 /** In whose name, as part of which trace and for how long; a `Call` is one. */

@@ -12,6 +12,7 @@ import {
   SubscriptionData,
   TrialEndingData,
 } from './billing-events.ts'
+import { THRESHOLD_REACHED, ThresholdReached } from './usage-events.ts'
 
 export interface EventType {
   summary: string
@@ -55,5 +56,9 @@ export const SYSTEM_EVENTS = {
   [BILLING_EVENTS.paymentFailed]: {
     summary: 'An invoice was not paid; and each step that is taken about it',
     data: PaymentFailedData,
+  },
+  [THRESHOLD_REACHED]: {
+    summary: 'A limit of the plan is used to 50, 80 or 100 percent',
+    data: ThresholdReached,
   },
 } as const satisfies Record<string, EventType>

@@ -102,7 +102,7 @@ async function serveDispatched(context: Context, runtime: Runtime): Promise<Resp
   try {
     const request = context.req.raw
     const event = await readEvent(request, headers)
-    const { path, input, archetype, idempotencyKey, dryRun, parent } = readDispatched(event)
+    const { path, input, archetype, idempotencyKey, dryRun, parent, inner } = readDispatched(event)
     const { definition, endpoint } = endpointFor(runtime, path)
     return await answer(context, runtime, endpoint, {
       endpoint,
@@ -110,6 +110,7 @@ async function serveDispatched(context: Context, runtime: Runtime): Promise<Resp
       path,
       ...optional('dryRun', dryRun),
       ...optional('parent', parent),
+      ...optional('inner', inner),
       credential: dispatchCredential(headers),
       readInput: async () => input,
       ...optional('archetype', archetype),

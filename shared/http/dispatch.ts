@@ -21,6 +21,7 @@ export const DispatchedCall = z.strictObject({
   dryRun: z.boolean().optional(),
   /** The composition that this is a stage of. */
   parent: z.uuid().optional(),
+  inner: z.boolean().optional(),
 })
 
 export type DispatchedCall = z.infer<typeof DispatchedCall>

@@ -18,9 +18,10 @@ import type { JobContext, JobRow } from './write-ending.ts'
 export type Outcome = Pick<
   Completion,
   'text' | 'tokens' | 'vectors' | 'unread' | 'model' | 'finishReason' | 'server'
-> & {
-  failed?: string
-}
+> &
+  Partial<Pick<Completion, 'durationSeconds'>> & {
+    failed?: string
+  }
 
 /**
  * Runs the endpoint's `complete`, or its `recover` where there was no answer. Where the aspect is read-only, so is its

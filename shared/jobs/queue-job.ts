@@ -8,7 +8,7 @@ import { storedOf, type Identity } from '../identity/identity.ts'
 import { newId } from '../new-id.ts'
 import type { Pending } from '../calls/call-parts.ts'
 import type { JobCall, NewJob } from '../calls/job-call.ts'
-import { chargeRow, toOutbox } from '../calls/record.ts'
+import { chargedFor, chargeRow, toOutbox } from '../calls/record.ts'
 import type { Runtime } from '../calls/runtime.ts'
 import { formatTraceparent, type TraceContext } from '../telemetry/trace.ts'
 import { periodOf, reserveTokens } from '../plans/allowance.ts'
@@ -26,6 +26,7 @@ export interface Requester {
   trace: TraceContext
   startedAt: number
   parent?: string | undefined
+  inner?: boolean | undefined
 }
 
 const REQUESTED = 'io.kgents.inference.requested'
@@ -99,16 +100,19 @@ function jobCallOf(requester: Requester, reservedTokens: number): JobCall {
     reservedTokens,
     period: periodOf(new Date()),
     ...(requester.parent === undefined ? {} : { parent: requester.parent }),
+    ...(requester.inner === true ? { inner: true } : {}),
   }
 }
 
 /**
  * Writes the jobs that are pending, each with its reservation.
  *
+ * @param answering the one that its caller waits for; no request of a caller stands behind the others
  * @throws Failure QUOTA_EXCEEDED where the plan has no tokens left
  */
-export async function writeJobs(db: Db, { jobs }: Pending): Promise<void> {
+export async function writeJobs(db: Db, { jobs }: Pending, answering?: string): Promise<void> {
   for (const job of jobs) {
+    if (job.id !== answering) job.call.inner = true
     await reserveTokens(db, job.requester, job.call.reservedTokens, job.call.period)
     await insertJob(db, job)
   }
@@ -116,14 +120,9 @@ export async function writeJobs(db: Db, { jobs }: Pending): Promise<void> {
 
 async function insertJob(db: Db, { id, function: name, path, call, message }: NewJob) {
   const { tenant, user } = call.identity
-  const reserved = chargeRow({
-    tenant,
-    reservation: id,
-    path,
-    kind: 'reserved',
-    resource: 'tokens',
-    amount: call.reservedTokens,
-  })
+  const amount = call.reservedTokens
+  const entry = { tenant, reservation: id, path, kind: 'reserved', resource: 'tokens', amount } as const
+  const reserved = chargeRow(entry, chargedFor(call.identity))
   await db`
     with reservation as (
       insert into charges select * from jsonb_populate_record(null::charges, ${db.json(reserved)})

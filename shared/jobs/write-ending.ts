@@ -2,12 +2,14 @@
 import type { Pending } from '../calls/call-parts.ts'
 import { JobCall } from '../calls/job-call.ts'
 import {
+  chargedFor,
   chargeRow,
   markOf,
   settledCharges,
   toOutbox,
   writeRecords,
   type CallOutcome,
+  type ChargedFor,
   type Records,
 } from '../calls/record.ts'
 import type { Runtime } from '../calls/runtime.ts'
@@ -49,6 +51,9 @@ export type Ending =
       tokens: TokenUsage
       finishReason?: FinishReason | undefined
       server?: string | undefined
+      model?: string | undefined
+      /** How long a worker was at it. */
+      durationSeconds?: number | undefined
       result: unknown
       pending: Pending
     }
@@ -155,9 +160,21 @@ function chargesOf(call: JobCall, ending: Ending): Record<string, number> | unde
 function ledgerOf({ job, call, ending, charges }: Settlement): Records['charges'] {
   const { tenant_id: tenant, id: reservation, path } = job
   if (ending.status === 'completed' || charges['tokens'] !== undefined)
-    return settledCharges(tenant, reservation, path, charges)
+    return settledCharges(tenant, reservation, path, charges, usedBy(call, ending))
   const amount = call.reservedTokens
-  return [chargeRow({ tenant, reservation, path, kind: 'refunded', resource: 'tokens', amount })]
+  const entry = { tenant, reservation, path, kind: 'refunded', resource: 'tokens', amount } as const
+  return [chargeRow(entry, chargedFor(call.identity))]
+}
+
+/** Whose tokens they were, and which model made them. */
+function usedBy(call: JobCall, ending: Ending): ChargedFor {
+  if (ending.status === 'failed') return chargedFor(call.identity)
+  return { ...chargedFor(call.identity), tokens: ending.tokens, model: modelOf(ending) }
+}
+
+/** Undefined also where no model answered, and the call went on without. */
+function modelOf(ending: Ending): string | undefined {
+  return ending.status === 'completed' && ending.model !== '' ? ending.model : undefined
 }
 
 /** The last thing that followers see; and where the job was a stage, the word to its composition. */
@@ -196,6 +213,10 @@ function callOutcomeOf({ job, call, aspect, ending, charges }: Settlement): Call
     tenant: job.tenant_id,
     tier: call.identity.tier,
     user: call.identity.user,
+    key: call.identity.key?.id,
+    model: modelOf(ending),
+    gpuSeconds: ending.status === 'completed' ? ending.durationSeconds : undefined,
+    inner: call.inner,
     archetype: call.archetype,
     ...outcomeOf(ending),
     charges,

@@ -25,6 +25,8 @@ export interface Request {
   dryRun?: boolean
   /** The composition that this is a stage of. */
   parent?: string
+  /** Whether no request of a caller stands behind it. */
+  inner?: boolean
   credential: Credential
   /** Reads the input, from wherever it is; not called before the caller is known. */
   readInput(): Promise<unknown>

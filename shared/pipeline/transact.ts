@@ -15,7 +15,14 @@ import { createCall } from '../calls/create-call.ts'
 import { checkDeadline, within } from '../calls/deadline.ts'
 import { claimAnswer, claimUntilAnswered, findAnswer, giveUpClaim, keepAnswer } from './idempotency.ts'
 import { aspectOf, callerOf, type Answer, type Invocation } from './invocation.ts'
-import { markOf, settledCharges, writeRecords, type CallOutcome, type Mark } from '../calls/record.ts'
+import {
+  chargedFor,
+  markOf,
+  settledCharges,
+  writeRecords,
+  type CallOutcome,
+  type Mark,
+} from '../calls/record.ts'
 
 /** Runs the handler of an invocation that has passed all checks. */
 export async function transact(invocation: Invocation): Promise<void> {
@@ -103,7 +110,7 @@ async function queueAfterLook(invocation: Invocation, output: unknown, pending: 
   return withTenant(invocation.runtime.database, tenant, 'write', async (db) => {
     const repeated = await claimAnswer(invocation, db)
     if (repeated !== undefined) return repeated
-    await writeJobs(db, pending)
+    await writeJobs(db, pending, jobOf(output))
     writeRecords(db, { marks: [], events: pending.events, charges: [], changes: [] })
     const answer = answerOf(invocation, output, {})
     keepAnswer(invocation, db, answer, jobOf(output))
@@ -127,7 +134,7 @@ async function leaveBehind(
   output: unknown,
   pending: Pending,
 ): Promise<Answer> {
-  await writeJobs(db, pending)
+  await writeJobs(db, pending, jobOf(output))
   const answer = answerOf(invocation, output, pending.charges)
   const { id, request } = invocation
   const { tenant } = callerOf(invocation)
@@ -135,7 +142,13 @@ async function leaveBehind(
     // The mark of a job is written when the job ends, with what it really used.
     marks: output instanceof Accepted ? [] : successMarks(invocation, pending),
     events: pending.events,
-    charges: settledCharges(tenant, id, request.path ?? request.endpoint.name, pending.charges),
+    charges: settledCharges(
+      tenant,
+      id,
+      request.path ?? request.endpoint.name,
+      pending.charges,
+      chargedFor(callerOf(invocation)),
+    ),
     changes: pending.changes,
   }
   // A call that was answered with a timeout must not have an effect.
@@ -207,6 +220,7 @@ function requesterOf(invocation: Invocation): Requester {
     trace: request.trace,
     startedAt,
     parent: request.parent,
+    inner: request.inner,
   }
 }
 
@@ -270,7 +284,9 @@ function callOutcomeOf(
     tenant: callerOf(invocation).tenant,
     tier: callerOf(invocation).tier,
     user: callerOf(invocation).user,
+    key: callerOf(invocation).key?.id,
     archetype: observer?.archetype ?? 'guest',
+    inner: request.inner,
     traceId: request.trace.traceId,
     traceparent: formatTraceparent(request.trace),
     startedAt,

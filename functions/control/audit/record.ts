@@ -33,6 +33,7 @@ export const ACTIONS = [
   'invoice.voided',
   'invoice.credited',
   'invoice.paid',
+  'usage.recounted',
 ] as const
 export type Action = (typeof ACTIONS)[number]
 

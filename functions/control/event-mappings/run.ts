@@ -85,6 +85,7 @@ async function dispatch(
     path,
     input: fill(input, event),
     idempotencyKey: `mapping:${id}:${message}`,
+    inner: true,
     ...(archetype === null ? {} : { archetype }),
   }
   const limited = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)])

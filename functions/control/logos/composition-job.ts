@@ -145,6 +145,7 @@ async function continueComposition(id: string, call: Continuing): Promise<void> 
       previous: previousOf(state.results),
       idempotencyKey: `${id}:${position}`,
       parent: id,
+      inner: position > 0,
     },
     { identity, trace: readTraceparent(traceparent), signal: call.signal, dispatch: call.dispatch },
   )

@@ -50,6 +50,8 @@ export interface StageCall {
   previous: { result: unknown } | undefined
   idempotencyKey: string | undefined
   parent?: string
+  /** Whether it is not the first: that one stands for the request. */
+  inner: boolean
 }
 
 /** Runs a plan to its end within this request. It is a repetition where each of its stages was one. */
@@ -70,6 +72,7 @@ export async function runComposition(
         archetype: plan.archetype,
         previous: previousOf(results),
         idempotencyKey: idempotencyKey === undefined ? undefined : stageKey(idempotencyKey, at),
+        inner: at > 0,
       },
       call,
     )
@@ -97,14 +100,17 @@ type Dispatching = Dispatcher & Pick<Call, 'dispatch'>
 
 /** Dispatches one stage. What the stage fails with is its outcome; that it could not be reached is, too. */
 export async function runStage(call: StageCall, by: Dispatching): Promise<StageOutcome> {
-  const { stage, archetype, previous, idempotencyKey, parent } = call
+  const { stage, archetype, previous, idempotencyKey, parent, inner } = call
   const startedAt = performance.now()
   const input =
     stage.takesInput && previous !== undefined
       ? { ...stage.arguments, input: previous.result }
       : stage.arguments
   const answer = await by
-    .dispatch({ function: stage.function, path: stage.path, input, archetype, idempotencyKey, parent }, by)
+    .dispatch(
+      { function: stage.function, path: stage.path, input, archetype, idempotencyKey, parent, inner },
+      by,
+    )
     .catch((error: unknown) => {
       if (error instanceof Failure) return error
       throw error

@@ -68,6 +68,7 @@ async function callAs({ id, user_id, path, input, archetype, scopes }: ScheduleR
     input,
     archetype,
     idempotencyKey: `schedule:${id}`,
+    inner: true,
   }
   const { status, body } = await call.dispatch(request, { identity, trace, signal })
   if (status >= 400) return failureFrom(body)
