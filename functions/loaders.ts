@@ -44,6 +44,11 @@ export const loaders: Loaders = {
   plans: async () => (await import('./control/plans.ts')).plans,
   placements: async () => (await import('./control/placements.ts')).placements,
   operators: async () => (await import('./control/operators.ts')).operators,
+  billing: async () => (await import('./control/billing.ts')).billing,
+  invoices: async () => (await import('./control/invoices.ts')).invoices,
+  'invoices-for-operators': async () =>
+    (await import('./control/invoices-for-operators.ts')).invoicesForOperators,
+  'stripe-webhooks': async () => (await import('./control/stripe-webhooks.ts')).stripeWebhooks,
   credits: async () => (await import('./control/credits.ts')).credits,
   usage: async () => (await import('./control/usage.ts')).usage,
   metering: async () => (await import('./control/metering.ts')).metering,

@@ -23,7 +23,7 @@ export const ssoSignIn = defineOperation({
       summary: 'Sign in by the provider of a tenant: sends the browser there',
       auth: 'none',
       perAddress: PER_ADDRESS,
-      needs: ['sign-in', 'postgres', 'secrets', 'destinations', 'outside'],
+      needs: ['sign-in', 'any-tenant', 'postgres', 'secrets', 'destinations', 'outside'],
       input: z.strictObject({
         tenant: Slug.describe('Slug of the tenant'),
         provider: ProviderName.optional().describe('Where the tenant has several'),
@@ -42,7 +42,7 @@ export const ssoSignIn = defineOperation({
       summary: 'Where a provider sends a browser back to, which then has a session',
       auth: 'none',
       perAddress: PER_ADDRESS,
-      needs: ['sign-in', 'postgres', 'events', 'secrets', 'destinations', 'outside'],
+      needs: ['sign-in', 'any-tenant', 'postgres', 'events', 'secrets', 'destinations', 'outside'],
       // What a provider adds is not ours to refuse.
       input: z.record(z.string().max(100), z.string().max(8000)),
       output: Sent,
@@ -58,7 +58,7 @@ export const ssoSignIn = defineOperation({
       summary: 'Open a session with a recovery code, which is good once; the tenant is notified',
       auth: 'none',
       perAddress: 30,
-      needs: ['sign-in', 'postgres', 'events'],
+      needs: ['sign-in', 'any-tenant', 'postgres', 'events'],
       input: z.strictObject({
         tenant: Slug,
         code: z.string().regex(/^kgr_[\w-]{27}$/, 'is no recovery code'),

@@ -8,6 +8,7 @@
  * under a prefix have these variants even where anybody may call. Routes to the stream hub stand above all others with
  * as many kinds of attributes.
  */
+import type { BodyForm } from '../../shared/contract/facts.ts'
 import { ABOVE_ALL_PATHS, pathPattern, specificity } from '../endpoint-paths.ts'
 import { letEventsIn, requireToken } from './plugins.ts'
 import { TOKEN_TAG } from './request-lua.ts'
@@ -28,7 +29,7 @@ export interface RoutedEndpoint {
   auth: 'none' | 'optional' | 'required' | 'api-key' | 'optional-api-key' | 'invitation'
   streams: boolean
   /** Where events are taken, their attributes may come in headers. */
-  body?: 'cloudevents' | 'form'
+  body?: BodyForm
 }
 
 /** Kong can check neither an API key nor a session, so who sends one passes without a token and is checked by the function alone. */

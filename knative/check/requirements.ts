@@ -1,6 +1,6 @@
 /** What a cluster must have before the manifests are applied, and what must hold when they are: lists, in the order of work. */
 import type { Component } from '../../shared/contract/component.ts'
-import { secretsFor } from '../../shared/contract/needs.ts'
+import { OPTIONAL_SECRETS, secretsFor } from '../../shared/contract/needs.ts'
 import { variablesOf } from '../../shared/contract/variables.ts'
 import { FunctionConfig } from '../../shared/runtime/config.ts'
 import type { Deployable } from '../manifests.ts'
@@ -177,7 +177,7 @@ export function secretKeys(catalog: readonly Deployable[], components: readonly 
       .filter(({ name, required }) => required && component.secrets.includes(name))
       .map(({ name }) => secretKeyOf(component, name)),
   )
-  return [...new Set([...ofFunctions, ...ofParts])].sort()
+  return [...new Set([...ofFunctions, ...ofParts])].filter((key) => !OPTIONAL_SECRETS.includes(key)).sort()
 }
 
 /** Settings without which a program does not start, and which no manifest sets. */

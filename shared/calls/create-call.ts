@@ -72,7 +72,7 @@ class HandlerCall implements EveryCall {
 
   get actFor(): ActFor {
     const parts = this.#parts
-    checkNeed('actFor', 'sign-in', parts)
+    checkNeed('actFor', 'any-tenant', parts)
     return (identity, mode, work) => transactApart({ ...parts, identity, db: undefined }, mode, work)
   }
 

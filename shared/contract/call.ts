@@ -41,7 +41,7 @@ export interface Call extends EveryCall, Platform {
   db: Db
   /** A transaction of its own, for work that must not hold one while it waits; commits when `work` returns. */
   transact: Transact<Need>
-  /** A transaction of a tenant that the handler has chosen, where nobody is known yet; the identity has the rights that it names. */
+  /** A transaction of a tenant that the handler has chosen and no caller named; the identity has the rights that it names. */
   actFor: ActFor
   /** For the few statements that are about no tenant. */
   ofNoTenant: Sql

@@ -30,8 +30,14 @@ export type Authentication = 'none' | 'optional' | 'required' | 'api-key' | 'opt
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
-/** How an answer is written; `text` is for Prometheus, `html` for people, `ndjson` a line of JSON for each record. */
-export type Format = 'json' | 'text' | 'html' | 'ndjson'
+/** What a body is that is no JSON object: events; one of these or a form; or as it was signed, with its signature, `{ payload, signature }`. */
+export type BodyForm = 'cloudevents' | 'form' | 'signed'
+
+/**
+ * How an answer is written; `text` is for Prometheus, `html` for people, `ndjson` a line of JSON for each record, and of a `pdf`
+ * each character is a byte.
+ */
+export type Format = 'json' | 'text' | 'html' | 'ndjson' | 'pdf'
 
 /** One thing that a function answers, by HTTP. `I` is the parsed input, `O` what is answered. */
 export interface EndpointFacts<I = unknown, O = unknown> {
@@ -61,7 +67,7 @@ export interface EndpointFacts<I = unknown, O = unknown> {
   /**
    * What the body is, of a call that has one; absent is a JSON object, and that is the input. `form` takes one of these or a form.
    */
-  body?: 'cloudevents' | 'form'
+  body?: BodyForm
   /** How failures are written; absent is as problem details. `oauth` is for forms alone (RFC 6749, 5.2). */
   errors?: 'oauth' | 'scim'
   /** Requests that one address may make in a minute, whoever makes them. */

@@ -29,9 +29,9 @@ export const NEEDS = {
   functions: { gives: ['dispatch'], secrets: ['DISPATCH_SIGNING_KEY'], reaches: ['functions'] },
   /** To deliver events to other functions, as they were signed. */
   deliveries: { gives: ['deliver'], secrets: [], reaches: ['functions'] },
-  /** To let people in: to act for a tenant that no credential has named. */
+  /** To find out who somebody is that has no credential yet. */
   'sign-in': {
-    gives: ['actFor', 'ofNoTenant', 'browser'],
+    gives: ['ofNoTenant', 'browser'],
     secrets: ['DATABASE_URL'],
     reaches: ['postgres'],
   },
@@ -51,6 +51,14 @@ export const NEEDS = {
   destinations: { gives: ['privateOrigins'], secrets: [], reaches: [] },
   /** To send requests to addresses that tenants name. */
   outside: { gives: ['requestOutside', 'resolveText'], secrets: [], reaches: ['outside'] },
+  /** To have invoices paid. */
+  payments: {
+    gives: ['payments'],
+    secrets: ['DATABASE_URL', 'STRIPE_API_KEY', 'STRIPE_WEBHOOK_SECRET'],
+    reaches: ['postgres', 'outside'],
+  },
+  /** To act for a tenant that no caller names: on the word of somebody else whom the platform believes, or to let people in. */
+  'any-tenant': { gives: ['actFor'], secrets: ['DATABASE_URL', 'EVENT_SIGNING_KEY'], reaches: ['postgres'] },
   /** To show what can be bought, to whoever asks. */
   plans: { gives: ['offeredPlans'], secrets: ['DATABASE_URL'], reaches: ['postgres'] },
   /** To look after the parts of the platform. */
@@ -69,6 +77,11 @@ export type Need = keyof typeof NEEDS
 export type Gives<N extends Need> = (typeof NEEDS)[N]['gives'][number]
 
 const ALL = Object.keys(NEEDS) as Need[] // reason: the keys of an object that has no others
+
+/** Secrets that a platform may be without: those of the payment provider. */
+export const OPTIONAL_SECRETS: readonly string[] = ['STRIPE_API_KEY', 'STRIPE_WEBHOOK_SECRET']
+/** Secrets that a process starts without; where there is no Redis, each limits by itself. */
+export const DISPENSABLE_SECRETS: readonly string[] = ['UPSTASH_REDIS_REST_TOKEN', ...OPTIONAL_SECRETS]
 
 /** Each need once, in the order of the table. */
 export function distinctNeeds(needs: readonly Need[]): Need[] {

@@ -10,6 +10,7 @@ import type { TraceContext } from '../telemetry/trace.ts'
 import type { SignedUp, SignUp } from '../tenancy/new-tenant.ts'
 import type { FunctionFacts } from './facts.ts'
 import type { FoundAspect } from './find-aspect.ts'
+import type { Payments } from './payments.ts'
 
 export interface Platform {
   /** All functions, for discovery and dispatch; loaded when somebody first asks. */
@@ -39,6 +40,8 @@ export interface Platform {
   resolveText(name: string): Promise<string[]>
   /** Sends a request to an address that a tenant named, as far as the operator lets it. */
   requestOutside(request: Omit<FencedRequest, 'privateAllowed'>): Promise<FencedResponse>
+  /** The payment provider. */
+  payments: Payments
   /** Seals what tenants keep secret. */
   secretBox: SecretBox
   /** Whether there is a model that can be asked. */

@@ -2,7 +2,7 @@
 import type { z } from 'zod'
 import type { Permission } from '../identity/permissions.ts'
 import { isScope } from '../identity/scopes.ts'
-import type { Authentication, EndpointFacts, Example, Format, Method } from './facts.ts'
+import type { Authentication, BodyForm, EndpointFacts, Example, Format, Method } from './facts.ts'
 import type { Need } from './needs.ts'
 
 export interface RouteFacts<I, O> {
@@ -29,8 +29,11 @@ export interface RouteFacts<I, O> {
   transaction?: boolean
   streams?: boolean
   format?: Format | 'events'
-  /** `cloudevents` takes events in each of their three forms; the input is then `{ events }`, a list of what was sent. `form` takes a form as well as JSON. */
-  body?: 'cloudevents' | 'form'
+  /**
+   * `cloudevents` takes events in each of their three forms; the input is then `{ events }`, a list of what was sent. `form` takes a
+   * form as well as JSON. `signed` takes the body as it was signed.
+   */
+  body?: BodyForm
   /** How failures are written; absent is as problem details. */
   errors?: 'oauth' | 'scim'
   /** Requests that one address may make in a minute. */

@@ -4,6 +4,14 @@ import { JobCancelled, JobCompleted, JobFailed, JobRequested, JobStarted } from 
 import { Completion, InferenceFailure } from '../inference/messages.ts'
 import { PlanChanged } from './plan-changed.ts'
 import { ChangeData, InvocationData } from './agentese-events.ts'
+import {
+  BILLING_EVENTS,
+  InvoiceData,
+  PaymentFailedData,
+  PaymentSucceededData,
+  SubscriptionData,
+  TrialEndingData,
+} from './billing-events.ts'
 import { THRESHOLD_REACHED, ThresholdReached } from './usage-events.ts'
 
 export interface EventType {
@@ -36,6 +44,22 @@ export const SYSTEM_EVENTS = {
     data: PlanChanged,
   },
   'io.kgents.job.cancelled': { summary: 'A job was cancelled', data: JobCancelled },
+  [BILLING_EVENTS.subscriptionStarted]: { summary: 'A tenant has a new plan', data: SubscriptionData },
+  [BILLING_EVENTS.subscriptionUpdated]: {
+    summary: 'The subscription of a tenant has changed',
+    data: SubscriptionData,
+  },
+  [BILLING_EVENTS.subscriptionEnded]: {
+    summary: 'The subscription of a tenant has ended',
+    data: SubscriptionData,
+  },
+  [BILLING_EVENTS.trialEnding]: { summary: 'A trial ends within 3 days', data: TrialEndingData },
+  [BILLING_EVENTS.invoiceFinalized]: { summary: 'An invoice was issued', data: InvoiceData },
+  [BILLING_EVENTS.paymentSucceeded]: { summary: 'An invoice was paid', data: PaymentSucceededData },
+  [BILLING_EVENTS.paymentFailed]: {
+    summary: 'An invoice was not paid; and each step that is taken about it',
+    data: PaymentFailedData,
+  },
   [THRESHOLD_REACHED]: {
     summary: 'A limit of the plan is used to 50, 80 or 100 percent',
     data: ThresholdReached,

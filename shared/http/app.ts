@@ -32,8 +32,8 @@ import { methodNotAllowed } from './method-not-allowed.ts'
 import { oauthError, scimError } from './foreign-errors.ts'
 import { isBug, problemOf } from './problem.ts'
 import { asFailure } from '../database/database.ts'
+import { decodeBody, readBytes, readJsonObject } from './read-body.ts'
 import { isForm, readForm } from './read-form.ts'
-import { readJsonObject } from './read-body.ts'
 import { readEventList } from './read-event-list.ts'
 import { readEvent, type RequestHeaders } from './read-event.ts'
 import { asksForDryRun, checkUrlText, readPostQuery, readQuery } from './read-query.ts'
@@ -245,9 +245,11 @@ function writeStream(body: unknown, { answerHeaders, trace }: Call): Response {
   return new Response(text, { headers })
 }
 
-/** What an answer of a known length is written as, and one that comes in pieces. */
-function bodyOf(format: Format, body: unknown): string | ReadableStream {
-  return body instanceof Pieces ? body.toStream() : textOf(format, body)
+/** What an answer of a known length is written as, and one that comes in pieces. Of a PDF, each character is a byte. */
+function bodyOf(format: Format, body: unknown): string | Uint8Array<ArrayBuffer> | ReadableStream {
+  if (body instanceof Pieces) return body.toStream()
+  const text = textOf(format, body)
+  return format === 'pdf' ? new Uint8Array(Buffer.from(text, 'latin1')) : text
 }
 
 function textOf(format: Format, body: unknown): string {
@@ -259,6 +261,11 @@ const HEADERS_OF_FORMAT: Record<Format, Record<string, string>> = {
   json: { 'Content-Type': 'application/json' },
   text: { 'Content-Type': 'text/plain; charset=UTF-8' },
   ndjson: { 'Content-Type': 'application/x-ndjson' },
+  pdf: {
+    'Content-Type': 'application/pdf',
+    'Cache-Control': 'private, no-store',
+    'X-Content-Type-Options': 'nosniff',
+  },
   html: {
     'Content-Type': 'text/html; charset=UTF-8',
     'Content-Security-Policy': "frame-ancestors 'none'",
@@ -300,6 +307,10 @@ async function inputOf(context: Context, endpoint: Endpoint): Promise<unknown> {
   checkUrlText(parameters)
   if (!takesBody(endpoint)) return { ...readQuery(url), ...parameters }
   const dryRun = readPostQuery(url).dry_run ? { dry_run: true } : {}
+  if (endpoint.body === 'signed') {
+    const signature = headersOf(context)['stripe-signature'] ?? ''
+    return { payload: decodeBody(await readBytes(context.req.raw)), signature }
+  }
   if (endpoint.body === 'cloudevents') {
     return { events: await readEventList(context.req.raw, headersOf(context)), ...dryRun, ...parameters }
   }

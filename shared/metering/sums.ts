@@ -2,11 +2,12 @@
  * What a tenant has used, from the sums and from what is not in them yet. Both are read in one statement, so that nothing is
  * missing and nothing is there twice, however far the counting is.
  */
+import type { PendingQuery, Row } from 'postgres'
 import type { Db } from '../database/database.ts'
 import { segmentsOf, type Span } from './segments.ts'
 
 /** A query that is a part of another one. */
-export type Fragment = ReturnType<Db>
+export type Fragment = PendingQuery<Row[]>
 
 /** Columns of the rows in the queries below: `quarter`, `meter`, `quantity`. */
 export function quartersOf(db: Db, from: Date, to: Date, meters: readonly string[]): Fragment {

@@ -5,11 +5,10 @@ import type { FunctionDefinition, Trigger } from '../contract/function.ts'
 import type { Need } from '../contract/needs.ts'
 import { isSenderReport, verifyEvent, type KgentsEvent } from '../events/event.ts'
 import { Failure } from '../failures.ts'
-import type { Identity } from '../identity/identity.ts'
-import { UNLIMITED } from '../plans/unlimited.ts'
 import { readTraceparent } from '../telemetry/trace.ts'
 import { nothingPending, type CallParts } from '../calls/call-parts.ts'
 import { createCall } from '../calls/create-call.ts'
+import { NOBODY, platformIdentity } from '../calls/platform-identity.ts'
 import { settledCharges, writeRecords } from '../calls/record.ts'
 import { databaseOf, type Runtime } from '../calls/runtime.ts'
 
@@ -107,7 +106,7 @@ export function partsOf(
     runtime,
     function: definition,
     needs,
-    identity: platformFor(event.tenantid),
+    identity: platformIdentity(event.tenantid),
     observer: { user: NOBODY, archetype: 'system', capabilities: [] },
     db: undefined,
     pending: undefined,
@@ -115,14 +114,6 @@ export function partsOf(
     trace: readTraceparent(event.traceparent),
     deadline: deadlineOf(signal),
   }
-}
-
-/** Events act for a tenant, not for a person, and are no use of its plan. */
-const NOBODY = '00000000-0000-0000-0000-000000000000'
-
-function platformFor(tenant: string): Identity {
-  const { id: tier, version: planVersion } = UNLIMITED
-  return { tenant, tier, planVersion, plan: UNLIMITED, user: NOBODY, roles: [], permissions: [] }
 }
 
 async function firstDelivery(db: Db, tenant: string, consumer: string, eventId: string): Promise<boolean> {

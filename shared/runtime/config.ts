@@ -76,6 +76,27 @@ export const FunctionConfig = z.object({
     .describe(
       'Name servers that proofs of domains are read from, `address:port` separated by commas; default is those of the system',
     ),
+  STRIPE_API_KEY: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Secret key of Stripe; without it invoices are paid by bank transfer'),
+  STRIPE_WEBHOOK_SECRET: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Secret of the endpoint `/webhooks/stripe`, as Stripe shows it; without it its events are refused',
+    ),
+  STRIPE_API_URL: z.url().default('https://api.stripe.com').describe('Where Stripe answers'),
+  STRIPE_AUTOMATIC_TAX: z
+    .enum(['on', 'off'])
+    .default('off')
+    .describe('`on` lets Stripe Tax compute taxes; without it there are none'),
+  CONSOLE_URL: z
+    .url()
+    .default('https://api.kgents.io/console')
+    .describe('Where people come back to from the pages of Stripe'),
   INFERENCE_UNAVAILABLE: z
     .string()
     .optional()

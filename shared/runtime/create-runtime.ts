@@ -4,8 +4,11 @@ import type { JWK } from 'jose'
 import { loadAspect, loadCatalog, loadContext, type Loaders } from '../contract/catalog.ts'
 import { nameOfNode } from '../contract/facts.ts'
 import type { FunctionDefinition } from '../contract/function.ts'
-import { secretsFor } from '../contract/needs.ts'
+import { DISPENSABLE_SECRETS, secretsFor } from '../contract/needs.ts'
+import type { Payments } from '../contract/payments.ts'
 import type { Platform } from '../contract/platform.ts'
+import { createPayments } from '../billing/stripe/create-payments.ts'
+import { createFencedFetch } from '../billing/stripe/fenced-fetch.ts'
 import { openDatabase } from '../database/database.ts'
 import { Failure } from '../failures.ts'
 import { deriveWebhookSecret } from '../events/webhook.ts'
@@ -113,15 +116,12 @@ function pick(names: string, loaders: Loaders): Promise<FunctionDefinition[]> {
 /** Never connected to: functions without a database in their contract ask it nothing. */
 const NO_DATABASE = 'postgres://nobody@127.0.0.1:1/none'
 
-/** Without Redis, each process limits by itself. */
-const DISPENSABLE = 'UPSTASH_REDIS_REST_TOKEN'
-
 /** @throws TypeError that names every secret that a function needs and the environment lacks */
 function checkSecrets(functions: readonly FunctionDefinition[], config: FunctionConfig): void {
   const given = Object.entries(config).flatMap(([name, value]) => (value === undefined ? [] : [name]))
   const missing = functions.flatMap(({ name, needs }) =>
     secretsFor(needs)
-      .filter((secret) => secret !== DISPENSABLE && !given.includes(secret))
+      .filter((secret) => !DISPENSABLE_SECRETS.includes(secret) && !given.includes(secret))
       .map((secret) => `${secret} (for ${name})`),
   )
   if (missing.length > 0) throw new TypeError(`Cannot start: missing ${missing.join(', ')}`)
@@ -157,6 +157,7 @@ function createPlatform(config: FunctionConfig, loaders: Loaders, runtime: Runti
       return signUp(runtime, wanted, { isOpen: SIGNUP_ENABLED === 'on', perNetwork, perHour })
     },
     resolveText: createTextResolver(config.DNS_SERVERS),
+    payments: paymentsOf(config, runtime),
     secretBox: createSecretBox(config.TOOL_SECRET_KEY ?? []),
     hasModel: () => runtime.inferenceUnavailable === undefined,
     webhookSecret(subscription, rotation) {
@@ -171,6 +172,20 @@ function createPlatform(config: FunctionConfig, loaders: Loaders, runtime: Runti
     probe: remember(1000, createProbe(config, runtime.database.sql)),
     metrics: remember(5000, async () => readPlatformMetrics(runtime.database.sql, await catalog())),
   }
+}
+
+/** The payment provider may be on this machine where its address says so: the operator has set that, and no tenant. */
+function paymentsOf(config: FunctionConfig, { database, log }: Runtime): Payments {
+  const allow = [new URL(config.STRIPE_API_URL).origin]
+  return createPayments(
+    config,
+    database.sql,
+    log,
+    createFencedFetch(async (request) => {
+      const { fencedRequest } = await import('../egress/fenced-request.ts')
+      return fencedRequest({ ...request, allow, privateAllowed: allow })
+    }),
+  )
 }
 
 /** Makes it when it is first asked for, and never again. */

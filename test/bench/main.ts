@@ -14,6 +14,7 @@ import { toMarkdown, toTable } from './markdown.ts'
 import type { Bench, Findings, Section } from './section.ts'
 import { coldStart } from './sections/cold-start.ts'
 import { composition } from './sections/composition.ts'
+import { entitlement } from './sections/entitlement.ts'
 import { filledDatabase } from './sections/filled-database.ts'
 import { functionServer } from './sections/function-server.ts'
 import { gateway } from './sections/gateway.ts'
@@ -28,6 +29,7 @@ import { wakeUp } from './sections/wake-up.ts'
 
 const SECTIONS: readonly Section[] = [
   hotPath,
+  entitlement,
   filledDatabase,
   functionServer,
   coldStart,

@@ -51,6 +51,14 @@ export const ACTIONS = [
   'recovery_code.used',
   'device.approved',
   'device.denied',
+  'subscription.changed',
+  'subscription.canceled',
+  'subscription.resumed',
+  'checkout.opened',
+  'portal.opened',
+  'invoice.voided',
+  'invoice.credited',
+  'invoice.paid',
 ] as const
 export type Action = (typeof ACTIONS)[number]
 

@@ -169,6 +169,7 @@ const TYPES: Record<EndpointFacts['format'], string> = {
   text: 'text/plain',
   html: 'text/html',
   ndjson: 'application/x-ndjson',
+  pdf: 'application/pdf',
   events: 'text/event-stream',
 }
 

@@ -553,13 +553,3 @@ grant execute on function
 call hand_over(
   'grant_credits_for_operator(uuid, jsonb, uuid, uuid, text, numeric, timestamptz, text, text)', 'kgents_operator');
 
-create or replace function due_functions() returns setof text
-  language sql stable security invoker set search_path = pg_catalog, public, pg_temp
-as $$
-  select function from (values
-    ('logos', exists (select from public.tenants_with_stalled_compositions())),
-    ('time-schedule', exists (select from public.tenants_with_due_schedules())),
-    ('credits', exists (select from public.tenants_with_due_credits()))
-  ) as ticking (function, is_due)
-  where is_due
-$$;

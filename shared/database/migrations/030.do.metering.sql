@@ -742,17 +742,6 @@ revoke execute on function tenants_with_usage_alerts() from public;
 grant execute on function tenants_with_usage_alerts() to kgents_app, kgents_relay;
 call hand_over('tenants_with_usage_alerts()', 'kgents_meter');
 
-do $$
-declare
-  asked text := (select prosrc from pg_proc where oid = 'due_functions()'::regprocedure);
-  row text := E'(values\n    (''usage'', exists (select from public.tenants_with_usage_alerts())),\n';
-begin
-  execute format('create or replace function due_functions() returns setof text
-    language sql stable security invoker set search_path = pg_catalog, public, pg_temp as %L',
-    replace(asked, E'(values\n', row));
-end
-$$;
-
 -- Operators see how far the counting is, and what was found wrong; and have one day of a tenant counted again.
 create policy operating on usage_reconciliations for select to kgents_operator using (true);
 create policy operating on usage_state for select to kgents_operator using (true);

@@ -429,17 +429,6 @@ $$;
 revoke execute on function tenants_with_tenancy_work() from public;
 grant execute on function tenants_with_tenancy_work() to kgents_app, kgents_relay;
 call hand_over('tenants_with_tenancy_work()', 'kgents_registrar');
-do $$
-declare
-  asked text := (select prosrc from pg_proc where oid = 'due_functions()'::regprocedure);
-  row text := E'(values\n    (''tenant'', exists (select from public.tenants_with_tenancy_work())),\n';
-begin
-  execute format('create or replace function due_functions() returns setof text
-    language sql stable security invoker set search_path = pg_catalog, public, pg_temp as %L',
-    replace(asked, E'(values\n', row));
-end
-$$;
-
 -- Deletion. Nobody deletes the tenant in which operators are.
 create policy operating on tombstones for select to kgents_operator using (true);
 create policy operating on provisioning_steps for select to kgents_operator using (true);

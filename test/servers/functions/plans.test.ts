@@ -438,7 +438,7 @@ describe('what is reserved where the work happens', () => {
     expect((await shown(tenant)).used.sessions_this_month).toBe(100)
   })
 
-  test('storage: to the last byte, given back by forgetting and by demolishing', async ({
+  test('storage: to the last byte, given back by forgetting, and taken again by restoring', async ({
     newTenant,
     puts,
     owner,
@@ -447,7 +447,7 @@ describe('what is reserved where the work happens', () => {
     const tenant = await newTenant('pro', ['admin'])
     await puts(tenant, 'pro', { limits: { storage_bytes: 1000 } })
     const remember = (bytes: number) =>
-      tenant.calls('POST', '/v1/agentese/self/memory/capture', { content: 'x'.repeat(bytes) })
+      tenant.calls('POST', '/v1/agentese/self/memory/engram', { content: 'x'.repeat(bytes) })
     const used = async () => (await shown(tenant)).used.storage_bytes
     const first = await remember(600)
     expect(first.status, JSON.stringify(first.body)).toBe(200)
@@ -464,6 +464,9 @@ describe('what is reserved where the work happens', () => {
     const forgotten = await tenant.calls('POST', '/v1/agentese/self/memory/forget', { id: memory?.id })
     expect(forgotten.status, JSON.stringify(forgotten.body)).toBe(200)
     expect(await used()).toBe(400 - overhead)
+    expect((await remember(1)).status).toBe(200)
+    const restored = await tenant.calls('POST', '/v1/agentese/self/memory/restore', { id: memory?.id })
+    expect(restored.body.code).toBe('QUOTA_EXCEEDED')
     expect(await owner`select from storage_changes where tenant_id = ${tenant.id}`).toHaveLength(0)
   })
 
@@ -478,6 +481,31 @@ describe('what is reserved where the work happens', () => {
       select bytes::int, (select sum(bytes)::int from states where tenant_id = ${tenant.id}) as counted
       from storage where tenant_id = ${tenant.id}`
     expect(row).toEqual({ bytes: 1000, counted: 1000 })
+  })
+
+  test('storage: an answer that there is no room for fails its job', async ({
+    newTenant,
+    puts,
+    settles,
+    owner,
+    expect,
+  }) => {
+    const tenant = await newTenant('pro', ['admin'])
+    await puts(tenant, 'pro', { limits: { storage_bytes: 1000 } })
+    const kgent = async (verb: string, input: object) =>
+      (await tenant.calls('POST', `/v1/agentese/self/kgent/${verb}`, input)).body
+    const { result } = await kgent('create', {})
+    const { job } = await kgent('message', { session: result.id, message: 'Tell me all' })
+    const types = await settles(tenant, () => ({ text: 'x'.repeat(1000) }))
+    expect(types).toContain('io.kgents.job.failed')
+    const { body } = await tenant.calls('GET', `/v1/jobs/${job.id}`)
+    expect(body.job).toMatchObject({
+      status: 'failed',
+      error: { code: 'QUOTA_EXCEEDED' },
+    })
+    expect(await owner`select role from kgent_messages where tenant_id = ${tenant.id}`).toEqual([
+      { role: 'user' },
+    ])
   })
 
   test('a smaller plan refuses what is new, and nothing that is held', async ({
