@@ -38,6 +38,7 @@ export const loaders: Loaders = {
   operators: async () => (await import('./control/operators.ts')).operators,
   jobs: async () => (await import('./control/jobs.ts')).jobs,
   reference: async () => (await import('./control/reference.ts')).reference,
+  console: async () => (await import('./control/console.ts')).consolePage,
   subscribe: async () => (await import('./control/subscribe.ts')).subscribe,
   'events-in': async () => (await import('./control/events-in.ts')).eventsIn,
   'event-mappings': async () => (await import('./control/event-mappings.ts')).eventMappings,

@@ -30,8 +30,8 @@ export type Authentication = 'none' | 'optional' | 'required' | 'api-key' | 'inv
 
 export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
 
-/** How an answer is written; `text` is for Prometheus, `html` for people. */
-export type Format = 'json' | 'text' | 'html'
+/** How an answer is written; `text` is for Prometheus, `html` for people, `javascript` and `css` for the page of the console. */
+export type Format = 'json' | 'text' | 'html' | 'javascript' | 'css'
 
 /** One thing that a function answers, by HTTP. `I` is the parsed input, `O` what is answered. */
 export interface EndpointFacts<I = unknown, O = unknown> {

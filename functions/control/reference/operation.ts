@@ -166,6 +166,8 @@ const TYPES: Record<EndpointFacts['format'], string> = {
   json: 'application/json',
   text: 'text/plain',
   html: 'text/html',
+  javascript: 'text/javascript',
+  css: 'text/css',
   events: 'text/event-stream',
 }
 

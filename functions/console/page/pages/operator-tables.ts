@@ -1,0 +1,138 @@
+/** The pages of an operator that are lists and facts of operations. */
+import { impersonate } from '../core/session.ts'
+import { go } from '../core/router.ts'
+import type { Json } from '../core/api.ts'
+import type { Page } from '../parts/section.ts'
+
+const OPERATOR = { group: 'Operator', permission: 'platform:operate' } as const
+
+/** The tenant that an action was for is in the request alone; the answer has the token. */
+async function actAs(answer: Json): Promise<void> {
+  const { tenant } = answer as { tenant?: { name?: string; slug?: string } | string }
+  await impersonate(
+    answer,
+    typeof tenant === 'string' ? tenant : (tenant?.name ?? tenant?.slug ?? 'a tenant'),
+  )
+  go('overview')
+}
+
+export const TENANTS: Page = {
+  ...OPERATOR,
+  id: 'tenants',
+  title: 'Tenants',
+  about: 'All customers of the platform.',
+  sections: [
+    {
+      list: 'GET /v1/operator/tenants',
+      title: 'Tenants',
+      of: 'tenants',
+      actions: [{ operation: 'POST /v1/operator/tenants', label: 'Create a tenant', secret: 'token' }],
+      rowActions: [
+        {
+          operation: 'POST /v1/operator/tenants/:id/suspend',
+          label: 'Suspend',
+          danger: true,
+          when: ({ status }) => status === 'active',
+        },
+        {
+          operation: 'POST /v1/operator/tenants/:id/resume',
+          label: 'Resume',
+          when: ({ status }) => status === 'suspended',
+        },
+        { operation: 'POST /v1/operator/tenants/:id/impersonate', label: 'Act as', use: actAs },
+        { operation: 'PUT /v1/operator/tenants/:id/plan', label: 'Plan' },
+        { operation: 'POST /v1/operator/tenants/:id/plan', label: 'Plan' },
+        { operation: 'POST /v1/operator/tenants/:id/credits', label: 'Grant credits' },
+        { operation: 'POST /v1/operator/tenants/:id/placement', label: 'Move' },
+        { operation: 'DELETE /v1/operator/tenants/:id', label: 'Delete', danger: true },
+      ],
+      inner: ({ id }) => ({
+        list: 'GET /v1/operator/tenants/:id/placement',
+        title: 'Placement',
+        of: 'placements',
+        input: { id },
+      }),
+    },
+    {
+      list: 'GET /v1/operator/operators',
+      title: 'Operators',
+      of: 'operators',
+      actions: [{ operation: 'POST /v1/operator/operators', label: 'Make an operator' }],
+      rowActions: [{ operation: 'DELETE /v1/operator/operators/:id', label: 'Remove', danger: true }],
+    },
+    {
+      list: 'GET /v1/plans',
+      title: 'Plans',
+      of: 'plans',
+      actions: [{ operation: 'POST /v1/operator/plans', label: 'New version of a plan' }],
+    },
+  ],
+}
+
+export const QUEUES: Page = {
+  ...OPERATOR,
+  id: 'queues',
+  title: 'Queues and streams',
+  about: 'What waits for workers, by tenant, and how far outboxes and streams are behind.',
+  sections: [
+    { list: 'GET /v1/operator/queues', title: 'Queues', of: 'queues', everySeconds: 5 },
+    { facts: 'GET /v1/operator/streams', title: 'Outbox and stream lag' },
+    { list: 'GET /v1/operator/jobs', title: 'Jobs of all tenants', of: 'jobs' },
+  ],
+}
+
+export const ALL_DEAD_LETTERS: Page = {
+  ...OPERATOR,
+  id: 'operator-dead-letters',
+  title: 'Dead letters of all tenants',
+  about:
+    'Events that no attempt could deliver: filter them, and replay or discard them one by one or all that match.',
+  sections: [
+    {
+      list: 'GET /v1/operator/dead-letters',
+      title: 'Dead letters',
+      of: 'dead letters',
+      actions: [
+        { operation: 'POST /v1/operator/dead-letters/replay', label: 'Replay all that match', shows: true },
+        {
+          operation: 'POST /v1/operator/dead-letters/discard',
+          label: 'Discard all that match',
+          danger: true,
+          shows: true,
+        },
+      ],
+      rowActions: [
+        { operation: 'POST /v1/operator/dead-letters/:id/replay', label: 'Replay', shows: true },
+        { operation: 'DELETE /v1/operator/dead-letters/:id', label: 'Discard', danger: true },
+      ],
+    },
+  ],
+}
+
+export const HEALTH: Page = {
+  ...OPERATOR,
+  id: 'health',
+  title: 'Health',
+  about: 'The parts of the platform, and whether they answer.',
+  sections: [
+    { facts: 'GET /health/saas', title: 'Parts' },
+    { facts: 'GET /v1/operator/health', title: 'Platform' },
+    { facts: 'GET /webhooks/stripe/health', title: 'Payments' },
+  ],
+}
+
+export const MARGINS: Page = {
+  ...OPERATOR,
+  id: 'margins',
+  title: 'Margins',
+  about: 'What tenants pay against what they cost.',
+  sections: [{ list: 'GET /v1/operator/margins', title: 'Margins', of: 'margins' }],
+}
+
+export const METERING: Page = {
+  ...OPERATOR,
+  id: 'metering',
+  title: 'Metering',
+  about: 'Whether what is billed agrees with what was recorded.',
+  sections: [{ facts: 'GET /v1/operator/metering', title: 'Reconciliation' }],
+}
