@@ -31,14 +31,20 @@ export function formatDuration(ms: number): string {
   return ms < 1000 ? `${number.format(ms)} ms` : `${number.format(ms / 1000)} s`
 }
 
+export function formatBytes(bytes: number): string {
+  const power = bytes < 1000 ? 0 : Math.min(4, Math.floor(Math.log10(bytes) / 3))
+  return `${number.format(bytes / 1000 ** power)} ${['B', 'kB', 'MB', 'GB', 'TB'][power]}`
+}
+
 /** `created_at` is "Created", `api_keys` is "API keys". */
 export function labelOf(name: string): string {
   const words = name
-    .replace(/_(at|cents|ms)$/, '')
+    .replace(/_(at|cents|ms|bytes)$/, '')
     .replaceAll(/[_-]+/g, ' ')
     .trim()
-  const spelled = words.replaceAll(/\b(api|id|url|sso|csv|pdf|rpm|gpu|dns|ip)\b/gi, (word) =>
-    word.toUpperCase(),
+  const spelled = words.replaceAll(
+    /\b(api|id|url|sso|csv|pdf|rpm|gpu|dns|ip|llm|scim|sdk|nats|gb)\b/gi,
+    (word) => word.toUpperCase(),
   )
   return spelled.charAt(0).toUpperCase() + spelled.slice(1)
 }

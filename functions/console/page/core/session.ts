@@ -85,8 +85,11 @@ export function may(permission: string | undefined): boolean {
 
 /** Where the installation has no sessions, the key stays in memory and a token says what it may do. */
 async function enterByKey(key: string): Promise<void> {
-  const { access_token } = await run<{ access_token: string }>('POST /v1/auth/token')
-  enter(toSession(claimsOf(access_token)), { kind: 'key', key })
+  const [{ access_token }, { tenant }] = await Promise.all([
+    run<{ access_token: string }>('POST /v1/auth/token'),
+    run('GET /v1/tenant'),
+  ])
+  enter(toSession({ ...claimsOf(access_token), tenant }), { kind: 'key', key })
 }
 
 /** Of a token that is the credential already. */

@@ -9,7 +9,7 @@ import { Curl } from '../parts/curl.ts'
 import { SchemaForm } from '../parts/form.ts'
 import { Absent, Failed } from '../parts/states.ts'
 import { Value } from '../parts/value.ts'
-import { FirstKey, useEntry } from './sign-in.ts'
+import { FirstKey, keyIn, useEntry } from './sign-in.ts'
 
 export function SignUp() {
   return html`<${EntryForm}
@@ -93,7 +93,7 @@ function EntryForm({ operation, title, submit: label, initial = {}, send, childr
 
 /** Whoever is let in at once has a key; a sign-up may have to be confirmed first, and says how. */
 function Entered({ answer }: { answer: Json }) {
-  if (answer['api_key'] !== undefined || answer['key'] !== undefined) {
+  if (keyIn(answer) !== undefined) {
     return html`<${FirstKey} answer=${answer}><p role="status">You are in.</p><//>`
   }
   const { token } = answer

@@ -1,64 +1,40 @@
-/** The meters of a period: what was used of what the plan grants. */
+/** The meters of a period: what was used of what the plan grants, and what the rest costs. */
 import { html } from '../core/html.ts'
 import type { Json } from '../core/api.ts'
 import { labelOf } from '../core/format.ts'
-import { Value } from '../parts/value.ts'
 import { Table } from '../parts/table.ts'
+import { Value } from '../parts/value.ts'
 
-interface Meter extends Json {
-  meter: string
-  used: number
-  limit: number | null
-}
+const percent = new Intl.NumberFormat(undefined, { style: 'percent', maximumFractionDigits: 1 })
+
+const COLUMNS = [
+  { name: 'meter', show: ({ meter }: Json) => labelOf(String(meter)) },
+  { name: 'every', label: 'In this' },
+  { name: 'used' },
+  {
+    name: 'limit',
+    label: 'Granted',
+    show: ({ limit }: Json) => (limit === null ? 'no limit' : html`<${Value} value=${limit} />`),
+  },
+  { name: 'share', show: (row: Json) => html`<${Share} row=${row} />` },
+  { name: 'projected', label: 'At its end' },
+  { name: 'overage_cents', label: 'Cost past the plan' },
+]
 
 /** @param answer of `GET /v1/usage/current` */
 export function Meters({ answer }: { answer: Json }) {
-  const meters = metersIn(answer)
-  const rest = Object.fromEntries(Object.entries(answer).filter(([, value]) => typeof value !== 'object'))
-  const columns = [
-    { name: 'meter', label: 'Meter', show: ({ meter }: Json) => labelOf(String(meter)) },
-    { name: 'used', label: 'Used' },
-    {
-      name: 'limit',
-      label: 'Granted',
-      show: ({ limit }: Json) => (limit === null ? 'no limit' : html`<${Value} value=${limit} />`),
-    },
-    { name: 'share', label: 'Share', show: (row: Json) => html`<${Share} ...${row} />` },
-    ...(meters.some((each) => 'cost_cents' in each) ? [{ name: 'cost_cents', label: 'Cost' }] : []),
-  ]
-  return html`<${Value} value=${rest} />
-    <${Table} caption="Meters of this period" columns=${columns} rows=${meters} />`
+  const { from, to } = (answer['period'] ?? {}) as Json
+  const rows = (answer['meters'] ?? []) as Json[]
+  return html`<p>From <${Value} value=${from} /> to <${Value} value=${to} />.</p>
+    <${Table} caption="Meters of this period" columns=${COLUMNS} rows=${rows} />`
 }
 
-function Share({ meter, used, limit }: Meter) {
-  if (limit === null || limit <= 0) return html`<span class="none">–</span>`
-  const share = used / limit
-  const percent = new Intl.NumberFormat(undefined, { style: 'percent', maximumFractionDigits: 1 })
+function Share({ row: { meter, every, used, limit } }: { row: Json }) {
+  if (typeof limit !== 'number' || limit <= 0) return html`<${Value} value=${undefined} />`
+  const share = Number(used) / limit
+  const name = `Share of ${labelOf(String(meter)).toLowerCase()} in this ${String(every)}`
   return html`<span class="share"
-    ><meter min="0" max="1" high="0.8" value=${Math.min(share, 1)} aria-label=${`Share of ${labelOf(meter)}`}>
-      ${share}
-    </meter>
+    ><meter min="0" max="1" high="0.8" value=${Math.min(share, 1)} aria-label=${name}>${share}</meter>
     ${percent.format(share)}</span
   >`
-}
-
-/** As a list of meters, or as an object of them by name. */
-function metersIn(answer: Json): Meter[] {
-  const found = answer['meters'] ?? answer['usage'] ?? {}
-  const entries = Array.isArray(found)
-    ? (found as Json[]).map((each) => [String(each['meter'] ?? each['name']), each] as const)
-    : Object.entries(found as Json)
-  return entries.map(([meter, facts]) => toMeter(meter, facts))
-}
-
-function toMeter(meter: string, facts: unknown): Meter {
-  if (typeof facts !== 'object' || facts === null) return { meter, used: Number(facts), limit: null }
-  const { used, quantity, amount, limit, granted, included } = facts as Json
-  const bound = limit ?? granted ?? included ?? null
-  return {
-    ...(facts as Json),
-    meter,
-    used: Number(used ?? quantity ?? amount ?? 0),
-    limit: bound === null ? null : Number(bound),
-  }
 }

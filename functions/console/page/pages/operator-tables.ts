@@ -41,10 +41,19 @@ export const TENANTS: Page = {
         },
         { operation: 'POST /v1/operator/tenants/:id/impersonate', label: 'Act as', use: actAs },
         { operation: 'PUT /v1/operator/tenants/:id/plan', label: 'Plan' },
-        { operation: 'POST /v1/operator/tenants/:id/plan', label: 'Plan' },
         { operation: 'POST /v1/operator/tenants/:id/credits', label: 'Grant credits' },
         { operation: 'POST /v1/operator/tenants/:id/placement', label: 'Move' },
-        { operation: 'DELETE /v1/operator/tenants/:id', label: 'Delete', danger: true },
+        {
+          operation: 'DELETE /v1/operator/tenants/:id',
+          label: 'Delete',
+          danger: true,
+          when: ({ status }) => status !== 'deleted',
+        },
+        {
+          operation: 'POST /v1/operator/tenants/:id/restore',
+          label: 'Restore',
+          when: ({ status }) => status === 'deleted',
+        },
       ],
       inner: ({ id }) => ({
         list: 'GET /v1/operator/tenants/:id/placement',
@@ -53,6 +62,8 @@ export const TENANTS: Page = {
         input: { id },
       }),
     },
+    { list: 'GET /v1/operator/provisioning', title: 'Provisioning', of: 'tenants being provisioned' },
+    { list: 'GET /v1/operator/deletions', title: 'Deletions', of: 'deleted tenants' },
     {
       list: 'GET /v1/operator/operators',
       title: 'Operators',

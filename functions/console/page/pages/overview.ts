@@ -52,7 +52,7 @@ function ThisPeriod() {
 export const OVERVIEW: Page = {
   id: 'overview',
   title: 'Overview',
-  group: 'Tenant now',
+  group: '',
   about: 'What is used, what it costs, and what is left.',
   sections: [{ view: Plan }, { view: ThisPeriod }, { view: UsageByDay }],
 }

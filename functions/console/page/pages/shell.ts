@@ -28,7 +28,9 @@ export function Shell() {
         ? html`<main id="main" tabindex="-1"><${Entry} page=${here.page} /></main>`
         : html`<div class="with-menu">
             <${Menu} current=${here.page} />
-            <main id="main" tabindex="-1"><${Current} page=${here.page} query=${here.query} /></main>
+            <main id="main" tabindex="-1" data-page=${here.page}>
+              <${Current} page=${here.page} query=${here.query} />
+            </main>
           </div>`
     }
     <${Announcements} />`
@@ -108,8 +110,8 @@ function Group({
   close(): void
 }) {
   const id = `group-${name.toLowerCase()}`
-  return html`<p id=${id}>${name}</p>
-    <ul aria-labelledby=${id}>
+  return html`${name !== '' && html`<p id=${id}>${name}</p>`}
+    <ul aria-labelledby=${name === '' ? undefined : id}>
       ${pages.map(
         ({ id: page, title }) =>
           html`<li>

@@ -2,7 +2,6 @@
 import { useState } from 'preact/hooks'
 import { html, type View } from '../core/html.ts'
 import type { Json, Problem } from '../core/api.ts'
-import { textOf } from '../core/format.ts'
 import { operationOf, requestOf } from '../core/openapi.ts'
 import { signInWithKey } from '../core/session.ts'
 import { Curl } from '../parts/curl.ts'
@@ -100,10 +99,15 @@ export function useEntry(enter: () => Promise<unknown>) {
   return { problem, busy, submit }
 }
 
+/** The API key in the answer of who lets somebody in. */
+export function keyIn({ key, api_key }: Json): string | undefined {
+  const found = key ?? (api_key as Json | undefined)?.['key'] ?? api_key
+  return typeof found === 'string' ? found : undefined
+}
+
 /** The first API key of somebody new, who signs in with it at once. */
 export function FirstKey({ answer, children }: { answer: Json; children?: View }) {
-  const found = answer['api_key'] ?? answer['key']
-  const key = typeof found === 'string' ? found : textOf((found as Json | undefined)?.['key'])
+  const key = keyIn(answer) ?? ''
   const { problem, busy, submit } = useEntry(async () => {
     await signInWithKey(key)
     location.hash = '#/overview'

@@ -1,6 +1,10 @@
 /** The pages of a tenant that are lists and facts of operations: data alone. Those with a component of their own are in `pages.ts`. */
 import type { Page } from '../parts/section.ts'
 
+/** The part of an address behind # is sent to nobody. */
+const invitationLink = (token: string) =>
+  `${location.origin}/console#/accept?token=${encodeURIComponent(token)}`
+
 const isActive = (row: { status?: unknown }) => row.status === undefined || row.status === 'active'
 const isOpen = (row: { status?: unknown }) => row.status === 'queued' || row.status === 'running'
 
@@ -104,9 +108,16 @@ export const PEOPLE: Page = {
       list: 'GET /v1/invitations',
       title: 'Invitations',
       of: 'invitations',
-      actions: [{ operation: 'POST /v1/invitations', label: 'Invite', secret: 'token' }],
+      actions: [
+        { operation: 'POST /v1/invitations', label: 'Invite', secret: 'token', linkOf: invitationLink },
+      ],
       rowActions: [
-        { operation: 'POST /v1/invitations/:id/resend', label: 'Resend', secret: 'token' },
+        {
+          operation: 'POST /v1/invitations/:id/resend',
+          label: 'Resend',
+          secret: 'token',
+          linkOf: invitationLink,
+        },
         { operation: 'DELETE /v1/invitations/:id', label: 'Revoke', danger: true },
       ],
     },
@@ -214,7 +225,8 @@ export const CREDITS: Page = {
   about: 'What is left to spend before usage is billed, and every entry that it comes from.',
   permission: 'billing:read',
   sections: [
-    { facts: 'GET /v1/billing/credits', title: 'Credits' },
+    { facts: 'GET /v1/billing/credits', title: 'Credits', member: 'balance' },
+    { list: 'GET /v1/billing/credits', title: 'Grants', of: 'grants', member: 'grants' },
     { list: 'GET /v1/billing/ledger', title: 'Ledger', of: 'entries' },
   ],
 }
@@ -313,12 +325,13 @@ export const SETTINGS: Page = {
       title: 'Exports',
       of: 'exports',
       actions: [{ operation: 'POST /v1/tenant/exports', label: 'Export all data' }],
-    },
-    {
-      list: 'GET /v1/usage/alerts',
-      title: 'Usage alerts',
-      of: 'alerts',
-      actions: [{ operation: 'PATCH /v1/usage/alerts', label: 'Change' }],
+      downloads: [
+        {
+          operation: 'GET /v1/tenant/exports/:id/download',
+          label: 'Download',
+          file: ({ id }) => `export-${String(id)}.jsonl`,
+        },
+      ],
     },
   ],
 }

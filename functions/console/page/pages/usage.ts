@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks'
 import { html } from '../core/html.ts'
 import type { Json } from '../core/api.ts'
-import { operationOf, requestOf } from '../core/openapi.ts'
+import { operationOf, requestOf, type Schema } from '../core/openapi.ts'
 import { Curl } from '../parts/curl.ts'
 import { saveFile } from '../parts/download.ts'
 import { Members } from '../parts/field.ts'
@@ -27,7 +27,7 @@ function Breakdown() {
       <h2>Breakdown</h2>
       <${Absent} operation=${USAGE_OPERATION} />
     </section>`
-  const filters = filtersOf(operation)
+  const filters = withDays(filtersOf(operation))
   const rows = answer === undefined ? [] : listIn(answer)
   const save = () => saveFile(new Blob([toCsv(rows)], { type: 'text/csv' }), 'usage.csv')
   return html`<section class="list">
@@ -46,6 +46,14 @@ function Breakdown() {
     ${rows.length > 0 && html`<${Table} caption="Usage" columns=${columnsOf(operation)} rows=${rows} />`}
     <${Curl} request=${requestOf(USAGE_OPERATION, input)} />
   </section>`
+}
+
+/** A range is days here; the operation takes moments as well. */
+function withDays(filters: Schema): Schema {
+  const days = Object.entries(filters.properties ?? {}).map(([name, schema]) =>
+    name === 'from' || name === 'to' ? [name, { ...schema, type: 'string', format: 'date' }] : [name, schema],
+  )
+  return { ...filters, properties: Object.fromEntries(days) as Record<string, Schema> }
 }
 
 export const USAGE: Page = {

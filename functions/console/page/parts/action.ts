@@ -26,6 +26,8 @@ export interface ActionFacts {
   initial?: Json
   /** A member of the answer that is shown this once. */
   secret?: string
+  /** An address that hands the secret on. */
+  linkOf?(secret: string): string
   /** Whether the answer is what it is done for. */
   shows?: boolean
   /** What else becomes of the answer. */
@@ -68,7 +70,7 @@ function Sheet({ closed, known, ...props }: Props & { known: Operation; closed()
     ${(close: () => void) =>
       answer === undefined || !isShown(props)
         ? html`<${ActionForm} ...${props} known=${known} close=${close} answered=${setAnswer} />`
-        : html`<${Answer} answer=${answer} secret=${props.secret} />
+        : html`<${Answer} answer=${answer} secret=${props.secret} linkOf=${props.linkOf} />
             <p class="row end"><button type="button" class="primary" onClick=${close}>Done</button></p>`}
   <//>`
 }

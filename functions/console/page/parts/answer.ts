@@ -4,18 +4,25 @@ import type { Json } from '../core/api.ts'
 import { Copy } from './copy.ts'
 import { Value } from './value.ts'
 
-export function Answer({ answer, secret }: { answer: Json; secret?: string }) {
+interface Props {
+  answer: Json
+  secret?: string
+  linkOf?(secret: string): string
+}
+
+export function Answer({ answer, secret, linkOf }: Props) {
   const hidden = secret === undefined ? undefined : answer[secret]
   const rest = Object.entries(answer).filter(([name]) => name !== secret)
   return html`<div class="answer">
-    ${typeof hidden === 'string' && html`<${Once} name=${secret ?? ''} value=${hidden} />`}
+    ${typeof hidden === 'string' && html`<${Once} name=${secret ?? ''} value=${hidden} link=${linkOf?.(hidden)} />`}
     ${rest.length > 0 && html`<${Value} value=${Object.fromEntries(rest)} />`}
   </div>`
 }
 
-function Once({ name, value }: { name: string; value: string }) {
+function Once({ name, value, link }: { name: string; value: string; link?: string }) {
   return html`<div class="once">
     <p><strong>This is shown once.</strong> Keep it now: nobody can read it again.</p>
     <p class="row"><code data-secret=${name}>${value}</code> <${Copy} text=${value} what="the secret" /></p>
+    ${link !== undefined && html`<p class="row">Or hand on this address: <code>${link}</code> <${Copy} text=${link} what="the address" /></p>`}
   </div>`
 }

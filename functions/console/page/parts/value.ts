@@ -1,7 +1,7 @@
 /** Any value of an answer, by what it is. */
 import { html, type View } from '../core/html.ts'
-import { formatMoney, isDay, isId, isTime, labelOf } from '../core/format.ts'
-import { Amount, Day, Id, Time } from './exact.ts'
+import { formatBytes, formatDuration, formatMoney, isDay, isId, isTime, labelOf } from '../core/format.ts'
+import { Amount, Day, Exact, Id, Time } from './exact.ts'
 
 /** What a state means, as a sign beside its word, for those who see no colours. */
 const SIGNS: Record<string, [sign: string, kind: string]> = {
@@ -35,11 +35,20 @@ const SIGNS: Record<string, [sign: string, kind: string]> = {
   deleted: ['–', 'dull'],
 }
 
+/** How amounts are written whose names have a unit. */
+const UNITS: Record<string, (value: number) => string> = {
+  _cents: formatMoney,
+  _ms: formatDuration,
+  _bytes: formatBytes,
+}
+
 /** @param name of the member: amounts of money are whole cents and end in `_cents` */
 export function Value({ value, name = '' }: { value: unknown; name?: string }): View {
   if (value === undefined || value === null || value === '') return html`<span class="none">–</span>`
   if (typeof value === 'number') {
-    return name.endsWith('_cents') ? formatMoney(value) : html`<${Amount} value=${value} />`
+    const unit = Object.keys(UNITS).find((each) => name.endsWith(each))
+    if (unit === undefined) return html`<${Amount} value=${value} />`
+    return html`<${Exact} exact=${`${value} ${unit.slice(1)}`}>${UNITS[unit]?.(value)}<//>`
   }
   if (typeof value === 'boolean') return value ? 'yes' : 'no'
   if (Array.isArray(value)) return html`<${Several} values=${value} />`
