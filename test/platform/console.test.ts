@@ -119,7 +119,7 @@ describe.skipIf(browser === undefined)('the console', () => {
     await tenant.call('POST', '/v1/api-keys', { name })
     const page = await signIn(tenant.apiKey)
     await visit(page, 'api-keys')
-    expect(await page.getByRole('cell', { name }).textContent()).toBe(name)
+    expect(await page.getByRole('cell', { name, exact: true }).textContent()).toBe(name)
     expect(await page.locator('main img, main script').count()).toBe(0)
   })
 

@@ -147,7 +147,7 @@ export function requestOf(name: string, input: Json = {}): ApiRequest {
     delete rest[member]
     return encodeURIComponent(value === undefined ? `:${member}` : textOf(value))
   })
-  const hasBody = method === 'POST' || method === 'PATCH' || method === 'PUT'
+  const hasBody = ['POST', 'PUT', 'PATCH'].includes(method)
   if (hasBody) return { method, path: filled, body: rest }
   return Object.keys(rest).length === 0 ? { method, path: filled } : { method, path: filled, query: rest }
 }

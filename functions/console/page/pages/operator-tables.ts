@@ -2,7 +2,7 @@
 import { impersonate } from '../core/session.ts'
 import { go } from '../core/router.ts'
 import type { Json } from '../core/api.ts'
-import type { Page } from '../parts/section.ts'
+import type { ListSection, Page } from '../parts/section.ts'
 
 const OPERATOR = { group: 'Operator', permission: 'platform:operate' } as const
 
@@ -14,6 +14,30 @@ async function actAs(answer: Json): Promise<void> {
     typeof tenant === 'string' ? tenant : (tenant?.name ?? tenant?.slug ?? 'a tenant'),
   )
   go('overview')
+}
+
+function invoicesOf(tenant: unknown): ListSection {
+  const action = { from: { invoice: 'id' }, given: { id: tenant } }
+  return {
+    list: 'GET /v1/operator/tenants/:id/invoices',
+    title: 'Invoices',
+    of: 'invoices',
+    input: { id: tenant },
+    rowActions: [
+      { ...action, operation: 'POST /v1/operator/tenants/:id/invoices/:invoice/pay', label: 'Note as paid' },
+      {
+        ...action,
+        operation: 'POST /v1/operator/tenants/:id/invoices/:invoice/credit-notes',
+        label: 'Credit',
+      },
+      {
+        ...action,
+        operation: 'POST /v1/operator/tenants/:id/invoices/:invoice/void',
+        label: 'Void',
+        danger: true,
+      },
+    ],
+  }
 }
 
 export const TENANTS: Page = {
@@ -55,12 +79,15 @@ export const TENANTS: Page = {
           when: ({ status }) => status === 'deleted',
         },
       ],
-      inner: ({ id }) => ({
-        list: 'GET /v1/operator/tenants/:id/placement',
-        title: 'Placement',
-        of: 'placements',
-        input: { id },
-      }),
+      inner: ({ id }) => [
+        {
+          facts: 'GET /v1/operator/tenants/:id/placement',
+          title: 'Placement',
+          input: { id },
+          show: ({ placement }) => placement,
+        },
+        invoicesOf(id),
+      ],
     },
     { list: 'GET /v1/operator/provisioning', title: 'Provisioning', of: 'tenants being provisioned' },
     { list: 'GET /v1/operator/deletions', title: 'Deletions', of: 'deleted tenants' },
@@ -145,5 +172,17 @@ export const METERING: Page = {
   id: 'metering',
   title: 'Metering',
   about: 'Whether what is billed agrees with what was recorded.',
-  sections: [{ facts: 'GET /v1/operator/metering', title: 'Reconciliation' }],
+  sections: [
+    {
+      facts: 'GET /v1/operator/metering',
+      title: 'State',
+      show: ({ lag_seconds, rolled_up_at, reconciled_through }) => ({
+        lag_seconds,
+        rolled_up_at,
+        reconciled_through,
+      }),
+      actions: [{ operation: 'POST /v1/operator/metering/recount', label: 'Count a day again', shows: true }],
+    },
+    { list: 'GET /v1/operator/metering', title: 'Reconciliation', of: 'reconciliations' },
+  ],
 }

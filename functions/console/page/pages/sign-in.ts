@@ -2,11 +2,14 @@
 import { useState } from 'preact/hooks'
 import { html, type View } from '../core/html.ts'
 import type { Json, Problem } from '../core/api.ts'
-import { operationOf, requestOf } from '../core/openapi.ts'
-import { signInWithKey } from '../core/session.ts'
+import { operationOf, requestOf, run } from '../core/openapi.ts'
+import { restoreSession, signInWithKey } from '../core/session.ts'
 import { Curl } from '../parts/curl.ts'
+import { SchemaForm } from '../parts/form.ts'
 import { Failed } from '../parts/states.ts'
 import { problemOf } from '../parts/use-operation.ts'
+
+const RECOVER = 'POST /v1/auth/recover'
 
 export function SignIn() {
   return html`<div class="narrow">
@@ -16,6 +19,7 @@ export function SignIn() {
     </header>
     <${ByKey} />
     <${BySso} />
+    <${ByCode} />
     ${operationOf('POST /v1/signup') !== undefined && html`<p>New here? <a href="#/sign-up">Make a tenant</a>.</p>`}
     <p>Programs sign in by <a href="/docs">the API</a>.</p>
   </div>`
@@ -78,6 +82,29 @@ function BySso() {
       </p>
       <p class="row"><button type="submit">Continue to your provider</button></p>
     </form>
+  </section>`
+}
+
+/** Where the provider does not answer, an admin gets in by a code that was made before; the tenant is notified. */
+function ByCode() {
+  const [input, setInput] = useState<Json>({})
+  const known = operationOf(RECOVER)
+  const { problem, busy, submit } = useEntry(async () => {
+    await run(RECOVER, input)
+    await restoreSession()
+  })
+  if (known === undefined) return null
+  return html`<section>
+    <h2>By recovery code</h2>
+    <details>
+      <summary>When the provider does not answer</summary>
+      <form onSubmit=${submit}>
+        <${SchemaForm} schema=${known.input} value=${input} onChange=${setInput} />
+        ${problem !== undefined && html`<${Failed} problem=${problem} />`}
+        <p class="row"><button type="submit" disabled=${busy}>Use the code</button></p>
+        <${Curl} request=${requestOf(RECOVER, input)} guest=${true} />
+      </form>
+    </details>
   </section>`
 }
 

@@ -100,7 +100,7 @@ export const PEOPLE: Page = {
       title: 'Members',
       of: 'members',
       rowActions: [
-        { operation: 'PATCH /v1/members/:id', label: 'Change roles' },
+        { operation: 'PATCH /v1/members/:id', label: 'Change roles', edits: true },
         { operation: 'DELETE /v1/members/:id', label: 'Remove', danger: true },
       ],
     },
@@ -155,17 +155,23 @@ export const SSO: Page = {
       title: 'Identity providers',
       of: 'identity providers',
       actions: [
-        { operation: 'POST /v1/identity-providers', label: 'Add a provider', shows: true },
-        {
-          operation: 'POST /v1/identity-providers/break-glass',
-          label: 'Make a break-glass code',
-          secret: 'code',
-        },
+        { operation: 'PUT /v1/identity-providers/:name', label: 'Add a provider', shows: true },
+        { operation: 'POST /v1/auth/recovery-codes', label: 'Make recovery codes', secret: 'codes' },
         { operation: 'POST /v1/scim/tokens', label: 'Make a SCIM token', secret: 'token' },
       ],
       rowActions: [
-        { operation: 'PATCH /v1/identity-providers/:id', label: 'Change' },
-        { operation: 'DELETE /v1/identity-providers/:id', label: 'Remove', danger: true },
+        {
+          operation: 'PUT /v1/identity-providers/:name',
+          label: 'Change',
+          from: { name: 'name' },
+          edits: true,
+        },
+        {
+          operation: 'DELETE /v1/identity-providers/:name',
+          label: 'Remove',
+          from: { name: 'name' },
+          danger: true,
+        },
       ],
     },
     {
@@ -175,7 +181,7 @@ export const SSO: Page = {
       actions: [{ operation: 'POST /v1/domains', label: 'Add a domain', shows: true }],
       rowActions: [
         { operation: 'POST /v1/domains/:id/verify', label: 'Verify', shows: true },
-        { operation: 'PATCH /v1/domains/:id', label: 'Change' },
+        { operation: 'PATCH /v1/domains/:id', label: 'Change', edits: true },
         { operation: 'DELETE /v1/domains/:id', label: 'Remove', danger: true },
       ],
     },
@@ -192,7 +198,10 @@ export const BILLING: Page = {
     {
       facts: 'GET /v1/billing/subscription',
       title: 'Subscription',
-      member: 'subscription',
+      show: ({ subscription, payment }) => ({
+        ...(subscription ?? { plan: 'free' }),
+        payment,
+      }),
       actions: [
         { operation: 'POST /v1/billing/subscription/preview', label: 'Preview a change', shows: true },
         { operation: 'POST /v1/billing/subscription', label: 'Change the plan' },
@@ -225,7 +234,7 @@ export const CREDITS: Page = {
   about: 'What is left to spend before usage is billed, and every entry that it comes from.',
   permission: 'billing:read',
   sections: [
-    { facts: 'GET /v1/billing/credits', title: 'Credits', member: 'balance' },
+    { facts: 'GET /v1/billing/credits', title: 'Credits', show: ({ balance }) => balance },
     { list: 'GET /v1/billing/credits', title: 'Grants', of: 'grants', member: 'grants' },
     { list: 'GET /v1/billing/ledger', title: 'Ledger', of: 'entries' },
   ],
@@ -250,21 +259,23 @@ export const SUBSCRIPTIONS: Page = {
         { operation: 'POST /v1/subscriptions/:id/rotate', label: 'Rotate the secret', secret: 'secret' },
         { operation: 'DELETE /v1/subscriptions/:id', label: 'End', danger: true },
       ],
-      inner: ({ id }) => ({
-        list: 'GET /v1/subscriptions/:id/dead',
-        title: 'Dead letters',
-        of: 'dead letters',
-        input: { id },
-        columns: ['event', 'attempts', 'error', 'at'].map((name) => ({ name })),
-        rowActions: [
-          {
-            operation: 'POST /v1/subscriptions/:id/dead/:event/retry',
-            label: 'Send again',
-            from: { event: 'id' },
-            given: { id },
-          },
-        ],
-      }),
+      inner: ({ id }) => [
+        {
+          list: 'GET /v1/subscriptions/:id/dead',
+          title: 'Dead letters',
+          of: 'dead letters',
+          input: { id },
+          columns: ['event', 'attempts', 'error', 'at'].map((name) => ({ name })),
+          rowActions: [
+            {
+              operation: 'POST /v1/subscriptions/:id/dead/:event/retry',
+              label: 'Send again',
+              from: { event: 'id' },
+              given: { id },
+            },
+          ],
+        },
+      ],
     },
   ],
 }
@@ -313,7 +324,7 @@ export const SETTINGS: Page = {
     {
       facts: 'GET /v1/tenant',
       title: 'Tenant',
-      member: 'tenant',
+      show: ({ tenant }) => tenant,
       actions: [
         { operation: 'PATCH /v1/tenant', label: 'Rename' },
         { operation: 'POST /v1/tenant/restore', label: 'Take the deletion back' },

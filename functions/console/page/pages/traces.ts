@@ -8,9 +8,9 @@ import { useStore } from '../core/store.ts'
 import { Curl } from '../parts/curl.ts'
 import { ListView } from '../parts/list-view.ts'
 import type { Page } from '../parts/section.ts'
-import { Absent, Empty, Failed, Loading } from '../parts/states.ts'
+import { Absent, Failed, Loading } from '../parts/states.ts'
 import { useOperation } from '../parts/use-operation.ts'
-import { spansIn, Waterfall } from './waterfall.ts'
+import { Waterfall, type Trace } from './waterfall.ts'
 
 const ONE = 'GET /v1/traces/:id'
 
@@ -32,14 +32,13 @@ function waterfallOf(row: Json) {
 
 function OneTrace({ id }: { id: string }) {
   const known = operationOf(ONE) !== undefined
-  const { answer, problem, reload } = useOperation(known ? ONE : undefined, { id })
-  const spans = answer === undefined ? [] : spansIn(answer)
+  const { answer, problem, reload } = useOperation<Trace>(known ? ONE : undefined, { id })
   return html`<section class="facts">
     <h2>Trace <code>${id}</code></h2>
     ${!known && html`<${Absent} operation=${ONE} />`}
     ${problem !== undefined && html`<${Failed} problem=${problem} retry=${reload} />`}
     ${known && answer === undefined && problem === undefined && html`<${Loading} what="the trace" />`}
-    ${answer !== undefined && (spans.length === 0 ? html`<${Empty} what="spans" />` : html`<${Waterfall} spans=${spans} />`)}
+    ${answer !== undefined && html`<${Waterfall} trace=${answer} />`}
     ${known && html`<${Curl} request=${requestOf(ONE, { id })} />`}
   </section>`
 }

@@ -5,12 +5,11 @@ import type { Json } from '../core/api.ts'
 import { operationOf, requestOf, run, type Operation, type Schema } from '../core/openapi.ts'
 import { Action } from './action.ts'
 import { Curl } from './curl.ts'
-import { Details } from './details.ts'
-import { Dialog } from './dialog.ts'
-import { Download } from './download.ts'
 import { Filters, filtersOf } from './filters.ts'
 import { columnsOf, cursorIn, listIn } from './rows.ts'
-import type { ListSection, RowAction } from './section.ts'
+import { FactsView } from './facts-view.ts'
+import { RowActions, type Inner } from './row-actions.ts'
+import type { ListSection } from './section.ts'
 import { Absent, Empty, Failed, Loading } from './states.ts'
 import { Table } from './table.ts'
 import { problemOf, useOperation } from './use-operation.ts'
@@ -90,42 +89,12 @@ function Pages({ operation, input, first, reload, ...props }: PagesProps) {
       caption=${title}
       columns=${columns}
       rows=${rows}
-      actions=${(row: Json) => html`<${RowActions} ...${props} row=${row} done=${reload} />`}
+      actions=${(row: Json) => html`<${RowActions} ...${props} list=${list} row=${row} done=${reload} draw=${drawInner} />`}
     />
     ${problem !== undefined && html`<${Failed} problem=${problem} />`}
     ${cursor !== undefined && html`<button type="button" onClick=${() => void readMore()}>More ${of}</button>`}`
 }
 
-function RowActions({ row, done, ...props }: Props & { row: Json; done(): void }) {
-  const { rowActions = [], downloads = [], nameOf = nameIn, inner, link } = props
-  const [open, setOpen] = useState(false)
-  const about = nameOf(row)
-  const below = inner?.(row)
-  const more = link?.(row)
-  return html` ${rowActions
-      .filter(({ when = () => true }) => when(row))
-      .map(
-        (action) =>
-          html`<${Action} ...${action} given=${givenBy(action, row)} about=${about} done=${done} />`,
-      )}
-    ${more !== undefined && html`<a href=${more.href} aria-label=${`${more.label} of ${about}`}>${more.label}</a>`}
-    ${downloads.map((each) => html`<${Download} ...${each} row=${row} about=${about} />`)}
-    ${below !== undefined && html`<button type="button" aria-label=${`${below.title} of ${about}`} onClick=${() => setOpen(true)}>${below.title}</button>`}
-    <${Details} row=${row} about=${about} />
-    ${
-      open &&
-      below !== undefined &&
-      html`<${Dialog} title=${`${below.title} of ${about}`} closed=${() => setOpen(false)}
-        >${() => html`<${ListView} ...${below} level=${3} />`}<//
-      >`
-    }`
-}
-
-function givenBy({ from = { id: 'id' } }: RowAction, row: Json): Json {
-  return Object.fromEntries(Object.entries(from).map(([member, source]) => [member, row[source]]))
-}
-
-function nameIn(row: Json): string {
-  const found = ['name', 'slug', 'email', 'number', 'path', 'type', 'id'].map((member) => row[member])
-  return found.find((each) => typeof each === 'string') ?? ''
+function drawInner(inner: Inner) {
+  return 'list' in inner ? html`<${ListView} ...${inner} level=${3} />` : html`<${FactsView} ...${inner} />`
 }

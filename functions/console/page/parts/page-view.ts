@@ -1,7 +1,7 @@
 /** A page by its description. */
 import { useEffect, useRef } from 'preact/hooks'
 import { html } from '../core/html.ts'
-import { FactsView, ActionsView } from './facts-view.ts'
+import { FactsView } from './facts-view.ts'
 import { ListView } from './list-view.ts'
 import type { Page, Section } from './section.ts'
 
@@ -22,6 +22,5 @@ export function PageView({ page, query }: { page: Page; query: URLSearchParams }
 function SectionView({ section, query }: { section: Section; query: URLSearchParams }) {
   if ('view' in section) return html`<${section.view} />`
   if ('facts' in section) return html`<${FactsView} ...${section} />`
-  if ('list' in section) return html`<${ListView} ...${section} initial=${Object.fromEntries(query)} />`
-  return html`<${ActionsView} ...${section} />`
+  return html`<${ListView} ...${section} initial=${Object.fromEntries(query)} />`
 }

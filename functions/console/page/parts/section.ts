@@ -4,7 +4,9 @@ import type { Json } from '../core/api.ts'
 import type { ActionFacts } from './action.ts'
 import type { Column } from './table.ts'
 
-export interface RowAction extends Omit<ActionFacts, 'given'> {
+export interface RowAction extends ActionFacts {
+  /** Whether its form begins with what the row has. */
+  edits?: boolean
   /** Members of the input by the members of the row that they come from; absent is the row's id. */
   from?: Record<string, string>
   /** Whether a row has it. */
@@ -33,8 +35,8 @@ export interface ListSection {
   downloads?: readonly DownloadFacts[]
   /** How a row is called, in the names of its buttons. */
   nameOf?(row: Json): string
-  /** A list that belongs to one row, shown on request. */
-  inner?: (row: Json) => ListSection | undefined
+  /** What belongs to one row, each shown on request. */
+  inner?: (row: Json) => readonly (ListSection | FactsSection)[]
   everySeconds?: number
   /** Where in this page there is more about a row. */
   link?: (row: Json) => { label: string; href: string }
@@ -43,8 +45,9 @@ export interface ListSection {
 export interface FactsSection {
   facts: string
   title: string
-  /** The member of the answer that is shown; absent is all of it. */
-  member?: string
+  input?: Json
+  /** What of the answer is shown; absent is all of it. */
+  show?(answer: Json): unknown
   actions?: readonly ActionFacts[]
 }
 
@@ -52,14 +55,7 @@ export interface OwnSection {
   view: () => View
 }
 
-/** Actions without a list of their own. */
-export interface ActionsSection {
-  title: string
-  about: string
-  actions: readonly ActionFacts[]
-}
-
-export type Section = ListSection | FactsSection | OwnSection | ActionsSection
+export type Section = ListSection | FactsSection | OwnSection
 
 export interface Page {
   id: string
