@@ -13,8 +13,10 @@ export function formatNumber(value: number): string {
 
 /** @param cents whole cents */
 export function formatMoney(cents: number, currency = 'usd'): string {
-  const format = new Intl.NumberFormat(undefined, { style: 'currency', currency: currency.toUpperCase() })
-  return format.format(cents / 100)
+  // Of less than a cent, what there is of it.
+  const digits = cents !== 0 && Math.abs(cents) < 1 ? { maximumSignificantDigits: 2 } : {}
+  const style = { style: 'currency', currency: currency.toUpperCase(), ...digits } as const
+  return new Intl.NumberFormat(undefined, style).format(cents / 100)
 }
 
 export function formatTime(iso: string): string {

@@ -4,7 +4,7 @@ import { html } from './html.ts'
 import { credential, refusals } from './api.ts'
 import { loadOperations } from './openapi.ts'
 import { followAddress } from './router.ts'
-import { restoreSession, session } from './session.ts'
+import { endImpersonation, restoreSession, session } from './session.ts'
 import { showTheme } from './theme.ts'
 import { Shell } from '../pages/shell.ts'
 import { Failed, Loading } from '../parts/states.ts'
@@ -33,7 +33,8 @@ async function start(): Promise<void> {
 
 /** A credential that was refused is looked at once more, then the page asks for another. */
 refusals.follow(() => {
-  if (credential.get().kind === 'cookie') void restoreSession()
+  if (session.get()?.impersonating !== undefined) void endImpersonation()
+  else if (credential.get().kind === 'cookie') void restoreSession()
   else session.set(undefined)
 })
 followAddress()

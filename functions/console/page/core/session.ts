@@ -12,7 +12,7 @@ export interface Session {
   roles: string[]
   permissions: string[]
   /** Set while an operator acts as a tenant. */
-  impersonating?: { tenant: string; until?: string }
+  impersonating?: { id: string; until: string }
 }
 
 /** Undefined is nobody. */
@@ -54,29 +54,35 @@ export async function signInWithKey(key: string): Promise<void> {
 }
 
 export async function signOut(): Promise<void> {
-  if (own !== undefined) endImpersonation()
+  await endImpersonation()
   if (credential.get().kind === 'cookie') await run(`DELETE ${SESSION}`)
   leave()
 }
 
 /**
- * Acts as a tenant from now on.
+ * Acts as a tenant from now on. The operator is nobody of that tenant, so the token alone says what it may do.
  *
  * @param answer of the operation that lets an operator act as a tenant
+ * @param tenant its name
  */
-export async function impersonate(answer: Json, tenant: string): Promise<void> {
+export function impersonate(answer: Json, tenant: string): void {
+  const { access_token: token, impersonation, expires_in } = answer
   const current = session.get()
-  const token = answer['access_token'] ?? answer['token']
   if (current === undefined || typeof token !== 'string') return
   own = { session: current, credential: credential.get() }
-  const until = typeof answer['expires_at'] === 'string' ? { until: answer['expires_at'] } : {}
-  credential.set({ kind: 'token', token })
-  enter({ ...(await whoIs(token)), impersonating: { tenant, ...until } }, { kind: 'token', token })
+  const until = new Date(Date.now() + Number(expires_in) * 1000).toISOString()
+  const next = toSession({ ...claimsOf(token), tenant: { name: tenant } })
+  enter({ ...next, impersonating: { id: String(impersonation), until } }, { kind: 'token', token })
 }
 
-export function endImpersonation(): void {
-  if (own !== undefined) enter(own.session, own.credential)
+/** Acts as the operator again; the token is refused from then on. */
+export async function endImpersonation(): Promise<void> {
+  const ended = session.get()?.impersonating
+  if (own === undefined || ended === undefined) return
+  enter(own.session, own.credential)
   own = undefined
+  const name = 'DELETE /v1/operator/impersonations/:id'
+  if (operationOf(name) !== undefined) await run(name, { id: ended.id })
 }
 
 export function may(permission: string | undefined): boolean {
@@ -90,12 +96,6 @@ async function enterByKey(key: string): Promise<void> {
     run('GET /v1/tenant'),
   ])
   enter(toSession({ ...claimsOf(access_token), tenant }), { kind: 'key', key })
-}
-
-/** Of a token that is the credential already. */
-async function whoIs(token: string): Promise<Session> {
-  const isKnown = operationOf(`GET ${SESSION}`) !== undefined
-  return toSession(isKnown ? await run(`GET ${SESSION}`) : claimsOf(token))
 }
 
 function enter(next: Session, held: Credential): void {

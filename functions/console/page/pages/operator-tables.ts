@@ -6,18 +6,13 @@ import type { ListSection, Page } from '../parts/section.ts'
 
 const OPERATOR = { group: 'Operator', permission: 'platform:operate' } as const
 
-/** The tenant that an action was for is in the request alone; the answer has the token. */
-async function actAs(answer: Json): Promise<void> {
-  const { tenant } = answer as { tenant?: { name?: string; slug?: string } | string }
-  await impersonate(
-    answer,
-    typeof tenant === 'string' ? tenant : (tenant?.name ?? tenant?.slug ?? 'a tenant'),
-  )
+function actAs(answer: Json, tenant: string): void {
+  impersonate(answer, tenant)
   go('overview')
 }
 
 function invoicesOf(tenant: unknown): ListSection {
-  const action = { from: { invoice: 'id' }, given: { id: tenant } }
+  const action = { fill: ({ id }: Json) => ({ id: tenant, invoice: id }) }
   return {
     list: 'GET /v1/operator/tenants/:id/invoices',
     title: 'Invoices',
@@ -114,10 +109,17 @@ export const QUEUES: Page = {
   about: 'What waits for workers, by tenant, and how far outboxes and streams are behind.',
   sections: [
     { list: 'GET /v1/operator/queues', title: 'Queues', of: 'queues', everySeconds: 5 },
-    { facts: 'GET /v1/operator/streams', title: 'Outbox and stream lag' },
-    { list: 'GET /v1/operator/jobs', title: 'Jobs of all tenants', of: 'jobs' },
+    {
+      facts: 'GET /v1/operator/health',
+      title: 'Outbox and streams',
+      show: ({ outbox, streams }) => ({ outbox, streams }),
+    },
   ],
 }
+
+const REPLAY = { operation: 'POST /v1/operator/dead-letters/replay', shows: true } as const
+const DISCARD = { operation: 'POST /v1/operator/dead-letters/discard', shows: true, danger: true } as const
+const alone = ({ id }: Json) => ({ ids: [id] })
 
 export const ALL_DEAD_LETTERS: Page = {
   ...OPERATOR,
@@ -131,17 +133,12 @@ export const ALL_DEAD_LETTERS: Page = {
       title: 'Dead letters',
       of: 'dead letters',
       actions: [
-        { operation: 'POST /v1/operator/dead-letters/replay', label: 'Replay all that match', shows: true },
-        {
-          operation: 'POST /v1/operator/dead-letters/discard',
-          label: 'Discard all that match',
-          danger: true,
-          shows: true,
-        },
+        { ...REPLAY, label: 'Replay all that match', filtered: true },
+        { ...DISCARD, label: 'Discard all that match', filtered: true },
       ],
       rowActions: [
-        { operation: 'POST /v1/operator/dead-letters/:id/replay', label: 'Replay', shows: true },
-        { operation: 'DELETE /v1/operator/dead-letters/:id', label: 'Discard', danger: true },
+        { ...REPLAY, label: 'Replay', fill: alone },
+        { ...DISCARD, label: 'Discard', fill: alone },
       ],
     },
   ],
@@ -153,8 +150,7 @@ export const HEALTH: Page = {
   title: 'Health',
   about: 'The parts of the platform, and whether they answer.',
   sections: [
-    { facts: 'GET /health/saas', title: 'Parts' },
-    { facts: 'GET /v1/operator/health', title: 'Platform' },
+    { facts: 'GET /v1/operator/health', title: 'Parts' },
     { facts: 'GET /webhooks/stripe/health', title: 'Payments' },
   ],
 }

@@ -60,7 +60,7 @@ function Choice({ paths, chosen }: { paths: PathFacts[]; chosen: string }) {
 }
 
 function PathCall({ facts }: { facts: PathFacts }) {
-  const { path, summary, category, effects, asynchronous, input: schema = {}, examples } = facts
+  const { path, asynchronous, input: schema = {}, examples } = facts
   const [holon, setHolon] = useState(examples[0]?.holon ?? '')
   const [input, setInput] = useState<Json>({})
   const { outcome, busy, callPath, stop } = useCall()
@@ -72,10 +72,7 @@ function PathCall({ facts }: { facts: PathFacts }) {
   }
   return html`<section class="facts">
     <h2><code>${path}</code></h2>
-    <p>
-      ${summary}. Category
-      ${category}${effects.length > 0 && `; effects: ${effects.join(', ')}`}${asynchronous && '; a model answers, so the work goes on as a job'}.
-    </p>
+    <p>${describe(facts)}</p>
     <form onSubmit=${submit}>
       ${path.includes('*') && html`<p class="field"><label for="holon">Holon</label><input id="holon" required pattern="[a-z][a-z0-9_]*" value=${holon} onInput=${(event: { currentTarget: HTMLInputElement }) => setHolon(event.currentTarget.value)} /><small>What stands for * in the path</small></p>`}
       <${SchemaForm} schema=${schema} value=${input} onChange=${setInput} example=${examples[0]?.input} />
@@ -94,6 +91,24 @@ function PathCall({ facts }: { facts: PathFacts }) {
     </form>
     <${Outcome} outcome=${outcome} />
   </section>`
+}
+
+const CATEGORIES: Record<string, string> = {
+  P: 'perception',
+  M: 'mutation',
+  C: 'composition',
+  I: 'introspection',
+  G: 'generation',
+  E: 'entropy',
+}
+
+function describe({ summary, category, effects, asynchronous }: PathFacts): string {
+  return [
+    `${summary}.`,
+    `Category: ${CATEGORIES[category] ?? category}.`,
+    `Effects: ${effects.length === 0 ? 'none' : effects.join(', ')}.`,
+    ...(asynchronous ? ['A model answers, so the work goes on as a job.'] : []),
+  ].join(' ')
 }
 
 function requestFor(path: string, holon: string, input: Json): ApiRequest {

@@ -1,7 +1,7 @@
 /** What is around every page: the name of the tenant, the menu, the theme, and the way out. */
 import { useState } from 'preact/hooks'
 import { html } from '../core/html.ts'
-import { formatTime } from '../core/format.ts'
+import { formatTime, labelOf } from '../core/format.ts'
 import { linkTo, route } from '../core/router.ts'
 import { endImpersonation, may, session, signOut, type Session } from '../core/session.ts'
 import { useStore } from '../core/store.ts'
@@ -22,7 +22,7 @@ export function Shell() {
   }
   return html` <a class="skip" href="#main" onClick=${skip}>Skip to the content</a>
     <${Header} person=${person} />
-    ${person?.impersonating !== undefined && html`<${Banner} of=${person.impersonating} />`}
+    ${person?.impersonating !== undefined && html`<${Banner} tenant=${person.tenant} until=${person.impersonating.until} />`}
     ${
       person === undefined || here.page === 'accept' || here.page === 'sign-up'
         ? html`<main id="main" tabindex="-1"><${Entry} page=${here.page} /></main>`
@@ -52,18 +52,18 @@ function ThemeChoice() {
   return html`<label class="theme"
     ><span class="unseen">Theme</span>
     <select onChange=${choose}>
-      ${THEMES.map((each) => html`<option value=${each} selected=${each === chosen}>${each}</option>`)}
+      ${THEMES.map((each) => html`<option value=${each} selected=${each === chosen}>${labelOf(each)}</option>`)}
     </select></label
   >`
 }
 
-function Banner({ of: { tenant, until } }: { of: NonNullable<Session['impersonating']> }) {
+function Banner({ tenant, until }: { tenant: string; until: string }) {
   return html`<aside class="banner" aria-label="Impersonation">
     <p>
-      <strong>You act as ${tenant}.</strong> Everything that you do is recorded in its audit and in
-      yours.${until !== undefined && ` It ends ${formatTime(until)}.`}
+      <strong>You act as ${tenant}</strong> until ${formatTime(until)}. Whatever you do is recorded in its
+      audit and in yours.
     </p>
-    <button type="button" onClick=${endImpersonation}>End it</button>
+    <button type="button" onClick=${() => void endImpersonation()}>End it</button>
   </aside>`
 }
 

@@ -5,6 +5,7 @@ import type { Page } from '../parts/section.ts'
 const invitationLink = (token: string) =>
   `${location.origin}/console#/accept?token=${encodeURIComponent(token)}`
 
+const byName = ({ name }: { name?: unknown }) => ({ name })
 const isActive = (row: { status?: unknown }) => row.status === undefined || row.status === 'active'
 const isOpen = (row: { status?: unknown }) => row.status === 'queued' || row.status === 'running'
 
@@ -48,13 +49,13 @@ export const TOOLS: Page = {
         {
           operation: 'POST /v1/agentese/world/tool/invoke',
           label: 'Use',
-          from: { name: 'name' },
+          fill: byName,
           shows: true,
         },
         {
           operation: 'POST /v1/agentese/world/tool/remove',
           label: 'Remove',
-          from: { name: 'name' },
+          fill: byName,
           danger: true,
         },
       ],
@@ -163,13 +164,13 @@ export const SSO: Page = {
         {
           operation: 'PUT /v1/identity-providers/:name',
           label: 'Change',
-          from: { name: 'name' },
+          fill: byName,
           edits: true,
         },
         {
           operation: 'DELETE /v1/identity-providers/:name',
           label: 'Remove',
-          from: { name: 'name' },
+          fill: byName,
           danger: true,
         },
       ],
@@ -270,8 +271,7 @@ export const SUBSCRIPTIONS: Page = {
             {
               operation: 'POST /v1/subscriptions/:id/dead/:event/retry',
               label: 'Send again',
-              from: { event: 'id' },
-              given: { id },
+              fill: ({ id: event }) => ({ id, event }),
             },
           ],
         },

@@ -24,6 +24,8 @@ export interface ActionFacts {
   given?: Json
   /** Members that the form begins with; they can be changed. */
   initial?: Json
+  /** Of a list: whether its form begins with what the list is narrowed to. */
+  filtered?: boolean
   /** A member of the answer that is shown this once. */
   secret?: string
   /** An address that hands the secret on. */
@@ -31,7 +33,7 @@ export interface ActionFacts {
   /** Whether the answer is what it is done for. */
   shows?: boolean
   /** What else becomes of the answer. */
-  use?(answer: Json): void | Promise<void>
+  use?(answer: Json, about: string): void
 }
 
 interface Props extends ActionFacts {
@@ -121,7 +123,7 @@ function useSubmit(props: FormProps, input: Json) {
     try {
       const answer = await run(operation, input)
       announce(`${label} ${about}: done`)
-      await use?.(answer)
+      use?.(answer, about)
       answered(answer)
       if (!isShown(props)) close()
     } catch (error) {

@@ -45,7 +45,7 @@ function Known({ operation, ...props }: Props & { operation: Operation }) {
   return html` <div class="row">
       <${Heading} ...${props} />
       <div class="row end">
-        ${actions.map((action) => html`<${Action} ...${action} done=${reload} />`)}
+        ${actions.map((action) => html`<${Action} ...${action} initial=${action.filtered === true ? filter : action.initial} done=${reload} />`)}
         <button type="button" class="quiet" aria-label=${`Reload ${of}`} onClick=${reload}>Reload</button>
       </div>
     </div>

@@ -5,7 +5,7 @@ import type { Column } from './table.ts'
 
 const MAX_COLUMNS = 7
 /** Of the rows themselves, not of the tenant that one is in anyway. */
-const DULL = new Set(['id', 'tenant_id', 'tenant'])
+const DULL = new Set(['id', 'tenant_id'])
 
 /** An answer of a path has its list in `result`. */
 export function listIn(answer: Json, member?: string): Json[] {
@@ -38,6 +38,7 @@ function rowSchema({ output }: Operation, member?: string): Schema {
 }
 
 function isShort({ type, properties, items }: Schema): boolean {
+  if (properties?.['slug'] !== undefined) return true
   if (type === 'object' || properties !== undefined) return false
   return type !== 'array' || items?.type === 'string'
 }

@@ -7,8 +7,8 @@ import type { Column } from './table.ts'
 export interface RowAction extends ActionFacts {
   /** Whether its form begins with what the row has. */
   edits?: boolean
-  /** Members of the input by the members of the row that they come from; absent is the row's id. */
-  from?: Record<string, string>
+  /** The input that a row decides; absent is its id. */
+  fill?(row: Json): Json
   /** Whether a row has it. */
   when?(row: Json): boolean
 }

@@ -53,7 +53,9 @@ export function Table({ caption, columns, rows, actions }: Props) {
 }
 
 function valueIn(row: Json, { name, show }: Column): View {
-  return show === undefined ? html`<${Value} value=${row[name]} name=${name} />` : show(row)
+  if (show !== undefined) return show(row)
+  const { slug } = Object(row[name]) as { slug?: string }
+  return html`<${Value} value=${slug ?? row[name]} name=${name} />`
 }
 
 /** Rows without an id differ in all that they hold. */
