@@ -54,6 +54,7 @@ export const loaders: Loaders = {
   metering: async () => (await import('./control/metering.ts')).metering,
   jobs: async () => (await import('./control/jobs.ts')).jobs,
   reference: async () => (await import('./control/reference.ts')).reference,
+  console: async () => (await import('./control/console.ts')).consolePage,
   subscribe: async () => (await import('./control/subscribe.ts')).subscribe,
   'events-in': async () => (await import('./control/events-in.ts')).eventsIn,
   'event-mappings': async () => (await import('./control/event-mappings.ts')).eventMappings,

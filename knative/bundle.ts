@@ -3,10 +3,12 @@
  * some functions need stays in files of its own, loaded when it is used.
  */
 import { fileURLToPath } from 'node:url'
-import { build } from 'rolldown'
+import { build, type Plugin } from 'rolldown'
+import { readPageFiles } from '../functions/console/files.ts'
 import { buildSnapshot } from './bundle/snapshot.ts'
 
 const ENTRY = fileURLToPath(new URL('../functions/serve.ts', import.meta.url))
+const PAGE_FILES = fileURLToPath(new URL('../functions/console/files.ts', import.meta.url))
 const WEB = fileURLToPath(new URL('bundle/web-classes.ts', import.meta.url))
 
 /** Where the bundle finds the classes that load late: see `web-classes.ts`. */
@@ -15,6 +17,13 @@ const WEB_CLASSES = Object.fromEntries(
     [name, `global.${name}`, `globalThis.${name}`].map((from) => [from, `web.${name}`]),
   ),
 )
+
+/** The files of the console, read now: a process that starts from the bundle has no others. */
+const withPageFiles: Plugin = {
+  name: 'page-files',
+  load: (id) =>
+    id === PAGE_FILES ? `export const readPageFiles = () => (${JSON.stringify(readPageFiles())})` : undefined,
+}
 
 /** What this Node is started with to serve functions. */
 export interface FunctionProgram {
@@ -35,6 +44,7 @@ async function writeFiles(folder: string): Promise<void> {
     input: ENTRY,
     platform: 'node',
     logLevel: 'warn',
+    plugins: [withPageFiles],
     transform: { define: WEB_CLASSES, inject: { web: [WEB, 'web'], global: [WEB, 'web'] } },
     output: {
       dir: folder,

@@ -34,10 +34,10 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 export type BodyForm = 'cloudevents' | 'form' | 'signed'
 
 /**
- * How an answer is written; `text` is for Prometheus, `html` for people, `ndjson` a line of JSON for each record, and of a `pdf`
- * each character is a byte.
+ * How an answer is written; `text` is for Prometheus, `html`, `javascript` and `css` are for people, `ndjson` is a line of JSON for
+ * each record, and of a `pdf` each character is a byte.
  */
-export type Format = 'json' | 'text' | 'html' | 'ndjson' | 'pdf'
+export type Format = 'json' | 'text' | 'html' | 'javascript' | 'css' | 'ndjson' | 'pdf'
 
 /** One thing that a function answers, by HTTP. `I` is the parsed input, `O` what is answered. */
 export interface EndpointFacts<I = unknown, O = unknown> {

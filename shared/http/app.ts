@@ -272,6 +272,8 @@ const HEADERS_OF_FORMAT: Record<Format, Record<string, string>> = {
     'Referrer-Policy': 'no-referrer',
     'X-Content-Type-Options': 'nosniff',
   },
+  javascript: { 'Content-Type': 'text/javascript; charset=UTF-8', 'X-Content-Type-Options': 'nosniff' },
+  css: { 'Content-Type': 'text/css; charset=UTF-8', 'X-Content-Type-Options': 'nosniff' },
 }
 
 /** The text form of a manifest, for those who request text; undefined for everybody and everything else. */

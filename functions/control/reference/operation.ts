@@ -170,6 +170,8 @@ const TYPES: Record<EndpointFacts['format'], string> = {
   html: 'text/html',
   ndjson: 'application/x-ndjson',
   pdf: 'application/pdf',
+  javascript: 'text/javascript',
+  css: 'text/css',
   events: 'text/event-stream',
 }
 

@@ -1,0 +1,101 @@
+/** What a test of the console works with: pages of a browser, people who are signed in, and checks that hold everywhere. */
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import type axe from 'axe-core'
+import { expect } from 'vitest'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import { startBrowser } from './browser.ts'
+import { readState } from './start-platform.ts'
+import { test as base } from './world.ts'
+
+const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
+const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
+
+export const WIDE = { colorScheme: 'light', viewport: { width: 1280, height: 900 } } as const
+export const NARROW = { colorScheme: 'dark', viewport: { width: 360, height: 740 } } as const
+
+/** One for all tests of a process. */
+export const browser = await startBrowser()
+
+interface ConsoleWorld {
+  /** A page that shows the console to nobody yet; what the browser reports as an error fails the test. */
+  open(options?: BrowserContextOptions): Promise<Page>
+  /** The same for somebody who has an API key. */
+  signIn(apiKey: string, options?: BrowserContextOptions): Promise<Page>
+  /** Whether the installation has an operation such as `GET /v1/usage`. */
+  has(operation: string): boolean
+  operations: Set<string>
+  operatorKey: string
+}
+
+export const test = base.extend<ConsoleWorld>({
+  open: async ({ url }, use) => {
+    const pages: Page[] = []
+    const errors: string[] = []
+    await use(async (options = WIDE) => {
+      const page = await newPage(options)
+      pages.push(page)
+      page.on('pageerror', (error) => errors.push(`${error.stack}`))
+      page.on('console', (message) => {
+        // The browser reports each answer that is a failure; whether one was expected is the test's to say.
+        const isAnswer = message.text().startsWith('Failed to load resource')
+        if (message.type() === 'error' && !isAnswer) errors.push(message.text())
+      })
+      await page.goto(`${url}/console`)
+      return page
+    })
+    await Promise.all(pages.map((page) => page.context().close()))
+    expect(errors).toEqual([])
+  },
+  signIn: async ({ open }, use) =>
+    use(async (apiKey, options) => {
+      const page = await open(options)
+      await page.getByLabel('API key').fill(apiKey)
+      await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+      await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor()
+      return page
+    }),
+  operations: async ({ url }, use) => {
+    const { paths } = (await (await fetch(`${url}/openapi.json`)).json()) as { paths: Record<string, object> }
+    const names = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`),
+    )
+    await use(new Set(names))
+  },
+  has: async ({ operations }, use) => use((operation) => operations.has(operation)),
+  operatorKey: async ({ state }, use) => {
+    const { tenants } = readState<{ tenants: Record<string, { apiKey: string }> }>(state, 'dev.json')
+    await use(tenants['platform']?.apiKey ?? '')
+  },
+})
+
+async function newPage(options: BrowserContextOptions): Promise<Page> {
+  const context = await (browser as Browser).newContext({
+    locale: 'en-GB',
+    timezoneId: 'Asia/Kolkata',
+    ...options,
+  })
+  context.setDefaultTimeout(60_000)
+  return context.newPage()
+}
+
+/** Waits until a page of the menu shows what it has. */
+export async function visit(page: Page, id: string): Promise<void> {
+  await page.evaluate(`location.hash = '#/${id}'`)
+  await page.locator(`main[data-page="${id}"]:not(:has(.loading))`).waitFor()
+}
+
+/** What of WCAG 2.2 AA a page breaks, as far as a program can see it; empty is nothing. */
+export async function violationsOf(page: Page): Promise<string[]> {
+  const isThere = await page.evaluate<boolean>("'axe' in globalThis")
+  if (!isThere) await page.evaluate(await readFile(AXE, 'utf8'))
+  const { violations } = await page.evaluate<axe.AxeResults>(
+    `axe.run(document, { runOnly: ${JSON.stringify(RULES)}, resultTypes: ['violations'] })`,
+  )
+  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
+}
+
+/** How far the page is wider than the window, in pixels. */
+export function overflowOf(page: Page): Promise<number> {
+  return page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth')
+}
