@@ -69,8 +69,9 @@ insert into plans (id, version, name, price_month_cents, price_year_cents, trial
     '{"tokens": {"cents": "0.8", "per": 1000}, "sessions": {"cents": "4", "per": 1}, "api_calls": {"cents": "0.1", "per": 1},
       "storage_gb_months": {"cents": "10", "per": 1}, "gpu_seconds": {"cents": "40", "per": 3600}}');
 
--- A version that was made for one tenant is not for the eyes of others. The owner, who sees all, changes none either.
+-- A version that was made for one tenant is not for the eyes of others.
 alter table plans enable row level security;
+alter table plans force row level security;
 create policy offered on plans for select to kgents_app
   using (made_for is null or made_for = (select current_tenant()));
 create policy operating on plans to kgents_operator using (true) with check (true);
@@ -127,7 +128,6 @@ $$;
 revoke execute on function choose_plan_version() from public;
 create trigger plan_version before insert or update of tier, plan_version on tenants
   for each row execute function choose_plan_version();
-grant execute on function current_plan_version(text) to kgents_authenticator;
 call hand_over('choose_plan_version()', 'kgents_authenticator');
 
 -- A version of a plan, whoever it was made for: for processes, which keep it for ever.

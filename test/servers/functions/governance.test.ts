@@ -170,8 +170,8 @@ describe('self.soul.governance', () => {
     newTenant,
     owner,
   }) => {
-    const tenant = await newTenant('free')
-    await useUpTokens(owner, tenant.id, { granted: 10_000, spent: 9999 })
+    const tenant = await newTenant('pro')
+    await useUpTokens(owner, tenant.id, { granted: 500_000, spent: 499_999 })
     expect((await ask(tenant, HARMLESS)).body.code).toBe('QUOTA_EXCEEDED')
     expect(await owner`select from governance_decisions where tenant_id = ${tenant.id}`).toHaveLength(0)
     expect(await waiting(tenant)).toEqual([])
