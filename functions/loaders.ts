@@ -38,10 +38,14 @@ export const loaders: Loaders = {
   operators: async () => (await import('./control/operators.ts')).operators,
   credits: async () => (await import('./control/credits.ts')).credits,
   jobs: async () => (await import('./control/jobs.ts')).jobs,
+  traces: async () => (await import('./control/traces.ts')).traces,
   reference: async () => (await import('./control/reference.ts')).reference,
   subscribe: async () => (await import('./control/subscribe.ts')).subscribe,
   'events-in': async () => (await import('./control/events-in.ts')).eventsIn,
   'event-mappings': async () => (await import('./control/event-mappings.ts')).eventMappings,
   'dead-letters': async () => (await import('./control/dead-letters.ts')).deadLetterSink,
+  'operator-dead-letters': async () =>
+    (await import('./control/operator-dead-letters.ts')).operatorDeadLetters,
+  'operator-platform': async () => (await import('./control/operator-platform.ts')).operatorPlatform,
   subscriptions: async () => (await import('./control/subscriptions.ts')).subscriptions,
 }

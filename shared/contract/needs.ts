@@ -41,7 +41,7 @@ export const NEEDS = {
   outside: { gives: ['requestOutside'], secrets: [], reaches: ['outside'] },
   /** To look after the parts of the platform. */
   health: {
-    gives: ['probe', 'metrics'],
+    gives: ['probe', 'metrics', 'streamBacklog'],
     secrets: ['DATABASE_URL', 'UPSTASH_REDIS_REST_TOKEN'],
     reaches: ['postgres', 'redis', 'nats-monitoring'],
   },

@@ -45,6 +45,15 @@ export interface Platform {
   probe(): Promise<Record<string, ComponentHealth>>
   /** Counts over all tenants, in the Prometheus text format. */
   metrics(): Promise<string>
+  /** What waits in each JetStream stream; undefined where NATS does not answer within a second, or is not configured. */
+  streamBacklog(): Promise<readonly StreamBacklog[] | undefined>
+}
+
+export interface StreamBacklog {
+  stream: string
+  messages: number
+  /** Messages that a consumer has yet to be given, and those that it has not acknowledged. */
+  consumers: readonly { name: string; pending: number; unacknowledged: number }[]
 }
 
 export interface DispatchRequest {

@@ -19,6 +19,7 @@ export type Outcome = Pick<
   'text' | 'tokens' | 'vectors' | 'unread' | 'model' | 'finishReason' | 'server'
 > & {
   failed?: string
+  durationSeconds?: number
 }
 
 /**

@@ -64,7 +64,7 @@ function recovers({ runtime }: JobContext, job: JobRow): boolean {
 
 /** Goes on with what the model answered, or with why it did not; what the continuation throws fails the job. */
 async function complete(context: JobContext, job: JobRow, outcome: Outcome): Promise<JobStatus> {
-  const { text, tokens, finishReason, server } = outcome
+  const { text, tokens, finishReason, server, durationSeconds } = outcome
   try {
     return await context.db.savepoint(async (db) => {
       const inner = { ...context, db }
@@ -76,6 +76,7 @@ async function complete(context: JobContext, job: JobRow, outcome: Outcome): Pro
         tokens,
         finishReason,
         server,
+        durationSeconds,
         result,
         pending,
       })

@@ -26,6 +26,7 @@ import type { Runtime } from '../calls/runtime.ts'
 import { createLog } from '../telemetry/log.ts'
 import type { FunctionConfig } from './config.ts'
 import { createProbe } from './probe.ts'
+import { readStreamBacklog } from './stream-backlog.ts'
 import { readPlatformMetrics } from './platform-metrics.ts'
 
 export interface OpenRuntime {
@@ -151,6 +152,7 @@ function createPlatform(config: FunctionConfig, loaders: Loaders, runtime: Runti
     privateOrigins: config.EGRESS_PRIVATE_ALLOWED,
     // Anybody may ask, so asking often costs no more than asking once.
     probe: remember(1000, createProbe(config, runtime.database.sql)),
+    streamBacklog: remember(1000, () => readStreamBacklog(config)),
     metrics: remember(5000, async () => readPlatformMetrics(runtime.database.sql, await catalog())),
   }
 }

@@ -22,6 +22,10 @@ export const ACTIONS = [
   'operator.appointed',
   'operator.dismissed',
   'credits.granted',
+  'dead_letters.replayed',
+  'dead_letters.discarded',
+  'tenant.impersonated',
+  'tenant.impersonation_ended',
 ] as const
 export type Action = (typeof ACTIONS)[number]
 
