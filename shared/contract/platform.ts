@@ -19,8 +19,11 @@ export interface Platform {
   /** Whether there is a node of that very name; known without loading any. */
   hasNode(context: string, holon: string): boolean
   publicKeys: JSONWebKeySet
-  /** Issues a platform token for `identity`. */
-  issueToken(identity: Identity): Promise<{ token: string; expiresInSeconds: number }>
+  /** Issues a platform token for `identity`; default: of the lifetime that this platform gives its tokens. */
+  issueToken(
+    identity: Identity,
+    lifetimeSeconds?: number,
+  ): Promise<{ token: string; expiresInSeconds: number }>
   /** Signs a statement of the platform: a JWT that is good for no call, and is verified with its public keys. */
   attest: Attest
   /** Calls an aspect on the function that serves it, in the name of a caller; answers its body and status. */

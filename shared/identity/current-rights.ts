@@ -18,6 +18,7 @@ export function createTokenCheck(sql: Sql, uses: KeyUses, verify: VerifyToken): 
     const claimed = await verify(token)
     const { key } = claimed
     const identity = await remembered.get(token, async () => {
+      if (claimed.impersonation !== undefined) return whileImpersonating(sql, claimed)
       const [row] = await sql<Rights[]>`
         select * from current_rights(${claimed.tenant}, ${claimed.user}, ${key?.id ?? null}, ${key?.rotation ?? null})`
       if (row === undefined) throw revoked()
@@ -41,6 +42,15 @@ function within(claimed: Identity, row: Rights): Identity {
     permissions: claimed.permissions.filter((permission) => permissions.includes(permission)),
     ...(key === undefined ? {} : { key: { ...key, ...perMinute } }),
   }
+}
+
+/** What an operator may do in a tenant is in the token; whether it still may is here. */
+async function whileImpersonating(sql: Sql, claimed: Identity): Promise<Identity> {
+  const { tenant, user, impersonation } = claimed
+  const [row] = await sql<{ tier: Identity['tier']; may_write: boolean }[]>`
+    select * from impersonation_rights(${impersonation?.id ?? null}, ${tenant}, ${user})`
+  if (row === undefined || impersonation === undefined) throw revoked()
+  return { ...claimed, tier: row.tier, impersonation: { ...impersonation, mayWrite: row.may_write } }
 }
 
 function revoked(): Failure {

@@ -22,5 +22,12 @@ export const Identity = z.object({
       perMinute: z.int().optional(),
     })
     .optional(),
+  /** Where an operator of the platform acts in this tenant: `user` is that operator, who is nobody of the tenant. */
+  impersonation: z
+    .object({
+      id: z.uuid(),
+      mayWrite: z.boolean(),
+    })
+    .optional(),
 })
 export type Identity = z.infer<typeof Identity>

@@ -118,7 +118,7 @@ function checkSecrets(functions: readonly FunctionDefinition[], config: Function
 }
 
 function createPlatform(config: FunctionConfig, loaders: Loaders, runtime: Runtime): Platform {
-  const { PLATFORM_SIGNING_KEY, DISPATCH_SIGNING_KEY, TOKEN_LIFETIME_SECONDS: expiresInSeconds } = config
+  const { PLATFORM_SIGNING_KEY, DISPATCH_SIGNING_KEY, TOKEN_LIFETIME_SECONDS } = config
   const signToken = signerOf('PLATFORM_SIGNING_KEY', PLATFORM_SIGNING_KEY, config.PLATFORM_ISSUER)
   const signDispatch = signerOf('DISPATCH_SIGNING_KEY', DISPATCH_SIGNING_KEY, DISPATCH_ISSUER)
   const callFunction = createFunctionCaller(config.CLUSTER_INGRESS)
@@ -129,7 +129,7 @@ function createPlatform(config: FunctionConfig, loaders: Loaders, runtime: Runti
     findAspect: (path) => loadAspect(loaders, path),
     hasNode: (context, holon) => Object.hasOwn(loaders, nameOfNode(`${context}.${holon}`)),
     publicKeys: config.PLATFORM_JWKS,
-    issueToken: async (identity) => ({
+    issueToken: async (identity, expiresInSeconds = TOKEN_LIFETIME_SECONDS) => ({
       token: await signToken(identity, config.PLATFORM_AUDIENCE, expiresInSeconds),
       expiresInSeconds,
     }),

@@ -53,5 +53,9 @@ export function actorFacts({
     roles: identity.roles,
     ...(identity.key === undefined ? {} : { key: identity.key.id }),
     ...(address === undefined ? {} : { address }),
+    // The user is no person of the tenant then.
+    ...(identity.impersonation === undefined
+      ? {}
+      : { operator: true, impersonation: identity.impersonation.id }),
   }
 }
