@@ -38,7 +38,8 @@ export const operatorDeadLetters = defineOperation({
 
     replay: route({
       route: 'POST /v1/operator/dead-letters/replay',
-      summary: 'Deliver those that fit to their functions again, oldest first; what is taken leaves the list',
+      summary:
+        'Deliver those that fit to their functions again, the least often tried first; what is taken leaves the list',
       permission: 'platform:operate',
       scopes: ['platform_dead_letter:write'],
       needs: ['postgres', 'deliveries'],
@@ -46,7 +47,7 @@ export const operatorDeadLetters = defineOperation({
       output: z.strictObject({
         taken: z.int(),
         failed: z.int().describe('Still there, with the new error'),
-        remaining: z.int().describe('That fit and were not tried; call again'),
+        remaining: z.int().describe('That fit and were not tried; call again as long as some are taken'),
       }),
       examples: [{ summary: 'After a function was mended', input: { function: 'self-soul', limit: 100 } }],
       writes: true,

@@ -119,7 +119,7 @@ revoke execute on function page_of_dead_letters(uuid, jsonb, uuid, integer) from
 grant execute on function page_of_dead_letters(uuid, jsonb, uuid, integer) to kgents_app;
 call hand_over('page_of_dead_letters(uuid, jsonb, uuid, integer)', 'kgents_operator');
 
--- Those to deliver again, oldest first, and how many a filter means in all. The events are for their functions, not for eyes.
+-- Those to deliver again, the least often tried first and of these the oldest, and how many a filter means in all. The events are for their functions, not for eyes.
 create function dead_letters_to_replay(person uuid, filter jsonb, most integer)
   returns table (id uuid, function text, event text, matching integer)
   language plpgsql stable security definer set search_path = pg_catalog, public, pg_temp
@@ -128,7 +128,7 @@ begin
   perform public.require_operator(person);
   return query
     select d.id, d.function, d.event, (count(*) over ())::integer from public.dead_letters d
-    where public.is_wanted_letter(d, filter) order by d.id limit most;
+    where public.is_wanted_letter(d, filter) order by d.replays, d.id limit most;
 end
 $$;
 revoke execute on function dead_letters_to_replay(uuid, jsonb, integer) from public;
