@@ -39,7 +39,7 @@ export async function impersonate(
   const [row] = await call.transact('write', ({ db }) =>
     operate(db<{ tier: Tier | null }[]>`
       select impersonate_for_operator(${identity.user}, ${db.json(actorFacts(call))}, ${id}, ${tenant}, ${reason},
-        ${mayWrite}, ${seconds}) as tier`),
+        ${mayWrite}, ${seconds}, ${identity.key?.id ?? null}, ${identity.key?.rotation ?? null}) as tier`),
   )
   const tier = row?.tier ?? undefined
   if (tier === undefined) {
@@ -59,6 +59,8 @@ export async function impersonate(
       user: identity.user,
       roles,
       permissions: permissionsOf(roles),
+      // What the operator's credential is narrowed to, this one is as well.
+      ...(identity.scopes === undefined ? {} : { scopes: identity.scopes }),
       impersonation: { id, mayWrite },
     },
     seconds,

@@ -353,8 +353,9 @@ describe('POST /v1/operator/tenants/:id/impersonate', () => {
     const count = async () =>
       (
         await owner`
-        select (select count(*) from api_keys) as keys, (select count(*) from invitations) as invitations,
-          (select count(*) from users) as users`
+          select (select count(*) from api_keys where tenant_id in (${admin.id}, ${operator.id})) as keys,
+            (select count(*) from invitations where tenant_id in (${admin.id}, ${operator.id})) as invitations,
+            (select count(*) from users where tenant_id in (${admin.id}, ${operator.id})) as users`
       )[0]
     const before = await count()
     const withheld = OPERATIONS.filter(
@@ -371,6 +372,47 @@ describe('POST /v1/operator/tenants/:id/impersonate', () => {
     }
     expect(await count()).toEqual(before)
     expect((await guest.calls('POST', '/v1/auth/token', {})).status).toBe(401)
+  })
+
+  test('is as narrow as the credential that began it, and ends with its key', async ({
+    operator,
+    admin,
+    withKey,
+    withToken,
+    passTime,
+    expect,
+  }) => {
+    const scopes = ['platform_impersonation:write', 'member:read']
+    const { body: made } = await operator.calls('POST', '/v1/api-keys', { name: 'support', scopes })
+    const { body } = await withKey(made.key).calls('POST', `/v1/operator/tenants/${admin.id}/impersonate`, {
+      reason: 'x',
+    })
+    const guest = withToken(body.access_token)
+    expect((await guest.calls('GET', '/v1/members')).body.members).toHaveLength(1)
+    expect((await guest.calls('GET', '/v1/tenant')).body.code).toBe('SCOPE_MISSING')
+    await operator.calls('DELETE', `/v1/api-keys/${made.api_key.id}`)
+    passTime()
+    expect((await guest.calls('GET', '/v1/members')).status).toBe(401)
+  })
+
+  test('follows no stream, takes no copy of everything, and shows its token to no repetition', async ({
+    operator,
+    admin,
+    owner,
+    withToken,
+    expect,
+  }) => {
+    const url = `/v1/operator/tenants/${admin.id}/impersonate`
+    const once = () =>
+      operator.calls('POST', url, { reason: 'x', may_write: true }, { 'idempotency-key': 'k' })
+    const [first, second] = [await once(), await once()]
+    expect(second.body).toEqual({ ...first.body, access_token: undefined })
+    const rows = await owner`select answer::text from idempotency_keys where tenant_id = ${operator.id}`
+    expect(JSON.stringify(rows)).not.toContain(first.body.access_token)
+    const guest = withToken(first.body.access_token)
+    expect((await guest.calls('GET', '/v1/agentese/subscribe?pattern=void.*')).body.code).toBe(
+      'AFFORDANCE_DENIED',
+    )
   })
 
   test('ends with its time, by its operator, and with the operator', async ({
