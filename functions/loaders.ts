@@ -53,11 +53,15 @@ export const loaders: Loaders = {
   usage: async () => (await import('./control/usage.ts')).usage,
   metering: async () => (await import('./control/metering.ts')).metering,
   jobs: async () => (await import('./control/jobs.ts')).jobs,
+  traces: async () => (await import('./control/traces.ts')).traces,
   reference: async () => (await import('./control/reference.ts')).reference,
   console: async () => (await import('./control/console.ts')).consolePage,
   subscribe: async () => (await import('./control/subscribe.ts')).subscribe,
   'events-in': async () => (await import('./control/events-in.ts')).eventsIn,
   'event-mappings': async () => (await import('./control/event-mappings.ts')).eventMappings,
   'dead-letters': async () => (await import('./control/dead-letters.ts')).deadLetterSink,
+  'operator-dead-letters': async () =>
+    (await import('./control/operator-dead-letters.ts')).operatorDeadLetters,
+  'operator-platform': async () => (await import('./control/operator-platform.ts')).operatorPlatform,
   subscriptions: async () => (await import('./control/subscriptions.ts')).subscriptions,
 }

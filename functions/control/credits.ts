@@ -43,7 +43,7 @@ export const credits = defineOperation({
         cursor: GRANTS_NEWEST_FIRST.Cursor.optional(),
       }),
       output: z.strictObject({ balance: Balance, grants: z.array(Grant), next_cursor: NextCursor }),
-      examples: [{ summary: 'What is left', input: { open: true } }],
+      examples: [{ summary: 'What is left', input: { open: 'true' } }],
       async handle(wanted, { db }) {
         const [{ available, held, byKind }, listed] = await Promise.all([
           creditBalance(db),

@@ -6,6 +6,14 @@ import { z } from 'zod'
 import { SCOPES } from '../../shared/identity/scopes.ts'
 import { requireScopes } from '../../shared/pipeline/check-access.ts'
 import { AuditHead, signHead } from './audit/head.ts'
+import { CallerIdentity, describeCaller } from './impersonation/caller.ts'
+import {
+  endImpersonation,
+  impersonate,
+  Impersonation,
+  NewImpersonation,
+} from './impersonation/impersonate.ts'
+import { withSecrets } from './shown-once.ts'
 import { defineOperation, route } from '../../shared/contract/define-operation.ts'
 
 const Scope = z.string().max(2000).regex(SCOPES, 'each scope is resource:action, such as memory:read')
@@ -41,6 +49,51 @@ export const issueToken = defineOperation({
         const { token, expiresInSeconds } = await issueToken(narrowed)
         return { access_token: token, token_type: 'Bearer' as const, expires_in: expiresInSeconds }
       },
+    }),
+
+    identity: route({
+      route: 'GET /v1/auth/identity',
+      summary: 'Who you are by the credential that you send, and whether it is an operator that acts',
+      permission: 'agentese:read',
+      scopes: ['identity:read'],
+      needs: ['postgres'],
+      input: z.strictObject({}),
+      output: CallerIdentity,
+      handle: (_input, { identity }) => describeCaller(identity),
+    }),
+
+    impersonate: route({
+      route: 'POST /v1/operator/tenants/:id/impersonate',
+      summary: 'A token of minutes to act in a tenant, read-only by default, with a record in both audits',
+      permission: 'platform:operate',
+      scopes: ['platform_impersonation:write'],
+      needs: ['postgres', 'tokens'],
+      input: NewImpersonation,
+      output: Impersonation,
+      reveal: (kept: z.infer<typeof Impersonation>) => withSecrets(kept),
+      examples: [
+        {
+          summary: 'To see what a customer sees',
+          input: { id: '019a0000-0000-7000-8000-000000000000', reason: 'Ticket 4711: invoices are missing' },
+        },
+      ],
+      writes: true,
+      transaction: false,
+      status: () => 201,
+      statuses: [201],
+      handle: (wanted, call) => impersonate(wanted, call),
+    }),
+
+    endImpersonation: route({
+      route: 'DELETE /v1/operator/impersonations/:id',
+      summary: 'End an impersonation of yours before its time: its token is refused within 5 seconds',
+      permission: 'platform:operate',
+      scopes: ['platform_impersonation:delete'],
+      needs: ['postgres'],
+      input: z.strictObject({ id: z.uuid() }),
+      output: z.strictObject({ id: z.uuid(), ended: z.literal(true) }),
+      writes: true,
+      handle: ({ id }, call) => endImpersonation(id, call),
     }),
 
     auditHead: route({

@@ -9,8 +9,9 @@ import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
 import { Flag, wholeNumber } from '../../shared/contract/query-values.ts'
 import { defineOperation, route, trigger } from '../../shared/contract/define-operation.ts'
-import { NextCursor, orderBy } from '../../shared/contract/pages.ts'
+import { NextCursor, orderBy, type Bounds } from '../../shared/contract/pages.ts'
 import { Failure } from '../../shared/failures.ts'
+import { Instant } from '../../shared/instant.ts'
 import type { Identity } from '../../shared/identity/identity.ts'
 import { FinishReason, TokenUsage } from '../../shared/inference/messages.ts'
 
@@ -18,6 +19,8 @@ const STATUSES = ['queued', 'running', 'completed', 'failed', 'cancelled'] as co
 
 const Job = z.object({
   id: z.uuid(),
+  /** The requester. */
+  person: z.uuid().optional(),
   status: z.enum(STATUSES),
   path: z.string(),
   created_at: z.string(),
@@ -42,6 +45,10 @@ const JobAnswer = z.strictObject({
 })
 /** UUIDs of version 7 sort by time. */
 const NEWEST_FIRST = orderBy({ id: 'uuid' }, 'desc')
+const JobPath = z
+  .string()
+  .max(200)
+  .regex(/^[a-z0-9_*-]+(\.[a-z0-9_-]+){0,2}$/i, 'is no path, nor the beginning of one')
 const JobId = z.strictObject({ id: z.uuid() })
 
 interface JobRow {
@@ -92,22 +99,18 @@ export const jobs = defineOperation({
       needs: ['postgres'],
       input: z.strictObject({
         status: z.enum(STATUSES).optional(),
+        path: JobPath.optional().describe('A path, or the beginning of one: self.soul.dialogue, self.soul'),
+        person: z.uuid().optional().describe('Who has requested them; others than yourself only as an admin'),
+        from: Instant.optional(),
+        to: Instant.optional().describe('Exclusive'),
         limit: wholeNumber(1, 100).default(20),
         cursor: NEWEST_FIRST.Cursor.optional(),
       }),
       output: z.strictObject({ jobs: z.array(Job), next_cursor: NextCursor }),
-      async handle({ status = null, ...bounds }, { db, identity }) {
-        const jobs = db<JobRow[]>`
-          select id, user_id, status, path, created_at, started_at, finished_at, forgotten_at, null as result, error,
-            tokens, finish_reason, server, charges
-          from jobs
-          where (${seesAll(identity)} or user_id = ${identity.user}) and (${status}::text is null or status = ${status})`
-        const { page, next_cursor } = await NEWEST_FIRST.readPage(db, jobs, bounds)
-        return {
-          jobs: page.map(describe),
-          next_cursor,
-        }
-      },
+      examples: [
+        { summary: 'What is under way on one node', input: { status: 'running', path: 'self.soul' } },
+      ],
+      handle: (wanted, call) => listJobs(wanted, call),
     }),
 
     cancel: route({
@@ -134,6 +137,29 @@ export const jobs = defineOperation({
     }),
   ],
 })
+
+interface Wanted extends Bounds {
+  status?: (typeof STATUSES)[number] | undefined
+  path?: string | undefined
+  person?: string | undefined
+  from?: string | undefined
+  to?: string | undefined
+}
+
+async function listJobs(wanted: Wanted, { db, identity }: Pick<Call, 'db' | 'identity'>) {
+  const { status = null, path = null, person = null, from = null, to = null, ...bounds } = wanted
+  const jobs = db<JobRow[]>`
+    select id, user_id, status, path, created_at, started_at, finished_at, forgotten_at, null as result, error, tokens,
+      finish_reason, server, charges
+    from jobs
+    where (${seesAll(identity)} or user_id = ${identity.user})
+      and (${status}::text is null or status = ${status})
+      and (${path}::text is null or path = ${path} or starts_with(path, ${path}::text || '.'))
+      and (${person}::uuid is null or user_id = ${person})
+      and (${from}::timestamptz is null or created_at >= ${from}) and (${to}::timestamptz is null or created_at < ${to})`
+  const { page, next_cursor } = await NEWEST_FIRST.readPage(db, jobs, bounds)
+  return { jobs: page.map(describe), next_cursor }
+}
 
 /** An admin of the tenant sees all of its jobs, though not their results. */
 function seesAll({ permissions }: Identity): boolean {
@@ -209,6 +235,7 @@ function describe(row: JobRow): z.infer<typeof Job> {
   const { result, error, tokens, finish_reason, server, charges } = row
   return {
     id,
+    ...(row.user_id === null ? {} : { person: row.user_id }),
     status,
     path,
     created_at: created_at.toISOString(),

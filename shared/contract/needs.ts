@@ -63,7 +63,7 @@ export const NEEDS = {
   plans: { gives: ['offeredPlans'], secrets: ['DATABASE_URL'], reaches: ['postgres'] },
   /** To look after the parts of the platform. */
   health: {
-    gives: ['probe', 'metrics'],
+    gives: ['probe', 'metrics', 'streamBacklog'],
     secrets: ['DATABASE_URL', 'UPSTASH_REDIS_REST_TOKEN'],
     reaches: ['postgres', 'redis', 'nats-monitoring'],
   },

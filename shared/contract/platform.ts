@@ -22,8 +22,11 @@ export interface Platform {
   /** Whether there is a node of that very name; known without loading any. */
   hasNode(context: string, holon: string): boolean
   publicKeys: JSONWebKeySet
-  /** Issues a platform token for `identity`. */
-  issueToken(identity: StoredIdentity): Promise<{ token: string; expiresInSeconds: number }>
+  /** Issues a platform token for `identity`; default: of the lifetime that this platform gives its tokens. */
+  issueToken(
+    identity: StoredIdentity,
+    lifetimeSeconds?: number,
+  ): Promise<{ token: string; expiresInSeconds: number }>
   /** Signs a statement of the platform: a JWT that is good for no call, and is verified with its public keys. */
   attest: Attest
   /** Calls an aspect on the function that serves it, in the name of a caller; answers its body and status. */
@@ -56,6 +59,15 @@ export interface Platform {
   probe(): Promise<Record<string, ComponentHealth>>
   /** Counts over all tenants, in the Prometheus text format. */
   metrics(): Promise<string>
+  /** What waits in each JetStream stream; undefined where NATS does not answer within a second, or is not configured. */
+  streamBacklog(): Promise<readonly StreamBacklog[] | undefined>
+}
+
+export interface StreamBacklog {
+  stream: string
+  messages: number
+  /** Messages that a consumer has yet to be given, and those that it has not acknowledged. */
+  consumers: readonly { name: string; pending: number; unacknowledged: number }[]
 }
 
 export interface DispatchRequest {

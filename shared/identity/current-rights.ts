@@ -23,7 +23,11 @@ export function createTokenCheck(
   return async (token) => {
     const claimed = await verify(token)
     const { key } = claimed
-    const identity = await remembered.get(token, () => currentRights(sql, findPlan, claimed, revoked))
+    const identity = await remembered.get(token, () =>
+      claimed.impersonation === undefined
+        ? currentRights(sql, findPlan, claimed, revoked)
+        : whileImpersonating(sql, findPlan, claimed),
+    )
     if (key !== undefined) uses.note(key.id)
     return identity
   }
@@ -62,6 +66,19 @@ function within(claimed: StoredIdentity, row: Rights): StoredIdentity {
     permissions: claimed.permissions.filter((permission) => permissions.includes(permission)),
     ...(key === undefined ? {} : { key: { ...key, ...perMinute } }),
   }
+}
+
+/** What an operator may do in a tenant is in the token; whether it still may is here. */
+async function whileImpersonating(sql: Sql, findPlan: FindPlan, claimed: StoredIdentity): Promise<Identity> {
+  const { tenant, user, impersonation } = claimed
+  const [row] = await sql<(Pick<Rights, 'tier' | 'plan_version' | 'overage'> & { may_write: boolean })[]>`
+    select * from impersonation_rights(${impersonation?.id ?? null}, ${tenant}, ${user})`
+  if (row === undefined || impersonation === undefined) throw revoked()
+  const { tier, plan_version: planVersion, overage, may_write: mayWrite } = row
+  return addPlan(
+    { ...claimed, tier, planVersion, overage, impersonation: { ...impersonation, mayWrite } },
+    findPlan,
+  )
 }
 
 function revoked(): Failure {

@@ -30,6 +30,13 @@ export const StoredIdentity = z.object({
     .optional(),
   /** The session of a browser, and what its requests must repeat to change anything. */
   session: z.object({ id: z.uuid(), csrf: z.string() }).optional(),
+  /** Where an operator of the platform acts in this tenant: `user` is that operator, who is nobody of the tenant. */
+  impersonation: z
+    .object({
+      id: z.uuid(),
+      mayWrite: z.boolean(),
+    })
+    .optional(),
 })
 export type StoredIdentity = z.infer<typeof StoredIdentity>
 

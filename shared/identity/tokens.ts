@@ -33,6 +33,8 @@ const Claims = z.object({
   /** The API key that it was exchanged for, and which of that key's secrets. */
   key_id: z.uuid().optional(),
   key_rotation: z.int().optional(),
+  /** The operator of the platform who acts in this tenant, by which impersonation; the same as `sub`. */
+  impersonator: z.object({ sub: z.uuid(), impersonation: z.uuid(), may_write: z.boolean() }).optional(),
   exp: z.number(),
   jti: z.string().min(1),
 })
@@ -91,7 +93,7 @@ async function verify(token: string, keys: ReturnType<typeof createLocalJWKSet>,
 }
 
 function identityIn(claims: z.infer<typeof Claims>): StoredIdentity {
-  const { tenant_id: tenant, sub: user, tier, roles, permissions, scope, key_id: id } = claims
+  const { tenant_id: tenant, sub: user, tier, roles, permissions, scope, key_id: id, impersonator } = claims
   return {
     tenant,
     user,
@@ -102,6 +104,9 @@ function identityIn(claims: z.infer<typeof Claims>): StoredIdentity {
     permissions,
     ...(scope === undefined ? {} : { scopes: scope.split(' ') }),
     ...(id === undefined ? {} : { key: { id, rotation: claims.key_rotation ?? 0 } }),
+    ...(impersonator === undefined
+      ? {}
+      : { impersonation: { id: impersonator.impersonation, mayWrite: impersonator.may_write } }),
   }
 }
 
@@ -134,6 +139,7 @@ export function createSigner({ key, issuer }: SigningRules): SignToken {
       ...(identity.overage === undefined ? {} : { overage: identity.overage }),
       ...(identity.scopes === undefined ? {} : { scope: identity.scopes.join(' ') }),
       ...(identity.key === undefined ? {} : { key_id: identity.key.id, key_rotation: identity.key.rotation }),
+      ...impersonatorOf(identity),
     })
       .setProtectedHeader({ alg, kid, typ: 'JWT' })
       .setSubject(identity.user)
@@ -143,4 +149,9 @@ export function createSigner({ key, issuer }: SigningRules): SignToken {
       .setExpirationTime(Math.floor(Date.now() / 1000) + lifetimeSeconds)
       .setJti(newId())
       .sign(await (imported ??= importJWK(key, alg)))
+}
+
+function impersonatorOf({ user, impersonation }: StoredIdentity): Pick<z.infer<typeof Claims>, 'impersonator'> {
+  if (impersonation === undefined) return {}
+  return { impersonator: { sub: user, impersonation: impersonation.id, may_write: impersonation.mayWrite } }
 }

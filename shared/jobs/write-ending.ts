@@ -76,6 +76,7 @@ export async function writeEnding(context: JobContext, job: JobRow, whole: Endin
     update jobs set status = ${ending.status}, finished_at = now(), charges = ${charges === undefined ? null : db.json(charges)},
       result = ${resultTextOf(ending)}::text::json, tokens = ${tokensOf(db, ending)},
       finish_reason = ${completed?.finishReason ?? null}, server = ${completed?.server ?? null},
+      model_seconds = ${completed?.durationSeconds ?? null},
       error = ${error === undefined ? null : db.json(error)},
       message = case when ${charges === undefined} then message end
     where id = ${job.id}`

@@ -18,6 +18,7 @@ import {
   readInput,
   rehearse,
 } from './steps.ts'
+import { checkImpersonation } from './check-impersonation.ts'
 import { recordFailure, transact } from './transact.ts'
 
 /** Who calls, whether it is too much, and what is meant. A request that fails here was never an invocation. */
@@ -32,7 +33,7 @@ const UNDERSTAND = [
   observe,
 ]
 /** Whether it may, and then the work. From here on, each outcome leaves exactly one mark. */
-const ACT = [checkAffordance, checkPermission, checkScopes, rehearse, transact]
+const ACT = [checkImpersonation, checkAffordance, checkPermission, checkScopes, rehearse, transact]
 
 /**
  * Answers one request.

@@ -33,6 +33,7 @@ import type { Runtime } from '../calls/runtime.ts'
 import { createLog } from '../telemetry/log.ts'
 import type { FunctionConfig } from './config.ts'
 import { createProbe } from './probe.ts'
+import { readStreamBacklog } from './stream-backlog.ts'
 import { readPlatformMetrics } from './platform-metrics.ts'
 
 export interface OpenRuntime {
@@ -128,7 +129,7 @@ function checkSecrets(functions: readonly FunctionDefinition[], config: Function
 }
 
 function createPlatform(config: FunctionConfig, loaders: Loaders, runtime: Runtime): Platform {
-  const { PLATFORM_SIGNING_KEY, DISPATCH_SIGNING_KEY, TOKEN_LIFETIME_SECONDS: expiresInSeconds } = config
+  const { PLATFORM_SIGNING_KEY, DISPATCH_SIGNING_KEY, TOKEN_LIFETIME_SECONDS } = config
   const signToken = signerOf('PLATFORM_SIGNING_KEY', PLATFORM_SIGNING_KEY, config.PLATFORM_ISSUER)
   const signDispatch = signerOf('DISPATCH_SIGNING_KEY', DISPATCH_SIGNING_KEY, DISPATCH_ISSUER)
   const callFunction = createFunctionCaller(config.CLUSTER_INGRESS)
@@ -139,7 +140,7 @@ function createPlatform(config: FunctionConfig, loaders: Loaders, runtime: Runti
     findAspect: (path) => loadAspect(loaders, path),
     hasNode: (context, holon) => Object.hasOwn(loaders, nameOfNode(`${context}.${holon}`)),
     publicKeys: config.PLATFORM_JWKS,
-    issueToken: async (identity) => ({
+    issueToken: async (identity, expiresInSeconds = TOKEN_LIFETIME_SECONDS) => ({
       token: await signToken(identity, config.PLATFORM_AUDIENCE, expiresInSeconds),
       expiresInSeconds,
     }),
@@ -170,6 +171,7 @@ function createPlatform(config: FunctionConfig, loaders: Loaders, runtime: Runti
     offeredPlans: remember(5000, () => readOffered(runtime.database.sql)),
     // Anybody may ask, so asking often costs no more than asking once.
     probe: remember(1000, createProbe(config, runtime.database.sql)),
+    streamBacklog: remember(1000, () => readStreamBacklog(config)),
     metrics: remember(5000, async () => readPlatformMetrics(runtime.database.sql, await catalog())),
   }
 }

@@ -59,6 +59,10 @@ export const ACTIONS = [
   'invoice.voided',
   'invoice.credited',
   'invoice.paid',
+  'dead_letters.replayed',
+  'dead_letters.discarded',
+  'tenant.impersonated',
+  'tenant.impersonation_ended',
 ] as const
 export type Action = (typeof ACTIONS)[number]
 
@@ -87,5 +91,9 @@ export function actorFacts({
     ...(identity.key === undefined ? {} : { key: identity.key.id }),
     ...(identity.session === undefined ? {} : { session: identity.session.id }),
     ...(address === undefined ? {} : { address }),
+    // The user is no person of the tenant then.
+    ...(identity.impersonation === undefined
+      ? {}
+      : { operator: true, impersonation: identity.impersonation.id }),
   }
 }

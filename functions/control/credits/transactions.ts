@@ -1,5 +1,6 @@
 /** Transactions of the ledger as they are shown: what was moved between which accounts, of which grant, and for what. */
 import { z } from 'zod'
+import { MAX_SOURCE } from '../../../shared/billing/ledger/credits.ts'
 import { orderBy, type Bounds } from '../../../shared/contract/pages.ts'
 import type { Db } from '../../../shared/database/database.ts'
 
@@ -9,7 +10,7 @@ export const TRANSACTION_KINDS = ['grant', 'hold', 'capture', 'release', 'spend'
 export const Source = z
   .string()
   .min(1)
-  .max(500)
+  .max(MAX_SOURCE)
   .refine((text) => !text.includes('\0'), 'has a character that no source has')
 
 const Entry = z.strictObject({

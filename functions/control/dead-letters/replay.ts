@@ -27,8 +27,8 @@ export async function replay(id: string, call: Given<'postgres' | 'deliveries', 
 }
 
 /** Why it was not taken; undefined where it was. */
-async function deliverAgain(
-  letter: LetterRow,
+export async function deliverAgain(
+  letter: Pick<LetterRow, 'function' | 'event'>,
   { deliver, signal }: Pick<Call, 'deliver' | 'signal'>,
 ): Promise<DeadLetterError | undefined> {
   try {

@@ -46,6 +46,20 @@ export function checkCredits(amount: number, minimum: 'zero' | 'more'): void {
   )
 }
 
+/** Characters of a source. */
+export const MAX_SOURCE = 500
+
+/** A hold that nobody ends is free again after this long at the latest. */
+const MAX_HOLD_SECONDS = 31 * 86_400
+
+/** @throws TypeError */
+export function checkHold(seconds: number): void {
+  if (Number.isInteger(seconds) && seconds > 0 && seconds <= MAX_HOLD_SECONDS) return
+  throw new TypeError(
+    `Cannot hold credits for "${seconds}" seconds: it is no whole number of 1 to ${MAX_HOLD_SECONDS}`,
+  )
+}
+
 function hasFewDecimals(amount: number): boolean {
   return Number(amount.toFixed(DECIMALS)) === amount
 }

@@ -9,7 +9,7 @@
  */
 import type { Db } from '../../database/database.ts'
 import { newId } from '../../new-id.ts'
-import { checkCredits, defaultExpiry, type CreditKind } from './credits.ts'
+import { checkCredits, checkHold, defaultExpiry, type CreditKind } from './credits.ts'
 import { readOutcome, type OutcomeRow } from './outcome.ts'
 
 export interface NewGrant {
@@ -63,6 +63,7 @@ export async function holdCredits(
   { amount, source, seconds }: { amount: number; source: string; seconds: number },
 ): Promise<void> {
   checkCredits(amount, 'more')
+  checkHold(seconds)
   readOutcome(
     'hold',
     source,

@@ -46,8 +46,9 @@ create table ledger_transactions (
   -- From 1 on, without gaps.
   seq bigint not null,
   kind text not null check (kind in ('grant', 'hold', 'capture', 'release', 'spend', 'refund', 'expiry')),
-  -- What it was made for: a call, a job, an invoice, an event of the payment provider, an operator's act.
-  source text not null,
+  -- What it was made for: a call, a job, an invoice, an event of the payment provider, an operator's act. A refund's may be
+  -- that of what it refunds, with a word before it.
+  source text not null check (length(source) between 1 and 520),
   -- The source of the spending that is refunded.
   about text,
   requested numeric(18, 6) not null,
@@ -322,6 +323,11 @@ begin
   perform public.ledger_open(tenant, moment);
   select * into outcome, amount from public.ledger_repeated(tenant, 'grant', origin, wanted, null);
   if outcome is not null then
+    if not exists (
+      select from public.credit_grants g where g.tenant_id = tenant and g.source = origin and g.kind = grant_kind
+    ) then
+      outcome := 'mismatch';
+    end if;
     return;
   end if;
   if until <= moment then

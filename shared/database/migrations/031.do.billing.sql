@@ -332,16 +332,19 @@ grant execute on function stripe_webhook_counts() to kgents_app;
 call hand_over('stripe_webhook_counts()', 'kgents_metrics');
 
 -- Puts this transaction's tenant on the plan that it has subscribed to, in the version that it bought.
-create function apply_plan(plan text, version integer, standing text) returns boolean
+create function apply_plan(plan text, version integer, standing text)
+  returns table (tier_before text, version_before integer, tier_after text, version_after integer)
   language plpgsql security definer set search_path = pg_catalog, public, pg_temp
 as $$
+declare
+  own uuid := public.current_tenant();
 begin
+  select t.tier, t.plan_version into tier_before, version_before from public.tenants t where t.id = own for update;
   update public.tenants t
     set tier = plan, status = standing,
       plan_version = coalesce(version, case when t.tier = plan then t.plan_version end)
-    where t.id = public.current_tenant() and ((t.tier, t.status) is distinct from (plan, standing)
-      or t.plan_version is distinct from coalesce(version, t.plan_version));
-  return found;
+    where t.id = own returning t.tier, t.plan_version into tier_after, version_after;
+  return next;
 end
 $$;
 create policy billing on tenants to kgents_biller using (true) with check (true);
@@ -394,12 +397,7 @@ grant execute on function tenants_with_due_billing() to kgents_app, kgents_relay
 call hand_over('tenants_with_due_billing()', 'kgents_scheduler');
 
 -- The relay wakes the function by it, besides what else there is.
-do $$
-declare
-  asked text := (select prosrc from pg_proc where oid = 'due_functions()'::regprocedure);
-  row text := E'(values\n    (''billing'', exists (select from public.tenants_with_due_billing())),\n';
-begin
-  execute format('-- What operators do with invoices of tenants; see 026.
+-- What operators do with invoices of tenants; see 026.
 create policy operating on invoices to kgents_operator using (true) with check (true);
 create policy operating on credit_notes to kgents_operator using (true) with check (true);
 create policy operating on payments to kgents_operator using (true) with check (true);

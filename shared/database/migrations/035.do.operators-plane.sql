@@ -14,7 +14,7 @@ begin
     select t, (select count(*)::integer from public.users u
       where u.tenant_id = t.id and u.kind = 'person' and u.removed_at is null)
     from public.tenants t
-    where (after is null or t.slug > after) and t.slug >= beginning and starts_with(t.slug, beginning)
+    where (after is null or t.slug > after) and starts_with(t.slug, beginning)
       and (wanted_tier is null or t.tier = wanted_tier)
       and (is_suspended is null or (t.suspended_at is not null) = is_suspended)
     order by t.slug limit most;
@@ -119,7 +119,7 @@ revoke execute on function page_of_dead_letters(uuid, jsonb, uuid, integer) from
 grant execute on function page_of_dead_letters(uuid, jsonb, uuid, integer) to kgents_app;
 call hand_over('page_of_dead_letters(uuid, jsonb, uuid, integer)', 'kgents_operator');
 
--- Those to deliver again, oldest first, and how many a filter means in all. The events are for their functions, not for eyes.
+-- Those to deliver again, the least often tried first and of these the oldest, and how many a filter means in all. The events are for their functions, not for eyes.
 create function dead_letters_to_replay(person uuid, filter jsonb, most integer)
   returns table (id uuid, function text, event text, matching integer)
   language plpgsql stable security definer set search_path = pg_catalog, public, pg_temp
@@ -128,7 +128,7 @@ begin
   perform public.require_operator(person);
   return query
     select d.id, d.function, d.event, (count(*) over ())::integer from public.dead_letters d
-    where public.is_wanted_letter(d, filter) order by d.id limit most;
+    where public.is_wanted_letter(d, filter) order by d.replays, d.id limit most;
 end
 $$;
 revoke execute on function dead_letters_to_replay(uuid, jsonb, integer) from public;
@@ -266,6 +266,9 @@ create table impersonations (
   tenant_id uuid not null,
   operator uuid not null,
   operator_tenant uuid not null,
+  -- The API key by which it was begun, and with which it ends.
+  key_id uuid,
+  key_rotation integer,
   reason text not null,
   may_write boolean not null,
   created_at timestamptz not null default now(),
@@ -277,9 +280,10 @@ select enable_tenant_isolation(array['impersonations']::regclass[]);
 create policy operating on impersonations to kgents_operator using (true) with check (true);
 grant select, insert, update (ended_at) on impersonations to kgents_operator;
 
--- Begins one; false where there is no such tenant, or it is the operator's own.
+-- Begins one; answers the tenant's plan, null where there is no such tenant, or it is the operator's own.
 create function impersonate_for_operator(
-    person uuid, facts jsonb, impersonation uuid, tenant uuid, reason text, may_write boolean, seconds integer)
+    person uuid, facts jsonb, impersonation uuid, tenant uuid, reason text, may_write boolean, seconds integer,
+    key uuid, rotation integer)
   returns text
   language plpgsql security definer set search_path = pg_catalog, public, pg_temp
 as $$
@@ -293,16 +297,17 @@ begin
   if not found then
     return null;
   end if;
-  insert into public.impersonations (id, tenant_id, operator, operator_tenant, reason, may_write, expires_at)
-    values (impersonation, tenant, person, own, reason, may_write, until);
+  insert into public.impersonations (
+      id, tenant_id, operator, operator_tenant, key_id, key_rotation, reason, may_write, expires_at)
+    values (impersonation, tenant, person, own, key, rotation, reason, may_write, until);
   perform public.audit_both(person, facts, tenant, 'tenant.impersonated', jsonb_build_object(
     'impersonation', impersonation, 'reason', reason, 'may_write', may_write, 'expires_at', until));
   return of_tier;
 end
 $$;
-revoke execute on function impersonate_for_operator(uuid, jsonb, uuid, uuid, text, boolean, integer) from public;
-grant execute on function impersonate_for_operator(uuid, jsonb, uuid, uuid, text, boolean, integer) to kgents_app;
-call hand_over('impersonate_for_operator(uuid, jsonb, uuid, uuid, text, boolean, integer)', 'kgents_operator');
+revoke execute on function impersonate_for_operator(uuid, jsonb, uuid, uuid, text, boolean, integer, uuid, integer) from public;
+grant execute on function impersonate_for_operator(uuid, jsonb, uuid, uuid, text, boolean, integer, uuid, integer) to kgents_app;
+call hand_over('impersonate_for_operator(uuid, jsonb, uuid, uuid, text, boolean, integer, uuid, integer)', 'kgents_operator');
 
 -- Ends one that is the operator's own; answers whether there was one to end.
 create function end_impersonation_for_operator(person uuid, facts jsonb, impersonation uuid) returns boolean
@@ -327,18 +332,18 @@ revoke execute on function end_impersonation_for_operator(uuid, jsonb, uuid) fro
 grant execute on function end_impersonation_for_operator(uuid, jsonb, uuid) to kgents_app;
 call hand_over('end_impersonation_for_operator(uuid, jsonb, uuid)', 'kgents_operator');
 
--- Whether a token of one is still good: it has not ended, and whoever has it is an operator still. A suspended tenant can be
--- looked into, since that is when there is reason to.
+-- Whether a token of one is still good: it has not ended, and whoever has it is an operator still, with the API key by which it
+-- was begun. A suspended tenant can be looked into, since that is when there is reason to.
+call as_owner('kgents_authenticator', 'grant execute on function current_rights(uuid, uuid, uuid, integer) to kgents_operator');
 create function impersonation_rights(impersonation uuid, tenant uuid, person uuid)
-  returns table (tier text, may_write boolean)
+  returns table (tier text, plan_version integer, overage boolean, may_write boolean)
   language sql stable security definer set search_path = pg_catalog, public, pg_temp
 as $$
-  select t.tier, i.may_write
-  from public.impersonations i join public.tenants t on t.id = i.tenant_id
-    join public.users u on u.id = i.operator and u.tenant_id = i.operator_tenant
-    join public.tenants home on home.id = i.operator_tenant
+  select t.tier, t.plan_version, public.overage_of(t), i.may_write
+  from public.impersonations i join public.tenants t on t.id = i.tenant_id,
+    public.current_rights(i.operator_tenant, i.operator, i.key_id, i.key_rotation) own
   where i.id = impersonation and i.tenant_id = tenant and i.operator = person and i.ended_at is null and i.expires_at > now()
-    and u.removed_at is null and 'super_admin' = any (u.roles) and home.suspended_at is null
+    and own.roles ? 'super_admin' and not own.suspended and own.status not in ('paused', 'canceled', 'deleted')
 $$;
 revoke execute on function impersonation_rights(uuid, uuid, uuid) from public;
 grant execute on function impersonation_rights(uuid, uuid, uuid) to kgents_app;

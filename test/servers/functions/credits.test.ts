@@ -198,6 +198,54 @@ describe('the ledger', () => {
     })
   })
 
+  test('takes no second grant for a source, nor sources and holds without bounds', async ({
+    booked,
+    expect,
+  }) => {
+    await booked((db) => grantCredits(db, prepaid(10, 'stripe:evt')))
+    const other = { kind: 'promotional' as const, amount: 10, source: 'stripe:evt' }
+    await expect(booked((db) => grantCredits(db, other))).rejects.toMatchObject({
+      code: 'IDEMPOTENCY_MISMATCH',
+    })
+    await expect(booked((db) => grantCredits(db, prepaid(1, 'x'.repeat(1000))))).rejects.toThrow(
+      /source_check/,
+    )
+    for (const seconds of [0, -1, 1.5, 1e9])
+      await expect(booked((db) => holdCredits(db, { amount: 1, source: 'job', seconds }))).rejects.toThrow(
+        TypeError,
+      )
+    for (const amount of [Number.NaN, -1, 0, 1e12, 1e-7])
+      await expect(booked((db) => grantCredits(db, prepaid(amount)))).rejects.toThrow(TypeError)
+  })
+
+  test('stays whole while everything happens to it at once', async ({ admin, booked, owner, expect }) => {
+    await booked(async (db) => {
+      for (let at = 0; at < 5; at += 1) await grantCredits(db, prepaid(20, `stripe:${at}`))
+    })
+    const act = async (at: number) => {
+      const source = `job:${at % 12}`
+      if (at % 4 === 0) await booked((db) => spendCredits(db, { upTo: 3.5, source }))
+      else if (at % 4 === 1) await booked((db) => holdCredits(db, { amount: 2.25, source, seconds: 60 }))
+      else if (at % 4 === 2) await booked((db) => captureHold(db, source, 1))
+      else await booked((db) => refundCredits(db, { source, amount: 0.5, refund: `refund:${at}` }))
+    }
+    const ended = await Promise.allSettled(Array.from({ length: 120 }, (_, at) => act(at * 7)))
+    const reasons = ended.flatMap((each) =>
+      each.status === 'rejected' ? [(each.reason as { code?: string }).code] : [],
+    )
+    expect(
+      new Set(reasons).difference(new Set(['NOT_FOUND', 'PRECONDITION_FAILED', 'STATE_CONFLICT'])),
+    ).toEqual(new Set())
+    const [sums] = await owner`
+      select sum(amount)::float8 as total, sum(amount) filter (where account = 'sales')::float8 as sales,
+        count(distinct seq)::int = max(seq)::int as gapless from ledger_entries where tenant_id = ${admin.id}`
+    expect(sums).toEqual({ total: 0, sales: -100, gapless: true })
+    const [grants] = await owner`
+      select sum(available + held + spent)::float8 as whole, min(least(available, held, spent))::float8 >= 0 as positive
+      from credit_grants where tenant_id = ${admin.id}`
+    expect(grants).toEqual({ whole: 100, positive: true })
+  })
+
   test('takes back a spending with the transaction that it was made in', async ({ booked, expect }) => {
     await booked((db) => grantCredits(db, prepaid(10)))
     const failing = booked(async (db) => {

@@ -1,0 +1,31 @@
+/** Reads what a trace has left behind: the marks of its calls, and its jobs, also those that have not ended. */
+import type { Call } from '../../../shared/contract/call.ts'
+import { readableMarks } from '../../../shared/contract/visibility.ts'
+import { Failure } from '../../../shared/failures.ts'
+import { spansOf, type JobRow, type MarkRow, type TraceSpans } from './spans.ts'
+
+/** Calls of a trace that are shown, and jobs. */
+const MAX_ROWS = 500
+
+/** @throws Failure NOT_FOUND, also where nothing of it is for the caller */
+export async function readTrace(
+  id: string,
+  { db, identity }: Pick<Call, 'db' | 'identity'>,
+): Promise<TraceSpans> {
+  const seesAll = identity.permissions.includes('tenant:admin')
+  const [marks, jobs] = await Promise.all([
+    db<MarkRow[]>`
+      select id, path, outcome, code, user_id, archetype, charges, duration_ms, at from marks
+      where trace_id = ${id} and ${readableMarks(db, identity)} order by at, id limit ${MAX_ROWS + 1}`,
+    db<JobRow[]>`
+      select id, path, status, user_id, created_at, started_at, finished_at, model_seconds, tokens, charges,
+        call -> 'aspect' is null as composes, (call ->> 'parent')::uuid as parent
+      from jobs where split_part(call ->> 'traceparent', '-', 2) = ${id} and (${seesAll} or user_id = ${identity.user})
+      order by id limit ${MAX_ROWS + 1}`,
+  ])
+  if (marks.length + jobs.length === 0) {
+    throw new Failure('NOT_FOUND', `Cannot find trace "${id}"`, { suggestion: 'GET /v1/traces lists them' })
+  }
+  const truncated = marks.length > MAX_ROWS || jobs.length > MAX_ROWS
+  return { ...spansOf(id, marks.slice(0, MAX_ROWS), jobs.slice(0, MAX_ROWS)), truncated }
+}
