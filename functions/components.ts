@@ -8,6 +8,15 @@ import { streamHub } from '../gateway/stream-hub/component.ts'
 import { webhooks } from '../gateway/webhooks/component.ts'
 import { gpuWorker } from '../gpu-workers/component.ts'
 import { relay } from '../knative/relay/component.ts'
+import { usageExport } from '../knative/usage-export/component.ts'
 import type { Component } from '../shared/contract/component.ts'
 
-export const components: readonly Component[] = [redisRest, relay, streamHub, webhooks, gpuWorker, gateway]
+export const components: readonly Component[] = [
+  redisRest,
+  relay,
+  streamHub,
+  webhooks,
+  usageExport,
+  gpuWorker,
+  gateway,
+]

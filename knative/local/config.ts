@@ -28,6 +28,11 @@ export const LocalConfig = LogSettings.extend({
   INFERENCE: z.enum(['on', 'off']).default('on'),
   /** Private origins, separated by commas, that tenants may have called, by webhooks and tools. */
   EGRESS_PRIVATE_ALLOWED: z.string().optional(),
+  /** Where usage is exported to, where set. */
+  OPENMETER_URL: z.url().optional(),
+  OPENMETER_API_KEY: z.string().optional(),
+  LAGO_URL: z.url().optional(),
+  LAGO_API_KEY: z.string().optional(),
   /** Used instead of the servers that come along, where set. */
   DATABASE_URL: z.url().optional(),
   NATS_URL: z.string().optional(),

@@ -91,6 +91,8 @@ function settingsOf({ config, secrets, infrastructure, ports }: PlatformFacts): 
     CLOCK_SECONDS: String(60 * config.KNATIVE_TIME_SCALE),
     WEBHOOK_RETRY_SECONDS: config.WEBHOOK_RETRY_SECONDS,
     EGRESS_PRIVATE_ALLOWED: config.EGRESS_PRIVATE_ALLOWED,
+    OPENMETER_URL: config.OPENMETER_URL,
+    LAGO_URL: config.LAGO_URL,
     DATABASE_PREPARE: 'on',
     UPSTASH_REDIS_REST_URL: rest?.restUrl ?? `http://${LOOPBACK}:${ports.parts.get('redis-rest')}`,
     NATS_MONITORING_URL: nats.monitoring,
@@ -104,6 +106,9 @@ function secretsOf({ config, secrets, infrastructure }: PlatformFacts): Values {
   return {
     DATABASE_URL: database.app,
     RELAY_DATABASE_URLS: database.relay,
+    EXPORTER_DATABASE_URLS: database.exporter,
+    OPENMETER_API_KEY: config.OPENMETER_API_KEY,
+    LAGO_API_KEY: config.LAGO_API_KEY,
     REDIS_URL: redis !== undefined && 'url' in redis ? redis.url : undefined,
     UPSTASH_REDIS_REST_TOKEN: restOf(infrastructure)?.restToken ?? secrets.redisRestToken,
     EVENT_SIGNING_KEY: secrets.eventKey,

@@ -19,7 +19,7 @@ import type { ServerProcess } from './servers/server-process.ts'
 import { cacheFolder } from './servers/wheels.ts'
 
 export interface Infrastructure {
-  database: { owner: string; app: string; relay: string }
+  database: { owner: string; app: string; relay: string; exporter: string }
   /** Each part has a user of its own. */
   nats: { urlOf(part: string): string; monitoring: string | undefined }
   /** An ordinary Redis that needs a REST front, or one that speaks REST itself. */
@@ -142,9 +142,11 @@ async function prepareDatabase(
   const allow = shared === undefined ? allowLogin : ensureLogin
   await allow(owner, 'kgents_app', passwords.app)
   await allow(owner, 'kgents_relay', passwords.relayDatabase)
+  await allow(owner, 'kgents_exporter', passwords.exporterDatabase)
   return {
     owner,
     app: loginUrl(owner, 'kgents_app', passwords.app),
     relay: loginUrl(owner, 'kgents_relay', passwords.relayDatabase),
+    exporter: loginUrl(owner, 'kgents_exporter', passwords.exporterDatabase),
   }
 }

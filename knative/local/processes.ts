@@ -20,6 +20,8 @@ interface Situation {
 
 /** Parts of which there is not just one here: the names of their processes. */
 const REPLICAS: Record<string, (situation: Situation) => string[]> = {
+  'usage-export': ({ config }) =>
+    config.OPENMETER_URL === undefined && config.LAGO_URL === undefined ? [] : ['usage-export'],
   'redis-rest': ({ infrastructure: { redis } }) =>
     redis !== undefined && 'url' in redis ? ['redis-rest'] : [],
   'gpu-worker': ({ config, infrastructure: { inference } }) =>

@@ -11,6 +11,7 @@ const Secrets = z.object({
     postgres: z.string(),
     app: z.string(),
     relayDatabase: z.string(),
+    exporterDatabase: z.string().default(randomSecret),
     redis: z.string(),
   }),
   /** Of the passwords of all users of NATS. */
@@ -63,6 +64,7 @@ async function createSecrets(): Promise<Secrets> {
       postgres: randomSecret(),
       app: randomSecret(),
       relayDatabase: randomSecret(),
+      exporterDatabase: randomSecret(),
       redis: randomSecret(),
     },
     natsKey: randomSecret(),

@@ -12,7 +12,7 @@ import {
 } from './own-servers.ts'
 
 export interface Made {
-  passwords: { app: string; relay: string; owner: string; redis: string }
+  passwords: { app: string; relay: string; exporter: string; owner: string; redis: string }
   /** By the user. */
   natsPasswords: ReadonlyMap<string, string>
   platformKey: Jwk
@@ -27,6 +27,7 @@ export async function makeSecrets(natsUsers: readonly string[], kept: Kept): Pro
     passwords: {
       app: ours(SETUP_NAME, 'APP_PASSWORD') ?? randomSecret(),
       relay: ours(SETUP_NAME, 'RELAY_PASSWORD') ?? randomSecret(),
+      exporter: ours(SETUP_NAME, 'EXPORTER_PASSWORD') ?? randomSecret(),
       owner: kept.value(DATA_NAMESPACE, POSTGRES_NAME, 'password') ?? randomSecret(),
       redis: /^requirepass (\S+)/.exec(redisFile ?? '')?.[1] ?? randomSecret(),
     },

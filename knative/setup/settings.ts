@@ -65,6 +65,7 @@ export async function createClusterSettings(
       DATABASE_OWNER_URL: servers.directUrl,
       APP_PASSWORD: made.passwords.app,
       RELAY_PASSWORD: made.passwords.relay,
+      EXPORTER_PASSWORD: made.passwords.exporter,
       ...present({ FIRST_TENANT: tenant.slug, FIRST_ADMIN: tenant.admin }),
       FIRST_API_KEY_PREFIX: prefix,
       FIRST_API_KEY_HASH: hash.toString('base64url'),
@@ -126,6 +127,7 @@ function secretsOf(
   return {
     DATABASE_URL: loginUrl(servers.databaseUrl, 'kgents_app', made.passwords.app),
     RELAY_DATABASE_URLS: loginUrl(servers.directUrl, 'kgents_relay', made.passwords.relay),
+    EXPORTER_DATABASE_URLS: loginUrl(servers.directUrl, 'kgents_exporter', made.passwords.exporter),
     REDIS_URL: servers.redisUrl,
     UPSTASH_REDIS_REST_TOKEN: randomSecret(),
     EVENT_SIGNING_KEY: randomSecret(),
@@ -181,9 +183,11 @@ function replacedBy(given: ClusterServers, tenant: FirstTenant): (key: string) =
     'cluster.conf',
     ...(given.databaseUrl === undefined
       ? []
-      : ['DATABASE_OWNER_URL', 'RELAY_DATABASE_URLS', 'databases.ini']),
+      : ['DATABASE_OWNER_URL', 'RELAY_DATABASE_URLS', 'EXPORTER_DATABASE_URLS', 'databases.ini']),
     ...(given.databaseUrl === undefined && given.pooler !== true ? [] : ['DATABASE_URL']),
-    ...(given.relayDatabaseUrl === undefined ? [] : ['DATABASE_OWNER_URL', 'RELAY_DATABASE_URLS']),
+    ...(given.relayDatabaseUrl === undefined
+      ? []
+      : ['DATABASE_OWNER_URL', 'RELAY_DATABASE_URLS', 'EXPORTER_DATABASE_URLS']),
     ...(given.redisUrl === undefined ? [] : ['REDIS_URL']),
     ...(given.natsReplicas === undefined ? [] : ['STREAM_REPLICAS']),
     ...(given.inference?.url === undefined ? [] : ['INFERENCE_BASE_URL']),

@@ -7,16 +7,22 @@ import type { FunctionConfig } from './config.ts'
 const LIMIT_MS = 1000
 /** Events that wait longer than this mean that the relay, or NATS, is unavailable. */
 const LAG_LIMIT_SECONDS = 10
+/** Counting happens every two seconds. */
+const METERING_LIMIT_SECONDS = 60
+/** Events that wait to be exported. */
+const MAX_EXPORTS_WAITING = 1000
 
 export function createProbe(config: FunctionConfig, sql: Sql) {
   return async (): Promise<Record<string, ComponentHealth>> => {
-    const [postgres, redis, nats, relay] = await Promise.all([
+    const [postgres, redis, nats, relay, metering, exports] = await Promise.all([
       timed(() => sql`select 1`, 'error'),
       probeRedis(config),
       probeNats(config),
       probeRelay(sql),
+      probeMetering(sql),
+      probeExports(sql),
     ])
-    return { postgres, redis, nats, relay, inference: probeInference(config) }
+    return { postgres, redis, nats, relay, inference: probeInference(config), metering, ...exports }
   }
 }
 
@@ -46,6 +52,48 @@ async function probeRelay(sql: Sql): Promise<ComponentHealth> {
   return lag > LAG_LIMIT_SECONDS
     ? { status: 'degraded', detail: `the oldest event has waited ${Math.round(lag)} s` }
     : health
+}
+
+/** Usage that is not counted is shown all the same; but no alert is about it, and nothing is exported. */
+async function probeMetering(sql: Sql): Promise<ComponentHealth> {
+  let lag = 0
+  const health = await timed(async () => {
+    const [row] = await sql<{ lag: number }[]>`select usage_lag_seconds() as lag`
+    lag = row?.lag ?? 0
+  }, 'degraded')
+  return lag > METERING_LIMIT_SECONDS
+    ? { status: 'degraded', detail: `the oldest call is not counted since ${Math.round(lag)} s` }
+    : health
+}
+
+interface ExportRow {
+  name: string
+  waiting: number
+  sent: string
+  rejected: string
+  last_flush: Date | null
+  error: string | null
+}
+
+/** The services that usage is exported to; why the last attempt failed names no key and no address. */
+async function probeExports(sql: Sql): Promise<Record<'openmeter' | 'lago', ComponentHealth>> {
+  const rows: ExportRow[] = []
+  const reading = await timed(async () => {
+    rows.push(
+      ...(await sql<ExportRow[]>`
+        select name, waiting::int, sent, rejected, last_flush, error from usage_export_state()`),
+    )
+  }, 'degraded')
+  const of = (name: string): ComponentHealth => {
+    const row = rows.find((each) => each.name === name)
+    if (row === undefined) return reading.status === 'ok' ? { status: 'not_configured' } : reading
+    const { waiting, sent, rejected, last_flush, error } = row
+    const isWell = error === null && waiting <= MAX_EXPORTS_WAITING
+    const flushed = last_flush === null ? 'never' : last_flush.toISOString()
+    const detail = `${sent} events sent, ${rejected} rejected, ${waiting} buffered; last flush: ${flushed}`
+    return { status: isWell ? 'ok' : 'degraded', detail: error === null ? detail : `${detail}; unavailable` }
+  }
+  return { openmeter: of('openmeter'), lago: of('lago') }
 }
 
 function probeInference({ INFERENCE_UNAVAILABLE: reason }: FunctionConfig): ComponentHealth {

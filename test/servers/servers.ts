@@ -24,7 +24,7 @@ import { allowLogin, migrate } from '../../shared/database/migrate.ts'
 /** Where the shared servers are, as `inject('servers')` gives it to a test. */
 export interface ServerAddresses {
   /** The migrated database, for its owner, for functions and for the relay. */
-  postgres: { owner: string; app: string; relay: string }
+  postgres: { owner: string; app: string; relay: string; exporter: string }
   nats: { relay: string; hub: string; worker: string; webhooks: string; monitoring: string }
   redis: { url: string; restUrl: string; restToken: string }
 }
@@ -128,18 +128,25 @@ const TEMPLATE = 'migrated'
 /** PostgreSQL with the schema in place, and its address for each role. */
 export async function startMigratedPostgres(state: string, port?: number) {
   const server = await startTestPostgres(state, port)
-  const passwords = { kgents_app: makeSecret(), kgents_relay: makeSecret() }
+  const passwords = { kgents_app: makeSecret(), kgents_relay: makeSecret(), kgents_exporter: makeSecret() }
   await migrate(server.url)
   await createDatabase(Object.assign(new URL(server.url), { pathname: '/postgres' }).href, TEMPLATE, 'kgents')
   await allowLogin(server.url, 'kgents_app', passwords.kgents_app)
   await allowLogin(server.url, 'kgents_relay', passwords.kgents_relay)
+  await allowLogin(server.url, 'kgents_exporter', passwords.kgents_exporter)
   const urlOf = (user: keyof typeof passwords) => {
     const url = new URL(server.url)
     url.username = user
     url.password = passwords[user]
     return url.href
   }
-  return { ...server, urls: { owner: server.url, app: urlOf('kgents_app'), relay: urlOf('kgents_relay') } }
+  const urls = {
+    owner: server.url,
+    app: urlOf('kgents_app'),
+    relay: urlOf('kgents_relay'),
+    exporter: urlOf('kgents_exporter'),
+  }
+  return { ...server, urls }
 }
 
 /** @param template the database that it begins as a copy of; nobody may be connected to that */

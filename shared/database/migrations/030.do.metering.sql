@@ -1,14 +1,19 @@
 -- What tenants use, by meter. Each row that says so is counted exactly once, into sums by time and by what it was used for.
 --
 -- kgents_meter reads what is counted, of all tenants, and is the only one that writes the sums.
+-- kgents_exporter is what the export of usage to services of others logs in as, and sees nothing else.
 do $$
+declare
+  wanted text;
 begin
-  if not exists (select from pg_roles where rolname = 'kgents_meter') then
-    create role kgents_meter nologin nosuperuser nobypassrls;
-  end if;
+  foreach wanted in array array['kgents_meter', 'kgents_exporter'] loop
+    if not exists (select from pg_roles where rolname = wanted) then
+      execute format('create role %I nologin nosuperuser nobypassrls', wanted);
+    end if;
+  end loop;
 end
 $$;
-grant usage on schema public to kgents_meter;
+grant usage on schema public to kgents_meter, kgents_exporter;
 
 -- Rows that were there before have no xid: they are counted once, below.
 alter table marks
@@ -258,6 +263,12 @@ begin
   end loop;
 end
 $$;
+create policy exporting on usage_exports for select to kgents_exporter using (true);
+create policy exporting on usage_export_targets to kgents_exporter using (true) with check (true);
+create policy exporting on usage_export_rejects for insert to kgents_exporter with check (true);
+grant select on usage_exports to kgents_exporter;
+grant select, insert, update, delete on usage_export_targets to kgents_exporter;
+grant insert on usage_export_rejects to kgents_exporter;
 grant select on usage_lines, marks, charges, changes to kgents_meter;
 grant select (id, tier) on tenants to kgents_meter;
 grant select (id, tenant_id, created_at) on kgent_sessions to kgents_meter;
@@ -707,6 +718,19 @@ $$;
 revoke execute on function usage_discrepancies() from public;
 grant execute on function usage_discrepancies() to kgents_relay, kgents_app;
 call hand_over('usage_discrepancies()', 'kgents_meter');
+
+-- How the export is, for the health of the platform.
+create function usage_export_state()
+  returns table (name text, waiting bigint, sent bigint, rejected bigint, last_flush timestamptz, error text)
+  language sql stable security definer set search_path = pg_catalog, public, pg_temp
+as $$
+  select t.name, (select count(*) from (select from public.usage_exports e where e.seq > t.sent_through limit 100000) as some),
+    t.sent, t.rejected, t.last_flush, t.error
+  from public.usage_export_targets t
+$$;
+revoke execute on function usage_export_state() from public;
+grant execute on function usage_export_state() to kgents_app;
+call hand_over('usage_export_state()', 'kgents_meter');
 
 -- Removes what is of no use any more: names of paths once nothing comes so late, and exports that all targets have. Exports that
 -- nobody fetches go after 40 days.

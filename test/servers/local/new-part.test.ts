@@ -46,7 +46,7 @@ test('a new part runs as a local process with its port, its environment and its 
   expect,
 }) => {
   const [port = 0] = await findFreePorts(1)
-  const database = { owner: '', app: '', relay: '' }
+  const database = { owner: '', app: '', relay: '', exporter: '' }
   const [process] = processesOf([greeter], {
     config: readLocalConfig({ KGENTS_STATE: state }),
     secrets: await loadSecrets(state),
