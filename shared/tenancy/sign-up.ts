@@ -15,7 +15,7 @@ export interface SignUpLimits {
 }
 
 /** Tries of one network in a minute, whatever they come to: they are refused before the database is asked. */
-const TRIES_PER_MINUTE = 30
+const TRIES_PER_MINUTE = 120
 
 /** Makes the tenant, and does the steps that are left; those that fail are done by the next tick. */
 export async function signUp(runtime: Runtime, wanted: SignUp, limits: SignUpLimits): Promise<SignedUp> {
