@@ -27,7 +27,13 @@ describe('DELETE /v1/tenant', () => {
     const { deleted_at, erased_after } = deleted.body.deletion
     expect(Date.parse(erased_after) - Date.parse(deleted_at)).toBe(30 * 86_400_000)
     passTime()
-    const open = new Set(['tenant.restore', 'exports.create', 'exports.list', 'exports.get', 'exports.download'])
+    const open = new Set([
+      'tenant.restore',
+      'exports.create',
+      'exports.list',
+      'exports.get',
+      'exports.download',
+    ])
     const endpoints = catalog.flatMap((each) => each.endpoints)
     for (const endpoint of endpoints.filter(({ auth }) => auth === 'required')) {
       const [method, path, body, headers] = requestFor(endpoint)
@@ -54,7 +60,13 @@ describe('DELETE /v1/tenant', () => {
     expect(await owner`select from tenants where id = ${ada.id} and suspended_at is null`).toHaveLength(1)
   })
 
-  test('takes an admin, and the slug of that tenant', async ({ signsUp, admin, colleague, owner, expect }) => {
+  test('takes an admin, and the slug of that tenant', async ({
+    signsUp,
+    admin,
+    colleague,
+    owner,
+    expect,
+  }) => {
     const ada = await signsUp()
     expect((await deletes(ada, 'another')).body.code).toBe('STATE_CONFLICT')
     expect((await ada.calls('DELETE', '/v1/tenant')).status).toBe(400)
@@ -64,7 +76,9 @@ describe('DELETE /v1/tenant', () => {
     expect((await developer.calls('DELETE', `/v1/tenant?slug=${own?.slug}`)).body.code).toBe('SCOPE_MISSING')
     expect((await deletes(ada, own?.slug)).body.code).toBe('STATE_CONFLICT')
     expect((await restores(ada)).body.code).toBe('STATE_CONFLICT')
-    expect(await owner`select from tenants where id in (${ada.id}, ${admin.id}) and deleted_at is null`).toHaveLength(2)
+    expect(
+      await owner`select from tenants where id in (${ada.id}, ${admin.id}) and deleted_at is null`,
+    ).toHaveLength(2)
   })
 
   test('happens once, however often it is asked for, and lets calls under way come to their end', async ({
@@ -93,8 +107,12 @@ describe('DELETE /v1/tenant', () => {
     expect,
   }) => {
     const ada = await signsUp()
-    const asks = { message: 'Which mountain would you rather climb in winter, and what would you take along?' }
-    const jobs = await Promise.all([1, 2].map(() => ada.calls('POST', '/v1/agentese/self/soul/dialogue', asks)))
+    const asks = {
+      message: 'Which mountain would you rather climb in winter, and what would you take along?',
+    }
+    const jobs = await Promise.all(
+      [1, 2].map(() => ada.calls('POST', '/v1/agentese/self/soul/dialogue', asks)),
+    )
     expect(jobs.map(({ status }) => status)).toEqual([202, 202])
     await deletes(ada)
     await ticks()
@@ -113,7 +131,11 @@ describe('DELETE /v1/tenant', () => {
 })
 
 describe('POST /v1/tenant/restore', () => {
-  test('works at the last moment, and no longer when the erasure has begun', async ({ signsUp, owner, expect }) => {
+  test('works at the last moment, and no longer when the erasure has begun', async ({
+    signsUp,
+    owner,
+    expect,
+  }) => {
     const [late, later] = [await signsUp(), await signsUp()]
     for (const who of [late, later]) {
       await deletes(who)
@@ -183,7 +205,13 @@ describe('DELETE /v1/operator/tenants/{id}', () => {
     ])
   })
 
-  test('is for operators, and for no tenant of theirs', async ({ operator, admin, signsUp, owner, expect }) => {
+  test('is for operators, and for no tenant of theirs', async ({
+    operator,
+    admin,
+    signsUp,
+    owner,
+    expect,
+  }) => {
     const ada = await signsUp()
     for (const path of [`${TENANTS}/${ada.id}?slug=${ada.slug}`]) {
       expect((await admin.calls('DELETE', path)).body.code).toBe('SCOPE_MISSING')
@@ -230,6 +258,7 @@ describe('the database', () => {
       `select * from tombstones`,
       `select * from sign_ups`,
     ]
-    for (const statement of denied) await expect(as(statement), statement).rejects.toThrow(/permission denied/)
+    for (const statement of denied)
+      await expect(as(statement), statement).rejects.toThrow(/permission denied/)
   })
 })

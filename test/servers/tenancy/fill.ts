@@ -35,7 +35,9 @@ export async function fillTables(owner: postgres.Sql, tenant: string): Promise<R
     for (const { name } of tables) {
       const columns = await columnsOf(db, name)
       const names = columns.map((column) => `"${column.name}"`).join(', ')
-      const values = columns.map((column) => (column.name === 'tenant_id' ? `'${tenant}'` : valueOf(column))).join(', ')
+      const values = columns
+        .map((column) => (column.name === 'tenant_id' ? `'${tenant}'` : valueOf(column)))
+        .join(', ')
       const made = await db
         .savepoint((own) => own.unsafe(`insert into "${name}" (${names}) values (${values})`))
         .catch(() => undefined)
@@ -57,7 +59,9 @@ function columnsOf(db: postgres.TransactionSql, table: string): Promise<Column[]
 }
 
 function valueOf({ type, checks }: Column): string {
-  const oneOf = checks.map((check) => /ARRAY\[('[^']*'::text)/.exec(check)?.[1]).find((each) => each !== undefined)
+  const oneOf = checks
+    .map((check) => /ARRAY\[('[^']*'::text)/.exec(check)?.[1])
+    .find((each) => each !== undefined)
   if (type.endsWith('[]')) return `'{}'`
   if (type === 'text' && oneOf !== undefined) return oneOf
   return VALUES[type] ?? '1'

@@ -85,7 +85,11 @@ describe('POST /v1/signup', () => {
     expect(await owner`select from tenants where slug = ${input.slug}`).toHaveLength(1)
   })
 
-  test('lets ten tenants of one network in, at once or not, and no more', async ({ tries, owner, expect }) => {
+  test('lets ten tenants of one network in, at once or not, and no more', async ({
+    tries,
+    owner,
+    expect,
+  }) => {
     const network = newAddress().split('::')[0]
     const slugs = Array.from({ length: 14 }, newSlug)
     const answers = await Promise.all(slugs.map((slug, n) => tries(wanted(slug), `${network}::${n + 1}`)))
@@ -98,7 +102,10 @@ describe('POST /v1/signup', () => {
     expect((await tries(wanted(), `${network}::99`)).status).toBe(201)
   })
 
-  test('lets no more in than the platform takes in an hour, from wherever they come', async ({ app, expect }) => {
+  test('lets no more in than the platform takes in an hour, from wherever they come', async ({
+    app,
+    expect,
+  }) => {
     const answers = await app.begin(async (db) => {
       const outcomes: string[] = []
       for (let n = 0; n < 3; n += 1) {
@@ -137,60 +144,55 @@ describe('provisioning', () => {
     expect((await ada.calls('GET', '/v1/operator/provisioning')).status).toBe(403)
   })
 
-  test.for(STEPS.slice(2))('goes on from "%s" where it was interrupted, and does nothing twice', async (step, {
-    signsUp,
-    ticks,
-    owner,
-    expect,
-  }) => {
-    const ada = await signsUp()
-    const position = STEPS.indexOf(step) + 1
-    // As a process leaves it that ended before this step was done.
-    await owner`delete from outbox where tenant_id = ${ada.id}`
-    await owner`update provisioning_steps set done_at = null where tenant_id = ${ada.id} and position >= ${position}`
-    expect((await ada.calls('GET', '/v1/tenant')).body.tenant.state).toBe('provisioning')
-    // Several processes are woken at once.
-    await Promise.all([ticks(), ticks(), ticks()])
-    expect((await ada.calls('GET', '/v1/tenant')).body.tenant.state).toBe('ready')
-    const events = await owner`
+  test.for(STEPS.slice(2))(
+    'goes on from "%s" where it was interrupted, and does nothing twice',
+    async (step, { signsUp, ticks, owner, expect }) => {
+      const ada = await signsUp()
+      const position = STEPS.indexOf(step) + 1
+      // As a process leaves it that ended before this step was done.
+      await owner`delete from outbox where tenant_id = ${ada.id}`
+      await owner`update provisioning_steps set done_at = null where tenant_id = ${ada.id} and position >= ${position}`
+      expect((await ada.calls('GET', '/v1/tenant')).body.tenant.state).toBe('provisioning')
+      // Several processes are woken at once.
+      await Promise.all([ticks(), ticks(), ticks()])
+      expect((await ada.calls('GET', '/v1/tenant')).body.tenant.state).toBe('ready')
+      const events = await owner`
       select from outbox where tenant_id = ${ada.id} and event::jsonb ->> 'type' = 'io.kgents.tenants.provisioned'`
-    expect(events).toHaveLength(1)
-    expect(await owner`select from entropy_pools where tenant_id = ${ada.id}`).toHaveLength(1)
-    expect(await owner`select from allowances where tenant_id = ${ada.id}`).toHaveLength(1)
-  })
+      expect(events).toHaveLength(1)
+      expect(await owner`select from entropy_pools where tenant_id = ${ada.id}`).toHaveLength(1)
+      expect(await owner`select from allowances where tenant_id = ${ada.id}`).toHaveLength(1)
+    },
+  )
 
-  test.for(STEPS.slice(2))('notes a commit of "%s" that fails, does the others, and repeats it', async (step, {
-    signsUp,
-    ticks,
-    owner,
-    operator,
-    expect,
-  }) => {
-    const ada = await signsUp()
-    await owner`delete from outbox where tenant_id = ${ada.id}`
-    await owner`update provisioning_steps set done_at = null where tenant_id = ${ada.id} and position > 2`
-    // Refused when the transaction of the step commits, after everything in it was done.
-    const name = `break_${ada.id.replaceAll('-', '')}`
-    await owner.unsafe(`
+  test.for(STEPS.slice(2))(
+    'notes a commit of "%s" that fails, does the others, and repeats it',
+    async (step, { signsUp, ticks, owner, operator, expect }) => {
+      const ada = await signsUp()
+      await owner`delete from outbox where tenant_id = ${ada.id}`
+      await owner`update provisioning_steps set done_at = null where tenant_id = ${ada.id} and position > 2`
+      // Refused when the transaction of the step commits, after everything in it was done.
+      const name = `break_${ada.id.replaceAll('-', '')}`
+      await owner.unsafe(`
       create function ${name}() returns trigger language plpgsql as
         $$ begin raise exception 'the server goes down'; end $$;
       create constraint trigger ${name} after update on provisioning_steps deferrable initially deferred for each row
         when (new.tenant_id = '${ada.id}' and new.step = '${step}' and new.done_at is not null) execute function ${name}()`)
-    await ticks()
-    await owner.unsafe(`drop trigger ${name} on provisioning_steps; drop function ${name}()`)
-    const { body } = await operator.calls('GET', '/v1/operator/provisioning?state=provisioning&limit=100')
-    const found = body.provisioning.find((each: { tenant: string }) => each.tenant === ada.id)
-    expect(found.steps.find((each: { step: string }) => each.step === step)).toMatchObject({
-      attempts: 2,
-      error: 'the server goes down',
-    })
-    await owner`update provisioning_steps set tried_at = now() - interval '1 day' where tenant_id = ${ada.id}`
-    await ticks()
-    expect((await ada.calls('GET', '/v1/tenant')).body.tenant.state).toBe('ready')
-    const events = await owner`
+      await ticks()
+      await owner.unsafe(`drop trigger ${name} on provisioning_steps; drop function ${name}()`)
+      const { body } = await operator.calls('GET', '/v1/operator/provisioning?state=provisioning&limit=100')
+      const found = body.provisioning.find((each: { tenant: string }) => each.tenant === ada.id)
+      expect(found.steps.find((each: { step: string }) => each.step === step)).toMatchObject({
+        attempts: 2,
+        error: 'the server goes down',
+      })
+      await owner`update provisioning_steps set tried_at = now() - interval '1 day' where tenant_id = ${ada.id}`
+      await ticks()
+      expect((await ada.calls('GET', '/v1/tenant')).body.tenant.state).toBe('ready')
+      const events = await owner`
       select from outbox where tenant_id = ${ada.id} and event::jsonb ->> 'type' = 'io.kgents.tenants.provisioned'`
-    expect(events).toHaveLength(1)
-  })
+      expect(events).toHaveLength(1)
+    },
+  )
 
   test('has its steps for a tenant of an operator, too', async ({ operator, ticks, expect }) => {
     const slug = newSlug()
