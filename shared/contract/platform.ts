@@ -6,7 +6,7 @@ import type { Attest } from '../identity/attest.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { SecretBox } from '../identity/secret-box.ts'
 import type { TraceContext } from '../telemetry/trace.ts'
-import type { SignedUp, SignUp } from '../tenancy/new-tenant.ts'
+import type { SignedUp, SignUp } from './sign-up.ts'
 import type { FunctionFacts } from './facts.ts'
 import type { FoundAspect } from './find-aspect.ts'
 
