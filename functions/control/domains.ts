@@ -61,7 +61,7 @@ export const domains = defineOperation({
 
     change: route({
       route: 'PATCH /v1/domains/:id',
-      summary: 'Say what those become who join by a domain; null is that nobody does',
+      summary: 'Set the roles of those who join by a domain; null is that nobody does',
       permission: 'tenant:admin',
       scopes: ['domain:write'],
       needs: ['postgres'],

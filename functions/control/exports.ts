@@ -25,7 +25,7 @@ const ExportAnswer = z.strictObject({ export: Export })
 export const exports = defineOperation({
   name: 'exports',
   summary: 'Copies of all that a tenant has',
-  scale: { timeoutSeconds: 600 },
+  scale: { timeoutSeconds: 300 },
   routes: {
     create: route({
       route: 'POST /v1/tenant/exports',

@@ -1,6 +1,6 @@
 /** `kgents-admin`: what is done to a platform before anybody can sign in to it; see `--help`. */
 import { parseArgs } from 'node:util'
-import { z } from 'zod'
+import type { z } from 'zod'
 import { UsageError } from '../usage-error.ts'
 import { bootstrap, Bootstrap } from './bootstrap.ts'
 

@@ -12,6 +12,6 @@ export class Pieces {
   }
 
   toStream(): ReadableStream<Uint8Array> {
-    return ReadableStream.from(this.#pieces) as ReadableStream<Uint8Array> // reason: its type says less than it was given
+    return ReadableStream.from<Uint8Array>(this.#pieces)
   }
 }

@@ -58,7 +58,7 @@ export const DomainName = z
   })
 
 /** @returns undefined where `text` is no domain name */
-export function normalDomain(text: string): string | undefined {
+function normalDomain(text: string): string | undefined {
   const name = domainToASCII(text.replace(/\.$/, '')).toLowerCase()
   const labels = name.split('.')
   // The last label of an address is a number; of a name it never is.
@@ -74,7 +74,7 @@ export function domainOf(email: string): string | undefined {
 }
 
 /** Why nobody can have `name` for itself; undefined where somebody can. */
-export function whyNotOwn(name: string): string | undefined {
+function whyNotOwn(name: string): string | undefined {
   const labels = name.split('.')
   if (NOT_PUBLIC.has(labels.at(-1) ?? '')) return 'is not a domain of the public Internet'
   if (isOrBelow(name, MAIL_PROVIDERS)) return 'belongs to a provider of mailboxes for everybody'

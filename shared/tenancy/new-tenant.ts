@@ -7,6 +7,7 @@ import type { NewApiKey } from '../identity/api-keys.ts'
 import type { Role } from '../identity/permissions.ts'
 import { newId } from '../new-id.ts'
 import type { Tier } from '../plans/tiers.ts'
+import type { MadeIds } from '../contract/sign-up.ts'
 import { STEP_NAMES } from './step-names.ts'
 
 export interface NewTenant {
@@ -19,21 +20,6 @@ export interface NewTenant {
   /** The name of the key. */
   keyName: string
   key: Pick<NewApiKey, 'prefix' | 'hash'>
-}
-
-/** What whoever signs up says, with what was made for it. */
-export type SignUp = Omit<NewTenant, 'tier' | 'operates' | 'keyName'> & {
-  /** IP address that it came from. */
-  address: string | undefined
-}
-
-/** The ids of what was made, or why nothing was. */
-export type SignedUp = MadeIds | { refused: 'closed' | 'taken' | 'network_full' | 'full' }
-
-export interface MadeIds {
-  tenant: string
-  user: string
-  key: string
 }
 
 /** What the function of the database takes. */

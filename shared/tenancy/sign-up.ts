@@ -4,7 +4,8 @@ import type { Runtime } from '../calls/runtime.ts'
 import { transactApart } from '../calls/create-call.ts'
 import { newId } from '../new-id.ts'
 import { partsOf } from '../pipeline/take-event.ts'
-import { describeNew, type MadeIds, type SignedUp, type SignUp } from './new-tenant.ts'
+import type { MadeIds, SignedUp, SignUp } from '../contract/sign-up.ts'
+import { describeNew } from './new-tenant.ts'
 import { provision } from './provisioning.ts'
 
 export interface SignUpLimits {
@@ -15,7 +16,7 @@ export interface SignUpLimits {
 }
 
 /** Tries of one network in a minute, whatever they come to: they are refused before the database is asked. */
-const TRIES_PER_MINUTE = 30
+const TRIES_PER_MINUTE = 120
 
 /** Makes the tenant, and does the steps that are left; those that fail are done by the next tick. */
 export async function signUp(runtime: Runtime, wanted: SignUp, limits: SignUpLimits): Promise<SignedUp> {
@@ -55,7 +56,7 @@ function networkOf(address: string | undefined): string | undefined {
   if (address === undefined || !isIPv6(address)) return address
   const mapped = /^::ffff:(?<v4>[\d.]+)$/i.exec(address)?.groups?.['v4']
   if (mapped !== undefined) return mapped
-  // The parser writes every form in one way, with groups of zeros left out at most once.
+  // The parser writes every form in one way, in which one run of zeros is `::`.
   const [before = '', after] = new URL(`http://[${address.split('%')[0]}]/`).hostname.slice(1, -1).split('::')
   const head = before.split(':').filter((group) => group !== '')
   const tail = (after ?? '').split(':').filter((group) => group !== '')

@@ -28,6 +28,6 @@ export const OwnSlug = Slug.min(3, 'has three characters at least')
   .refine((slug) => !isReservedSlug(slug), 'is reserved for the platform')
 
 /** Whether nobody may sign up as that; operators may give it. */
-export function isReservedSlug(slug: string): boolean {
+function isReservedSlug(slug: string): boolean {
   return RESERVED.has(slug) || slug.startsWith('kgents-') || slug.startsWith('xn--')
 }

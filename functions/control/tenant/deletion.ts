@@ -9,7 +9,7 @@ import { holdPeople } from '../members/rows.ts'
 import { cancelJobs } from './cancel-jobs.ts'
 
 /** From the deletion of a tenant to its erasure; `tenants_to_erase()` of the database has it, too. */
-export const GRACE_DAYS = 30
+const GRACE_DAYS = 30
 
 const DAY_MS = 86_400_000
 
