@@ -99,6 +99,8 @@ async function stage(from: Sql, to: Sql, table: MovingTable): Promise<Difference
   const rows = await from.unsafe(`copy (select ${columns} from ${name} t where ${where}) to stdout`).readable()
   const into = await to.unsafe(`copy staged_${name} (${columns}) from stdin`).writable()
   await pipeline(rows, into)
+  // The driver pauses its socket when the stream is full, and resumes it when more is read: not so where the last of it was there.
+  rows._read(0)
   await to.unsafe('set role kgents_mover')
   return [{ table, where }]
 }
