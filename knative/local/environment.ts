@@ -104,6 +104,7 @@ function secretsOf({ config, secrets, infrastructure }: PlatformFacts): Values {
   return {
     DATABASE_URL: database.app,
     RELAY_DATABASE_URLS: database.relay,
+    MOVER_DATABASE_URL: database.owner,
     REDIS_URL: redis !== undefined && 'url' in redis ? redis.url : undefined,
     UPSTASH_REDIS_REST_TOKEN: restOf(infrastructure)?.restToken ?? secrets.redisRestToken,
     EVENT_SIGNING_KEY: secrets.eventKey,

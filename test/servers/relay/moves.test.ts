@@ -55,7 +55,7 @@ async function expectExact(platform: Platform, called: Called, expect: typeof im
   const { tenant, grants, wrong } = called
   if (process.env['MOVES_REPORT'] !== undefined)
     console.log({ calls: grants.size, deferred: called.deferred, slowestMs: Math.round(called.slowestMs) })
-  expect(wrong).toEqual([])
+  expect(wrong.map((each) => JSON.stringify(each)).slice(0, 3)).toEqual([])
   const sql = await platform.served(tenant)
   const granted = await sql<{ id: string }[]>`select id from entropy_grants where tenant_id = ${tenant}`
   expect(granted.map(({ id }) => id).toSorted()).toEqual([...grants.values()].toSorted())
