@@ -109,6 +109,7 @@ function secretsOf({ config, secrets, infrastructure }: PlatformFacts): Values {
     EXPORTER_DATABASE_URLS: database.exporter,
     OPENMETER_API_KEY: config.OPENMETER_API_KEY,
     LAGO_API_KEY: config.LAGO_API_KEY,
+    MOVER_DATABASE_URL: database.owner,
     REDIS_URL: redis !== undefined && 'url' in redis ? redis.url : undefined,
     UPSTASH_REDIS_REST_TOKEN: restOf(infrastructure)?.restToken ?? secrets.redisRestToken,
     EVENT_SIGNING_KEY: secrets.eventKey,

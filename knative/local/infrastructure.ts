@@ -4,6 +4,7 @@
  */
 import type { Component } from '../../shared/contract/component.ts'
 import { allowLogin, migrate } from '../../shared/database/migrate.ts'
+import { migrateSilos } from '../../shared/database/silo-databases.ts'
 import { inherited, type LocalConfig } from './config.ts'
 import { natsUsersOf } from '../nats-users.ts'
 import { ensureLogin, loginUrl } from './database-logins.ts'
@@ -139,6 +140,7 @@ async function prepareDatabase(
   { DATABASE_URL: shared }: LocalConfig,
 ): Promise<Infrastructure['database']> {
   await migrate(owner)
+  await migrateSilos(owner)
   const allow = shared === undefined ? allowLogin : ensureLogin
   await allow(owner, 'kgents_app', passwords.app)
   await allow(owner, 'kgents_relay', passwords.relayDatabase)

@@ -46,7 +46,7 @@ export const relay = defineComponent({
       .describe('Seconds between two looks at what is due by the clock'),
     FORWARD_CONCURRENCY: Count.default(32).describe('Requests to the Broker at once, for each stream'),
   }),
-  secrets: ['NATS_URL', 'RELAY_DATABASE_URLS'],
+  secrets: ['NATS_URL', 'RELAY_DATABASE_URLS', 'MOVER_DATABASE_URL'],
   nats: {
     publish: ['agentese.>', 'events.>', 'inference.>', 'tokens.>', 'sinks.changed'],
     subscribe: ['$JS.EVENT.ADVISORY.>'],

@@ -2,6 +2,7 @@
 import postgres, { type TransactionSql } from 'postgres'
 import { z } from 'zod'
 import { allowLogin, migrate } from '../../shared/database/migrate.ts'
+import { migrateSilos } from '../../shared/database/silo-databases.ts'
 import { makeTenant } from '../../shared/tenancy/new-tenant.ts'
 
 export const SetupConfig = z.object({
@@ -24,6 +25,7 @@ export type SetupConfig = Readonly<z.infer<typeof SetupConfig>>
 export async function prepareCluster(config: SetupConfig): Promise<string[]> {
   const url = config.DATABASE_OWNER_URL
   const applied = await migrate(url)
+  await migrateSilos(url)
   await allowLogin(url, 'kgents_app', config.APP_PASSWORD)
   await allowLogin(url, 'kgents_relay', config.RELAY_PASSWORD)
   await allowLogin(url, 'kgents_exporter', config.EXPORTER_PASSWORD)

@@ -128,6 +128,8 @@ function secretsOf(
     DATABASE_URL: loginUrl(servers.databaseUrl, 'kgents_app', made.passwords.app),
     RELAY_DATABASE_URLS: loginUrl(servers.directUrl, 'kgents_relay', made.passwords.relay),
     EXPORTER_DATABASE_URLS: loginUrl(servers.directUrl, 'kgents_exporter', made.passwords.exporter),
+    // Taken away by an operator where no tenant is to have a database of its own.
+    MOVER_DATABASE_URL: servers.directUrl,
     REDIS_URL: servers.redisUrl,
     UPSTASH_REDIS_REST_TOKEN: randomSecret(),
     EVENT_SIGNING_KEY: randomSecret(),

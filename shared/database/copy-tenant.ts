@@ -1,8 +1,8 @@
 /**
  * Makes the rows of one tenant in one database equal to those in another, by comparing checksums and copying what differs.
  *
- * The rows of a table are spread over buckets by a hash of all of a row; a bucket whose count and sum are the same on both
- * sides is left alone. So the first run copies everything, the next ones what has changed since, whatever changed it, and a
+ * Tables whose count and sum of hashes are the same on both sides are left alone. The rows of the others are spread over buckets
+ * by that hash of all of a row, and buckets are compared likewise. So the first run copies everything, the next ones what has changed since, whatever changed it, and a
  * run that finds no difference has verified all tables. Rows travel as COPY, in PostgreSQL's own text, so that nothing is rounded.
  */
 import { pipeline } from 'node:stream/promises'
@@ -37,10 +37,13 @@ export async function moveAs(sql: Sql, tenant: string): Promise<void> {
 export async function copyDifferences({ from, to, central }: Copying): Promise<number> {
   const tables = await readTables(from, central)
   await to.unsafe('begin')
-  await Promise.all([from, to].map(checkSession))
   try {
+    const [source, target] = await Promise.all([from, to].map((sql) => sumTables(sql, tables)))
     const differing: Difference[] = []
-    for (const table of tables) differing.push(...(await stage(from, to, table)))
+    for (const table of tables) {
+      const [here, there] = [source?.get(table.name), target?.get(table.name)]
+      if (here?.sum !== there?.sum) differing.push(await stage(from, to, table, here?.rows ?? 0))
+    }
     let changed = 0
     // Rows that refer to others go before them, and come after them.
     for (const each of differing.toReversed()) changed += await deleteGone(to, each)
@@ -51,6 +54,22 @@ export async function copyDifferences({ from, to, central }: Copying): Promise<n
     await to.unsafe('rollback').catch(() => {})
     throw error
   }
+}
+
+interface Sum {
+  rows: number
+  sum: string
+}
+
+/** Count and sum of each table that has rows. */
+async function sumTables(sql: Sql, tables: readonly MovingTable[]): Promise<Map<string, Sum>> {
+  await checkSession(sql)
+  const each = tables.map(
+    ({ name, mine, hash }) => `
+      select '${name}' as name, count(*)::int as rows, count(*) || ' ' || sum(${hash}) as sum from ${name} t where ${mine}`,
+  )
+  const rows = await sql.unsafe<(Sum & { name: string })[]>(each.join(' union all '))
+  return new Map(rows.filter(({ rows }) => rows > 0).map((row) => [row.name, row]))
 }
 
 /** A session that is not bound would see no rows, and make the copy as empty. */
@@ -79,17 +98,13 @@ interface Difference {
   where: string
 }
 
-/** Puts the rows of buckets that differ into a temporary table beside the target; nothing where none does. */
-async function stage(from: Sql, to: Sql, table: MovingTable): Promise<Difference[]> {
-  const [counted] = await from.unsafe<{ rows: number }[]>(
-    `select count(*)::int as rows from ${table.name} t where ${table.mine}`,
-  )
-  const wanted = Math.min(MAX_BUCKETS, Math.max(1, (counted?.rows ?? 0) / BUCKET_ROWS))
+/** Puts the rows of buckets that differ into a temporary table beside the target. */
+async function stage(from: Sql, to: Sql, table: MovingTable, count: number): Promise<Difference> {
+  const wanted = Math.min(MAX_BUCKETS, Math.max(1, count / BUCKET_ROWS))
   const mask = 2 ** Math.ceil(Math.log2(wanted)) - 1
   const [source, target] = await Promise.all([sumBuckets(from, table, mask), sumBuckets(to, table, mask)])
   const buckets = [...new Set([...source.keys(), ...target.keys()])]
   const differing = buckets.filter((bucket) => source.get(bucket) !== target.get(bucket))
-  if (differing.length === 0) return []
   const { name, columns, mine, hash } = table
   const some = differing.length < buckets.length
   const where = some ? `${mine} and (${hash} & ${mask}) = any ('{${differing.join(',')}}'::bigint[])` : mine
@@ -103,8 +118,10 @@ async function stage(from: Sql, to: Sql, table: MovingTable): Promise<Difference
     .readable()
   const into = await to.unsafe(`copy staged_${name} (${columns}) from stdin`).writable()
   await pipeline(rows, into)
+  // The driver pauses its socket when the stream is full, and resumes it when more is read: not so where the last of it was there.
+  rows._read(0)
   await to.unsafe('set role kgents_mover')
-  return [{ table, where }]
+  return { table, where }
 }
 
 /** Count and sum of each bucket that has rows. */
@@ -128,14 +145,13 @@ async function deleteGone(to: Sql, { table, where }: Difference): Promise<number
 }
 
 async function insertStaged(to: Sql, { table }: Difference): Promise<number> {
-  const { name, columns, key, others } = table
+  const { name, columns, key, others, hash } = table
   const replaced = others.map((column) => `${column} = excluded.${column}`).join(', ')
-  const known =
-    key.length === 0
-      ? ''
-      : ` on conflict (${key.join(', ')}) do ${replaced === '' ? 'nothing' : `update set ${replaced}`}`
+  const same = `${hash} = ${hash.replaceAll('t.', 'excluded.')}`
+  const update = replaced === '' ? 'nothing' : `update set ${replaced} where not (${same})`
+  const known = key.length === 0 ? '' : ` on conflict (${key.join(', ')}) do ${update}`
   const { count } = await to.unsafe(
-    `insert into ${name} (${columns}) select ${columns} from staged_${name}${known}`,
+    `insert into ${name} as t (${columns}) select ${columns} from staged_${name}${known}`,
   )
   return count
 }

@@ -151,7 +151,10 @@ export function createSigner({ key, issuer }: SigningRules): SignToken {
       .sign(await (imported ??= importJWK(key, alg)))
 }
 
-function impersonatorOf({ user, impersonation }: StoredIdentity): Pick<z.infer<typeof Claims>, 'impersonator'> {
+function impersonatorOf({
+  user,
+  impersonation,
+}: StoredIdentity): Pick<z.infer<typeof Claims>, 'impersonator'> {
   if (impersonation === undefined) return {}
   return { impersonator: { sub: user, impersonation: impersonation.id, may_write: impersonation.mayWrite } }
 }

@@ -1,0 +1,152 @@
+/** A platform small enough to move its tenants: the catalog in this process, a relay that moves, a database and a NATS of their own. */
+import { randomBytes, randomUUID } from 'node:crypto'
+import postgres, { type Sql } from 'postgres'
+import { inject } from 'vitest'
+import { catalog } from '../../../functions/catalog.ts'
+import { siloUrl } from '../../../shared/database/silos.ts'
+import { call, insertTenant, openFunctions, type Answer, type OpenFunctions } from '../functions/in-process.ts'
+import { eventually } from '../../eventually.ts'
+import { test as base, type World } from './world.ts'
+
+const SIP = '/v1/agentese/void/entropy/sip'
+const AMOUNT = 0.001
+
+export interface Customer {
+  id: string
+  user: string
+  key: string
+  calls(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
+}
+
+/** What callers got who called until they were stopped. */
+export interface Load {
+  /** Resolves when so many more calls were accepted. */
+  calls(more: number): Promise<void>
+  stop(): Promise<Called>
+}
+
+export interface Called {
+  tenant: string
+  /** The grant that each key was answered with, the same for each repetition. */
+  grants: Map<string, string>
+  /** Answers that asked to come again. */
+  deferred: number
+  /** Any other answers that a caller did not hope for. */
+  wrong: unknown[]
+  slowestMs: number
+}
+
+export class Platform {
+  readonly world: World
+  readonly name: string
+  readonly functions: OpenFunctions
+  readonly #silos: Sql[] = []
+
+  private constructor(world: World, functions: OpenFunctions) {
+    this.world = world
+    this.name = new URL(world.ownerUrl).pathname.slice(1)
+    this.functions = functions
+  }
+
+  static async open(world: World): Promise<Platform> {
+    const functions = await openFunctions({
+      functions: catalog,
+      databaseUrl: inject('servers').postgres.app.replace(/\/[^/]*$/, new URL(world.ownerUrl).pathname),
+      eventKey: randomBytes(32).toString('base64url'),
+    })
+    return new Platform(world, functions)
+  }
+
+  startRelay() {
+    return this.world.startRelay({ MOVER_DATABASE_URL: this.world.ownerUrl, CLOCK_SECONDS: '3600' })
+  }
+
+  async newTenant(tier = 'enterprise', roles = ['developer']): Promise<Customer> {
+    const inserted = await insertTenant(this.world.owner, tier, roles)
+    return { ...inserted, calls: (...request) => call(this.functions.app, inserted.key, ...request) }
+  }
+
+  /** Waits until the move of a tenant has come to a step. */
+  async comesTo(tenant: string, step: string): Promise<void> {
+    await eventually(async () => {
+      const [row] = await this.world.owner`select step, error from placements where tenant_id = ${tenant}`
+      if (row?.['step'] !== step) throw new Error(`${row?.['step']} is not ${step}: ${row?.['error']}`)
+    })
+  }
+
+  /** As if the old copy had been kept long enough. */
+  async skipKeeping(tenant: string): Promise<void> {
+    await this.world.owner`
+      update placements set step_since = now() - interval '2 hours' where tenant_id = ${tenant} and step = 'keep'`
+  }
+
+  /** The database in which the tenant is served, as its owner. */
+  async served(tenant: string): Promise<Sql> {
+    const [row] = await this.world.owner<{ database: string }[]>`
+      select database from placements where tenant_id = ${tenant} and lives_in = 'silo'`
+    if (row === undefined) return this.world.owner
+    const sql = postgres(siloUrl(row.database, this.world.ownerUrl), { max: 1, onnotice: () => {} })
+    this.#silos.push(sql)
+    return sql
+  }
+
+  /** Calls without a pause, each call under a key of its own, and some calls again. */
+  startLoad({ id, calls }: Customer, callers: number): Load {
+    const called: Called = { tenant: id, grants: new Map(), deferred: 0, wrong: [], slowestMs: 0 }
+    let stopped = false
+    const sip = async (key: string) => {
+      const began = performance.now()
+      for (;;) {
+        const { status, body } = await calls('POST', SIP, { amount: AMOUNT }, { 'idempotency-key': key })
+        if (status === 503) {
+          called.deferred += 1
+          continue
+        }
+        called.slowestMs = Math.max(called.slowestMs, performance.now() - began)
+        const grant: unknown = body?.result?.grant
+        const known = called.grants.get(key)
+        if (status !== 200 || (known !== undefined && known !== grant)) called.wrong.push({ status, body, known })
+        else called.grants.set(key, String(grant))
+        return
+      }
+    }
+    const run = async () => {
+      const keys: string[] = []
+      while (!stopped) {
+        const key = randomUUID()
+        keys.push(key)
+        await sip(key)
+        const earlier = keys[Math.floor(Math.random() * keys.length)] ?? key
+        if (keys.length % 3 === 0) await sip(earlier)
+      }
+    }
+    const running = Promise.all(Array.from({ length: callers }, run))
+    return {
+      async calls(more) {
+        const enough = called.grants.size + more
+        await eventually(() => {
+          if (called.grants.size < enough) throw new Error(`${called.grants.size} of ${enough} calls`)
+        })
+      },
+      async stop() {
+        stopped = true
+        await running
+        return called
+      },
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.functions.close()
+    await Promise.all(this.#silos.map((sql) => sql.end({ timeout: 1 })))
+    const rows = await this.world.owner<{ datname: string }[]>`
+      select datname from pg_database where datname like ${`${this.name.slice(0, 20)}\\_silo\\_%`}`
+    for (const { datname } of rows) await this.world.owner`drop database ${this.world.owner(datname)} with (force)`
+  }
+}
+
+export const test = base.extend('platform', async ({ world }, { onCleanup }) => {
+  const platform = await Platform.open(world)
+  onCleanup(() => platform.close())
+  return platform
+})

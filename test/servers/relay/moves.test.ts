@@ -1,0 +1,77 @@
+/** Tenants that get a database of their own, and come back from it, while they work. */
+import { describe } from 'vitest'
+import { eventually } from '../../eventually.ts'
+import { test, type Called, type Platform } from './moves-world.ts'
+
+const placementOf = (id: string) => `/v1/operator/tenants/${id}/placement`
+
+describe('a tenant that is moved', () => {
+  test('loses nothing and doubles nothing in a silo and back, while it works', async ({ platform, expect }) => {
+    const [customer, neighbour] = [await platform.newTenant(), await platform.newTenant('pro')]
+    const operator = await platform.newTenant('enterprise', ['super_admin'])
+    platform.startRelay()
+    const load = platform.startLoad(customer, 3)
+    const beside = platform.startLoad(neighbour, 1)
+    const order = (to: string) => operator.calls('POST', placementOf(customer.id), { to })
+    await load.calls(20)
+
+    expect(await order('silo')).toMatchObject({ status: 202, body: { placement: { lives_in: 'pool', wanted: 'silo' } } })
+    await platform.comesTo(customer.id, 'keep')
+    await load.calls(20)
+    await platform.skipKeeping(customer.id)
+    await platform.comesTo(customer.id, 'done')
+    expect(await rowsIn(platform, customer.id)).toEqual([0, 0, 0])
+    const there = await operator.calls('GET', placementOf(customer.id))
+    expect(there.body.placement).toMatchObject({ lives_in: 'silo', step: 'done', steps_left: [] })
+
+    expect(await order('pool')).toMatchObject({ status: 202 })
+    await platform.comesTo(customer.id, 'keep')
+    await load.calls(20)
+    await platform.skipKeeping(customer.id)
+    await platform.comesTo(customer.id, 'done')
+    await load.calls(5)
+
+    for (const called of [await load.stop(), await beside.stop()]) await expectExact(platform, called, expect)
+    const silos = await platform.world.owner`select from pg_database where datname like '%\\_silo\\_%' and starts_with(datname, ${platform.name.slice(0, 20)})`
+    expect(silos).toHaveLength(0)
+    const back = await operator.calls('GET', placementOf(customer.id))
+    expect(back.body.placement).toMatchObject({ lives_in: 'pool', step: 'done' })
+    if (process.env['MOVES_REPORT'] !== undefined) console.log(there.body.placement, back.body.placement)
+  })
+})
+
+/** Of the tenant, in the pool. */
+async function rowsIn({ world: { owner } }: Platform, tenant: string): Promise<number[]> {
+  const [row] = await owner<{ counts: number[] }[]>`
+    select json_build_array(
+      (select count(*) from marks where tenant_id = ${tenant}),
+      (select count(*) from charges where tenant_id = ${tenant}),
+      (select count(*) from entropy_grants where tenant_id = ${tenant})) as counts`
+  return row?.counts ?? []
+}
+
+/** Each call that was accepted has one grant, one mark, one charge and one event, and the pool of entropy knows of each. */
+async function expectExact(platform: Platform, called: Called, expect: typeof import('vitest').expect) {
+  const { tenant, grants, wrong } = called
+  if (process.env['MOVES_REPORT'] !== undefined)
+    console.log({ calls: grants.size, deferred: called.deferred, slowestMs: Math.round(called.slowestMs) })
+  expect(wrong.map((each) => JSON.stringify(each)).slice(0, 3)).toEqual([])
+  const sql = await platform.served(tenant)
+  const granted = await sql<{ id: string }[]>`select id from entropy_grants where tenant_id = ${tenant}`
+  expect(granted.map(({ id }) => id).toSorted()).toEqual([...grants.values()].toSorted())
+  const [books] = await sql`
+    select (select count(*)::int from marks where tenant_id = ${tenant}) as marks,
+      (select count(*)::int from charges where tenant_id = ${tenant}) as charges,
+      (select sum(amount)::text from charges where tenant_id = ${tenant}) as charged,
+      (select (initial - remaining)::text from entropy_pools where tenant_id = ${tenant}) as drawn`
+  const amount = (grants.size / 1000).toFixed(3)
+  expect(books).toEqual({ marks: grants.size, charges: grants.size, charged: amount, drawn: amount })
+  const { nc, jsm } = platform.world
+  await eventually(async () => {
+    const subject = `agentese.${tenant}.>`
+    const { state } = await jsm.streams.info('AGENTESE', { subjects_filter: subject })
+    const events = Object.values(state.subjects ?? {}).reduce((sum, each) => sum + each, 0)
+    expect(events).toBe(grants.size)
+  })
+  void nc
+}
