@@ -31,7 +31,7 @@ export const NEEDS = {
   deliveries: { gives: ['deliver'], secrets: [], reaches: ['functions'] },
   /** To let people in: to act for a tenant that no credential has named. */
   'sign-in': {
-    gives: ['actFor', 'ofNoTenant', 'browser'],
+    gives: ['actFor', 'ofNoTenant', 'browser', 'caller'],
     secrets: ['DATABASE_URL'],
     reaches: ['postgres'],
   },
