@@ -10,6 +10,7 @@ export const loaders: Loaders = {
   'sso-sign-in': async () => (await import('./control/sso-sign-in.ts')).ssoSignIn,
   'sso-providers': async () => (await import('./control/sso-providers.ts')).ssoProviders,
   'sso-devices': async () => (await import('./control/sso-devices.ts')).ssoDevices,
+  scim: async () => (await import('./control/scim.ts')).scim,
   'json-web-keys': async () => (await import('./control/json-web-keys.ts')).jsonWebKeys,
   health: async () => (await import('./control/health.ts')).health,
   logos: async () => (await import('./control/logos.ts')).logos,
