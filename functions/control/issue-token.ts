@@ -1,10 +1,14 @@
 /**
- * Speaks for the platform: exchanges an API key for a token of some minutes, and signs where the audit of a tenant stands. The
+ * Speaks for the platform: exchanges an API key, or what a grant of OAuth brings, for a token of some minutes, and signs where the audit of a tenant stands. The
  * only function that holds the signing key.
  */
 import { z } from 'zod'
+import type { Call } from '../../shared/contract/call.ts'
+import { Failure } from '../../shared/failures.ts'
+import type { Identity } from '../../shared/identity/identity.ts'
 import { SCOPES } from '../../shared/identity/scopes.ts'
 import { requireScopes } from '../../shared/pipeline/check-access.ts'
+import { identityByDevice, identityByToken, type Granting } from './sso/grants.ts'
 import { AuditHead, signHead } from './audit/head.ts'
 import { CallerIdentity, describeCaller } from './impersonation/caller.ts'
 import {
@@ -16,7 +20,43 @@ import {
 import { withSecrets } from './shown-once.ts'
 import { defineOperation, route } from '../../shared/contract/define-operation.ts'
 
+const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
+const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code'
+const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
+const ID_TOKEN = 'urn:ietf:params:oauth:token-type:id_token'
+const JWT = 'urn:ietf:params:oauth:token-type:jwt'
+/** Requests of one address in a minute: a whole company may have one. */
+const PER_ADDRESS = 6000
+
 const Scope = z.string().max(2000).regex(SCOPES, 'each scope is resource:action, such as memory:read')
+
+const Token = z.string().min(1).max(16_000)
+const Tenant = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,62}$/, 'is no slug of a tenant')
+  .describe('Slug of the tenant')
+const Common = {
+  scope: Scope.optional().describe(
+    'Scopes to narrow the token to, separated by spaces: `memory:read entity:*`',
+  ),
+  client_id: z.string().max(100).optional(),
+}
+
+const TokenRequest = z.discriminatedUnion('grant_type', [
+  z.strictObject({ grant_type: z.literal('api_key').optional(), scope: Common.scope }),
+  z.strictObject({
+    grant_type: z.literal(TOKEN_EXCHANGE),
+    subject_token: Token,
+    subject_token_type: z.enum([ID_TOKEN, JWT]),
+    requested_token_type: z.literal(ACCESS_TOKEN).optional(),
+    tenant: Tenant,
+    ...Common,
+  }),
+  z.strictObject({ grant_type: z.literal(JWT_BEARER), assertion: Token, tenant: Tenant, ...Common }),
+  z.strictObject({ grant_type: z.literal(DEVICE_CODE), device_code: z.string().min(1).max(100), ...Common }),
+])
+type TokenRequest = z.infer<typeof TokenRequest>
 
 export const issueToken = defineOperation({
   name: 'issue-token',
@@ -25,14 +65,14 @@ export const issueToken = defineOperation({
   routes: {
     issue: route({
       route: 'POST /v1/auth/token',
-      summary: 'Exchange an API key for a token',
-      auth: 'api-key',
-      needs: ['tokens'],
-      input: z.strictObject({
-        grant_type: z.literal('api_key').optional(),
-        /** Scopes to narrow the token to, separated by spaces: `memory:read entity:*`. */
-        scope: Scope.optional(),
-      }),
+      summary:
+        'Exchange an API key, a token of an identity provider, or the approval of a person for a token',
+      auth: 'optional-api-key',
+      body: 'form',
+      errors: 'oauth',
+      perAddress: PER_ADDRESS,
+      needs: ['tokens', 'sign-in', 'postgres', 'events', 'secrets', 'destinations', 'outside'],
+      input: TokenRequest,
       examples: [
         { summary: 'A token for all that you may do', input: {} },
         { summary: 'A token that may only read memories', input: { scope: 'memory_crystals:read' } },
@@ -41,14 +81,10 @@ export const issueToken = defineOperation({
         access_token: z.string(),
         token_type: z.literal('Bearer'),
         expires_in: z.int(),
+        issued_token_type: z.literal(ACCESS_TOKEN).optional().describe('Of an exchange (RFC 8693)'),
+        scope: z.string().optional().describe('What it is narrowed to, where it is'),
       }),
-      async handle({ scope }, { identity, issueToken }) {
-        const narrowed = scope === undefined ? identity : { ...identity, scopes: scope.split(' ') }
-        // A key that is narrowed itself gives no token that is wider.
-        if (narrowed.scopes !== undefined) requireScopes('issue-token.issue', narrowed.scopes, identity)
-        const { token, expiresInSeconds } = await issueToken(narrowed)
-        return { access_token: token, token_type: 'Bearer' as const, expires_in: expiresInSeconds }
-      },
+      handle: (wanted, call) => issue(wanted, call),
     }),
 
     identity: route({
@@ -108,3 +144,45 @@ export const issueToken = defineOperation({
     }),
   },
 })
+
+/**
+ * A token for whoever the grant speaks for, within `scope`.
+ *
+ * @throws Failure SCOPE_MISSING where that is wider than what it is narrowed to already
+ */
+async function issue(wanted: TokenRequest, call: Granting & Pick<Call, 'issueToken' | 'caller'>) {
+  const identity = await identityBy(wanted, call)
+  const { scope } = wanted
+  const narrowed = scope === undefined ? identity : { ...identity, scopes: scope.split(' ') }
+  // What is narrowed itself gives no token that is wider.
+  if (narrowed.scopes !== undefined) requireScopes('issue-token.issue', narrowed.scopes, identity)
+  const { token, expiresInSeconds } = await call.issueToken(narrowed)
+  return {
+    access_token: token,
+    token_type: 'Bearer' as const,
+    expires_in: expiresInSeconds,
+    ...(wanted.grant_type === TOKEN_EXCHANGE
+      ? { issued_token_type: ACCESS_TOKEN as typeof ACCESS_TOKEN }
+      : {}),
+    ...(wanted.grant_type === undefined || wanted.grant_type === 'api_key' || narrowed.scopes === undefined
+      ? {}
+      : { scope: narrowed.scopes.join(' ') }),
+  }
+}
+
+async function identityBy(wanted: TokenRequest, call: Granting & Pick<Call, 'caller'>): Promise<Identity> {
+  switch (wanted.grant_type) {
+    case TOKEN_EXCHANGE:
+      return identityByToken(wanted.subject_token, wanted.tenant, call)
+    case JWT_BEARER:
+      return identityByToken(wanted.assertion, wanted.tenant, call)
+    case DEVICE_CODE:
+      return identityByDevice(wanted.device_code, call)
+    default:
+      if (call.caller !== undefined) return call.caller
+      throw new Failure('CREDENTIALS_MISSING', 'The caller is unknown: the request has no API key', {
+        suggestion: 'Send your API key as X-API-Key, or another grant_type with what it takes',
+        challenge: 'ApiKey',
+      })
+  }
+}

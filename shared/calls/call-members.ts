@@ -26,6 +26,8 @@ const OF_CALL: {
 
   ofNoTenant: (parts) => parts.runtime.database.sql,
 
+  caller: (parts) => parts.identity,
+
   browser: (parts) => parts.browser?.() ?? { origin: '', signIn: undefined },
 
   charge(parts) {

@@ -47,6 +47,8 @@ export interface Call extends EveryCall, Platform {
   ofNoTenant: Sql
   /** What a browser says besides its credential. */
   browser: Browser
+  /** Who calls, where somebody who is unknown may call. */
+  caller: Identity | undefined
   /** Books what this call used up, in units of the resource; negative gives back. */
   charge(resource: string, amount: number): void
   /**

@@ -31,7 +31,7 @@ export const NEEDS = {
   deliveries: { gives: ['deliver'], secrets: [], reaches: ['functions'] },
   /** To find out who somebody is that has no credential yet. */
   'sign-in': {
-    gives: ['ofNoTenant', 'browser'],
+    gives: ['ofNoTenant', 'browser', 'caller'],
     secrets: ['DATABASE_URL'],
     reaches: ['postgres'],
   },

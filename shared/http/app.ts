@@ -208,6 +208,7 @@ function write(context: Context, endpoint: Endpoint, answer: Answer, call: Call)
   const asText = manifestText(body, accept)
   const headers = {
     ...HEADERS_OF_FORMAT[asText === undefined ? endpoint.format : 'text'],
+    ...(endpoint.errors === 'oauth' ? { 'Cache-Control': 'no-store' } : {}),
     ...(endpoint.errors === 'scim' ? { 'Content-Type': 'application/scim+json' } : {}),
     ...call.answerHeaders,
     traceparent: formatTraceparent(call.trace),

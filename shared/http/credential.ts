@@ -31,8 +31,12 @@ export function readCredential(headers: CredentialHeaders): Credential {
   if (key !== undefined && (authorization !== '' || String(key).includes(','))) throw twoCredentials()
   if (REPEATED.test(authorization)) throw twoCredentials()
   if (key !== undefined) return { kind: 'api-key', key: String(key) }
-  return { kind: 'token', token: bearerOf(authorization) ?? authorization }
+  const token = bearerOf(authorization) ?? authorization
+  return API_KEY.test(token) ? { kind: 'api-key', key: token } : { kind: 'token', token }
 }
+
+/** Directories that speak SCIM send a key as a bearer token; no token of ours begins so. */
+const API_KEY = /^kg_/
 
 function readSession(headers: CredentialHeaders): Credential {
   const token = headers.cookie === undefined ? undefined : readCookie(headers, 'session')

@@ -24,7 +24,8 @@ const OAUTH: Partial<Record<Category, string>> = {
 /** Nearly all of OAuth's errors are 400; what is ours, and what is too much, keeps its status. */
 export function oauthError(failure: Failure): ForeignError {
   const { category, facts, message, status } = failure
-  const error = facts.oauth ?? OAUTH[category] ?? 'server_error'
+  const error =
+    facts.oauth ?? (isUnknownGrant(facts) ? 'unsupported_grant_type' : OAUTH[category]) ?? 'server_error'
   const isKept = status >= 500 || (status === 429 && facts.oauth === undefined) || error === 'invalid_client'
   return {
     status: isKept ? status : 400,
@@ -32,6 +33,11 @@ export function oauthError(failure: Failure): ForeignError {
     // Printable ASCII without quotes and backslashes is all that a description may have.
     body: { error, error_description: message.replaceAll(/["\\]/g, "'").replaceAll(/[^\x20-\x7e]/g, '?') },
   }
+}
+
+function isUnknownGrant({ details }: Failure['facts']): boolean {
+  const issues = details?.['issues']
+  return Array.isArray(issues) && issues.some((issue: { path?: unknown }) => issue.path === 'grant_type')
 }
 
 export function scimError({ facts, message, status, code }: Failure): ForeignError {

@@ -73,7 +73,7 @@ export async function holdPeople(operation: string, call: Pick<Call, 'db' | 'ide
 /** @throws Failure STATE_CONFLICT where nobody is left who could look after the tenant */
 export async function checkAdminLeft({ db }: Pick<Call, 'db'>): Promise<void> {
   const [admin] = await db`
-    select from users where kind = 'person' and removed_at is null
+    select from users where kind = 'person' and removed_at is null and deactivated_at is null
       and to_jsonb(roles) ?| array['admin', 'super_admin'] limit 1`
   if (admin !== undefined) return
   throw new Failure('STATE_CONFLICT', 'Cannot take this away: your tenant would have no admin left', {
