@@ -332,16 +332,19 @@ grant execute on function stripe_webhook_counts() to kgents_app;
 call hand_over('stripe_webhook_counts()', 'kgents_metrics');
 
 -- Puts this transaction's tenant on the plan that it has subscribed to, in the version that it bought.
-create function apply_plan(plan text, version integer, standing text) returns boolean
+create function apply_plan(plan text, version integer, standing text)
+  returns table (tier_before text, version_before integer, tier_after text, version_after integer)
   language plpgsql security definer set search_path = pg_catalog, public, pg_temp
 as $$
+declare
+  own uuid := public.current_tenant();
 begin
+  select t.tier, t.plan_version into tier_before, version_before from public.tenants t where t.id = own for update;
   update public.tenants t
     set tier = plan, status = standing,
       plan_version = coalesce(version, case when t.tier = plan then t.plan_version end)
-    where t.id = public.current_tenant() and ((t.tier, t.status) is distinct from (plan, standing)
-      or t.plan_version is distinct from coalesce(version, t.plan_version));
-  return found;
+    where t.id = own returning t.tier, t.plan_version into tier_after, version_after;
+  return next;
 end
 $$;
 create policy billing on tenants to kgents_biller using (true) with check (true);
