@@ -77,7 +77,7 @@ export async function recover(billing: Billing, subscription: string): Promise<v
   report(
     billing,
     'subscriptionUpdated',
-    await updateSubscription(billing, row, { status, past_due_since: null }),
+    await updateSubscription(billing, row, { status, past_due_since: null, lapsed_at: null }),
   )
 }
 

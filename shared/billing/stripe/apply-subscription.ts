@@ -142,6 +142,7 @@ async function follow(
     status,
     cancels_at_end: stripe.cancel_at_period_end,
     past_due_since: since,
+    lapsed_at: since === null ? null : row.lapsed_at,
     ended_at: null,
     trial_end: stripe.trial_end ?? null,
   })

@@ -10,13 +10,7 @@ import { failInvoice, recover, settleWaiting } from '../invoices/settle.ts'
 import { grantCredits } from '../ledger/ledger.ts'
 import { applyPlan } from './apply-plan.ts'
 import { beginMonths, endMonth, endSubscription } from './months.ts'
-import {
-  liveSubscriptions,
-  report,
-  subscriptionById,
-  updateSubscription,
-  type SubscriptionRow,
-} from './rows.ts'
+import { isEntitling, liveSubscriptions, report, subscriptionById, updateSubscription, type SubscriptionRow } from './rows.ts'
 import { addDays, after, TRIAL_NOTICE_DAYS, type DunningStep } from './states.ts'
 
 /** More months than anything was ever left alone: a row that is wrong keeps nobody busy for ever. */
@@ -27,6 +21,7 @@ export async function advance(billing: Billing): Promise<void> {
   for (const row of await liveSubscriptions(billing.db)) await advanceSubscription(billing, row)
   await settleWaiting(billing)
   await failOverdue(billing)
+  for (const row of await liveSubscriptions(billing.db)) await lapse(billing, row)
   await takeDunningSteps(billing)
   for (const row of await liveSubscriptions(billing.db))
     if (row.stripe_id === null) await recover(billing, row.id)
@@ -79,6 +74,12 @@ async function noticeTrial(billing: Billing, row: SubscriptionRow): Promise<Subs
   return updateSubscription(billing, row, { trial_noticed_at: now })
 }
 
+/** Without the days of grace a subscription that is past due entitles to nothing, until it is paid. */
+async function lapse(billing: Billing, row: SubscriptionRow): Promise<void> {
+  if (row.status !== 'past_due' || row.lapsed_at !== null || isEntitling(row, billing.now)) return
+  report(billing, 'subscriptionUpdated', await updateSubscription(billing, row, { lapsed_at: billing.now }))
+}
+
 async function failOverdue(billing: Billing): Promise<void> {
   const { db, now } = billing
   const rows = await db<InvoiceRow[]>`
@@ -113,7 +114,6 @@ async function takeDunningSteps(billing: Billing): Promise<void> {
 /** What is invoiced by us ends. What the provider collects is its to end; meanwhile it entitles to nothing. */
 async function endUnpaid(billing: Billing, id: string): Promise<void> {
   const row = await subscriptionById(billing.db, id)
-  billing.changed = true
   if (row === undefined || row.ended_at !== null || row.stripe_id !== null) return
   await endSubscription(billing, row, billing.now)
 }

@@ -6,7 +6,7 @@ import type { Billing } from '../billing.ts'
 import { issueInvoice } from '../invoices/issue.ts'
 import { baseLine, changeLines, type ExactLine } from '../invoices/lines.ts'
 import { termOf, type Period } from '../invoices/months.ts'
-import type { InvoiceRow } from '../invoices/rows.ts'
+import { readInvoice, type InvoiceRow } from '../invoices/rows.ts'
 import { baseFee, findPlan, isLarger, TERMS, type BilledPlan, type Term } from '../plans.ts'
 import { applyPlan } from './apply-plan.ts'
 import { beginMonths, currentTerm, planOf } from './months.ts'
@@ -201,10 +201,8 @@ async function upgrade(billing: Billing, planned: Extract<Planned, { kind: 'upgr
 }
 
 async function lastInvoice({ db }: Billing, { id }: SubscriptionRow): Promise<{ invoice?: InvoiceRow }> {
-  const [invoice] = await db<
-    InvoiceRow[]
-  >`select * from invoices where subscription_id = ${id} order by seq desc limit 1`
-  return invoice === undefined ? {} : { invoice }
+  const [invoice] = await db<InvoiceRow[]>`select * from invoices where subscription_id = ${id} order by seq desc limit 1`
+  return invoice === undefined ? {} : { invoice: readInvoice(invoice) }
 }
 
 /** Cancels at the end of what is paid, or takes that back. */

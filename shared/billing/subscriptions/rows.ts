@@ -27,6 +27,7 @@ export interface SubscriptionRow {
   next_term: Term | null
   changes: number
   past_due_since: Date | null
+  lapsed_at: Date | null
   overage_until: Date | null
   ended_at: Date | null
   stripe_id: string | null
@@ -72,16 +73,7 @@ export function isEntitling({ status, past_due_since }: SubscriptionRow, now: Da
 /** Writes a new subscription. */
 export async function insertSubscription(
   { db, tenant }: Billing,
-  row: Omit<
-    SubscriptionRow,
-    | 'trial_noticed_at'
-    | 'overage_until'
-    | 'next_plan'
-    | 'next_plan_version'
-    | 'next_term'
-    | 'changes'
-    | 'term_month'
-  >,
+  row: Omit<SubscriptionRow, 'trial_noticed_at' | 'overage_until' | 'lapsed_at' | 'next_plan' | 'next_plan_version' | 'next_term' | 'changes' | 'term_month'>,
 ): Promise<SubscriptionRow> {
   const [written] = await db<SubscriptionRow[]>`
     insert into plan_subscriptions ${db({ tenant_id: tenant, ...row } as never)} returning *`

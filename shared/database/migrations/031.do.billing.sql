@@ -40,6 +40,8 @@ create table plan_subscriptions (
   -- Counts changes within a term, each of which has an invoice.
   changes integer not null default 0,
   past_due_since timestamptz,
+  -- When the days of grace were over.
+  lapsed_at timestamptz,
   -- Until when use past what the plan includes was last paid for, where that is not so any more.
   overage_until timestamptz,
   ended_at timestamptz,
@@ -191,7 +193,7 @@ grant select, insert on plan_subscriptions, invoices, invoice_lines, payments, c
   stripe_events to kgents_app;
 grant select on invoice_numbers to kgents_app;
 grant update (plan, plan_version, term, base_cents, status, anchor, month, period_start, period_end, term_month, trial_end, trial_noticed_at, cancels_at_end,
-  next_plan, next_plan_version, next_term, changes, past_due_since, ended_at) on plan_subscriptions to kgents_app;
+  next_plan, next_plan_version, next_term, changes, past_due_since, lapsed_at, ended_at) on plan_subscriptions to kgents_app;
 grant update (status, paid_cents, stripe_invoice, finalized_at, paid_at, restored_at) on invoices to kgents_app;
 grant update (invoice_id) on payments to kgents_app;
 grant update (refunded_at) on credit_notes to kgents_app;
@@ -383,6 +385,7 @@ as $$
     (s.status in ('active', 'past_due') and s.period_end <= now())
     or (s.status = 'trialing' and s.stripe_id is null and s.trial_end <= now())
     or (s.status = 'trialing' and s.trial_noticed_at is null and s.trial_end <= now() + interval '3 days')
+    or (s.status = 'past_due' and s.lapsed_at is null and s.past_due_since <= now() - interval '7 days')
     or (s.status = 'past_due' and s.stripe_id is null and not exists (
       select from public.invoices i where i.subscription_id = s.id and i.status = 'failed')))
   union select i.tenant_id from public.invoices i where i.status = 'finalized' and i.due_at <= now()
