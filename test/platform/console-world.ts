@@ -4,7 +4,6 @@ import { createRequire } from 'node:module'
 import type axe from 'axe-core'
 import { expect } from 'vitest'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
-import { startBrowser } from './browser.ts'
 import { readState } from './start-platform.ts'
 import { test as base } from './world.ts'
 
@@ -13,9 +12,6 @@ const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-pra
 
 export const WIDE = { colorScheme: 'light', viewport: { width: 1280, height: 900 } } as const
 export const NARROW = { colorScheme: 'dark', viewport: { width: 360, height: 740 } } as const
-
-/** One for all tests of a process. */
-export const browser = await startBrowser()
 
 interface ConsoleWorld {
   /** A page that shows the console to nobody yet; what the browser reports as an error fails the test. */
@@ -28,49 +24,57 @@ interface ConsoleWorld {
   operatorKey: string
 }
 
-export const test = base.extend<ConsoleWorld>({
-  open: async ({ url }, use) => {
-    const pages: Page[] = []
-    const errors: string[] = []
-    await use(async (options = WIDE) => {
-      const page = await newPage(options)
-      pages.push(page)
-      page.on('pageerror', (error) => errors.push(`${error.stack}`))
-      page.on('console', (message) => {
-        // The browser reports each answer that is a failure; whether one was expected is the test's to say.
-        const isAnswer = message.text().startsWith('Failed to load resource')
-        if (message.type() === 'error' && !isAnswer) errors.push(message.text())
+/** @param browser the one that a file has started; undefined where its tests are skipped */
+export function testIn(browser: Browser | undefined) {
+  return base.extend<ConsoleWorld>({
+    open: async ({ url }, use) => {
+      const pages: Page[] = []
+      const errors: string[] = []
+      await use(async (options = WIDE) => {
+        const page = await newPage(browser, options)
+        pages.push(page)
+        page.on('pageerror', (error) => errors.push(`${error.stack}`))
+        page.on('console', (message) => {
+          // The browser reports each answer that is a failure; whether one was expected is the test's to say.
+          const isAnswer = message.text().startsWith('Failed to load resource')
+          if (message.type() === 'error' && !isAnswer) errors.push(message.text())
+        })
+        await page.goto(`${url}/console`)
+        return page
       })
-      await page.goto(`${url}/console`)
-      return page
-    })
-    await Promise.all(pages.map((page) => page.context().close()))
-    expect(errors).toEqual([])
-  },
-  signIn: async ({ open }, use) =>
-    use(async (apiKey, options) => {
-      const page = await open(options)
-      await page.getByLabel('API key').fill(apiKey)
-      await page.getByRole('button', { name: 'Sign in', exact: true }).click()
-      await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor()
-      return page
-    }),
-  operations: async ({ url }, use) => {
-    const { paths } = (await (await fetch(`${url}/openapi.json`)).json()) as { paths: Record<string, object> }
-    const names = Object.entries(paths).flatMap(([path, methods]) =>
-      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`),
-    )
-    await use(new Set(names))
-  },
-  has: async ({ operations }, use) => use((operation) => operations.has(operation)),
-  operatorKey: async ({ state }, use) => {
-    const { tenants } = readState<{ tenants: Record<string, { apiKey: string }> }>(state, 'dev.json')
-    await use(tenants['platform']?.apiKey ?? '')
-  },
-})
+      await Promise.all(pages.map((page) => page.context().close()))
+      expect(errors).toEqual([])
+    },
+    signIn: async ({ open }, use) =>
+      use(async (apiKey, options) => {
+        const page = await open(options)
+        await page.getByLabel('API key').fill(apiKey)
+        await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+        await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor()
+        return page
+      }),
+    operations: async ({ url }, use) => {
+      const { paths } = (await (await fetch(`${url}/openapi.json`)).json()) as {
+        paths: Record<string, object>
+      }
+      const names = Object.entries(paths).flatMap(([path, methods]) =>
+        Object.keys(methods).map(
+          (method) => `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`,
+        ),
+      )
+      await use(new Set(names))
+    },
+    has: async ({ operations }, use) => use((operation) => operations.has(operation)),
+    operatorKey: async ({ state }, use) => {
+      const { tenants } = readState<{ tenants: Record<string, { apiKey: string }> }>(state, 'dev.json')
+      await use(tenants['platform']?.apiKey ?? '')
+    },
+  })
+}
 
-async function newPage(options: BrowserContextOptions): Promise<Page> {
-  const context = await (browser as Browser).newContext({
+async function newPage(browser: Browser | undefined, options: BrowserContextOptions): Promise<Page> {
+  if (browser === undefined) throw new Error('There is no browser')
+  const context = await browser.newContext({
     locale: 'en-GB',
     timezoneId: 'Asia/Kolkata',
     ...options,

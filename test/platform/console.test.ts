@@ -1,6 +1,9 @@
 import { afterAll, describe } from 'vitest'
-import { browser, NARROW, overflowOf, test, violationsOf, visit, WIDE } from './console-world.ts'
+import { startBrowser } from './browser.ts'
+import { NARROW, overflowOf, testIn, violationsOf, visit, WIDE } from './console-world.ts'
 
+const browser = await startBrowser()
+const test = testIn(browser)
 afterAll(async () => {
   await browser?.close()
 })
@@ -27,6 +30,7 @@ describe.skipIf(browser === undefined)('the console', () => {
 
   test('is readable for whoever is nobody yet, and remembers the theme alone', async ({ open, expect }) => {
     const page = await open(NARROW)
+    await page.getByLabel('API key').waitFor()
     for (const hash of ['#/', '#/accept?token=x', '#/sign-up']) {
       await page.evaluate(`location.hash = '${hash}'`)
       expect(await violationsOf(page), hash).toEqual([])

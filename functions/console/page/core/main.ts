@@ -15,7 +15,13 @@ const place = document.querySelector('#console')
 async function start(): Promise<void> {
   if (place === null) return
   showTheme()
-  render(html`<main><${Loading} what="the console" /></main>`, place)
+  render(
+    html`<main>
+      <h1 class="unseen">kgents console</h1>
+      <${Loading} what="the console" />
+    </main>`,
+    place,
+  )
   try {
     await loadOperations()
     await restoreSession()

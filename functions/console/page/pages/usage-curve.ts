@@ -18,32 +18,37 @@ interface UsageRow {
   quantity: number
 }
 
-export function UsageByDay() {
+interface UsageAnswer {
+  from: string
+  to: string
+  usage: UsageRow[]
+}
+
+/** @param of the meters that are shown; all without it */
+export function UsageByDay({ of }: { of?: readonly string[] }) {
   const known = operationOf(USAGE_OPERATION) !== undefined
-  const { answer, problem, reload } = useOperation<{ usage: UsageRow[] }>(
-    known ? USAGE_OPERATION : undefined,
-    BY_DAY,
-  )
+  const { answer, problem, reload } = useOperation<UsageAnswer>(known ? USAGE_OPERATION : undefined, BY_DAY)
   return html`<section class="facts">
     <h2>By day</h2>
     ${!known && html`<${Absent} operation=${USAGE_OPERATION} />`}
     ${problem !== undefined && html`<${Failed} problem=${problem} retry=${reload} />`}
     ${known && answer === undefined && problem === undefined && html`<${Loading} what="usage by day" />`}
-    ${answer !== undefined && html`<${Curves} rows=${answer.usage} />`}
+    ${answer !== undefined && html`<${Curves} answer=${answer} of=${of} />`}
     ${known && html`<${Curl} request=${requestOf(USAGE_OPERATION, BY_DAY)} />`}
   </section>`
 }
 
-function Curves({ rows }: { rows: UsageRow[] }) {
+function Curves({ answer, of }: { answer: UsageAnswer; of?: readonly string[] }) {
+  const rows = answer.usage.filter(({ meter }) => of?.includes(meter) ?? true)
   if (rows.length === 0) return html`<${Empty} what="usage" />`
+  const curves = curvesOf(rows, daysOf(answer))
   return html`<div class="curves">
-    ${curvesOf(rows).map((curve) => html`<${Chart} key=${curve.label} curve=${curve} />`)}
+    ${curves.map((curve) => html`<${Chart} key=${curve.label} curve=${curve} />`)}
   </div>`
 }
 
-/** A curve for each meter, over all days that any of them was used; a day without a row is one without use. */
-export function curvesOf(rows: readonly UsageRow[]): Curve[] {
-  const days = daysBetween(rows.map(({ period }) => period).sort())
+/** A curve for each meter; a day without a row is one without use. */
+function curvesOf(rows: readonly UsageRow[], days: string[]): Curve[] {
   return [...Map.groupBy(rows, ({ meter }) => meter)].map(([meter, used]) => {
     const byDay = new Map(used.map(({ period, quantity }) => [period, quantity]))
     return { label: labelOf(meter), days, values: days.map((day) => byDay.get(day) ?? 0) }
@@ -52,8 +57,9 @@ export function curvesOf(rows: readonly UsageRow[]): Curve[] {
 
 const DAY_MS = 86_400_000
 
-function daysBetween(sorted: readonly string[]): string[] {
-  const [first, last] = [Date.parse(sorted.at(0) ?? ''), Date.parse(sorted.at(-1) ?? '')]
-  const count = Number.isNaN(first) ? 0 : (last - first) / DAY_MS + 1
+/** The days of the period up to now. */
+function daysOf({ from, to }: UsageAnswer): string[] {
+  const [first, last] = [Date.parse(from), Math.min(Date.parse(to) - 1, Date.now())]
+  const count = Math.max(1, Math.floor((last - first) / DAY_MS) + 1)
   return Array.from({ length: count }, (_, at) => new Date(first + at * DAY_MS).toISOString().slice(0, 10))
 }

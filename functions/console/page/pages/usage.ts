@@ -7,7 +7,7 @@ import { Curl } from '../parts/curl.ts'
 import { saveFile } from '../parts/download.ts'
 import { Members } from '../parts/field.ts'
 import { filtersOf } from '../parts/filters.ts'
-import { columnsOf, listIn } from '../parts/rows.ts'
+import { columnsOf, filledColumns, listIn } from '../parts/rows.ts'
 import type { Page } from '../parts/section.ts'
 import { Absent, Empty, Failed, Loading } from '../parts/states.ts'
 import { Table } from '../parts/table.ts'
@@ -43,7 +43,7 @@ function Breakdown() {
     ${problem !== undefined && html`<${Failed} problem=${problem} retry=${reload} />`}
     ${answer === undefined && problem === undefined && html`<${Loading} what="usage" />`}
     ${answer !== undefined && rows.length === 0 && html`<${Empty} what="usage" />`}
-    ${rows.length > 0 && html`<${Table} caption="Usage" columns=${columnsOf(operation)} rows=${rows} />`}
+    ${rows.length > 0 && html`<${Table} caption="Usage" columns=${filledColumns(columnsOf(operation), rows)} rows=${rows} />`}
     <${Curl} request=${requestOf(USAGE_OPERATION, input)} />
   </section>`
 }
@@ -51,7 +51,9 @@ function Breakdown() {
 /** A range is days here; the operation takes moments as well. */
 function withDays(filters: Schema): Schema {
   const days = Object.entries(filters.properties ?? {}).map(([name, schema]) =>
-    name === 'from' || name === 'to' ? [name, { ...schema, type: 'string', format: 'date' }] : [name, schema],
+    name === 'from' || name === 'to'
+      ? [name, { type: 'string', format: 'date', description: schema.description }]
+      : [name, schema],
   )
   return { ...filters, properties: Object.fromEntries(days) as Record<string, Schema> }
 }
@@ -62,5 +64,5 @@ export const USAGE: Page = {
   group: 'Money',
   about: 'What was used, by day, path, model, person and key.',
   permission: 'billing:read',
-  sections: [{ view: Breakdown }, { view: UsageByDay }],
+  sections: [{ view: Breakdown }, { view: () => html`<${UsageByDay} />` }],
 }

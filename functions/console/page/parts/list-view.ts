@@ -6,7 +6,7 @@ import { operationOf, requestOf, run, type Operation, type Schema } from '../cor
 import { Action } from './action.ts'
 import { Curl } from './curl.ts'
 import { Filters, filtersOf } from './filters.ts'
-import { columnsOf, cursorIn, listIn } from './rows.ts'
+import { columnsOf, cursorIn, filledColumns, listIn } from './rows.ts'
 import { FactsView } from './facts-view.ts'
 import { RowActions, type Inner } from './row-actions.ts'
 import type { ListSection } from './section.ts'
@@ -84,7 +84,7 @@ function Pages({ operation, input, first, reload, ...props }: PagesProps) {
     }
   }
   if (rows.length === 0) return html`<${Empty} what=${of} />`
-  const columns = props.columns ?? columnsOf(operation, member)
+  const columns = props.columns ?? filledColumns(columnsOf(operation, member), rows)
   return html` <${Table}
       caption=${title}
       columns=${columns}

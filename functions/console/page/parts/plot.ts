@@ -12,6 +12,8 @@ export interface Curve {
 
 const HEIGHT = 200
 const DAY_SECONDS = 86_400
+/** A curve of fewer days is drawn as far as that many would reach. */
+const MIN_DAYS = 6
 
 /** @returns what removes it */
 export function plot(place: HTMLElement, curve: Curve): () => void {
@@ -45,7 +47,10 @@ function optionsOf(place: HTMLElement, { label, days }: Curve): uPlot.Options {
       },
       { ...axis, size: 64, values: (_, at) => at.map(number) },
     ],
-    scales: { y: { range: (_, _lowest, highest) => [0, Math.max(highest, 1) * 1.1] } },
+    scales: {
+      x: { range: (_, first, last) => [Math.min(first, last - MIN_DAYS * DAY_SECONDS), last] },
+      y: { range: (_, _lowest, highest) => [0, Math.max(highest, 1) * 1.1] },
+    },
     series: [
       { label: 'Day', value: (_, seconds) => (seconds === null ? '–' : dayAt(seconds)) },
       {

@@ -29,6 +29,11 @@ export function columnsOf(operation: Operation, member?: string): Column[] {
   return names.slice(0, MAX_COLUMNS).map(([name]) => ({ name }))
 }
 
+/** Those that any row has something in. */
+export function filledColumns(columns: readonly Column[], rows: readonly Json[]): Column[] {
+  return columns.filter(({ name }) => rows.some((row) => row[name] !== undefined && row[name] !== null))
+}
+
 function rowSchema({ output }: Operation, member?: string): Schema {
   const whole = resolve(output.anyOf?.[0] ?? output)
   const answer = resolve(whole.properties?.['result'] ?? whole)
