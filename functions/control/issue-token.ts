@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
 import { Failure } from '../../shared/failures.ts'
-import type { Identity } from '../../shared/identity/identity.ts'
+import type { StoredIdentity } from '../../shared/identity/identity.ts'
 import { SCOPES } from '../../shared/identity/scopes.ts'
 import { requireScopes } from '../../shared/pipeline/check-access.ts'
 import { identityByDevice, identityByToken, type Granting } from './sso/grants.ts'
@@ -71,7 +71,7 @@ export const issueToken = defineOperation({
       body: 'form',
       errors: 'oauth',
       perAddress: PER_ADDRESS,
-      needs: ['tokens', 'sign-in', 'postgres', 'events', 'secrets', 'destinations', 'outside'],
+      needs: ['tokens', 'sign-in', 'any-tenant', 'postgres', 'events', 'secrets', 'destinations', 'outside'],
       input: TokenRequest,
       examples: [
         { summary: 'A token for all that you may do', input: {} },
@@ -170,7 +170,7 @@ async function issue(wanted: TokenRequest, call: Granting & Pick<Call, 'issueTok
   }
 }
 
-async function identityBy(wanted: TokenRequest, call: Granting & Pick<Call, 'caller'>): Promise<Identity> {
+async function identityBy(wanted: TokenRequest, call: Granting & Pick<Call, 'caller'>): Promise<StoredIdentity> {
   switch (wanted.grant_type) {
     case TOKEN_EXCHANGE:
       return identityByToken(wanted.subject_token, wanted.tenant, call)

@@ -4,10 +4,11 @@
  */
 import { createHash } from 'node:crypto'
 import { decodeJwt } from 'jose'
+import { platformIdentity } from '../../../shared/calls/platform-identity.ts'
 import type { Call } from '../../../shared/contract/call.ts'
 import { Failure } from '../../../shared/failures.ts'
 import { currentIdentity } from '../../../shared/identity/current-identity.ts'
-import type { Identity } from '../../../shared/identity/identity.ts'
+import type { StoredIdentity } from '../../../shared/identity/identity.ts'
 import { admit, checkRole } from './admit.ts'
 import { readPerson } from './claims.ts'
 import { verifyToken } from './oidc.ts'
@@ -17,7 +18,7 @@ import { findTenant } from './tenant.ts'
 export type Granting = Pick<Call, 'actFor' | 'ofNoTenant' | 'requestOutside' | 'privateOrigins' | 'secretBox'>
 
 /** Whoever a provider's token speaks for, in the tenant that was named. */
-export async function identityByToken(token: string, slug: string, call: Granting): Promise<Identity> {
+export async function identityByToken(token: string, slug: string, call: Granting): Promise<StoredIdentity> {
   const tenant = await findTenant(slug, call).catch((error: unknown) => {
     throw error instanceof Failure && error.code === 'NOT_FOUND' ? badToken('its issuer is not known') : error
   })
@@ -77,7 +78,7 @@ interface PollRow {
 }
 
 /** Whoever has approved the program that polls with `deviceCode`. */
-export async function identityByDevice(deviceCode: string, call: Granting): Promise<Identity> {
+export async function identityByDevice(deviceCode: string, call: Granting): Promise<StoredIdentity> {
   const hash = createHash('sha256').update(deviceCode).digest()
   const [row] = await call.ofNoTenant<PollRow[]>`select * from poll_device_request(${hash})`
   if (row === undefined) throw waiting('invalid_grant', 'the device code is unknown or was used')
@@ -88,8 +89,9 @@ export async function identityByDevice(deviceCode: string, call: Granting): Prom
     throw waiting('slow_down', `poll every ${row.interval_seconds} seconds`, row.interval_seconds)
   }
   const { tenant_id: tenant = '', user_id: user = '', scopes } = row
-  const actor: Identity = { tenant: tenant ?? '', user: user ?? '', tier: 'free', roles: [], permissions: [] }
-  const identity = await call.actFor(actor, 'read', ({ db }) => currentIdentity(db, actor.user))
+  const identity = await call.actFor(platformIdentity(tenant ?? ''), 'read', ({ db }) =>
+    currentIdentity(db, user ?? ''),
+  )
   return scopes === null ? identity : { ...identity, scopes }
 }
 
