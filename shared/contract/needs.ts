@@ -39,7 +39,7 @@ export const NEEDS = {
   destinations: { gives: ['privateOrigins'], secrets: [], reaches: [] },
   /** To send requests to addresses that tenants name. */
   outside: { gives: ['requestOutside'], secrets: [], reaches: ['outside'] },
-  /** To show what can be bought, to whoever asks. */
+  /** To show anybody what can be bought. */
   plans: { gives: ['offeredPlans'], secrets: ['DATABASE_URL'], reaches: ['postgres'] },
   /** To look after the parts of the platform. */
   health: {

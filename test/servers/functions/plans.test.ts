@@ -17,6 +17,12 @@ const OPERATOR_PLANS = '/v1/operator/plans'
 /** Codes and messages of the failures that a promise came to. */
 const codeOf = (error: unknown) => (error as { code?: string }).code ?? String(error)
 
+/** Two processes, as far as the database can see. */
+const openPools = (connections: number) => {
+  const open = () => openDatabase(inject('servers').postgres.app, { connections })
+  return [open(), open()] as const
+}
+
 type Limits = Record<string, number | null>
 
 interface Plans {
@@ -357,11 +363,9 @@ describe('what is reserved where the work happens', () => {
   }) => {
     const { id: tenant } = await newTenant()
     const plan = planWith({ tokensPerMonth: 1000 })
-    const databases = Array.from({ length: 2 }, () =>
-      openDatabase(inject('servers').postgres.app, { connections: 3 }),
-    )
+    const databases = openPools(3)
     const tries = Array.from({ length: 40 }, (_, at) =>
-      withTenant(databases[at % 2] ?? databases[0]!, tenant, 'write', (db) =>
+      withTenant(databases[at % 2 === 0 ? 0 : 1], tenant, 'write', (db) =>
         reserveTokens(db, { tenant, plan }, 40, MONTH),
       ),
     )
@@ -375,16 +379,14 @@ describe('what is reserved where the work happens', () => {
   test('agents, tools and entities: at once from two pools', async ({ newTenant, owner, expect }) => {
     const { id: tenant } = await newTenant()
     const plan = planWith({ agents: 3, tools: 0, entities: 1 })
-    const databases = Array.from({ length: 2 }, () =>
-      openDatabase(inject('servers').postgres.app, { connections: 3 }),
-    )
+    const databases = openPools(3)
     for (const [kind, room] of [
       ['agent', 3],
       ['tool', 0],
       ['entity', 1],
     ] as const) {
       const tries = Array.from({ length: 10 }, (_, at) =>
-        withTenant(databases[at % 2] ?? databases[0]!, tenant, 'write', (db) =>
+        withTenant(databases[at % 2 === 0 ? 0 : 1], tenant, 'write', (db) =>
           takePlace(db, { tenant, plan }, kind),
         ),
       )
@@ -481,6 +483,25 @@ describe('what is reserved where the work happens', () => {
       select bytes::int, (select sum(bytes)::int from states where tenant_id = ${tenant.id}) as counted
       from storage where tenant_id = ${tenant.id}`
     expect(row).toEqual({ bytes: 1000, counted: 1000 })
+  })
+
+  test('a tenant that is erased does not come back by what is given back', async ({
+    newTenant,
+    runtime,
+    owner,
+    expect,
+  }) => {
+    const tenant = await newTenant('pro', ['admin'])
+    const leases = new CallLeases({ database: runtime.database })
+    await leases.take({ tenant: tenant.id, plan: PLANS.pro })
+    await tenant.calls('POST', '/v1/agentese/self/state/put', { key: 'k', value: 'x' })
+    await owner.begin(async (db) => {
+      for (const table of ['storage', 'allowances', 'states'])
+        await db`delete from ${db(table)} where tenant_id = ${tenant.id}`
+    })
+    await leases.close()
+    for (const table of ['storage', 'storage_changes', 'allowances'])
+      expect(await owner`select from ${owner(table)} where tenant_id = ${tenant.id}`, table).toHaveLength(0)
   })
 
   test('storage: an answer that there is no room for fails its job', async ({
