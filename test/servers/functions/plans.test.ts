@@ -7,6 +7,7 @@ import { reserveTokens } from '../../../shared/plans/allowance.ts'
 import { CallLeases, dayOf } from '../../../shared/plans/call-leases.ts'
 import { takePlace } from '../../../shared/plans/holdings.ts'
 import type { Plan } from '../../../shared/plans/plan.ts'
+import { eventually } from '../../eventually.ts'
 import { planWith, PLANS } from '../../plans.ts'
 import { testWithHolders } from './holders.ts'
 import { call, openFunctions, type OpenFunctions } from './in-process.ts'
@@ -255,6 +256,34 @@ describe('calls a day', () => {
     await Promise.all(processes.map((each) => each.close()))
     expect(await usedToday(owner, tenant)).toEqual({ spent: 100, reserved: 0 })
     await Promise.all(databases.map((each) => each.close()))
+  })
+
+  test('that two processes lease in the very same moment are leased once', async ({
+    newTenant,
+    owner,
+    runtime,
+    expect,
+  }) => {
+    const { id: tenant } = await newTenant()
+    const plan = planWith({ apiCallsPerDay: 11 })
+    const processes = [new CallLeases(runtime), new CallLeases(runtime)]
+    // So few are leased as they come: one is left.
+    expect(await hammer(processes, 5, { tenant, plan })).toBe(10)
+    let hammering: Promise<number> | undefined
+    await owner.begin(async (db) => {
+      await db`select from allowances where tenant_id = ${tenant} for update`
+      hammering = hammer(processes, 1, { tenant, plan })
+      // Both are as far as they come without the other.
+      await eventually(async () => {
+        // On another connection: within a transaction these figures stand still.
+        const waiting = await owner`
+          select from pg_stat_activity where wait_event_type = 'Lock' and query like '%lease_api_calls%'`
+        expect(waiting.length).toBeGreaterThanOrEqual(2)
+      })
+    })
+    expect(await hammering).toBe(1)
+    await Promise.all(processes.map((each) => each.close()))
+    expect(await usedToday(owner, tenant)).toEqual({ spent: 11, reserved: 0 })
   })
 
   test('that one process has leased and not used are there for another when it stops', async ({
