@@ -59,7 +59,7 @@ export const NEEDS = {
   },
   /** To act for a tenant that no caller names: on the word of somebody else whom the platform believes, or to let people in. */
   'any-tenant': { gives: ['actFor'], secrets: ['DATABASE_URL', 'EVENT_SIGNING_KEY'], reaches: ['postgres'] },
-  /** To show what can be bought, to whoever asks. */
+  /** To show anybody what can be bought. */
   plans: { gives: ['offeredPlans'], secrets: ['DATABASE_URL'], reaches: ['postgres'] },
   /** To look after the parts of the platform. */
   health: {

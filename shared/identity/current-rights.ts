@@ -4,7 +4,8 @@
  */
 import type { Sql } from 'postgres'
 import { Failure } from '../failures.ts'
-import { addPlan, type FindPlan } from '../plans/plan-book.ts'
+import type { FindPlan } from '../plans/plan-book.ts'
+import { addPlan } from './with-plan.ts'
 import type { Identity, StoredIdentity } from './identity.ts'
 import type { KeyUses } from './key-uses.ts'
 import { permissionsOf } from './permissions.ts'

@@ -46,6 +46,8 @@ export interface Identity extends StoredIdentity {
 }
 
 /** What is kept of an identity. */
-export function storedOf({ plan: _, ...stored }: Identity): StoredIdentity {
+export function storedOf(identity: Identity): StoredIdentity {
+  const stored: Partial<Identity> & StoredIdentity = { ...identity }
+  delete stored.plan
   return stored
 }

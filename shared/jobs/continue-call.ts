@@ -10,7 +10,7 @@ import { Failure } from '../failures.ts'
 import type { Completion } from '../inference/messages.ts'
 import { decodeVector } from '../inference/vectors.ts'
 import { readTraceparent } from '../telemetry/trace.ts'
-import { addPlan } from '../plans/plan-book.ts'
+import { addPlan } from '../identity/with-plan.ts'
 import { prepareJob } from './queue-job.ts'
 import type { JobContext, JobRow } from './write-ending.ts'
 

@@ -1,7 +1,6 @@
 /** The plans by id and version. A version never changes, so a process that has read it keeps it for ever. */
 import type { Sql } from 'postgres'
 import { Failure } from '../failures.ts'
-import type { StoredIdentity, Identity } from '../identity/identity.ts'
 import { readPlan, type PlanRow } from './plan-row.ts'
 import type { Plan } from './plan.ts'
 import { TIERS, type Tier } from './tiers.ts'
@@ -9,7 +8,7 @@ import { TIERS, type Tier } from './tiers.ts'
 export type FindPlan = (id: Tier, version: number) => Promise<Plan>
 
 /**
- * Creates the look-up of plans in `sql`.
+ * Creates the finder of plans in `sql`.
  *
  * It throws Failure DEPENDENCY_UNAVAILABLE for a version that is not there: this database lags behind the one that named it.
  */
@@ -32,26 +31,6 @@ async function read(sql: Sql, id: Tier, version: number): Promise<Plan> {
   throw new Failure('DEPENDENCY_UNAVAILABLE', `Cannot find version ${version} of plan "${id}"`, {
     retryAfterSeconds: 1,
   })
-}
-
-/**
- * Makes of a check that comes to a stored identity one that comes to an identity with its plan: the same object for the same
- * stored one.
- */
-export function withPlan(check: (credential: string) => Promise<StoredIdentity>, findPlan: FindPlan) {
-  const known = new WeakMap<StoredIdentity, Identity>()
-  return async (credential: string): Promise<Identity> => {
-    const stored = await check(credential)
-    const identity = known.get(stored)
-    if (identity !== undefined) return identity
-    const made = await addPlan(stored, findPlan)
-    known.set(stored, made)
-    return made
-  }
-}
-
-export async function addPlan(stored: StoredIdentity, findPlan: FindPlan): Promise<Identity> {
-  return { ...stored, plan: await findPlan(stored.tier, stored.planVersion ?? 1) }
 }
 
 /** What can be bought now, from the smallest plan to the largest. */

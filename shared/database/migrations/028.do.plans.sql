@@ -321,8 +321,10 @@ declare
   free numeric;
   leased integer := 0;
 begin
-  insert into public.allowances (tenant_id, resource, period, granted)
-    values (public.current_tenant(), 'api_calls', day, granted_calls) on conflict do nothing;
+  if wanted > 0 then
+    insert into public.allowances (tenant_id, resource, period, granted)
+      values (public.current_tenant(), 'api_calls', day, granted_calls) on conflict do nothing;
+  end if;
   select granted_calls - a.spent - a.reserved + returned into free
     from public.allowances a where a.resource = 'api_calls' and a.period = day for update;
   if wanted > 0 then
@@ -435,13 +437,18 @@ begin
   if change is null or change = 0 then
     return null;
   end if;
+  -- Without a row of its own: a tenant that is erased must not come back by what is given back.
+  if change < 0 then
+    update public.storage held set bytes = greatest(0, held.bytes + change) where held.tenant_id = new.tenant_id;
+    return null;
+  end if;
   select (p.limits ->> 'storageBytes')::bigint into room
     from public.tenants t join public.plans p on p.id = t.tier and p.version = t.plan_version
     where t.id = new.tenant_id and not (public.overage_of(t) and p.overage ? 'storage_gb_months');
   insert into public.storage as held (tenant_id, bytes)
-    select new.tenant_id, greatest(0, change) where change < 0 or room is null or change <= room
-    on conflict (tenant_id) do update set bytes = greatest(0, held.bytes + change)
-      where change < 0 or room is null or held.bytes + change <= room;
+    select new.tenant_id, change where room is null or change <= room
+    on conflict (tenant_id) do update set bytes = held.bytes + change
+      where room is null or held.bytes + change <= room;
   if not found then
     raise exception 'storage of % bytes is used up', room using errcode = 'KG001', detail = room::text;
   end if;

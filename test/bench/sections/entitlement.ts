@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Sql } from 'postgres'
 import { insertTenant } from '../../servers/functions/in-process.ts'
+import { PARTS, type Order, type Part, type Used } from '../authorise-order.ts'
 import { ROOT } from '../checkout.ts'
 import { compare } from '../comparison.ts'
 import type * as FunctionsModule from '../functions.ts'
@@ -15,16 +16,15 @@ import type { MeasuredDatabase } from '../functions.ts'
 import { meterOf, readProc } from '../processes.ts'
 import { inTurn, type Bench, type Findings, type Section } from '../section.ts'
 import { serverFile } from '../server-process.ts'
-import type { Order, Used } from '../servers/authorise.ts'
 import { median } from '../statistics.ts'
-
-/** Each does what the one before it does, and more. `nothing` is what the process and the database use on their own. */
-const PARTS = ['nothing', 'authorise', 'entitle', 'meter'] as const
-export type Part = (typeof PARTS)[number]
 
 const TENANTS = 50
 /** The rate of the published baseline, as in the section `hot-path`. */
 const PER_SECOND = 478
+/** Calls one right after the other: what is left is the work itself, and batches as large as they become. */
+const FULL_SPEED_CALLS = 10_000
+const SPEEDS = ['steady', 'full speed'] as const
+type Speed = (typeof SPEEDS)[number]
 const WANTED_MS = 0.1
 const BEFORE = 'before'
 const AFTER = 'after'
@@ -51,11 +51,15 @@ async function run({ quick, before, say }: Bench): Promise<Findings> {
   const subjects: Record<string, Subject> = { [AFTER]: await start(ROOT) }
   try {
     if (before !== undefined) subjects[BEFORE] = await start(before)
-    const lanes = Object.keys(subjects).flatMap((name) => PARTS.map((part) => `${name}: ${part}`))
-    const [seconds, rounds] = quick ? [1, 1] : [6, 5]
+    const [seconds, rounds] = quick ? [1, 1] : [5, 5]
+    const lanes = Object.keys(subjects).flatMap((name) =>
+      SPEEDS.flatMap((speed) => PARTS.map((part) => laneOf(name, speed, part))),
+    )
     const costs = await inTurn(lanes, rounds, async (lane, round) => {
-      const [name = '', part] = lane.split(': ') as [string, Part]
-      const cost = await measure(subjects[name] as Subject, part, seconds)
+      const [name, speed, part] = lane.split(', ') as [string, Speed, Part]
+      const [calls, perSecond] =
+        speed === 'steady' ? [seconds * PER_SECOND, PER_SECOND] : [FULL_SPEED_CALLS, Number.MAX_SAFE_INTEGER]
+      const cost = await measure(subjects[name] as Subject, { part, calls, perSecond })
       say(`round ${round + 1} of ${rounds}: ${lane}: ${(cost.process + cost.postgres).toFixed(3)} ms`)
       return cost
     })
@@ -86,11 +90,15 @@ async function postmasterOf(owner: Sql): Promise<number> {
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
 }
 
-async function measure({ child, postmaster }: Subject, part: Part, seconds: number): Promise<Cost> {
-  const calls = seconds * PER_SECOND
+function laneOf(name: string, speed: Speed, part: Part): string {
+  return `${name}, ${speed}, ${part}`
+}
+
+async function measure({ child, postmaster }: Subject, order: Order): Promise<Cost> {
+  const { calls } = order
   const meter = meterOf(postmaster, () => 'postgres')
   const answer = once(child, 'message')
-  child.send({ part, calls, perSecond: PER_SECOND } satisfies Order)
+  child.send(order)
   const [{ cpu }] = (await answer) as [Used]
   return { process: cpu / 1000 / calls, postgres: (meter()['postgres'] ?? 0) / calls }
 }
@@ -104,38 +112,42 @@ async function stop({ child, database }: Subject): Promise<void> {
 
 function toFindings(names: readonly string[], costs: Record<string, Cost[]>): Findings {
   /** Over what is used by doing nothing, round by round. */
-  const over = (name: string, part: Part, pick: (cost: Cost) => number) =>
-    (costs[`${name}: ${part}`] ?? []).map(
-      (cost, round) => pick(cost) - pick(costs[`${name}: nothing`]?.[round] ?? { process: 0, postgres: 0 }),
+  const over = (name: string, speed: Speed, part: Part, pick: (cost: Cost) => number) =>
+    (costs[laneOf(name, speed, part)] ?? []).map(
+      (cost, round) =>
+        pick(cost) - pick(costs[laneOf(name, speed, 'nothing')]?.[round] ?? { process: 0, postgres: 0 }),
     )
   const sum = ({ process: own, postgres }: Cost) => own + postgres
   const parts = PARTS.filter((part) => part !== 'nothing')
   return {
     method:
-      `${PER_SECOND} calls/s by ${TENANTS} tenants with an API key each, in one process, without a handler: CPU over what the same ` +
+      `${PER_SECOND} calls/s (steady), or one right after the other (full speed), by ${TENANTS} tenants with an API key each, in one ` +
+      'process, without a handler: CPU over what the same ' +
       'loop uses without any step. `authorise` is who calls and what it may, `entitle` the limits of the plan besides, `meter` ' +
       'the record of the call besides. Credentials are read again every 3 s and records written in batches, both included.',
     table: {
       columns: ['CPU ms a call', 'process', 'PostgreSQL', 'sum'],
       rows: names.flatMap((name) =>
-        parts.map((part) => [
-          `${name}: ${part}`,
-          ...[({ process: own }: Cost) => own, ({ postgres }: Cost) => postgres, sum].map((pick) =>
-            median(over(name, part, pick)).toFixed(3),
-          ),
-        ]),
+        SPEEDS.flatMap((speed) =>
+          parts.map((part) => [
+            laneOf(name, speed, part),
+            ...[({ process: own }: Cost) => own, ({ postgres }: Cost) => postgres, sum].map((pick) =>
+              median(over(name, speed, part, pick)).toFixed(3),
+            ),
+          ]),
+        ),
       ),
     },
-    comparisons: [
+    comparisons: SPEEDS.map((speed) =>
       compare({
-        what: 'authorisation, entitlement and metering of a call',
+        what: `authorisation, entitlement and metering of a call, ${speed}`,
         unit: 'ms',
-        before: names.includes(BEFORE) ? over(BEFORE, 'meter', sum) : undefined,
-        after: over(AFTER, 'meter', sum),
-        reference: over(AFTER, 'authorise', sum),
+        before: names.includes(BEFORE) ? over(BEFORE, speed, 'meter', sum) : undefined,
+        after: over(AFTER, speed, 'meter', sum),
+        reference: over(AFTER, speed, 'authorise', sum),
         over: 'authorisation alone',
         wanted: { of: 'value', atMost: WANTED_MS },
       }),
-    ],
+    ),
   }
 }

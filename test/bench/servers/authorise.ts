@@ -12,20 +12,9 @@ import type * as ConfigModule from '../../../shared/runtime/config.ts'
 import type * as RuntimeModule from '../../../shared/runtime/create-runtime.ts'
 import type * as LoadersModule from '../../../functions/loaders.ts'
 import type { Invocation, Request } from '../../../shared/pipeline/invocation.ts'
-import type { Part } from '../sections/entitlement.ts'
+import type { Order, Part, Used } from '../authorise-order.ts'
 
 type Step = (invocation: Invocation) => Promise<void>
-
-export interface Order {
-  part: Part
-  calls: number
-  perSecond: number
-}
-
-/** Microseconds of CPU of this process. */
-export interface Used {
-  cpu: number
-}
 
 const [root = '', keys = '[]'] = process.argv.slice(2)
 const callers = JSON.parse(keys) as string[]

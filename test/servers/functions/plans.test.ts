@@ -7,6 +7,7 @@ import { reserveTokens } from '../../../shared/plans/allowance.ts'
 import { CallLeases, dayOf } from '../../../shared/plans/call-leases.ts'
 import { takePlace } from '../../../shared/plans/holdings.ts'
 import type { Plan } from '../../../shared/plans/plan.ts'
+import { eventually } from '../../eventually.ts'
 import { planWith, PLANS } from '../../plans.ts'
 import { testWithHolders } from './holders.ts'
 import { call, openFunctions, type OpenFunctions } from './in-process.ts'
@@ -16,6 +17,12 @@ const MANIFEST = '/v1/agentese/void/entropy/manifest'
 const OPERATOR_PLANS = '/v1/operator/plans'
 /** Codes and messages of the failures that a promise came to. */
 const codeOf = (error: unknown) => (error as { code?: string }).code ?? String(error)
+
+/** Two processes, as far as the database can see. */
+const openPools = (connections: number) => {
+  const open = () => openDatabase(inject('servers').postgres.app, { connections })
+  return [open(), open()] as const
+}
 
 type Limits = Record<string, number | null>
 
@@ -251,6 +258,34 @@ describe('calls a day', () => {
     await Promise.all(databases.map((each) => each.close()))
   })
 
+  test('that two processes lease in the very same moment are leased once', async ({
+    newTenant,
+    owner,
+    runtime,
+    expect,
+  }) => {
+    const { id: tenant } = await newTenant()
+    const plan = planWith({ apiCallsPerDay: 11 })
+    const processes = [new CallLeases(runtime), new CallLeases(runtime)]
+    // So few are leased as they come: one is left.
+    expect(await hammer(processes, 5, { tenant, plan })).toBe(10)
+    let hammering: Promise<number> | undefined
+    await owner.begin(async (db) => {
+      await db`select from allowances where tenant_id = ${tenant} for update`
+      hammering = hammer(processes, 1, { tenant, plan })
+      // Both are as far as they come without the other.
+      await eventually(async () => {
+        // On another connection: within a transaction these figures stand still.
+        const waiting = await owner`
+          select from pg_stat_activity where wait_event_type = 'Lock' and query like '%lease_api_calls%'`
+        expect(waiting.length).toBeGreaterThanOrEqual(2)
+      })
+    })
+    expect(await hammering).toBe(1)
+    await Promise.all(processes.map((each) => each.close()))
+    expect(await usedToday(owner, tenant)).toEqual({ spent: 11, reserved: 0 })
+  })
+
   test('that one process has leased and not used are there for another when it stops', async ({
     newTenant,
     owner,
@@ -357,11 +392,9 @@ describe('what is reserved where the work happens', () => {
   }) => {
     const { id: tenant } = await newTenant()
     const plan = planWith({ tokensPerMonth: 1000 })
-    const databases = Array.from({ length: 2 }, () =>
-      openDatabase(inject('servers').postgres.app, { connections: 3 }),
-    )
+    const databases = openPools(3)
     const tries = Array.from({ length: 40 }, (_, at) =>
-      withTenant(databases[at % 2] ?? databases[0]!, tenant, 'write', (db) =>
+      withTenant(databases[at % 2 === 0 ? 0 : 1], tenant, 'write', (db) =>
         reserveTokens(db, { tenant, plan }, 40, MONTH),
       ),
     )
@@ -375,16 +408,14 @@ describe('what is reserved where the work happens', () => {
   test('agents, tools and entities: at once from two pools', async ({ newTenant, owner, expect }) => {
     const { id: tenant } = await newTenant()
     const plan = planWith({ agents: 3, tools: 0, entities: 1 })
-    const databases = Array.from({ length: 2 }, () =>
-      openDatabase(inject('servers').postgres.app, { connections: 3 }),
-    )
+    const databases = openPools(3)
     for (const [kind, room] of [
       ['agent', 3],
       ['tool', 0],
       ['entity', 1],
     ] as const) {
       const tries = Array.from({ length: 10 }, (_, at) =>
-        withTenant(databases[at % 2] ?? databases[0]!, tenant, 'write', (db) =>
+        withTenant(databases[at % 2 === 0 ? 0 : 1], tenant, 'write', (db) =>
           takePlace(db, { tenant, plan }, kind),
         ),
       )
@@ -481,6 +512,25 @@ describe('what is reserved where the work happens', () => {
       select bytes::int, (select sum(bytes)::int from states where tenant_id = ${tenant.id}) as counted
       from storage where tenant_id = ${tenant.id}`
     expect(row).toEqual({ bytes: 1000, counted: 1000 })
+  })
+
+  test('a tenant that is erased does not come back by what is given back', async ({
+    newTenant,
+    runtime,
+    owner,
+    expect,
+  }) => {
+    const tenant = await newTenant('pro', ['admin'])
+    const leases = new CallLeases({ database: runtime.database })
+    await leases.take({ tenant: tenant.id, plan: PLANS.pro })
+    await tenant.calls('POST', '/v1/agentese/self/state/put', { key: 'k', value: 'x' })
+    await owner.begin(async (db) => {
+      for (const table of ['storage', 'allowances', 'states'])
+        await db`delete from ${db(table)} where tenant_id = ${tenant.id}`
+    })
+    await leases.close()
+    for (const table of ['storage', 'storage_changes', 'allowances'])
+      expect(await owner`select from ${owner(table)} where tenant_id = ${tenant.id}`, table).toHaveLength(0)
   })
 
   test('storage: an answer that there is no room for fails its job', async ({
