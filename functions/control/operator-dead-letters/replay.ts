@@ -1,6 +1,7 @@
 /** Delivers dead letters of any tenant to their functions again, some at a time. */
 import type { Given } from '../../../shared/contract/call.ts'
 import type { DeadLetterError } from '../../../shared/events/dead-letter.ts'
+import { Failure } from '../../../shared/failures.ts'
 import { actorFacts } from '../audit/record.ts'
 import { deliverAgain } from '../dead-letters/replay.ts'
 import { operate } from '../tenants/operate.ts'
@@ -57,11 +58,24 @@ async function deliverAll(
     while (performance.now() - startedAt < BEGIN_MS) {
       const letter = waiting.shift()
       if (letter === undefined) return
-      const error = await deliverAgain(letter, call)
+      const error = await whyNotTaken(letter, call)
       if (error === undefined) outcome.taken.push(letter.id)
       else outcome.failed[letter.id] = error
     }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, consume))
   return outcome
+}
+
+/** One that cannot be delivered, since its function is gone, keeps no other from its turn. */
+async function whyNotTaken(
+  letter: LetterRow,
+  call: Given<'postgres' | 'deliveries', 'caller' | 'writes'>,
+): Promise<DeadLetterError | undefined> {
+  try {
+    return await deliverAgain(letter, call)
+  } catch (error) {
+    if (error instanceof Failure) return { message: error.message }
+    throw error
+  }
 }

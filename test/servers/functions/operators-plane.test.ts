@@ -185,6 +185,7 @@ describe('dead letters of all tenants', () => {
   test('are delivered again in bulk, each once, and what was done is in the audit of the tenant', async ({
     operator,
     admin,
+    owner,
     deadLetters,
     expect,
   }) => {
@@ -199,6 +200,15 @@ describe('dead letters of all tenants', () => {
     // Both have delivered what both had found; the function has taken each once.
     expect(state.taken).toHaveLength(4)
     expect((await replay()).body).toEqual({ taken: 0, failed: 0, remaining: 0 })
+    const lost = await deadLetters(admin, 2)
+    await owner`update dead_letters set function = 'gone' where id = ${lost[0] ?? ''}`
+    expect((await replay()).body).toEqual({ taken: 1, failed: 1, remaining: 0 })
+    const [left] = (await operator.calls('GET', `${LETTERS}?tenant=${admin.id}`)).body.dead_letters
+    expect(left).toMatchObject({
+      id: lost[0],
+      replays: 1,
+      error: { message: expect.stringContaining('gone') },
+    })
     const { audit } = (await admin.calls('GET', '/v1/audit')).body
     expect(audit.at(-1)).toMatchObject({
       action: 'dead_letters.replayed',

@@ -41,7 +41,7 @@ const inOrder = (a: GrantState, b: GrantState) =>
   KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind) || a.until - b.until || (a.id < b.id ? -1 : 1)
 
 /** How an amount is made of slices, the first first. The one decision that everything else follows from. */
-export function takeFrom<T>(slices: Iterable<[T, number]>, wanted: number): Map<T, number> {
+function takeFrom<T>(slices: Iterable<[T, number]>, wanted: number): Map<T, number> {
   const taken = new Map<T, number>()
   let left = wanted
   for (const [slice, size] of slices) {
