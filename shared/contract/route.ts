@@ -34,6 +34,8 @@ export interface RouteFacts<I, O> {
   status?: (output: O) => number
   statuses?: readonly number[]
   maxAgeSeconds?: number
+  /** Requests a minute from one address, for what anybody may call and what costs much. */
+  perAddress?: number
 }
 
 /**
@@ -65,6 +67,7 @@ export function toEndpointFacts(name: string, contract: RouteFacts<unknown, unkn
     ...(contract.body === undefined ? {} : { body: contract.body }),
     ...(contract.status === undefined ? {} : { status: contract.status }),
     ...(contract.statuses === undefined ? {} : { statuses: contract.statuses }),
+    ...(contract.perAddress === undefined ? {} : { perAddress: contract.perAddress }),
     ...(contract.maxAgeSeconds === undefined ? {} : { maxAgeSeconds: contract.maxAgeSeconds }),
   }
 }

@@ -1,8 +1,9 @@
 /** Every type of event that the platform makes itself, with the shape of its data. */
-import type { z } from 'zod'
+import { z } from 'zod'
 import { JobCancelled, JobCompleted, JobFailed, JobRequested, JobStarted } from '../inference/job-events.ts'
 import { Completion, InferenceFailure } from '../inference/messages.ts'
 import { ChangeData, InvocationData } from './agentese-events.ts'
+import { TENANT_EVENTS } from './event.ts'
 
 export interface EventType {
   summary: string
@@ -21,6 +22,10 @@ export const STATE_EVENTS = {
   'io.kgents.agentese.changed': { summary: 'The state of a node has changed', data: ChangeData },
 } as const satisfies Record<string, EventType>
 
+/** Who has done it; an operator's event is in its own tenant, and names the other. */
+const TenantLeft = z.strictObject({ by: z.enum(['tenant', 'operator']), tenant: z.uuid().optional() })
+const TenantProvisioned = z.strictObject({ slug: z.string(), name: z.string(), tier: z.string() })
+
 /** Events of the system bus. */
 export const SYSTEM_EVENTS = {
   'io.kgents.inference.requested': { summary: 'A path has queued work for a model', data: JobRequested },
@@ -30,4 +35,11 @@ export const SYSTEM_EVENTS = {
   'io.kgents.job.completed': { summary: 'A job has its result', data: JobCompleted },
   'io.kgents.job.failed': { summary: 'A job has ended without a result', data: JobFailed },
   'io.kgents.job.cancelled': { summary: 'A job was cancelled', data: JobCancelled },
+  [TENANT_EVENTS.provisioned]: { summary: 'A new tenant has all that it is given', data: TenantProvisioned },
+  [TENANT_EVENTS.deleted]: { summary: 'A tenant is deleted, and erased 30 days after', data: TenantLeft },
+  [TENANT_EVENTS.restored]: { summary: 'The deletion of a tenant was undone', data: TenantLeft },
+  [TENANT_EVENTS.exported]: {
+    summary: 'An export is ready to be downloaded',
+    data: z.strictObject({ export: z.uuid() }),
+  },
 } as const satisfies Record<string, EventType>
