@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { describe } from 'vitest'
-import { openFunctions } from '../functions/in-process.ts'
+import postgres from 'postgres'
+import { describe, inject } from 'vitest'
+import { createApiKey } from '../../../shared/identity/api-keys.ts'
+import { describeNew } from '../../../shared/tenancy/new-tenant.ts'
 import { catalog } from '../../../functions/catalog.ts'
-import { call } from '../functions/in-process.ts'
+import { call, openFunctions } from '../functions/in-process.ts'
 import { MANIFEST, newAddress, newSlug, SIGNUP, test, wanted } from './world.ts'
-import { inject } from 'vitest'
 
 describe('POST /v1/signup', () => {
   test('makes a tenant on the free plan that is ready, with an admin whose key works', async ({
@@ -100,6 +101,24 @@ describe('POST /v1/signup', () => {
     expect(await owner`select from tenants where slug = any (${slugs})`).toHaveLength(10)
     await owner`update sign_ups set at = at - interval '1 day' where network <<= ${`${network}::/64`}`
     expect((await tries(wanted(), `${network}::99`)).status).toBe(201)
+  })
+
+  test('lets no more in than the limit where many processes ask at once', async ({ expect }) => {
+    const processes = postgres(inject('servers').postgres.app, { max: 8, onnotice: () => {} })
+    const network = newAddress()
+    const tries = Array.from({ length: 16 }, async () => {
+      const { slug, name, person, email } = wanted()
+      const { prefix, hash } = createApiKey()
+      const admin = { email, name: person }
+      const { made } = describeNew({ slug, name, tier: 'free', admin, keyName: 'x', key: { prefix, hash } }, {})
+      const [row] = await processes<{ outcome: string }[]>`
+        select sign_up(${JSON.stringify(made)}::text::jsonb, ${network}, 3, 1000000) as outcome`
+      return row?.outcome
+    })
+    const outcomes = await Promise.all(tries)
+    await processes.end()
+    expect(outcomes.filter((outcome) => outcome === 'made')).toHaveLength(3)
+    expect(outcomes.filter((outcome) => outcome === 'network_full')).toHaveLength(13)
   })
 
   test('lets no more in than the platform takes in an hour, from wherever they come', async ({
