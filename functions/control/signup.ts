@@ -40,6 +40,7 @@ export const signup = defineOperation({
       route: 'POST /v1/signup',
       summary: 'Sign up: a tenant on the free plan, you as its admin, and your API key',
       auth: 'none',
+      perAddress: 30,
       needs: ['registration'],
       input: SignUp,
       output: SignedUp,

@@ -95,6 +95,20 @@ function removeHeaders(headers: readonly string[]): KongPlugin {
   return { name: 'request-transformer', config: { remove: { headers: [...headers] } } }
 }
 
+/** Counts in each Kong by itself; the function counts for all of them. */
+export function limitAddress(perMinute: number): KongPlugin {
+  return {
+    name: 'rate-limiting',
+    config: {
+      minute: perMinute,
+      limit_by: 'ip',
+      policy: 'local',
+      fault_tolerant: true,
+      hide_client_headers: true,
+    },
+  }
+}
+
 /** Lets only holders of a valid platform token through. Issuer and audience are checked by the function: Kong cannot. */
 export function requireToken(): KongPlugin {
   return {

@@ -10,7 +10,7 @@
  */
 import type { BodyForm } from '../../shared/contract/facts.ts'
 import { ABOVE_ALL_PATHS, pathPattern, specificity } from '../endpoint-paths.ts'
-import { letEventsIn, requireToken } from './plugins.ts'
+import { letEventsIn, limitAddress, requireToken } from './plugins.ts'
 import { TOKEN_TAG } from './request-lua.ts'
 import type { KongRoute } from './types.ts'
 
@@ -28,6 +28,7 @@ export interface RoutedEndpoint {
   path: string
   auth: 'none' | 'optional' | 'required' | 'api-key' | 'optional-api-key' | 'invitation'
   streams: boolean
+  perAddress?: number
   /** Where events are taken, their attributes may come in headers. */
   body?: BodyForm
 }
@@ -94,6 +95,7 @@ export function endpointRoutes(
     strip_path: false,
     preserve_host: false,
     ...(endpoint.body === 'cloudevents' ? { plugins: letEventsIn() } : {}),
+    ...(endpoint.perAddress === undefined ? {} : { plugins: [limitAddress(endpoint.perAddress)] }),
   }
   const required = endpoint.auth === 'required'
   return withVariants(route, required, required || endpoint.path.startsWith(AGENTESE))

@@ -10,6 +10,7 @@ import { createCors } from './plugins/cors.ts'
 import { createJwt } from './plugins/jwt.ts'
 import { createPreFunction, createRequestCounter } from './plugins/pre-function.ts'
 import { createPrometheus } from './plugins/prometheus.ts'
+import { createRateLimiting } from './plugins/rate-limiting.ts'
 import { createRequestSizeLimiting } from './plugins/request-size-limiting.ts'
 import { createRequestTermination } from './plugins/request-termination.ts'
 import { createRequestTransformer } from './plugins/request-transformer.ts'
@@ -22,6 +23,7 @@ const KNOWN: Record<string, { priority: number; create: CreatePlugin }> = {
   cors: { priority: 2_000, create: createCors },
   jwt: { priority: 1_450, create: createJwt },
   'request-size-limiting': { priority: 951, create: createRequestSizeLimiting },
+  'rate-limiting': { priority: 910, create: createRateLimiting },
   'request-transformer': { priority: 801, create: createRequestTransformer },
   prometheus: { priority: 13, create: createPrometheus },
   'request-termination': { priority: 2, create: createRequestTermination },

@@ -78,6 +78,8 @@ export interface EndpointFacts<I = unknown, O = unknown> {
   status?: (output: O) => number
   /** All that `status` may come to; absent is 200 alone. */
   statuses?: readonly number[]
+  /** Requests a minute that the gateway lets through from one address; absent is as many as it takes of any. */
+  perAddress?: number
   /** How long anybody may keep the answer. Such a route answers the same to everybody, and 304 to who has it already. */
   maxAgeSeconds?: number
   /** Set on aspects of a node. */

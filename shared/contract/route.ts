@@ -41,6 +41,8 @@ export interface RouteFacts<I, O> {
   status?: (output: O) => number
   statuses?: readonly number[]
   maxAgeSeconds?: number
+  /** Requests a minute from one address, for what anybody may call and what costs much. */
+  perAddress?: number
 }
 
 /**
@@ -74,6 +76,7 @@ export function toEndpointFacts(name: string, contract: RouteFacts<unknown, unkn
     ...(contract.perAddress === undefined ? {} : { perAddress: contract.perAddress }),
     ...(contract.status === undefined ? {} : { status: contract.status }),
     ...(contract.statuses === undefined ? {} : { statuses: contract.statuses }),
+    ...(contract.perAddress === undefined ? {} : { perAddress: contract.perAddress }),
     ...(contract.maxAgeSeconds === undefined ? {} : { maxAgeSeconds: contract.maxAgeSeconds }),
   }
 }

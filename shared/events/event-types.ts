@@ -1,5 +1,5 @@
 /** Every type of event that the platform makes itself, with the shape of its data. */
-import type { z } from 'zod'
+import { z } from 'zod'
 import { JobCancelled, JobCompleted, JobFailed, JobRequested, JobStarted } from '../inference/job-events.ts'
 import { Completion, InferenceFailure } from '../inference/messages.ts'
 import { PlanChanged } from './plan-changed.ts'
@@ -13,6 +13,7 @@ import {
   TrialEndingData,
 } from './billing-events.ts'
 import { THRESHOLD_REACHED, ThresholdReached } from './usage-events.ts'
+import { TENANT_EVENTS } from './event.ts'
 
 export interface EventType {
   summary: string
@@ -30,6 +31,10 @@ export const PATH_EVENTS = {
 export const STATE_EVENTS = {
   'io.kgents.agentese.changed': { summary: 'The state of a node has changed', data: ChangeData },
 } as const satisfies Record<string, EventType>
+
+/** Who has done it; an operator's event is in its own tenant, and names the other. */
+const TenantLeft = z.strictObject({ by: z.enum(['tenant', 'operator']), tenant: z.uuid().optional() })
+const TenantProvisioned = z.strictObject({ slug: z.string(), name: z.string(), tier: z.string() })
 
 /** Events of the system bus. */
 export const SYSTEM_EVENTS = {
@@ -63,5 +68,12 @@ export const SYSTEM_EVENTS = {
   [THRESHOLD_REACHED]: {
     summary: 'A limit of the plan is used to 50, 80 or 100 percent',
     data: ThresholdReached,
+  },
+  [TENANT_EVENTS.provisioned]: { summary: 'A new tenant has all that it is given', data: TenantProvisioned },
+  [TENANT_EVENTS.deleted]: { summary: 'A tenant is deleted, and erased 30 days after', data: TenantLeft },
+  [TENANT_EVENTS.restored]: { summary: 'The deletion of a tenant was undone', data: TenantLeft },
+  [TENANT_EVENTS.exported]: {
+    summary: 'An export is ready to be downloaded',
+    data: z.strictObject({ export: z.uuid() }),
   },
 } as const satisfies Record<string, EventType>

@@ -66,7 +66,7 @@ export const MEMBER_EVENTS = {
 } as const
 const DELIVERABLE = new Set<string>(Object.values(MEMBER_EVENTS))
 
-/** What happens to a tenant as a whole. */
+/** What happens to a tenant as a whole; `event-types.ts` has the shapes. */
 export const TENANT_EVENTS = {
   provisioned: 'io.kgents.tenants.provisioned',
   deleted: 'io.kgents.tenants.deleted',

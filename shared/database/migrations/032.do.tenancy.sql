@@ -149,6 +149,7 @@ as $$
     ('invoices', 'Invoices are kept for the time that tax law sets'),
     ('invoice_lines', 'They are part of invoices'),
     ('credit_notes', 'They correct invoices'),
+    ('payments', 'They are what invoices were paid with'),
     ('ledger_transactions', 'The books behind invoices: amounts and times, and nobody''s name'),
     ('ledger_entries', 'They are part of the books')
 $$;
@@ -618,6 +619,16 @@ revoke execute on function deletions_for_operator(uuid) from public;
 grant execute on function deletions_for_operator(uuid) to kgents_app;
 call hand_over('deletions_for_operator(uuid)', 'kgents_operator');
 
+-- Whether something of a tenant that is to be erased is still elsewhere, and goes first. Here nothing is; whoever keeps
+-- something in another database replaces this.
+create function erasure_waits(tenant uuid) returns boolean
+  language sql stable security definer set search_path = pg_catalog, public, pg_temp
+as $$
+  select false
+$$;
+revoke execute on function erasure_waits(uuid) from public;
+call hand_over('erasure_waits(uuid)', 'kgents_remover');
+
 -- Erasure, in the hands of the relay. Answers tenants whose grace is over and whose jobs have ended; from then on none of them
 -- can be restored.
 create function tenants_to_erase() returns setof uuid
@@ -637,6 +648,7 @@ begin
       insert into public.tombstones (id, slug, slug_freed, deleted_at, deleted_by, erasing_at)
         values (due.id, due.slug, not due.slug_kept, due.deleted_at, due.deleted_by, now());
     end if;
+    continue when public.erasure_waits(due.id);
     return next due.id;
   end loop;
   perform set_config('app.current_tenant', '', true);

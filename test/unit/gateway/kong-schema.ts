@@ -54,6 +54,15 @@ const PLUGINS = {
     maximum_expiration: z.number().min(0).max(31_536_000).optional(),
     realm: z.string().optional(),
   }),
+  'rate-limiting': z.strictObject({
+    minute: z.number().positive().optional(),
+    limit_by: z
+      .enum(['consumer', 'credential', 'ip', 'service', 'header', 'path', 'consumer-group'])
+      .optional(),
+    policy: z.enum(['local', 'cluster', 'redis']).optional(),
+    fault_tolerant: z.boolean().optional(),
+    hide_client_headers: z.boolean().optional(),
+  }),
   'request-size-limiting': z.strictObject({
     allowed_payload_size: z.int().optional(),
     size_unit: z.enum(['megabytes', 'kilobytes', 'bytes']).optional(),

@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { deployKongConfig } from '../../../gateway/kong/deployment.ts'
 import { createKongConfig } from '../../../gateway/kong/kong.ts'
-import { GLOBAL_PLUGINS, requireToken } from '../../../gateway/kong/plugins.ts'
+import { GLOBAL_PLUGINS, limitAddress, requireToken } from '../../../gateway/kong/plugins.ts'
 import { REQUESTS_PER_SECOND } from '../../../gateway/kong/request-lua.ts'
 import type { KongConfig, KongPlugin } from '../../../gateway/kong/types.ts'
 import { createChains } from '../../../gateway/local/chain.ts'
@@ -197,6 +197,18 @@ describe('request-size-limiting', () => {
     const given = exchange('POST', { 'transfer-encoding': 'chunked' })
     run(plugins, given)
     expect(given.maxBodyBytes).toBe(2 ** 20)
+  })
+})
+
+describe('rate-limiting', () => {
+  test('lets through what one address may send in a minute, and no more', () => {
+    const plugins = chain([limitAddress(3)])
+    const ask = (client: string) => run(plugins, exchange('POST', {}, client))
+    expect([1, 2, 3].map(() => ask('a'))).toEqual([undefined, undefined, undefined])
+    expect(codeOf(ask('a'))).toBe('RATE_LIMITED')
+    expect(ask('b')).toBeUndefined()
+    vi.setSystemTime(Date.now() + 60_000)
+    expect(ask('a')).toBeUndefined()
   })
 })
 
