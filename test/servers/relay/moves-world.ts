@@ -1,5 +1,6 @@
 /** A platform small enough to move its tenants: the catalog in this process, a relay that moves, a database and a NATS of their own. */
 import { randomBytes, randomUUID } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
 import postgres, { type Sql } from 'postgres'
 import { inject } from 'vitest'
 import { catalog } from '../../../functions/catalog.ts'
@@ -10,6 +11,8 @@ import { test as base, type World } from './world.ts'
 
 const SIP = '/v1/agentese/void/entropy/sip'
 const AMOUNT = 0.001
+/** Between two calls of one caller: enough of them meet each step, and some CPU is left for the move. */
+const PACE_MS = 10
 
 export interface Customer {
   id: string
@@ -61,6 +64,10 @@ export class Platform {
     return this.world.startRelay({ MOVER_DATABASE_URL: this.world.ownerUrl, CLOCK_SECONDS: '3600' })
   }
 
+  spawnRelay() {
+    return this.world.spawnRelay({ MOVER_DATABASE_URL: this.world.ownerUrl })
+  }
+
   async newTenant(tier = 'enterprise', roles = ['developer']): Promise<Customer> {
     const inserted = await insertTenant(this.world.owner, tier, roles)
     return { ...inserted, calls: (...request) => call(this.functions.app, inserted.key, ...request) }
@@ -80,6 +87,36 @@ export class Platform {
       update placements set step_since = now() - interval '2 hours' where tenant_id = ${tenant} and step = 'keep'`
   }
 
+  /** Takes the tenant there and back, as far as `done` each time. */
+  async movesThereAndBack({ id }: Customer, operator: Customer, load: Load): Promise<void> {
+    for (const to of ['silo', 'pool']) {
+      const { status } = await operator.calls('POST', `/v1/operator/tenants/${id}/placement`, { to })
+      if (status !== 202) throw new Error(`The move to "${to}" was answered ${status}`)
+      await this.comesTo(id, 'keep')
+      await load.calls(10)
+      await this.skipKeeping(id)
+      await this.comesTo(id, 'done')
+    }
+  }
+
+  /** From now on the sessions that move the tenant are ended, once in each step of each move, as soon as it begins. */
+  async interruptsEachStep(): Promise<void> {
+    await this.world.owner.unsafe(`
+      create table interrupted (wanted text, step text, primary key (wanted, step));
+      create function interrupt() returns trigger language plpgsql security definer as $$
+      begin
+        insert into interrupted values (new.wanted, new.step) on conflict do nothing;
+        if found then
+          perform pg_terminate_backend(pid) from pg_stat_activity
+          where application_name = 'kgents-mover' and pid <> pg_backend_pid()
+            and (datname = current_database() or starts_with(datname, left(current_database(), 20) || '_silo_'));
+        end if;
+        return null;
+      end
+      $$;
+      create trigger interrupting after update of step on placements for each row execute function interrupt();`)
+  }
+
   /** The database in which the tenant is served, as its owner. */
   async served(tenant: string): Promise<Sql> {
     const [row] = await this.world.owner<{ database: string }[]>`
@@ -90,7 +127,7 @@ export class Platform {
     return sql
   }
 
-  /** Calls without a pause, each call under a key of its own, and some calls again. */
+  /** Calls one after the other, each call under a key of its own, and some calls again. */
   startLoad({ id, calls }: Customer, callers: number): Load {
     const called: Called = { tenant: id, grants: new Map(), deferred: 0, wrong: [], slowestMs: 0 }
     let stopped = false
@@ -118,6 +155,7 @@ export class Platform {
         await sip(key)
         const earlier = keys[Math.floor(Math.random() * keys.length)] ?? key
         if (keys.length % 3 === 0) await sip(earlier)
+        await setTimeout(PACE_MS)
       }
     }
     const running = Promise.all(Array.from({ length: callers }, run))
