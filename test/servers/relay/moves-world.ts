@@ -4,7 +4,12 @@ import { setTimeout } from 'node:timers/promises'
 import postgres, { type Sql } from 'postgres'
 import { inject } from 'vitest'
 import { catalog } from '../../../functions/catalog.ts'
+import { watch } from '../../../knative/relay/moves/fence.ts'
+import { copyPeople } from '../../../knative/relay/moves/people.ts'
+import { openAsMover } from '../../../knative/relay/moves/session.ts'
+import { makeSilo } from '../../../shared/database/silo-databases.ts'
 import { siloUrl } from '../../../shared/database/silos.ts'
+import { createEvent, deriveResultKey } from '../../../shared/events/event.ts'
 import { call, insertTenant, openFunctions, type Answer, type OpenFunctions } from '../functions/in-process.ts'
 import { eventually } from '../../eventually.ts'
 import { test as base, type World } from './world.ts'
@@ -45,19 +50,23 @@ export class Platform {
   readonly functions: OpenFunctions
   readonly #silos: Sql[] = []
 
-  private constructor(world: World, functions: OpenFunctions) {
+  readonly #eventKey: string
+
+  private constructor(world: World, functions: OpenFunctions, eventKey: string) {
     this.world = world
+    this.#eventKey = eventKey
     this.name = new URL(world.ownerUrl).pathname.slice(1)
     this.functions = functions
   }
 
   static async open(world: World): Promise<Platform> {
+    const eventKey = randomBytes(32).toString('base64url')
     const functions = await openFunctions({
       functions: catalog,
       databaseUrl: inject('servers').postgres.app.replace(/\/[^/]*$/, new URL(world.ownerUrl).pathname),
-      eventKey: randomBytes(32).toString('base64url'),
+      eventKey,
     })
-    return new Platform(world, functions)
+    return new Platform(world, functions, eventKey)
   }
 
   startRelay() {
@@ -73,6 +82,24 @@ export class Platform {
     return { ...inserted, calls: (...request) => call(this.functions.app, inserted.key, ...request) }
   }
 
+  /** A worker has finished a job; answers the status that its event gets. */
+  async finishes(tenant: string, job: string): Promise<number> {
+    const facts = { engine: 'test', model: 'test', durationSeconds: 0, attempt: 1 }
+    const data = { job, text: 'An answer', tokens: { prompt: 5, completion: 7 }, ...facts }
+    const type = 'io.kgents.inference.completed'
+    const event = createEvent(
+      { source: '/gpu-workers', type, tenant, subject: job, function: 'self-soul', data },
+      deriveResultKey(this.#eventKey, tenant, job),
+    )
+    const headers = { 'content-type': 'application/cloudevents+json' }
+    const { status } = await this.functions.app.request('/events', {
+      method: 'POST',
+      headers,
+      body: JSON.stringify(event),
+    })
+    return status
+  }
+
   /** Waits until the move of a tenant has come to a step. */
   async comesTo(tenant: string, step: string): Promise<void> {
     await eventually(async () => {
@@ -85,6 +112,21 @@ export class Platform {
   async skipKeeping(tenant: string): Promise<void> {
     await this.world.owner`
       update placements set step_since = now() - interval '2 hours' where tenant_id = ${tenant} and step = 'keep'`
+  }
+
+  /** A tenant that was in a silo from its first call on. */
+  async newTenantInSilo(): Promise<Customer> {
+    const tenant = await this.newTenant('enterprise', ['super_admin', 'admin', 'developer'])
+    const { owner, ownerUrl } = this.world
+    const name = `${this.name.slice(0, 20)}_silo_${tenant.id.replaceAll('-', '')}`
+    await makeSilo(ownerUrl, name)
+    const [pool, silo] = await Promise.all([openAsMover(ownerUrl), openAsMover(siloUrl(name, ownerUrl))])
+    await copyPeople(pool, silo, tenant.id)
+    await watch(pool, tenant.id, 'all')
+    await Promise.all([pool, silo].map((sql) => sql.end()))
+    await owner`
+      insert into placements (tenant_id, database, lives_in, wanted, step) values (${tenant.id}, ${name}, 'silo', 'silo', 'done')`
+    return tenant
   }
 
   /** Takes the tenant there and back, as far as `done` each time. */

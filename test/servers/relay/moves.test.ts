@@ -15,6 +15,7 @@ describe('a tenant that is moved', () => {
     const beside = platform.startLoad(neighbour, 1)
     const order = (to: string) => operator.calls('POST', placementOf(customer.id), { to })
     await load.calls(20)
+    const { body: asked } = await customer.calls('POST', '/v1/agentese/self/soul/dialogue', { message: 'Hello there' })
 
     expect(await order('silo')).toMatchObject({ status: 202, body: { placement: { lives_in: 'pool', wanted: 'silo' } } })
     await platform.comesTo(customer.id, 'keep')
@@ -22,6 +23,8 @@ describe('a tenant that is moved', () => {
     await platform.skipKeeping(customer.id)
     await platform.comesTo(customer.id, 'done')
     expect(await rowsIn(platform, customer.id)).toEqual([0, 0, 0])
+    expect(await platform.finishes(customer.id, asked.job.id)).toBe(202)
+    expect((await customer.calls('GET', asked.links.self)).body.job.status).toBe('completed')
     const there = await operator.calls('GET', placementOf(customer.id))
     expect(there.body.placement).toMatchObject({ lives_in: 'silo', step: 'done', steps_left: [] })
 
@@ -100,12 +103,11 @@ async function expectExact(platform: Platform, called: Called, expect: typeof im
       (select (initial - remaining)::text from entropy_pools where tenant_id = ${tenant}) as drawn`
   const amount = (grants.size / 1000).toFixed(3)
   expect(books).toEqual({ marks: grants.size, charges: grants.size, charged: amount, drawn: amount })
-  const { nc, jsm } = platform.world
+  const { jsm } = platform.world
   await eventually(async () => {
     const subject = `agentese.${tenant}.>`
     const { state } = await jsm.streams.info('AGENTESE', { subjects_filter: subject })
     const events = Object.values(state.subjects ?? {}).reduce((sum, each) => sum + each, 0)
     expect(events).toBe(grants.size)
   })
-  void nc
 }
