@@ -89,9 +89,9 @@ async function run(move: Move, log: Log): Promise<void> {
   }
 }
 
-/** For a tenant that is deleted. */
+/** For a tenant that is deleted; it need not have a silo any more. */
 async function erase({ tenant, database }: Placement, pool: Sql, poolUrl: string): Promise<void> {
-  await dropSilo(poolUrl, database)
+  if (database !== '') await dropSilo(poolUrl, database)
   await fence.open(pool, tenant)
   await pool`delete from placements where tenant_id = ${tenant} and wanted = 'none'`
 }

@@ -19,7 +19,7 @@ const MAX_DELAY_SECONDS = 60
 /** Moves that have something to do, the one that was ordered first at the front. */
 export function readDue(pool: Sql): Promise<Placement[]> {
   return pool<Placement[]>`
-    select tenant_id as tenant, database, wanted, step, extract(epoch from now() - step_since)::float8 as seconds
+    select tenant_id as tenant, coalesce(database, '') as database, wanted, step, extract(epoch from now() - step_since)::float8 as seconds
     from placements where step <> 'done' and next_attempt_at <= now() order by requested_at`
 }
 

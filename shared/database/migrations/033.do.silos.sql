@@ -184,3 +184,17 @@ $$;
 revoke execute on function place_for_operator(uuid, jsonb, uuid, text) from public;
 grant execute on function place_for_operator(uuid, jsonb, uuid, text) to kgents_app;
 call hand_over('place_for_operator(uuid, jsonb, uuid, text)', 'kgents_operator');
+
+-- Drops the silo of this transaction's tenant, which is being deleted, with all that is in it; true while it is still there.
+create function release_silo() returns boolean
+  language plpgsql security definer set search_path = pg_catalog, public, pg_temp
+as $$
+begin
+  update public.placements set wanted = 'none', step = 'clean', step_since = now(), next_attempt_at = now()
+    where tenant_id = public.current_tenant() and wanted <> 'none';
+  return exists (select from public.placements where tenant_id = public.current_tenant());
+end
+$$;
+revoke execute on function release_silo() from public;
+grant execute on function release_silo() to kgents_app;
+call hand_over('release_silo()', 'kgents_mover');

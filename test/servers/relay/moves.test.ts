@@ -1,19 +1,21 @@
 /** Tenants that get a database of their own, and come back from it, while they work. */
 import { describe } from 'vitest'
 import { eventually } from '../../eventually.ts'
+import { endProcess } from './world.ts'
 import { test, type Called, type Platform } from './moves-world.ts'
 
 const placementOf = (id: string) => `/v1/operator/tenants/${id}/placement`
 
 describe('a tenant that is moved', () => {
   test('loses nothing and doubles nothing in a silo and back, while it works', async ({ platform, expect }) => {
-    const [customer, neighbour] = [await platform.newTenant(), await platform.newTenant('pro')]
+    const [customer, neighbour] = [await platform.newTenant(), await platform.newTenant()]
     const operator = await platform.newTenant('enterprise', ['super_admin'])
     platform.startRelay()
     const load = platform.startLoad(customer, 3)
     const beside = platform.startLoad(neighbour, 1)
     const order = (to: string) => operator.calls('POST', placementOf(customer.id), { to })
     await load.calls(20)
+    const { body: asked } = await customer.calls('POST', '/v1/agentese/self/soul/dialogue', { message: 'Hello there' })
 
     expect(await order('silo')).toMatchObject({ status: 202, body: { placement: { lives_in: 'pool', wanted: 'silo' } } })
     await platform.comesTo(customer.id, 'keep')
@@ -21,6 +23,8 @@ describe('a tenant that is moved', () => {
     await platform.skipKeeping(customer.id)
     await platform.comesTo(customer.id, 'done')
     expect(await rowsIn(platform, customer.id)).toEqual([0, 0, 0])
+    expect(await platform.finishes(customer.id, asked.job.id)).toBe(202)
+    expect((await customer.calls('GET', asked.links.self)).body.job.status).toBe('completed')
     const there = await operator.calls('GET', placementOf(customer.id))
     expect(there.body.placement).toMatchObject({ lives_in: 'silo', step: 'done', steps_left: [] })
 
@@ -37,6 +41,39 @@ describe('a tenant that is moved', () => {
     const back = await operator.calls('GET', placementOf(customer.id))
     expect(back.body.placement).toMatchObject({ lives_in: 'pool', step: 'done' })
     if (process.env['MOVES_REPORT'] !== undefined) console.log(there.body.placement, back.body.placement)
+  })
+
+  test('loses nothing where each step of both moves is interrupted', async ({ platform, expect }) => {
+    const [customer, operator] = [
+      await platform.newTenant(),
+      await platform.newTenant('enterprise', ['super_admin']),
+    ]
+    await platform.interruptsEachStep()
+    platform.startRelay()
+    const load = platform.startLoad(customer, 2)
+    await platform.movesThereAndBack(customer, operator, load)
+    await expectExact(platform, await load.stop(), expect)
+    const [interrupted] = await platform.world.owner`select count(*)::int as steps from interrupted`
+    expect(interrupted).toEqual({ steps: 15 })
+  })
+
+  test('loses nothing where its mover is killed while writes wait, and another goes on', async ({ platform, expect }) => {
+    const [customer, operator] = [
+      await platform.newTenant(),
+      await platform.newTenant('enterprise', ['super_admin']),
+    ]
+    const killed = await platform.spawnRelay()
+    const load = platform.startLoad(customer, 2)
+    await load.calls(5)
+    await operator.calls('POST', placementOf(customer.id), { to: 'silo' })
+    await platform.comesTo(customer.id, 'fence')
+    await endProcess(killed, 'SIGKILL')
+    platform.startRelay()
+    await platform.comesTo(customer.id, 'keep')
+    await load.calls(10)
+    const called = await load.stop()
+    await expectExact(platform, called, expect)
+    expect(await platform.served(customer.id)).not.toBe(platform.world.owner)
   })
 })
 
@@ -66,12 +103,11 @@ async function expectExact(platform: Platform, called: Called, expect: typeof im
       (select (initial - remaining)::text from entropy_pools where tenant_id = ${tenant}) as drawn`
   const amount = (grants.size / 1000).toFixed(3)
   expect(books).toEqual({ marks: grants.size, charges: grants.size, charged: amount, drawn: amount })
-  const { nc, jsm } = platform.world
+  const { jsm } = platform.world
   await eventually(async () => {
     const subject = `agentese.${tenant}.>`
     const { state } = await jsm.streams.info('AGENTESE', { subjects_filter: subject })
     const events = Object.values(state.subjects ?? {}).reduce((sum, each) => sum + each, 0)
     expect(events).toBe(grants.size)
   })
-  void nc
 }
