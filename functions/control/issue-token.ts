@@ -71,7 +71,7 @@ export const issueToken = defineOperation({
       body: 'form',
       errors: 'oauth',
       perAddress: PER_ADDRESS,
-      needs: ['tokens', 'sign-in', 'any-tenant', 'postgres', 'events', 'secrets', 'destinations', 'outside'],
+      needs: ['tokens', 'sign-in', 'any-tenant', 'postgres', 'events', 'destinations', 'outside'],
       input: TokenRequest,
       examples: [
         { summary: 'A token for all that you may do', input: {} },

@@ -38,7 +38,7 @@ const List = z.looseObject({
   totalResults: z.int(),
   Resources: z.array(z.unknown()),
 })
-const Nothing = z.null()
+const Nothing = z.strictObject({})
 
 const READS = {
   auth: 'api-key',
@@ -123,7 +123,7 @@ export const scim = defineOperation({
       output: Nothing,
       handle: async ({ id }, call) => {
         await removeUser(id, allowed(call))
-        return null
+        return {}
       },
     }),
 
@@ -182,7 +182,7 @@ export const scim = defineOperation({
       output: Nothing,
       handle: async ({ id }, call) => {
         await removeGroup(id, allowed(call))
-        return null
+        return {}
       },
     }),
 

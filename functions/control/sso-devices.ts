@@ -62,6 +62,7 @@ export const ssoDevices = defineOperation({
         created_at: z.string(),
         expires_at: z.string(),
       }),
+      examples: [{ summary: 'A code, as somebody types it', input: { user_code: 'bcdfg hjklm' } }],
       handle: ({ user_code }, call) => showDevice(user_code, call),
     }),
 
@@ -74,6 +75,7 @@ export const ssoDevices = defineOperation({
       needs: ['postgres'],
       input: UserCode.extend({ approve: z.boolean().default(true) }),
       output: z.strictObject({ approved: z.boolean() }),
+      examples: [{ summary: 'It is mine', input: { user_code: 'BCDFG-HJKLM' } }],
       writes: true,
       handle: ({ user_code, approve }, call) => decideDevice(user_code, approve, call),
     }),

@@ -75,6 +75,7 @@ export const ssoProviders = defineOperation({
       needs: ['postgres', 'events'],
       input: Named,
       output: z.strictObject({ removed: z.string() }),
+      examples: [{ summary: 'Okta is no longer used', input: { name: 'okta' } }],
       writes: true,
       handle: ({ name }, call) => remove(name, call),
     }),

@@ -88,7 +88,7 @@ function schemasOf(route: Route): [name: string, schema: JsonSchema][] {
   const { body } = inputsOf(endpoint)
   const input = inputSchemaOf(endpoint)
   const schemas: [string, JsonSchema][] = [[schemaName(route, 'Output'), outputSchemaOf(endpoint)]]
-  const isOwn = endpoint.body === undefined && body !== undefined
+  const isOwn = endpoint.body !== 'cloudevents' && body !== undefined
   if (isOwn || '$defs' in input) schemas.push([schemaName(route, 'Input'), body ?? input])
   return schemas.map(([name, schema]) => [name, placeSchema(schema, pointerTo(name))])
 }

@@ -122,7 +122,8 @@ function requestBodyOf(route: Route) {
   if (endpoint.body === 'cloudevents')
     return { requestBody: { required: true, content: eventContent(endpoint) } }
   const required = ['required', 'anyOf', 'oneOf', 'minProperties'].some((name) => name in body)
-  return { requestBody: { required, content: { 'application/json': content } } }
+  const form = endpoint.body === 'form' ? { 'application/x-www-form-urlencoded': content } : {}
+  return { requestBody: { required, content: { 'application/json': content, ...form } } }
 }
 
 const { $schema: _, ...REQUIRED } = z.toJSONSchema(RequiredAttributes, { io: 'input' })

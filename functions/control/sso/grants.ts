@@ -15,7 +15,7 @@ import { verifyToken } from './oidc.ts'
 import { listProviders, type ProviderRow } from './providers.ts'
 import { findTenant } from './tenant.ts'
 
-export type Granting = Pick<Call, 'actFor' | 'ofNoTenant' | 'requestOutside' | 'privateOrigins' | 'secretBox'>
+export type Granting = Pick<Call, 'actFor' | 'ofNoTenant' | 'requestOutside' | 'privateOrigins'>
 
 /** Whoever a provider's token speaks for, in the tenant that was named. */
 export async function identityByToken(token: string, slug: string, call: Granting): Promise<StoredIdentity> {
@@ -26,12 +26,11 @@ export async function identityByToken(token: string, slug: string, call: Grantin
   const provider = pickProvider(token, providers)
   const audiences =
     provider.audience === null ? [provider.client_id] : [provider.client_id, provider.audience]
-  const { requestOutside, privateOrigins, secretBox } = call
+  const { requestOutside, privateOrigins } = call
   const claims = await verifyToken(provider, token, audiences, {
     identity: tenant,
     requestOutside,
     privateOrigins,
-    secretBox,
   })
   const person = readPerson(claims, provider.groups_claim)
   const admitted = await call.actFor(tenant, 'write', (own) => admit(person, provider, own))

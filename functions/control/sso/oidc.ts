@@ -40,7 +40,9 @@ const ALGORITHMS = [
   'Ed25519',
 ]
 
-export type Reaching = Pick<Call, 'requestOutside' | 'privateOrigins' | 'secretBox' | 'identity'>
+/** What it takes to reach a provider. To verify what one has signed takes no secret of its client. */
+export type Reaching = Pick<Call, 'requestOutside' | 'privateOrigins' | 'identity'> &
+  Partial<Pick<Call, 'secretBox'>>
 
 interface Known {
   configuration: client.Configuration
@@ -51,7 +53,7 @@ interface Known {
 const known = new LRUCache<string, Known>({ max: MAX_KEPT, ttl: KEPT_MS })
 
 async function knownOf(provider: ProviderRow, reaching: Reaching): Promise<Known> {
-  const name = `${provider.id} ${provider.updated_at.toISOString()}`
+  const name = `${provider.id} ${provider.updated_at.toISOString()} ${reaching.secretBox === undefined}`
   const kept = known.get(name)
   if (kept !== undefined) return kept
   const configuration = await discover(provider, reaching)

@@ -174,12 +174,13 @@ function secretFor(
   return before?.issuer === issuer ? before.client_secret_sealed : null
 }
 
-/** The secret of the client; undefined where it is public. */
+/** The secret of the client; undefined where it is public, or where the caller opens none. */
 export function openSecret(
   { id, client_secret_sealed: sealed }: ProviderRow,
-  { secretBox, identity }: Pick<Call, 'secretBox' | 'identity'>,
+  { secretBox, identity }: Pick<Call, 'identity'> & Partial<Pick<Call, 'secretBox'>>,
 ): string | undefined {
-  return sealed === null ? undefined : secretBox.open(identity.tenant, secretName(id), sealed)
+  if (sealed === null || secretBox === undefined) return undefined
+  return secretBox.open(identity.tenant, secretName(id), sealed)
 }
 
 function secretName(id: string): string {

@@ -32,8 +32,10 @@ export const Session = z.strictObject({
   tenant: z.strictObject({ id: z.uuid(), slug: z.string(), name: z.string() }),
   user: z.strictObject({
     id: z.uuid(),
-    kind: z.enum(['person', 'service']),
-    name: z.string(),
+    kind: z
+      .enum(['person', 'service', 'operator'])
+      .describe('`operator` is one of the platform, who acts in your tenant'),
+    name: z.string().nullable(),
     email: z.string().nullable(),
   }),
   roles: z.array(z.enum(ROLES)),
@@ -43,6 +45,10 @@ export const Session = z.strictObject({
     .nullable()
     .describe('What it is narrowed to; null is all that the permissions allow'),
   plan: z.enum(TIERS),
+  impersonator: z
+    .strictObject({ id: z.uuid() })
+    .nullable()
+    .describe('The operator of the platform who acts in the tenant'),
   csrf_token: z.string().nullable().describe('What changes anything takes it as X-CSRF-Token'),
 })
 export type Session = z.infer<typeof Session>
@@ -117,8 +123,8 @@ export async function addSession(
 interface CallerRow {
   slug: string
   tenant_name: string
-  kind: 'person' | 'service'
-  name: string
+  kind: 'person' | 'service' | null
+  name: string | null
   email: string | null
   expires_at: Date | null
 }
@@ -127,15 +133,15 @@ export async function describeSession({ db, identity }: Pick<Call, 'db' | 'ident
   const { tenant, user, roles, permissions, scopes = null, tier: plan, session } = identity
   const [row] = await db<CallerRow[]>`
     select t.slug, t.name as tenant_name, u.kind, u.name, u.email, s.expires_at
-    from users u join tenants t on t.id = u.tenant_id left join browser_sessions s on s.id = ${session?.id ?? null}
-    where u.id = ${user}`
-  if (row === undefined) throw new Failure('IDENTITY_GONE', 'Cannot show the session: its person is gone')
+    from tenants t left join users u on u.id = ${user} left join browser_sessions s on s.id = ${session?.id ?? null}`
+  if (row === undefined) throw new Failure('IDENTITY_GONE', 'Cannot show the session: its tenant is gone')
   const { slug, tenant_name, kind, name, email, expires_at } = row
   const over = expires_at?.toISOString() ?? ''
   return {
     session: session === undefined ? null : { id: session.id, expires_at: over, idle_seconds: IDLE_SECONDS },
     tenant: { id: tenant, slug, name: tenant_name },
-    user: { id: user, kind, name, email },
+    user: { id: user, kind: kind ?? 'operator', name, email },
+    impersonator: kind === null ? { id: user } : null,
     roles,
     permissions,
     scopes,

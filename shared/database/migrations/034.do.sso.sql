@@ -161,11 +161,8 @@ create table device_requests (
   denied_at timestamptz
 );
 create index device_requests_by_age on device_requests (expires_at);
-alter table device_requests enable row level security;
-alter table device_requests force row level security;
+select enable_tenant_isolation(array['device_requests']::regclass[]);
 create policy authentication on device_requests to kgents_authenticator using (true) with check (true);
-create policy tenant_isolation on device_requests to kgents_app
-  using (tenant_id = (select current_tenant())) with check (tenant_id = (select current_tenant()));
 grant select, insert, update, delete on device_requests to kgents_authenticator;
 
 create function begin_device_request(

@@ -85,6 +85,7 @@ export const OpenApiDocument = z.strictObject({
     z.strictObject({
       get: Operation.optional(),
       post: Operation.optional(),
+      put: Operation.optional(),
       patch: Operation.optional(),
       put: Operation.optional(),
       delete: Operation.optional(),

@@ -297,7 +297,15 @@ describe('needs', () => {
   test('of a function are those of its handlers, and what it takes to let callers in', () => {
     const needsOf = (name: string) => catalog.find((each) => each.name === name)?.needs
     expect(needsOf('json-web-keys')).toEqual(['public-keys'])
-    expect(needsOf('issue-token')).toEqual(['postgres', 'tokens', 'redis'])
+    expect(needsOf('issue-token')).toEqual([
+      'postgres',
+      'events',
+      'sign-in',
+      'tokens',
+      'destinations',
+      'outside',
+      'redis',
+    ])
     expect(needsOf('void-entropy')).toEqual(['postgres', 'events', 'catalog', 'redis'])
     expect(needsOf('world-tool')).toEqual(['postgres', 'events', 'catalog', 'secrets', 'outside', 'redis'])
   })
@@ -306,7 +314,7 @@ describe('needs', () => {
     const holders = (secret: string) =>
       catalog.filter(({ needs }) => secretsFor(needs).includes(secret)).map(({ name }) => name)
     expect(holders('PLATFORM_SIGNING_KEY')).toEqual(['issue-token'])
-    expect(holders('TOOL_SECRET_KEY')).toEqual(['world-tool'])
+    expect(holders('TOOL_SECRET_KEY')).toEqual(['sso-sign-in', 'sso-providers', 'world-tool'])
     expect(holders('WEBHOOK_SIGNING_KEY')).toEqual(['dead-letters', 'subscriptions'])
     expect(holders('DISPATCH_SIGNING_KEY')).toEqual(['logos', 'time-schedule', 'event-mappings'])
     expect(holders('EVENT_SIGNING_KEY')).not.toContain('health')
