@@ -120,7 +120,12 @@ function toContainer({ name, needs }: Deployable, { images }: Target): Container
     name: 'user-container',
     image: images.functions,
     ports: [{ containerPort: 8080 }],
-    env: [{ name: 'FUNCTION', value: name }, ...secretsFor(needs).map((secret) => secretVariable(secret, { isOptional: OPTIONAL_SECRETS.includes(secret) }))],
+    env: [
+      { name: 'FUNCTION', value: name },
+      ...secretsFor(needs).map((secret) =>
+        secretVariable(secret, { isOptional: OPTIONAL_SECRETS.includes(secret) }),
+      ),
+    ],
     envFrom: SHARED_SETTINGS,
     // A whole core at most: starting Node is bound by CPU, and that is what a cold start waits for.
     resources: { requests: { cpu: '100m', memory: '128Mi' }, limits: { cpu: '1', memory: '512Mi' } },

@@ -35,7 +35,9 @@ const Checkout = requireOne(
   ['plan', 'credits'],
   'either plan or credits is required',
 )
-const Url = z.strictObject({ url: z.string().describe('A page of the payment provider, to be opened in a browser') })
+const Url = z.strictObject({
+  url: z.string().describe('A page of the payment provider, to be opened in a browser'),
+})
 
 const BILLING = { scopes: ['billing:write'], permission: 'billing:manage' } as const
 
@@ -53,7 +55,9 @@ export const billing = defineOperation({
       output: z.strictObject({
         subscription: Subscription.nullable(),
         payment: z.strictObject({
-          card: z.boolean().describe('Whether cards can be charged; otherwise invoices are paid by bank transfer'),
+          card: z
+            .boolean()
+            .describe('Whether cards can be charged; otherwise invoices are paid by bank transfer'),
           missing: z.array(z.string()).describe('Variables that the operator has not set'),
         }),
       }),
@@ -91,7 +95,10 @@ export const billing = defineOperation({
       summary: 'Change your plan: a larger one at once, a smaller one at the end of what is paid',
       needs: ['postgres', 'events', 'payments'],
       input: Wanted.extend({
-        as_of: z.iso.datetime().optional().describe('`as_of` of a preview of the last ten minutes: the cost is the one that it showed'),
+        as_of: z.iso
+          .datetime()
+          .optional()
+          .describe('`as_of` of a preview of the last ten minutes: the cost is the one that it showed'),
       }),
       output: SubscriptionAnswer.extend({ invoice: Invoice.nullable() }),
       examples: [{ summary: 'Pro, by the month', input: { plan: 'pro' } }],
@@ -115,7 +122,9 @@ export const billing = defineOperation({
       output: SubscriptionAnswer,
       writes: true,
       transaction: false,
-      handle: async (_input, call) => ({ subscription: describeSubscription(await setSubscriptionCanceling(true, call)) }),
+      handle: async (_input, call) => ({
+        subscription: describeSubscription(await setSubscriptionCanceling(true, call)),
+      }),
     }),
 
     resume: route({
@@ -127,7 +136,9 @@ export const billing = defineOperation({
       output: SubscriptionAnswer,
       writes: true,
       transaction: false,
-      handle: async (_input, call) => ({ subscription: describeSubscription(await setSubscriptionCanceling(false, call)) }),
+      handle: async (_input, call) => ({
+        subscription: describeSubscription(await setSubscriptionCanceling(false, call)),
+      }),
     }),
 
     checkout: route({

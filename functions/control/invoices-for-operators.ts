@@ -25,7 +25,10 @@ const WRITING = {
   output: InvoiceAnswer,
   writes: true,
 } as const
-const SOME_PLACE = { id: '019a0000-0000-7000-8000-000000000000', invoice: '019a0000-0000-7000-8000-000000000001' }
+const SOME_PLACE = {
+  id: '019a0000-0000-7000-8000-000000000000',
+  invoice: '019a0000-0000-7000-8000-000000000001',
+}
 
 export const invoicesForOperators = defineOperation({
   name: 'invoices-for-operators',
@@ -53,9 +56,13 @@ export const invoicesForOperators = defineOperation({
       input: Place.extend({ reason: Reason }),
       examples: [{ summary: 'A mistake', input: { ...SOME_PLACE, reason: 'Billed twice by hand' } }],
       handle: (wanted, call) =>
-        act(wanted, call, ({ db }, person, facts) => db`
+        act(
+          wanted,
+          call,
+          ({ db }, person, facts) => db`
           select void_invoice_for_operator(${person}, ${facts}, ${wanted.id}, ${wanted.invoice}, ${wanted.reason}) as done`,
-          'it is not open, or something of it is paid or credited already'),
+          'it is not open, or something of it is paid or credited already',
+        ),
     }),
 
     credit: route({
@@ -63,12 +70,21 @@ export const invoicesForOperators = defineOperation({
       route: 'POST /v1/operator/tenants/:id/invoices/:invoice/credit-notes',
       summary: 'Take an amount off an invoice; what was paid of it already is given back as credits',
       input: Place.extend({ cents: z.int().min(1).max(MAX_CENTS), reason: Reason }),
-      examples: [{ summary: 'The agreed availability was missed', input: { ...SOME_PLACE, cents: 1490, reason: 'SLA, 10 %' } }],
+      examples: [
+        {
+          summary: 'The agreed availability was missed',
+          input: { ...SOME_PLACE, cents: 1490, reason: 'SLA, 10 %' },
+        },
+      ],
       handle: (wanted, call) =>
-        act(wanted, call, ({ db }, person, facts) => db`
+        act(
+          wanted,
+          call,
+          ({ db }, person, facts) => db`
           select credit_invoice_for_operator(${person}, ${facts}, ${wanted.id}, ${wanted.invoice}, ${newId()}, ${wanted.cents},
             ${wanted.reason}) as done`,
-          'it is void, or less than that is left of it'),
+          'it is void, or less than that is left of it',
+        ),
     }),
 
     pay: route({
@@ -78,9 +94,13 @@ export const invoicesForOperators = defineOperation({
       input: Place.extend({ reference: z.string().trim().min(1).max(500).describe('What the bank says') }),
       examples: [{ summary: 'A transfer', input: { ...SOME_PLACE, reference: 'Transfer of 2 November' } }],
       handle: (wanted, call) =>
-        act(wanted, call, ({ db }, person, facts) => db`
+        act(
+          wanted,
+          call,
+          ({ db }, person, facts) => db`
           select pay_invoice_for_operator(${person}, ${facts}, ${wanted.id}, ${wanted.invoice}, ${newId()}, ${wanted.reference}) as done`,
-          'nothing of it is open'),
+          'nothing of it is open',
+        ),
     }),
   },
 })
@@ -107,7 +127,8 @@ async function act(
 ): Promise<z.infer<typeof InvoiceAnswer>> {
   const { number } = await find(id, invoice, call)
   const [answer] = await operate(statement(call, call.identity.user, call.db.json(actorFacts(call))))
-  if (answer?.done !== true) throw new Failure('STATE_CONFLICT', `Cannot do this to invoice "${number}": ${why}`)
+  if (answer?.done !== true)
+    throw new Failure('STATE_CONFLICT', `Cannot do this to invoice "${number}": ${why}`)
   return { invoice: await find(id, invoice, call) }
 }
 

@@ -61,7 +61,9 @@ function read(row: PlanRow): BilledPlan {
     meters: METERS.flatMap((meter) => {
       const price = row.overage[meter]
       if (price === undefined) return []
-      return [{ meter, included: includedIn(row.limits, meter), cents: fractionOf(price.cents), per: price.per }]
+      return [
+        { meter, included: includedIn(row.limits, meter), cents: fractionOf(price.cents), per: price.per },
+      ]
     }),
   }
 }

@@ -19,7 +19,9 @@ const NO_TRANSACTION = 'it has no transaction'
 type Member = Gives<Need>
 
 /** Members of one call; all others are the process's. Functions need no `this`, so that a handler may take them out. */
-const OF_CALL: { [M in Exclude<Member, keyof Platform | 'transact' | 'actFor'>]: (parts: CallParts) => Call[M] } = {
+const OF_CALL: {
+  [M in Exclude<Member, keyof Platform | 'transact' | 'actFor'>]: (parts: CallParts) => Call[M]
+} = {
   db: (parts) => present(parts.db, 'db', parts, NO_TRANSACTION),
 
   charge(parts) {

@@ -49,7 +49,10 @@ export const SYSTEM_EVENTS = {
     summary: 'The subscription of a tenant has changed',
     data: SubscriptionData,
   },
-  [BILLING_EVENTS.subscriptionEnded]: { summary: 'The subscription of a tenant has ended', data: SubscriptionData },
+  [BILLING_EVENTS.subscriptionEnded]: {
+    summary: 'The subscription of a tenant has ended',
+    data: SubscriptionData,
+  },
   [BILLING_EVENTS.trialEnding]: { summary: 'A trial ends within 3 days', data: TrialEndingData },
   [BILLING_EVENTS.invoiceFinalized]: { summary: 'An invoice was issued', data: InvoiceData },
   [BILLING_EVENTS.paymentSucceeded]: { summary: 'An invoice was paid', data: PaymentSucceededData },

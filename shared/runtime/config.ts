@@ -54,12 +54,18 @@ export const FunctionConfig = z.object({
       '32 bytes, base64url: seals secrets of tenants; while it rotates, the new one, a comma, the old one',
     ),
   WEBHOOK_SIGNING_KEY: z.string().min(43).optional().describe(DESCRIPTIONS.WEBHOOK_SIGNING_KEY),
-  STRIPE_API_KEY: z.string().min(1).optional().describe('Secret key of Stripe; without it invoices are paid by bank transfer'),
+  STRIPE_API_KEY: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('Secret key of Stripe; without it invoices are paid by bank transfer'),
   STRIPE_WEBHOOK_SECRET: z
     .string()
     .min(1)
     .optional()
-    .describe('Secret of the endpoint `/webhooks/stripe`, as Stripe shows it; without it its events are refused'),
+    .describe(
+      'Secret of the endpoint `/webhooks/stripe`, as Stripe shows it; without it its events are refused',
+    ),
   STRIPE_API_URL: z.url().default('https://api.stripe.com').describe('Where Stripe answers'),
   STRIPE_AUTOMATIC_TAX: z
     .enum(['on', 'off'])

@@ -1,9 +1,19 @@
 /** Changes of a subscription: first at the payment provider, where it collects the base fee, then here. */
 import { beginBilling } from '../../../shared/billing/billing.ts'
 import { changeAtProvider, setCancelingAtProvider } from '../../../shared/billing/stripe/requests.ts'
-import { makeChange, planChange, setCanceling, type Changed, type Wanted } from '../../../shared/billing/subscriptions/change.ts'
+import {
+  makeChange,
+  planChange,
+  setCanceling,
+  type Changed,
+  type Wanted,
+} from '../../../shared/billing/subscriptions/change.ts'
 import { applyPlan } from '../../../shared/billing/subscriptions/apply-plan.ts'
-import { currentOf, liveSubscriptions, type SubscriptionRow } from '../../../shared/billing/subscriptions/rows.ts'
+import {
+  currentOf,
+  liveSubscriptions,
+  type SubscriptionRow,
+} from '../../../shared/billing/subscriptions/rows.ts'
 import type { Given } from '../../../shared/contract/call.ts'
 import { Failure } from '../../../shared/failures.ts'
 import { recordAudit } from '../audit/record.ts'
@@ -62,9 +72,13 @@ function timeOf(asOf: string | undefined): Date {
   if (asOf === undefined) return now
   const at = new Date(asOf)
   if (at <= now && now.getTime() - at.getTime() <= PREVIEW_MS) return at
-  throw new Failure('TYPE_MISMATCH', `Cannot change your plan as of "${asOf}": it is not within the last ten minutes`, {
-    suggestion: 'Preview the change again',
-  })
+  throw new Failure(
+    'TYPE_MISMATCH',
+    `Cannot change your plan as of "${asOf}": it is not within the last ten minutes`,
+    {
+      suggestion: 'Preview the change again',
+    },
+  )
 }
 
 /** @throws Failure STATE_CONFLICT where it is so already */

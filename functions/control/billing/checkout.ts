@@ -38,7 +38,12 @@ async function checkOut(client: Stripe, wanted: Wanted, call: Opening): Promise<
     automatic_tax: { enabled: automaticTax },
     ...(automaticTax ? { customer_update: { address: 'auto' } } : {}),
   })
-  await audit(call, 'checkout.opened', session.id, plan === undefined ? { credits: wanted.credits } : { plan, term })
+  await audit(
+    call,
+    'checkout.opened',
+    session.id,
+    plan === undefined ? { credits: wanted.credits } : { plan, term },
+  )
   return { url: urlOf(session) }
 }
 
@@ -58,11 +63,15 @@ function urlOf({ url }: { url: string | null }): string {
   throw new Failure('UPSTREAM_FAILED', 'Cannot open the page of the payment provider: it has no address')
 }
 
-type What = Pick<Stripe.Checkout.SessionCreateParams, 'mode' | 'line_items' | 'subscription_data' | 'payment_intent_data'>
+type What = Pick<
+  Stripe.Checkout.SessionCreateParams,
+  'mode' | 'line_items' | 'subscription_data' | 'payment_intent_data'
+>
 
 function packOf({ credits = 0 }: Wanted, { identity }: Opening): What {
   const cents = priceOfPack(credits)
-  if (cents === undefined) throw new Failure('TYPE_MISMATCH', `Cannot buy ${credits} credits: there is no such pack`)
+  if (cents === undefined)
+    throw new Failure('TYPE_MISMATCH', `Cannot buy ${credits} credits: there is no such pack`)
   const price = { currency: 'usd', unit_amount: cents, product_data: { name: `${credits} credits` } }
   return {
     mode: 'payment',
@@ -87,7 +96,12 @@ async function planOf(wanted: { plan: Tier; term: Term }, call: Opening): Promis
     })
   }
   const { plan, term, cents } = planned
-  const price = { currency: 'usd', unit_amount: cents, recurring: recurringOf(term), product_data: { name: `kgents ${plan.name}` } }
+  const price = {
+    currency: 'usd',
+    unit_amount: cents,
+    recurring: recurringOf(term),
+    product_data: { name: `kgents ${plan.name}` },
+  }
   return {
     mode: 'subscription',
     line_items: [{ quantity: 1, price_data: price }],
@@ -118,7 +132,11 @@ async function customerOf(client: Stripe, { identity, transact }: Opening): Prom
   const live = known.rows.find(({ deleted }) => !deleted)
   if (live !== undefined) return live.id
   const { id } = await client.customers.create(
-    { name: known.name, ...(known.email == null ? {} : { email: known.email }), metadata: { [TAGS.tenant]: tenant } },
+    {
+      name: known.name,
+      ...(known.email == null ? {} : { email: known.email }),
+      metadata: { [TAGS.tenant]: tenant },
+    },
     { idempotencyKey: `${tenant}:customer:${known.rows.length}` },
   )
   await transact(

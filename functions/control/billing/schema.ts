@@ -17,7 +17,9 @@ import { TIERS } from '../../../shared/plans/tiers.ts'
 const Cents = z.int().describe('Cents of US dollars')
 const Time = z.iso.datetime()
 
-export const TermName = z.enum(Object.keys(TERMS) as [Term, ...Term[]]).describe('How long the base fee is paid in advance')
+export const TermName = z
+  .enum(Object.keys(TERMS) as [Term, ...Term[]])
+  .describe('How long the base fee is paid in advance')
 
 export const Subscription = z.strictObject({
   id: z.uuid(),
@@ -93,7 +95,10 @@ export const Invoice = z.strictObject({
   due_at: Time,
   paid_at: Time.nullable(),
   voided_at: Time.nullable(),
-  stripe_invoice: z.string().nullable().describe('The invoice of the payment provider by which it is collected'),
+  stripe_invoice: z
+    .string()
+    .nullable()
+    .describe('The invoice of the payment provider by which it is collected'),
 })
 
 export function describeInvoice(row: InvoiceRow): z.infer<typeof Invoice> {

@@ -81,13 +81,26 @@ function writeLine(document: Document, line: FullInvoice['lines'][number]): void
   const y = document.y
   document.text(shown(document, line.description), MARGIN, y, { width: TEXT_WIDTH })
   const below = document.y
-  document.text(dollars(line.cents), MARGIN + WIDTH - AMOUNT_WIDTH, y, { width: AMOUNT_WIDTH, align: 'right' })
-  document.fontSize(SMALL).fillColor('#555').text(traced, MARGIN, below, { width: TEXT_WIDTH }).fillColor('black')
+  document.text(dollars(line.cents), MARGIN + WIDTH - AMOUNT_WIDTH, y, {
+    width: AMOUNT_WIDTH,
+    align: 'right',
+  })
+  document
+    .fontSize(SMALL)
+    .fillColor('#555')
+    .text(traced, MARGIN, below, { width: TEXT_WIDTH })
+    .fillColor('black')
   document.moveDown(0.6)
 }
 
 /** From what an amount comes. */
-function trace({ plan, plan_version, period_start, period_end, usage }: FullInvoice['lines'][number]): string {
+function trace({
+  plan,
+  plan_version,
+  period_start,
+  period_end,
+  usage,
+}: FullInvoice['lines'][number]): string {
   const about = `Plan ${plan}, version ${plan_version}; ${day(period_start)} to ${day(period_end)}`
   if (usage === undefined) return about
   const { quantity, included, price_cents, per } = usage
@@ -97,7 +110,10 @@ function trace({ plan, plan_version, period_start, period_end, usage }: FullInvo
 function writeTotals(document: Document, invoice: FullInvoice): void {
   const rows: [string, number][] = [
     ['Total', invoice.total_cents],
-    ...invoice.payments.map(({ cents, received_at }): [string, number] => [`Paid on ${day(received_at)}`, -cents]),
+    ...invoice.payments.map(({ cents, received_at }): [string, number] => [
+      `Paid on ${day(received_at)}`,
+      -cents,
+    ]),
     ...invoice.credit_notes.map(({ number, cents }): [string, number] => [`Credit note ${number}`, -cents]),
     ['Open', invoice.open_cents],
   ]
@@ -120,13 +136,20 @@ function numberPages(document: Document, { number }: FullInvoice): void {
     // Below the margin, where text would otherwise begin another page.
     document.page.margins.bottom = 0
     const text = `${number} · page ${page + 1} of ${count}`
-    document.font('plain').fontSize(SMALL).text(text, MARGIN, 842 - MARGIN + 10, { width: WIDTH, align: 'center' })
+    document
+      .font('plain')
+      .fontSize(SMALL)
+      .text(text, MARGIN, 842 - MARGIN + 10, { width: WIDTH, align: 'center' })
   }
 }
 
 function rule(document: Document): void {
   const { y } = document
-  document.moveTo(MARGIN, y).lineTo(MARGIN + WIDTH, y).lineWidth(0.5).stroke()
+  document
+    .moveTo(MARGIN, y)
+    .lineTo(MARGIN + WIDTH, y)
+    .lineWidth(0.5)
+    .stroke()
   document.y = y + 10
 }
 
@@ -139,7 +162,9 @@ interface Fonted {
 /** A text with a box for each letter that the font does not have. */
 function shown(document: Document, text: string): string {
   const { font } = (document as unknown as Fonted)._font // reason: the types of pdfkit leave it out
-  return [...text].map((letter) => (font.hasGlyphForCodePoint(letter.codePointAt(0) ?? 0) ? letter : BOX)).join('')
+  return Array.from(text)
+    .map((letter) => (font.hasGlyphForCodePoint(letter.codePointAt(0) ?? 0) ? letter : BOX))
+    .join('')
 }
 
 function day(time: string): string {

@@ -2,7 +2,14 @@
 import type Stripe from 'stripe'
 import { beginBilling } from '../../../shared/billing/billing.ts'
 import { applyFacts } from '../../../shared/billing/stripe/apply-facts.ts'
-import { isHandled, readFacts, subjectOf, type EventType, type Facts, type Subject } from '../../../shared/billing/stripe/read-facts.ts'
+import {
+  isHandled,
+  readFacts,
+  subjectOf,
+  type EventType,
+  type Facts,
+  type Subject,
+} from '../../../shared/billing/stripe/read-facts.ts'
 import type { Given } from '../../../shared/contract/call.ts'
 import type { Db } from '../../../shared/database/database.ts'
 import { Failure } from '../../../shared/failures.ts'
@@ -37,7 +44,10 @@ export async function takeDelivery(
     payments.count('errors')
     if (error instanceof Failure) throw error
     log.error({ err: error }, 'an event of the payment provider was not taken')
-    throw new Failure('DEPENDENCY_UNAVAILABLE', 'Cannot take the event now', { retryAfterSeconds: 60, cause: error })
+    throw new Failure('DEPENDENCY_UNAVAILABLE', 'Cannot take the event now', {
+      retryAfterSeconds: 60,
+      cause: error,
+    })
   }
 }
 
@@ -54,18 +64,29 @@ async function takeEvent(event: Stripe.Event, call: Taking): Promise<boolean> {
     if (seen.isTaken) return true
     const facts = await call.payments.ask((client) => readFacts(client, type, subject))
     if (facts === undefined) {
-      call.log.warn({ event: event.id, type }, 'an event of the payment provider names a customer of somebody else')
+      call.log.warn(
+        { event: event.id, type },
+        'an event of the payment provider names a customer of somebody else',
+      )
       return false
     }
     if (await write(event, type, { subject, tenant, facts, synced: seen.synced }, call)) return true
   }
-  throw new Failure('DEPENDENCY_UNAVAILABLE', 'Cannot take the event now: others of the same customer are being taken', {
-    retryAfterSeconds: 10,
-  })
+  throw new Failure(
+    'DEPENDENCY_UNAVAILABLE',
+    'Cannot take the event now: others of the same customer are being taken',
+    {
+      retryAfterSeconds: 10,
+    },
+  )
 }
 
 /** Whether the event was taken before, and how often the customer was read until now. */
-async function standing(db: Db, event: string, { customer }: Subject): Promise<{ isTaken: boolean; synced: string }> {
+async function standing(
+  db: Db,
+  event: string,
+  { customer }: Subject,
+): Promise<{ isTaken: boolean; synced: string }> {
   const [row] = await db<{ taken: boolean; synced: string }[]>`
     select exists (select from stripe_events where event_id = ${event}) as taken, synced from stripe_customers where id = ${customer}`
   return { isTaken: row?.taken ?? false, synced: row?.synced ?? '' }

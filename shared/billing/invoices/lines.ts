@@ -2,7 +2,17 @@
  * The lines of an invoice: the base fee in advance, what was used beyond what the plan includes, and what is taken off. All of it
  * exact, and rounded once at the end.
  */
-import { add, compare, fraction, fractionOf, multiply, negate, subtract, ZERO, type Fraction } from '../fraction.ts'
+import {
+  add,
+  compare,
+  fraction,
+  fractionOf,
+  multiply,
+  negate,
+  subtract,
+  ZERO,
+  type Fraction,
+} from '../fraction.ts'
 import type { Meter } from '../../plans/plan.ts'
 import type { BilledPlan, MeterPrice } from '../plans.ts'
 import { secondsBetween, type Period } from './months.ts'
@@ -59,7 +69,13 @@ export function usageLines(plan: BilledPlan, period: Period, usage: Usage, bille
     const quantity = usage[price.meter] ?? '0'
     const cost = subtract(costOf(price, quantity), costOf(price, billed[price.meter] ?? '0'))
     if (price.included === null || compare(cost, ZERO) <= 0) return []
-    const facts = { meter: price.meter, quantity, included: decimalOf(price.included), price: decimalOf(price.cents), per: price.per }
+    const facts = {
+      meter: price.meter,
+      quantity,
+      included: decimalOf(price.included),
+      price: decimalOf(price.cents),
+      per: price.per,
+    }
     return [
       {
         ...lineOf(plan, period),
@@ -169,7 +185,10 @@ const SHOWN_DECIMALS = 9n
 
 /** A fraction of few decimals, as prices and what is included are, as a decimal. */
 function decimalOf({ numerator, denominator }: Fraction): string {
-  const scaled = String((numerator * 10n ** SHOWN_DECIMALS) / denominator).padStart(Number(SHOWN_DECIMALS) + 1, '0')
+  const scaled = String((numerator * 10n ** SHOWN_DECIMALS) / denominator).padStart(
+    Number(SHOWN_DECIMALS) + 1,
+    '0',
+  )
   const at = scaled.length - Number(SHOWN_DECIMALS)
   return `${scaled.slice(0, at)}.${scaled.slice(at)}`.replace(/\.?0+$/, '')
 }

@@ -70,7 +70,8 @@ export async function recover(billing: Billing, subscription: string): Promise<v
   const { db } = billing
   const row = await subscriptionById(db, subscription)
   if (row === undefined || row.status !== 'past_due') return
-  const failed = await db`select from invoices where subscription_id = ${subscription} and status = 'failed' limit 1`
+  const failed =
+    await db`select from invoices where subscription_id = ${subscription} and status = 'failed' limit 1`
   if (failed.length > 0) return
   const status = after(row.status, 'payment_settled')
   report(

@@ -72,9 +72,19 @@ async function applyPayment({ db, tenant }: Billing, payment: StripePaymentInten
   const marked = metadata[TAGS.credits]
   if (marked === undefined || status !== 'succeeded') return
   const price = priceOfPack(Number(marked))
-  if (metadata[TAGS.tenant] !== tenant || price === undefined || currency !== 'usd' || amount_received < price) {
+  if (
+    metadata[TAGS.tenant] !== tenant ||
+    price === undefined ||
+    currency !== 'usd' ||
+    amount_received < price
+  ) {
     log.warn({ payment: id, credits: marked, amount_received, tenant }, 'a payment buys no credits')
     return
   }
-  await grantCredits(db, { kind: 'prepaid', amount: Number(marked), source: `stripe:${id}`, reason: 'Bought' })
+  await grantCredits(db, {
+    kind: 'prepaid',
+    amount: Number(marked),
+    source: `stripe:${id}`,
+    reason: 'Bought',
+  })
 }

@@ -31,7 +31,11 @@ interface Marked {
 }
 
 /** Makes our subscription what the provider's is; the same again changes nothing. */
-export async function applySubscription(billing: Billing, stripe: StripeSubscription, log: Log): Promise<void> {
+export async function applySubscription(
+  billing: Billing,
+  stripe: StripeSubscription,
+  log: Log,
+): Promise<void> {
   const marked = await readMark(billing, stripe)
   if (marked === undefined) {
     log.warn({ stripe_subscription: stripe.id }, 'a subscription of the payment provider is none of ours')
@@ -44,11 +48,15 @@ export async function applySubscription(billing: Billing, stripe: StripeSubscrip
   if (isEntitling(row, billing.now)) await replaceOthers(billing, row)
 }
 
-async function readMark({ db, tenant, now }: Billing, { metadata, items }: StripeSubscription): Promise<Marked | undefined> {
+async function readMark(
+  { db, tenant, now }: Billing,
+  { metadata, items }: StripeSubscription,
+): Promise<Marked | undefined> {
   const [id, term] = [metadata[TAGS.plan], metadata[TAGS.term]]
   const version = Number(metadata[TAGS.planVersion])
   const price = items.data[0]?.price
-  if (metadata[TAGS.tenant] !== tenant || !isTier(id) || !isTerm(term) || !Number.isSafeInteger(version)) return undefined
+  if (metadata[TAGS.tenant] !== tenant || !isTier(id) || !isTerm(term) || !Number.isSafeInteger(version))
+    return undefined
   const plan = await findPlan(db, id, version)
   if (plan === undefined || price?.unit_amount == null || price.currency !== 'usd') return undefined
   const from = new Date(metadata[TAGS.from] ?? now)
@@ -63,7 +71,11 @@ function isTerm(text: string | undefined): text is Term {
   return text !== undefined && Object.hasOwn(TERMS, text)
 }
 
-async function insert(billing: Billing, stripe: StripeSubscription, { plan, term, cents }: Marked): Promise<SubscriptionRow> {
+async function insert(
+  billing: Billing,
+  stripe: StripeSubscription,
+  { plan, term, cents }: Marked,
+): Promise<SubscriptionRow> {
   billing.changed = true
   const { created, trial_end } = stripe
   const start = created < billing.now ? created : billing.now
@@ -118,7 +130,11 @@ async function changePlan(billing: Billing, row: SubscriptionRow, marked: Marked
 }
 
 /** Its state, and the months that have begun by it. */
-async function follow(billing: Billing, row: SubscriptionRow, stripe: StripeSubscription): Promise<SubscriptionRow> {
+async function follow(
+  billing: Billing,
+  row: SubscriptionRow,
+  stripe: StripeSubscription,
+): Promise<SubscriptionRow> {
   const { status } = stripe
   if (hasEnded(status)) return end(billing, row, stripe)
   const since = status === 'past_due' ? (row.past_due_since ?? billing.now) : null
@@ -135,7 +151,11 @@ async function follow(billing: Billing, row: SubscriptionRow, stripe: StripeSubs
   return advanceSubscription(billing, current)
 }
 
-async function end(billing: Billing, row: SubscriptionRow, stripe: StripeSubscription): Promise<SubscriptionRow> {
+async function end(
+  billing: Billing,
+  row: SubscriptionRow,
+  stripe: StripeSubscription,
+): Promise<SubscriptionRow> {
   if (row.ended_at !== null) return row
   const at = stripe.ended_at ?? billing.now
   if (row.status !== 'incomplete') return endSubscription(billing, row, at < billing.now ? at : billing.now)
@@ -143,8 +163,14 @@ async function end(billing: Billing, row: SubscriptionRow, stripe: StripeSubscri
 }
 
 /** Writes only what is another value than before. */
-async function patch(billing: Billing, row: SubscriptionRow, wanted: SubscriptionPatch): Promise<SubscriptionRow> {
-  const changed = Object.entries(wanted).filter(([name, value]) => !isSame(row[name as keyof SubscriptionRow], value))
+async function patch(
+  billing: Billing,
+  row: SubscriptionRow,
+  wanted: SubscriptionPatch,
+): Promise<SubscriptionRow> {
+  const changed = Object.entries(wanted).filter(
+    ([name, value]) => !isSame(row[name as keyof SubscriptionRow], value),
+  )
   return changed.length === 0 ? row : updateSubscription(billing, row, Object.fromEntries(changed))
 }
 

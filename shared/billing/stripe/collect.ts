@@ -38,17 +38,26 @@ async function collect(
   if (made.status !== 'draft') return
   await transact(
     'write',
-    ({ db }) => db`update invoices set stripe_invoice = ${made.id} where id = ${id} and stripe_invoice is null`,
+    ({ db }) =>
+      db`update invoices set stripe_invoice = ${made.id} where id = ${id} and stripe_invoice is null`,
   )
   if (made.total === 0) {
     const item = { currency: 'usd', amount: cents, description: `Invoice ${numberOf(invoice)}` }
-    await client.invoiceItems.create({ customer, invoice: made.id, ...item }, { idempotencyKey: `${id}:item` })
+    await client.invoiceItems.create(
+      { customer, invoice: made.id, ...item },
+      { idempotencyKey: `${id}:item` },
+    )
   }
   await client.invoices.finalizeInvoice(made.id, { auto_advance: true }, { idempotencyKey: `${id}:finalize` })
 }
 
 /** An empty draft. One that is left over, where a process died after this, charges nothing. */
-function beginInvoice(client: Stripe, customer: string, { id, tenant_id }: InvoiceRow, automaticTax: boolean) {
+function beginInvoice(
+  client: Stripe,
+  customer: string,
+  { id, tenant_id }: InvoiceRow,
+  automaticTax: boolean,
+) {
   return client.invoices.create(
     {
       customer,
@@ -65,6 +74,7 @@ function beginInvoice(client: Stripe, customer: string, { id, tenant_id }: Invoi
 
 /** What is open of an invoice besides the base fee that the provider's subscription pays. */
 function centsToCollect(invoice: InvoiceRow): number {
-  const elsewhere = invoice.stripe_subscription === null ? 0 : Math.max(0, invoice.base_cents - invoice.paid_cents)
+  const elsewhere =
+    invoice.stripe_subscription === null ? 0 : Math.max(0, invoice.base_cents - invoice.paid_cents)
   return Math.max(0, openCents(invoice) - elsewhere)
 }

@@ -48,7 +48,9 @@ export function createPayments(settings: PaymentSettings, sql: Sql, log: Log, fe
     },
     count: createCounter(sql),
     async counts() {
-      const rows = await sql<{ outcome: WebhookOutcome; count: string }[]>`select * from stripe_webhook_counts()`
+      const rows = await sql<
+        { outcome: WebhookOutcome; count: string }[]
+      >`select * from stripe_webhook_counts()`
       const none = { received: 0, processed: 0, skipped: 0, errors: 0 }
       return { ...none, ...Object.fromEntries(rows.map(({ outcome, count }) => [outcome, Number(count)])) }
     },
@@ -57,20 +59,29 @@ export function createPayments(settings: PaymentSettings, sql: Sql, log: Log, fe
 
 function notConfigured(): Failure {
   return new Failure('PRECONDITION_FAILED', 'Cannot take payments: STRIPE_API_KEY is not set', {
-    suggestion: 'The operator of this platform sets STRIPE_API_KEY and STRIPE_WEBHOOK_SECRET; invoices are paid by bank transfer until then',
+    suggestion:
+      'The operator of this platform sets STRIPE_API_KEY and STRIPE_WEBHOOK_SECRET; invoices are paid by bank transfer until then',
     details: { missing: ['STRIPE_API_KEY'] },
   })
 }
 
 /** An error of the provider's client; what the provider says of it is for the log, since it may name what is not the tenant's. */
 function asProviderFailure(error: unknown, log: Log): unknown {
-  const { type, message, requestId } = (error ?? {}) as { type?: unknown; message?: string; requestId?: string }
+  const { type, message, requestId } = (error ?? {}) as {
+    type?: unknown
+    message?: string
+    requestId?: string
+  }
   if (typeof type !== 'string' || !type.startsWith('Stripe')) return error
   log.warn({ type, message, request: requestId }, 'the payment provider refuses, or does not answer')
-  return new Failure('UPSTREAM_FAILED', 'Cannot reach an agreement with the payment provider: it does not answer, or refuses', {
-    retryAfterSeconds: 10,
-    cause: error,
-  })
+  return new Failure(
+    'UPSTREAM_FAILED',
+    'Cannot reach an agreement with the payment provider: it does not answer, or refuses',
+    {
+      retryAfterSeconds: 10,
+      cause: error,
+    },
+  )
 }
 
 /** Loaded when it is used: most calls of billing ask the provider nothing. */
@@ -90,19 +101,27 @@ async function createClient(key: string, url: string, fetch: FencedFetch): Promi
 
 async function readDelivery(payload: string, signature: string, secret?: string): Promise<Stripe.Event> {
   if (secret === undefined) {
-    throw new Failure('INTERNAL', 'Cannot take events of the payment provider: STRIPE_WEBHOOK_SECRET is not set', {
-      details: { missing: ['STRIPE_WEBHOOK_SECRET'] },
-    })
+    throw new Failure(
+      'INTERNAL',
+      'Cannot take events of the payment provider: STRIPE_WEBHOOK_SECRET is not set',
+      {
+        details: { missing: ['STRIPE_WEBHOOK_SECRET'] },
+      },
+    )
   }
   const { default: Client } = await import('stripe')
   try {
     return await Client.webhooks.constructEventAsync(payload, signature, secret, TOLERANCE_SECONDS)
   } catch (cause) {
     // What was wrong with it is for no stranger to know.
-    throw new Failure('EVENT_SYNTAX', 'Cannot take the event: it is not signed by the payment provider, or too old', {
-      suggestion: 'Send the body as it was signed, with Stripe-Signature, within five minutes',
-      cause,
-    })
+    throw new Failure(
+      'EVENT_SYNTAX',
+      'Cannot take the event: it is not signed by the payment provider, or too old',
+      {
+        suggestion: 'Send the body as it was signed, with Stripe-Signature, within five minutes',
+        cause,
+      },
+    )
   }
 }
 

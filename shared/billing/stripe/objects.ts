@@ -29,7 +29,11 @@ export const StripeSubscription = z.looseObject({
       .array(
         z.looseObject({
           id: z.string(),
-          price: z.looseObject({ product: Reference, unit_amount: z.int().nonnegative().nullish(), currency: z.string() }),
+          price: z.looseObject({
+            product: Reference,
+            unit_amount: z.int().nonnegative().nullish(),
+            currency: z.string(),
+          }),
         }),
       )
       .min(1),

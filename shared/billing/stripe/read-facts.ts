@@ -38,9 +38,12 @@ export interface Subject {
 
 /** What an event is about; undefined where it names no customer. */
 export function subjectOf(event: { type: string; data: { object: object } }): Subject | undefined {
-  const { object } = event.data as { object: { id?: unknown; customer?: unknown } }
+  const object: { id?: unknown; customer?: unknown } = event.data.object
   const { id } = object
-  const customer = event.type.startsWith('customer.') && !event.type.startsWith('customer.subscription.') ? id : idOf(object.customer)
+  const customer =
+    event.type.startsWith('customer.') && !event.type.startsWith('customer.subscription.')
+      ? id
+      : idOf(object.customer)
   return typeof id === 'string' && typeof customer === 'string' ? { id, customer } : undefined
 }
 
@@ -60,9 +63,18 @@ export interface Facts {
  *
  * @returns undefined where the provider says that it is another customer's
  */
-export async function readFacts(client: Stripe, type: EventType, { id, customer }: Subject): Promise<Facts | undefined> {
+export async function readFacts(
+  client: Stripe,
+  type: EventType,
+  { id, customer }: Subject,
+): Promise<Facts | undefined> {
   const facts = await read(client, type, id)
-  const owners = [facts.customer?.id, facts.subscription?.customer, facts.invoice?.customer, facts.payment?.customer]
+  const owners = [
+    facts.customer?.id,
+    facts.subscription?.customer,
+    facts.invoice?.customer,
+    facts.payment?.customer,
+  ]
   return owners.every((owner) => owner == null || owner === customer) ? facts : undefined
 }
 
@@ -91,6 +103,8 @@ async function read(client: Stripe, type: EventType, id: string): Promise<Facts>
     }
     case 'payment_intent.succeeded':
       return paymentFacts(client, id)
+    default:
+      return type satisfies never
   }
 }
 

@@ -42,9 +42,13 @@ export async function changeAtProvider(
   const { stripe_id } = row
   if (stripe_id === null) return
   if (planned.term !== row.term) {
-    throw new Failure('PRECONDITION_FAILED', `Cannot change to a term of a ${planned.term}: yours is paid by card`, {
-      suggestion: 'Change the plan alone; or cancel, and buy again when the term has ended',
-    })
+    throw new Failure(
+      'PRECONDITION_FAILED',
+      `Cannot change to a term of a ${planned.term}: yours is paid by card`,
+      {
+        suggestion: 'Change the plan alone; or cancel, and buy again when the term has ended',
+      },
+    )
   }
   const read = StripeSubscription.parse(await client.subscriptions.retrieve(stripe_id))
   const [item] = read.items.data
@@ -55,7 +59,12 @@ export async function changeAtProvider(
     items: [
       {
         id: item.id,
-        price_data: { currency: 'usd', product: item.price.product, unit_amount: cents, recurring: recurringOf(term) },
+        price_data: {
+          currency: 'usd',
+          product: item.price.product,
+          unit_amount: cents,
+          recurring: recurringOf(term),
+        },
       },
     ],
     proration_behavior: 'none',

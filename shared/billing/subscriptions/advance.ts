@@ -10,7 +10,14 @@ import { failInvoice, recover, settleWaiting } from '../invoices/settle.ts'
 import { grantCredits } from '../ledger/ledger.ts'
 import { applyPlan } from './apply-plan.ts'
 import { beginMonths, endMonth, endSubscription } from './months.ts'
-import { isEntitling, liveSubscriptions, report, subscriptionById, updateSubscription, type SubscriptionRow } from './rows.ts'
+import {
+  isEntitling,
+  liveSubscriptions,
+  report,
+  subscriptionById,
+  updateSubscription,
+  type SubscriptionRow,
+} from './rows.ts'
 import { addDays, after, TRIAL_NOTICE_DAYS, type DunningStep } from './states.ts'
 
 /** More months than anything was ever left alone: a row that is wrong keeps nobody busy for ever. */
@@ -23,7 +30,8 @@ export async function advance(billing: Billing): Promise<void> {
   await failOverdue(billing)
   for (const row of await liveSubscriptions(billing.db)) await lapse(billing, row)
   await takeDunningSteps(billing)
-  for (const row of await liveSubscriptions(billing.db)) if (row.stripe_id === null) await recover(billing, row.id)
+  for (const row of await liveSubscriptions(billing.db))
+    if (row.stripe_id === null) await recover(billing, row.id)
   await refundNotes(billing)
   await restoreVoid(billing)
   await applyPlan(billing)
@@ -65,7 +73,11 @@ async function noticeTrial(billing: Billing, row: SubscriptionRow): Promise<Subs
   const { trial_end } = row
   if (row.status !== 'trialing' || trial_end === null || row.trial_noticed_at !== null) return row
   if (trial_end > addDays(now, TRIAL_NOTICE_DAYS)) return row
-  emit(BILLING_EVENTS.trialEnding, { subscription: row.id, plan: row.plan, trial_end: trial_end.toISOString() })
+  emit(BILLING_EVENTS.trialEnding, {
+    subscription: row.id,
+    plan: row.plan,
+    trial_end: trial_end.toISOString(),
+  })
   return updateSubscription(billing, row, { trial_noticed_at: now })
 }
 
@@ -118,7 +130,11 @@ async function refundNotes({ db, now }: Billing): Promise<void> {
   const notes = await db<{ id: string; refund_cents: string }[]>`
     select id, refund_cents from credit_notes where refund_cents > 0 and refunded_at is null order by id`
   for (const { id, refund_cents } of notes) {
-    await grantCredits(db, { kind: 'compensation', amount: Number(refund_cents), source: `credit-note:${id}` })
+    await grantCredits(db, {
+      kind: 'compensation',
+      amount: Number(refund_cents),
+      source: `credit-note:${id}`,
+    })
     await db`update credit_notes set refunded_at = ${now} where id = ${id}`
   }
 }

@@ -10,7 +10,14 @@ import { readInvoice, type InvoiceRow } from '../invoices/rows.ts'
 import { baseFee, findPlan, isLarger, TERMS, type BilledPlan, type Term } from '../plans.ts'
 import { applyPlan } from './apply-plan.ts'
 import { beginMonths, currentTerm, planOf } from './months.ts'
-import { currentOf, insertSubscription, liveSubscriptions, report, updateSubscription, type SubscriptionRow } from './rows.ts'
+import {
+  currentOf,
+  insertSubscription,
+  liveSubscriptions,
+  report,
+  updateSubscription,
+  type SubscriptionRow,
+} from './rows.ts'
 import { addDays } from './states.ts'
 
 export interface Wanted {
@@ -47,12 +54,16 @@ export async function planChange(billing: Billing, wanted: Wanted, by?: 'checkou
   return { kind: 'at_end', plan, term, cents, row, at: currentTerm(row).end }
 }
 
-async function sold({ db }: Billing, { plan: id, term }: Wanted): Promise<{ plan: BilledPlan; cents: number }> {
+async function sold(
+  { db }: Billing,
+  { plan: id, term }: Wanted,
+): Promise<{ plan: BilledPlan; cents: number }> {
   const plan = await findPlan(db, id)
   const cents = plan === undefined ? undefined : baseFee(plan, term)
   if (plan !== undefined && cents !== undefined && cents > 0) return { plan, cents }
   throw new Failure('STATE_CONFLICT', `Cannot subscribe to plan "${id}": it is not sold by itself`, {
-    suggestion: id === 'free' ? 'Cancel your subscription instead' : 'Ask the operator of this platform for an offer',
+    suggestion:
+      id === 'free' ? 'Cancel your subscription instead' : 'Ask the operator of this platform for an offer',
   })
 }
 
@@ -123,7 +134,9 @@ async function make(billing: Billing, planned: Planned): Promise<Changed> {
   const { plan, term } = planned
   if (planned.kind === 'at_end') {
     const isCurrent = plan.id === planned.row.plan && term === planned.row.term
-    const next = isCurrent ? NO_NEXT : { next_plan: plan.id, next_plan_version: plan.version, next_term: term }
+    const next = isCurrent
+      ? NO_NEXT
+      : { next_plan: plan.id, next_plan_version: plan.version, next_term: term }
     const subscription = await updateSubscription(billing, planned.row, { ...next, cancels_at_end: false })
     report(billing, 'subscriptionUpdated', subscription)
     return { subscription }
@@ -188,7 +201,9 @@ async function upgrade(billing: Billing, planned: Extract<Planned, { kind: 'upgr
 }
 
 async function lastInvoice({ db }: Billing, { id }: SubscriptionRow): Promise<{ invoice?: InvoiceRow }> {
-  const [invoice] = await db<InvoiceRow[]>`select * from invoices where subscription_id = ${id} order by seq desc limit 1`
+  const [invoice] = await db<
+    InvoiceRow[]
+  >`select * from invoices where subscription_id = ${id} order by seq desc limit 1`
   return invoice === undefined ? {} : { invoice: readInvoice(invoice) }
 }
 
@@ -200,7 +215,10 @@ export async function setCanceling(billing: Billing, cancels: boolean): Promise<
   if (row === undefined)
     throw new Failure('STATE_CONFLICT', `Cannot ${what} your subscription: you have none`)
   if (row.cancels_at_end === cancels)
-    throw new Failure('STATE_CONFLICT', `Cannot ${what} your subscription: it ${cancels ? 'ends' : 'goes on'} already`)
+    throw new Failure(
+      'STATE_CONFLICT',
+      `Cannot ${what} your subscription: it ${cancels ? 'ends' : 'goes on'} already`,
+    )
   const changed = await updateSubscription(billing, row, {
     cancels_at_end: cancels,
     ...(cancels ? NO_NEXT : {}),

@@ -9,7 +9,10 @@ import { report, updateSubscription, type SubscriptionPatch, type SubscriptionRo
 import { after } from './states.ts'
 
 /** The plan that a subscription has bought. */
-export async function planOf({ db }: Pick<Billing, 'db'>, { plan, plan_version }: SubscriptionRow): Promise<BilledPlan> {
+export async function planOf(
+  { db }: Pick<Billing, 'db'>,
+  { plan, plan_version }: SubscriptionRow,
+): Promise<BilledPlan> {
   const found = await findPlan(db, plan, plan_version)
   if (found === undefined) throw new Error(`Plan "${plan}" has no version ${plan_version}`)
   return found
@@ -92,7 +95,13 @@ export async function endSubscription(
     const period = { start: row.period_start, end: at < row.period_end ? at : row.period_end }
     const lines = await usageOf(billing, row, period)
     if (lines.length > 0)
-      await issueInvoice(billing, { subscription: row, key: 'end', plan: await planOf(billing, row), period, lines })
+      await issueInvoice(billing, {
+        subscription: row,
+        key: 'end',
+        plan: await planOf(billing, row),
+        period,
+        lines,
+      })
   }
   const status = after(row.status, 'canceled_at_once')
   const ended = await updateSubscription(billing, row, { status, ended_at: at, cancels_at_end: false })
