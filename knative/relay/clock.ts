@@ -11,6 +11,7 @@ import type { Log } from '../../shared/telemetry/log.ts'
 import { TICK_TYPE } from '../tick-event.ts'
 import type { Metrics } from './metrics.ts'
 import { postEvent } from './post-event.ts'
+import { createStripeCounts } from './stripe-counts.ts'
 
 export interface Clock {
   /** Asks what is due when it is time to. Resolves without waiting for the Broker. */
@@ -25,10 +26,13 @@ export interface ClockOptions {
   seconds: number
   log: Log
   metrics: Metrics
+  /** The name of the database. */
+  database: string
 }
 
-export function createClock({ sql, brokerUrl, seconds, log, metrics }: ClockOptions): Clock {
+export function createClock({ sql, brokerUrl, seconds, log, metrics, database }: ClockOptions): Clock {
   const agent = new Agent()
+  const countStripe = createStripeCounts(sql, metrics, database)
   let next = 0
 
   async function wake(name: string): Promise<void> {
@@ -43,6 +47,7 @@ export function createClock({ sql, brokerUrl, seconds, log, metrics }: ClockOpti
       if (performance.now() < next) return
       next = performance.now() + seconds * 1000
       const due = await sql<{ name: string }[]>`select name from due_functions() as due (name)`
+      await countStripe()
       for (const { name } of due) {
         wake(name).catch((error: unknown) => log.warn({ err: error, function: name }, 'A tick was not taken'))
       }

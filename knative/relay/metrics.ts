@@ -13,6 +13,9 @@ const COUNTERS = {
   relay_dead_letters_total: ['Jobs that failed after their last delivery'],
   relay_ticks_total: ['Functions that were woken because something was due'],
   relay_tenants_erased_total: ['Tenants that were erased, 30 days after their deletion'],
+  kgents_stripe_webhooks_received_total: ['Deliveries of the payment provider', 'database'],
+  kgents_stripe_webhooks_processed_total: ['Those that were taken', 'database'],
+  kgents_stripe_webhooks_errors_total: ['Those that were refused or failed', 'database'],
   relay_wakes_total: ['Times the relay woke from sleep, by what woke it', 'by'],
 } as const satisfies Record<string, Description>
 

@@ -50,7 +50,7 @@ export async function serveDatabase(session: Session, options: ServeOptions): Pr
   const admission = createAdmission({ sql, link, room, log, metrics })
   const recovery = createRecovery(sql, link, outbox, log)
   const expiry = createJobExpiry(sql, link, log)
-  const clock = createClock({ sql, brokerUrl, seconds: clockSeconds, log, metrics })
+  const clock = createClock({ sql, brokerUrl, seconds: clockSeconds, log, metrics, database })
   const reportStoring = createStateLog(log, `publishing from ${database}`)
   let failures = 0
   let checked: Promise<readonly StreamState[]> | undefined

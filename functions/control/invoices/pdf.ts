@@ -162,7 +162,7 @@ interface Fonted {
 /** A text with a box for each letter that the font does not have. */
 function shown(document: Document, text: string): string {
   const { font } = (document as unknown as Fonted)._font // reason: the types of pdfkit leave it out
-  return [...text]
+  return Array.from(text)
     .map((letter) => (font.hasGlyphForCodePoint(letter.codePointAt(0) ?? 0) ? letter : BOX))
     .join('')
 }

@@ -33,7 +33,7 @@ export function termOf(anchor: Date, index: number, months: number): Period {
 
 const SECOND_MS = 1000
 
-/** Whole seconds from one time to another; parts of a second are left out at both ends. */
+/** Whole seconds from one time to another; parts of a second do not count at either end. */
 export function secondsBetween(from: Date, to: Date): number {
   return Math.floor(to.getTime() / SECOND_MS) - Math.floor(from.getTime() / SECOND_MS)
 }

@@ -53,15 +53,18 @@ export async function invoiceById(db: Db, id: string): Promise<InvoiceRow | unde
 }
 
 export async function linesOf(db: Db, invoice: string): Promise<LineRow[]> {
-  const rows = await db<LineRow[]>`
+  const rows = await db<(Omit<LineRow, 'cents'> & { cents: string })[]>`
     select position, kind, description, period_start, period_end, plan, plan_version, meter, quantity::text, included::text,
       price_cents::text, price_per, cents
     from invoice_lines where invoice_id = ${invoice} order by position`
   return rows.map((row) => ({ ...row, cents: Number(row.cents) }))
 }
 
+type CentsOf = 'total_cents' | 'paid_cents' | 'credited_cents' | 'base_cents'
+type StoredInvoice = Omit<InvoiceRow, CentsOf> & Record<CentsOf, string>
+
 /** The driver gives whole numbers of 64 bits as texts; the bounds of the columns are those of exact numbers. */
-export function readInvoice(row: InvoiceRow): InvoiceRow {
+export function readInvoice(row: InvoiceRow | StoredInvoice): InvoiceRow {
   return {
     ...row,
     total_cents: Number(row.total_cents),

@@ -38,7 +38,7 @@ export interface Subject {
 
 /** What an event is about; undefined where it names no customer. */
 export function subjectOf(event: { type: string; data: { object: object } }): Subject | undefined {
-  const { object } = event.data as { object: { id?: unknown; customer?: unknown } }
+  const object: { id?: unknown; customer?: unknown } = event.data.object
   const { id } = object
   const customer =
     event.type.startsWith('customer.') && !event.type.startsWith('customer.subscription.')
@@ -103,6 +103,8 @@ async function read(client: Stripe, type: EventType, id: string): Promise<Facts>
     }
     case 'payment_intent.succeeded':
       return paymentFacts(client, id)
+    default:
+      return type satisfies never
   }
 }
 

@@ -10,7 +10,14 @@ import { failInvoice, recover, settleWaiting } from '../invoices/settle.ts'
 import { grantCredits } from '../ledger/ledger.ts'
 import { applyPlan } from './apply-plan.ts'
 import { beginMonths, endMonth, endSubscription } from './months.ts'
-import { isEntitling, liveSubscriptions, report, subscriptionById, updateSubscription, type SubscriptionRow } from './rows.ts'
+import {
+  isEntitling,
+  liveSubscriptions,
+  report,
+  subscriptionById,
+  updateSubscription,
+  type SubscriptionRow,
+} from './rows.ts'
 import { addDays, after, TRIAL_NOTICE_DAYS, type DunningStep } from './states.ts'
 
 /** More months than anything was ever left alone: a row that is wrong keeps nobody busy for ever. */

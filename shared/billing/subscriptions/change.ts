@@ -201,7 +201,9 @@ async function upgrade(billing: Billing, planned: Extract<Planned, { kind: 'upgr
 }
 
 async function lastInvoice({ db }: Billing, { id }: SubscriptionRow): Promise<{ invoice?: InvoiceRow }> {
-  const [invoice] = await db<InvoiceRow[]>`select * from invoices where subscription_id = ${id} order by seq desc limit 1`
+  const [invoice] = await db<
+    InvoiceRow[]
+  >`select * from invoices where subscription_id = ${id} order by seq desc limit 1`
   return invoice === undefined ? {} : { invoice: readInvoice(invoice) }
 }
 

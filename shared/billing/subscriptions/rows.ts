@@ -73,10 +73,20 @@ export function isEntitling({ status, past_due_since }: SubscriptionRow, now: Da
 /** Writes a new subscription. */
 export async function insertSubscription(
   { db, tenant }: Billing,
-  row: Omit<SubscriptionRow, 'trial_noticed_at' | 'overage_until' | 'lapsed_at' | 'next_plan' | 'next_plan_version' | 'next_term' | 'changes' | 'term_month'>,
+  row: Omit<
+    SubscriptionRow,
+    | 'trial_noticed_at'
+    | 'overage_until'
+    | 'lapsed_at'
+    | 'next_plan'
+    | 'next_plan_version'
+    | 'next_term'
+    | 'changes'
+    | 'term_month'
+  >,
 ): Promise<SubscriptionRow> {
   const [written] = await db<SubscriptionRow[]>`
-    insert into plan_subscriptions ${db({ tenant_id: tenant, ...row } as never)} returning *`
+    insert into plan_subscriptions ${db(columns({ tenant_id: tenant, ...row }))} returning *`
   if (written === undefined) throw new Error('A subscription was not written')
   return read(written)
 }
@@ -89,7 +99,7 @@ export async function updateSubscription(
 ): Promise<SubscriptionRow> {
   const { db } = billing
   const [written] = await db<SubscriptionRow[]>`
-    update plan_subscriptions set ${db(patch as never)} where id = ${id} returning *`
+    update plan_subscriptions set ${db(columns(patch))} where id = ${id} returning *`
   if (written === undefined) throw new Error('A subscription is gone')
   billing.changed = true
   return read(written)
@@ -112,7 +122,11 @@ export function report(
   })
 }
 
+function columns(row: object): never {
+  return row as never // reason: the driver takes times and nulls, which its types leave to whoever fetches types
+}
+
 /** The driver gives whole numbers of 64 bits as texts; the bounds of the column are those of exact numbers. */
-function read(row: SubscriptionRow): SubscriptionRow {
+function read(row: Omit<SubscriptionRow, 'base_cents'> & { base_cents: number | string }): SubscriptionRow {
   return { ...row, base_cents: Number(row.base_cents) }
 }

@@ -330,7 +330,7 @@ create function stripe_webhook_counts() returns table (outcome text, count bigin
   language sql stable security definer set search_path = pg_catalog, public, pg_temp
 as $$ select outcome, count from public.stripe_webhook_counts $$;
 revoke execute on function stripe_webhook_counts() from public;
-grant execute on function stripe_webhook_counts() to kgents_app;
+grant execute on function stripe_webhook_counts() to kgents_app, kgents_relay;
 call hand_over('stripe_webhook_counts()', 'kgents_metrics');
 
 -- Puts this transaction's tenant on the plan that it has subscribed to, in the version that it bought.

@@ -43,14 +43,29 @@ describe('POST /v1/billing/subscription', () => {
       payment: { card: false, missing: ['STRIPE_API_KEY', 'STRIPE_WEBHOOK_SECRET'] },
     })
     const preview = await admin.calls('POST', `${SUBSCRIPTION}/preview`, { plan: 'pro' })
-    expect(preview.body).toMatchObject({ kind: 'trial', invoice: { total_cents: 14_900 }, base_cents: 14_900 })
+    expect(preview.body).toMatchObject({
+      kind: 'trial',
+      invoice: { total_cents: 14_900 },
+      base_cents: 14_900,
+    })
     const { body, status } = await admin.calls('POST', SUBSCRIPTION, { plan: 'pro' })
-    expect({ status, ...body }).toMatchObject({ status: 200, invoice: null, subscription: { status: 'trialing', plan: 'pro' } })
+    expect({ status, ...body }).toMatchObject({
+      status: 200,
+      invoice: null,
+      subscription: { status: 'trialing', plan: 'pro' },
+    })
     expect(await standing(owner, admin)).toMatchObject({ tier: 'pro', status: 'trialing', invoices: null })
   })
 
-  test('has one trial for each tenant, and one subscription however many begin at once', async ({ admin, runtime, owner, expect }) => {
-    const answers = await Promise.all([1, 2, 3].map(() => admin.calls('POST', SUBSCRIPTION, { plan: 'starter' })))
+  test('has one trial for each tenant, and one subscription however many begin at once', async ({
+    admin,
+    runtime,
+    owner,
+    expect,
+  }) => {
+    const answers = await Promise.all(
+      [1, 2, 3].map(() => admin.calls('POST', SUBSCRIPTION, { plan: 'starter' })),
+    )
     expect(answers.map(({ status }) => String(status)).toSorted()).toEqual(['200', '409', '409'])
     await admin.calls('POST', `${SUBSCRIPTION}/cancel`)
     const ended = await advanceTo(runtime, admin, addDays(new Date(), 15))
@@ -63,7 +78,11 @@ describe('POST /v1/billing/subscription', () => {
     })
   })
 
-  test('costs for a larger plan what its preview said, to the cent, and has it at once', async ({ admin, begins, expect }) => {
+  test('costs for a larger plan what its preview said, to the cent, and has it at once', async ({
+    admin,
+    begins,
+    expect,
+  }) => {
     await begins(admin, new Date(Date.now() - 10 * DAY_MS).toISOString(), 'starter')
     const { body: preview } = await admin.calls('POST', `${SUBSCRIPTION}/preview`, { plan: 'team' })
     const { body } = await admin.calls('POST', SUBSCRIPTION, { plan: 'team', as_of: preview.as_of })
@@ -74,10 +93,19 @@ describe('POST /v1/billing/subscription', () => {
     expect((await admin.calls('GET', '/v1/tenant')).body.tenant.tier).toBe('team')
   })
 
-  test('keeps a smaller plan, or another term, for the end of what is paid', async ({ admin, begins, runtime, owner, expect }) => {
+  test('keeps a smaller plan, or another term, for the end of what is paid', async ({
+    admin,
+    begins,
+    runtime,
+    owner,
+    expect,
+  }) => {
     await begins(admin, new Date(Date.now() - 10 * DAY_MS).toISOString(), 'team')
     const { body } = await admin.calls('POST', SUBSCRIPTION, { plan: 'starter', term: 'year' })
-    expect(body).toMatchObject({ invoice: null, subscription: { plan: 'team', next: { plan: 'starter', term: 'year' } } })
+    expect(body).toMatchObject({
+      invoice: null,
+      subscription: { plan: 'team', next: { plan: 'starter', term: 'year' } },
+    })
     await advanceTo(runtime, admin, new Date(body.subscription.term_end))
     expect(await standing(owner, admin)).toMatchObject({
       tier: 'starter',
@@ -97,7 +125,13 @@ describe('POST /v1/billing/subscription', () => {
     expect((await admin.calls('POST', SUBSCRIPTION, input)).status).toBe(status)
   })
 
-  test('cancels at the end, and can be resumed until then', async ({ admin, begins, runtime, owner, expect }) => {
+  test('cancels at the end, and can be resumed until then', async ({
+    admin,
+    begins,
+    runtime,
+    owner,
+    expect,
+  }) => {
     await begins(admin, new Date(Date.now() - DAY_MS).toISOString())
     expect((await admin.calls('POST', `${SUBSCRIPTION}/cancel`)).body.subscription.cancels_at_end).toBe(true)
     expect((await admin.calls('POST', `${SUBSCRIPTION}/cancel`)).status).toBe(409)
@@ -128,7 +162,12 @@ describe('a month', () => {
       '2024-03-31T23:30',
       '2024-04-30T23:30',
     ])
-    expect(issued.map((each: { number: string }) => each.number.slice(-4))).toEqual(['0001', '0002', '0003', '0004'])
+    expect(issued.map((each: { number: string }) => each.number.slice(-4))).toEqual([
+      '0001',
+      '0002',
+      '0003',
+      '0004',
+    ])
   })
 
   test('bills what was used beyond the plan, late usage with the next one, credits first', async ({
@@ -152,7 +191,11 @@ describe('a month', () => {
     const [march, february] = await invoicesOf(admin)
     const linesOf = async ({ id }: { id: string }) =>
       (await admin.calls('GET', `${INVOICES}/${id}`)).body.invoice.lines.map(
-        ({ kind, cents, usage }: { kind: string; cents: number; usage?: { quantity: string } }) => [kind, cents, usage?.quantity],
+        ({ kind, cents, usage }: { kind: string; cents: number; usage?: { quantity: string } }) => [
+          kind,
+          cents,
+          usage?.quantity,
+        ],
       )
     expect(await linesOf(february)).toEqual([
       ['base', 14_900, undefined],
@@ -217,37 +260,76 @@ describe('a month', () => {
     await at(45)
     expect(await standing(owner, admin)).toMatchObject({ status: 'past_due' })
     expect(await at(53)).toContain('subscription.ended')
-    expect(await standing(owner, admin)).toMatchObject({ tier: 'free', status: 'active', invoices: [{ status: 'paid' }, { status: 'failed' }] })
+    expect(await standing(owner, admin)).toMatchObject({
+      tier: 'free',
+      status: 'active',
+      invoices: [{ status: 'paid' }, { status: 'failed' }],
+    })
     expect(await at(400)).toEqual([])
   })
 
-  test('ends a trial with a notice before it, and the first invoice after it', async ({ admin, runtime, ticks, owner, settles, expect }) => {
+  test('ends a trial with a notice before it, and the first invoice after it', async ({
+    admin,
+    runtime,
+    ticks,
+    owner,
+    settles,
+    expect,
+  }) => {
     await admin.calls('POST', SUBSCRIPTION, { plan: 'starter' })
     expect(await advanceTo(runtime, admin, addDays(new Date(), 10))).toEqual([])
     expect(await advanceTo(runtime, admin, addDays(new Date(), 12))).toEqual(['trial.ending'])
     await owner`update plan_subscriptions set trial_end = now(), period_end = now() where tenant_id = ${admin.id}`
     await settles(admin)
     await ticks()
-    expect(await settles(admin)).toEqual(expect.arrayContaining(['io.kgents.billing.invoice.finalized', 'io.kgents.billing.subscription.updated']))
-    expect(await standing(owner, admin)).toMatchObject({ status: 'active', invoices: [{ total: 2900, status: 'finalized' }] })
+    expect(await settles(admin)).toEqual(
+      expect.arrayContaining([
+        'io.kgents.billing.invoice.finalized',
+        'io.kgents.billing.subscription.updated',
+      ]),
+    )
+    expect(await standing(owner, admin)).toMatchObject({
+      status: 'active',
+      invoices: [{ total: 2900, status: 'finalized' }],
+    })
   })
 })
 
 describe('an invoice', () => {
-  test('is found by its tenant alone, and read by who may read bills', async ({ admin, newTenant, begins, owner, opened, expect }) => {
+  test('is found by its tenant alone, and read by who may read bills', async ({
+    admin,
+    newTenant,
+    begins,
+    owner,
+    opened,
+    expect,
+  }) => {
     await begins(admin, '2026-03-01T00:00:00Z')
     const [{ id }] = await invoicesOf(admin)
     const stranger = await newTenant('free', ['admin'])
-    for (const path of [`${INVOICES}/${id}`, `${INVOICES}/${id}/pdf`]) expect((await stranger.calls('GET', path)).status).toBe(404)
+    for (const path of [`${INVOICES}/${id}`, `${INVOICES}/${id}/pdf`])
+      expect((await stranger.calls('GET', path)).status).toBe(404)
     expect(await invoicesOf(stranger)).toEqual([])
-    const [developer, viewer] = [await insertColleague(owner, admin, 'developer'), await insertColleague(owner, admin, 'viewer')]
+    const [developer, viewer] = [
+      await insertColleague(owner, admin, 'developer'),
+      await insertColleague(owner, admin, 'viewer'),
+    ]
     expect((await call(opened.app, developer, 'GET', INVOICES)).body.invoices).toHaveLength(1)
     expect((await call(opened.app, viewer, 'GET', INVOICES)).status).toBe(403)
     for (const path of [SUBSCRIPTION, `${SUBSCRIPTION}/cancel`, '/v1/billing/portal'])
-      expect((await call(opened.app, developer, 'POST', path, path === SUBSCRIPTION ? { plan: 'team' } : {})).status).toBe(403)
+      expect(
+        (await call(opened.app, developer, 'POST', path, path === SUBSCRIPTION ? { plan: 'team' } : {}))
+          .status,
+      ).toBe(403)
   })
 
-  test('is a PDF of as many pages as it takes, whatever letters the name has', async ({ admin, begins, owner, opened, expect }) => {
+  test('is a PDF of as many pages as it takes, whatever letters the name has', async ({
+    admin,
+    begins,
+    owner,
+    opened,
+    expect,
+  }) => {
     await owner`update tenants set name = 'Жёлтый Žluťoučký ΑΒΓ 株式会社' where id = ${admin.id}`
     await begins(admin, '2026-03-01T00:00:00Z')
     const [{ id, number }] = await invoicesOf(admin)
@@ -260,7 +342,14 @@ describe('an invoice', () => {
     expect(bytes.toString('latin1')).toContain(number)
   })
 
-  test('is not changed by anybody once it is final, nor are its lines and its number', async ({ admin, begins, owner, app, runtime, expect }) => {
+  test('is not changed by anybody once it is final, nor are its lines and its number', async ({
+    admin,
+    begins,
+    owner,
+    app,
+    runtime,
+    expect,
+  }) => {
     await begins(admin, '2026-03-01T00:00:00Z')
     const [{ id }] = await invoicesOf(admin)
     const as = (statement: string) =>
@@ -281,10 +370,16 @@ describe('an invoice', () => {
         select '${randomUUID()}', tenant_id, subscription_id, 'x', 'finalized', 99, 1, period_start, period_end, plan, plan_version, 'x', now(), now() from invoices where id = '${id}'`,
     ]
     for (const statement of tries) {
-      await expect(as(statement), statement).rejects.toThrow(/permission denied|not changed|goes from draft|begins as a draft|belong to a draft/)
+      await expect(as(statement), statement).rejects.toThrow(
+        /permission denied|not changed|goes from draft|begins as a draft|belong to a draft/,
+      )
     }
-    await expect(owner`update invoices set total_cents = 1 where id = ${id}`).rejects.toThrow('an invoice is not changed')
-    await expect(owner`update invoice_lines set cents = 1 where invoice_id = ${id}`).rejects.toThrow('neither changed')
+    await expect(owner`update invoices set total_cents = 1 where id = ${id}`).rejects.toThrow(
+      'an invoice is not changed',
+    )
+    await expect(owner`update invoice_lines set cents = 1 where invoice_id = ${id}`).rejects.toThrow(
+      'neither changed',
+    )
     // A number that was taken and rolled back is given to the next.
     vi.spyOn(Transaction.prototype, 'end').mockImplementationOnce(() => Promise.reject(new Error('killed')))
     const next = new Date('2026-04-02T00:00:00Z')
@@ -296,11 +391,19 @@ describe('an invoice', () => {
 })
 
 describe('operators', () => {
-  test('credit what was paid as credits, and what is open as paid', async ({ admin, operator, begins, runtime, owner, expect }) => {
+  test('credit what was paid as credits, and what is open as paid', async ({
+    admin,
+    operator,
+    begins,
+    runtime,
+    owner,
+    expect,
+  }) => {
     await begins(admin, '2026-03-01T00:00:00Z')
     const [{ id }] = await invoicesOf(admin)
     const place = `/v1/operator/tenants/${admin.id}/invoices/${id}`
-    const credit = (cents: number) => operator.calls('POST', `${place}/credit-notes`, { cents, reason: 'SLA' })
+    const credit = (cents: number) =>
+      operator.calls('POST', `${place}/credit-notes`, { cents, reason: 'SLA' })
     for (const cents of [0, -1, 0.5, 1e15]) expect((await credit(cents)).status).toBe(400)
     expect((await credit(14_901)).status).toBe(409)
     expect((await credit(4900)).body.invoice).toMatchObject({ status: 'finalized', open_cents: 10_000 })
@@ -308,17 +411,30 @@ describe('operators', () => {
     expect((await credit(1000)).body.invoice).toMatchObject({ status: 'paid', credited_cents: 5900 })
     for (const _ of [1, 2]) await advanceTo(runtime, admin, new Date('2026-03-02T00:00:00Z'))
     expect(await standing(owner, admin)).toMatchObject({ credits: 1000 })
-    expect((await admin.calls('GET', `${INVOICES}/${id}`)).body.invoice.credit_notes).toMatchObject([{ cents: 4900 }, { cents: 1000 }])
+    expect((await admin.calls('GET', `${INVOICES}/${id}`)).body.invoice.credit_notes).toMatchObject([
+      { cents: 4900 },
+      { cents: 1000 },
+    ])
     expect((await admin.calls('GET', '/v1/audit')).body.audit[0]).toMatchObject({
       action: 'invoice.credited',
       actor: { user: null, operator: true },
     })
   })
 
-  test('make an open invoice void, whose credits come back once', async ({ admin, operator, begins, uses, runtime, owner, expect }) => {
+  test('make an open invoice void, whose credits come back once', async ({
+    admin,
+    operator,
+    begins,
+    uses,
+    runtime,
+    owner,
+    expect,
+  }) => {
     await owner`update tenants set overage_allowed = true where id = ${admin.id}`
     await begins(admin, '2026-01-31T00:00:00Z')
-    await withTenant(runtime.database, admin.id, 'write', (db) => grantCredits(db, { kind: 'prepaid', amount: 50, source: 'test' }))
+    await withTenant(runtime.database, admin.id, 'write', (db) =>
+      grantCredits(db, { kind: 'prepaid', amount: 50, source: 'test' }),
+    )
     await uses(admin, '2026-02-10T00:00:00Z', 'sessions', '600')
     await advanceTo(runtime, admin, new Date('2026-02-28T00:00:00Z'))
     const [{ id }] = await invoicesOf(admin)
@@ -330,16 +446,27 @@ describe('operators', () => {
     expect(await standing(owner, admin)).toMatchObject({ credits: 50 })
   })
 
-  test('alone do so: an admin reaches no invoice by their routes, its own neither', async ({ admin, newTenant, operator, begins, expect }) => {
+  test('alone do so: an admin reaches no invoice by their routes, its own neither', async ({
+    admin,
+    newTenant,
+    operator,
+    begins,
+    expect,
+  }) => {
     await begins(admin, '2026-03-01T00:00:00Z')
     const [{ id }] = await invoicesOf(admin)
     const body = { reason: 'x', cents: 1, reference: 'x' }
-    for (const [act, member] of [['void', 'reason'], ['pay', 'reference']] as const) {
+    for (const [act, member] of [
+      ['void', 'reason'],
+      ['pay', 'reference'],
+    ] as const) {
       const path = `/v1/operator/tenants/${admin.id}/invoices/${id}/${act}`
       expect((await admin.calls('POST', path, { [member]: body[member] })).status).toBe(403)
     }
     expect((await admin.calls('GET', `/v1/operator/tenants/${admin.id}/invoices`)).status).toBe(403)
-    expect((await operator.calls('GET', `/v1/operator/tenants/${admin.id}/invoices`)).body.invoices).toHaveLength(1)
+    expect(
+      (await operator.calls('GET', `/v1/operator/tenants/${admin.id}/invoices`)).body.invoices,
+    ).toHaveLength(1)
     const other = await newTenant('free', ['admin'])
     const elsewhere = `/v1/operator/tenants/${other.id}/invoices/${id}/void`
     expect((await operator.calls('POST', elsewhere, { reason: 'x' })).status).toBe(404)
@@ -348,21 +475,33 @@ describe('operators', () => {
 
 describe('without a payment provider', () => {
   test('whoever wants to pay by card hears what is missing', async ({ admin, opened, expect }) => {
-    for (const [path, body] of [['checkout', { credits: 500 }], ['checkout', { plan: 'pro' }], ['portal', {}]] as const) {
+    for (const [path, body] of [
+      ['checkout', { credits: 500 }],
+      ['checkout', { plan: 'pro' }],
+      ['portal', {}],
+    ] as const) {
       expect(await admin.calls('POST', `/v1/billing/${path}`, body)).toMatchObject({
         status: 412,
         body: { details: { missing: ['STRIPE_API_KEY'] } },
       })
     }
-    const event = await call(opened.app, '', 'POST', '/webhooks/stripe', '{}', { 'stripe-signature': 't=1,v1=00' })
-    expect(event).toMatchObject({ status: 500, body: { message: expect.stringContaining('STRIPE_WEBHOOK_SECRET') } })
+    const event = await call(opened.app, '', 'POST', '/webhooks/stripe', '{}', {
+      'stripe-signature': 't=1,v1=00',
+    })
+    expect(event).toMatchObject({
+      status: 500,
+      body: { message: expect.stringContaining('STRIPE_WEBHOOK_SECRET') },
+    })
     expect((await call(opened.app, '', 'GET', '/webhooks/stripe/health')).body).toMatchObject({
       status: 'not_configured',
       api_key_configured: false,
     })
   })
 
-  test.for([{ credits: 499 }, { credits: -500 }, { credits: 1e12 }, { credits: 500, plan: 'pro' }, {}])('sells no %o', async (input, { admin, expect }) => {
-    expect((await admin.calls('POST', '/v1/billing/checkout', input)).status).toBe(400)
-  })
+  test.for([{ credits: 499 }, { credits: -500 }, { credits: 1e12 }, { credits: 500, plan: 'pro' }, {}])(
+    'sells no %o',
+    async (input, { admin, expect }) => {
+      expect((await admin.calls('POST', '/v1/billing/checkout', input)).status).toBe(400)
+    },
+  )
 })

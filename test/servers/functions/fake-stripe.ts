@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import Stripe from 'stripe'
+import { Stripe } from 'stripe'
 
 // oxlint-disable-next-line typescript/no-explicit-any -- reason: objects of Stripe have members of all kinds
 export type StripeObject = Record<string, any>
@@ -85,7 +85,9 @@ export class FakeStripe {
       this.event('checkout.session.completed', session),
       this.event('customer.subscription.created', subscription),
     ]
-    return trial_end === null ? [...events, this.event('invoice.paid', this.charges(subscription['id']))] : events
+    return trial_end === null
+      ? [...events, this.event('invoice.paid', this.charges(subscription['id']))]
+      : events
   }
 
   #item(price: StripeObject): StripeObject {
@@ -162,7 +164,8 @@ export class FakeStripe {
     const [, , kind = '', id = '', act = ''] = path.split('/')
     if (method === 'GET') return this.get(kind === 'checkout' ? act : id)
     if (path === '/v1/checkout/sessions') return this.#page('cs', { object: 'checkout.session', ...form })
-    if (path === '/v1/billing_portal/sessions') return this.#page('bps', { object: 'billing_portal.session', ...form })
+    if (path === '/v1/billing_portal/sessions')
+      return this.#page('bps', { object: 'billing_portal.session', ...form })
     if (path === '/v1/customers') return this.#keep('cus', { object: 'customer', ...form })
     if (path === '/v1/invoiceitems') return this.#addItem(form)
     if (path === '/v1/invoices')

@@ -5,7 +5,7 @@ import { afterAll, describe, vi } from 'vitest'
 import { Transaction } from '../../../shared/database/transaction.ts'
 import { addDays } from '../../../shared/billing/subscriptions/states.ts'
 import { advanceTo, INVOICES, standing, stripe, SUBSCRIPTION, testWithStripe } from './billing-world.ts'
-import type { StripeObject } from './fake-stripe.ts'
+import type { signed, StripeObject } from './fake-stripe.ts'
 import { call } from './in-process.ts'
 import type { Tenant } from './world.ts'
 
@@ -47,9 +47,19 @@ const customerOf = async (owner: Owner, { id }: Tenant): Promise<string> =>
   (await owner`select id from stripe_customers where tenant_id = ${id}`)[0]?.['id']
 
 describe('POST /v1/billing/checkout', () => {
-  test('sells a plan: the signed events put the tenant on it, with a paid invoice', async ({ tried, buys, sends, owner, expect }) => {
+  test('sells a plan: the signed events put the tenant on it, with a paid invoice', async ({
+    tried,
+    buys,
+    sends,
+    owner,
+    expect,
+  }) => {
     for (const event of await buys(tried, { plan: 'pro' })) {
-      expect((await sends(event)).body).toEqual({ status: 'received', event_id: event['id'], event_type: event['type'] })
+      expect((await sends(event)).body).toEqual({
+        status: 'received',
+        event_id: event['id'],
+        event_type: event['type'],
+      })
     }
     expect(await standing(owner, tried)).toMatchObject({
       tier: 'pro',
@@ -60,7 +70,12 @@ describe('POST /v1/billing/checkout', () => {
     expect((await tried.calls('POST', CHECKOUT, { plan: 'team' })).status).toBe(409)
   })
 
-  test('goes on with a trial, and makes one customer however many pages are opened at once', async ({ admin, subscribes, owner, expect }) => {
+  test('goes on with a trial, and makes one customer however many pages are opened at once', async ({
+    admin,
+    subscribes,
+    owner,
+    expect,
+  }) => {
     await admin.calls('POST', SUBSCRIPTION, { plan: 'starter' })
     await Promise.all([1, 2, 3].map(() => admin.calls('POST', '/v1/billing/portal')))
     expect(await owner`select from stripe_customers where tenant_id = ${admin.id}`).toHaveLength(1)
@@ -84,20 +99,42 @@ describe('POST /v1/billing/checkout', () => {
 
 describe('POST /webhooks/stripe', () => {
   /** All that happens to somebody who buys, pays late, changes its mind and leaves; each type that is handled is in it. */
-  async function history(tenant: Tenant, owner: Owner, buys: (tenant: Tenant, what: object) => Promise<StripeObject[]>) {
+  async function history(
+    tenant: Tenant,
+    owner: Owner,
+    buys: (tenant: Tenant, what: object) => Promise<StripeObject[]>,
+  ) {
     const events = [...(await buys(tenant, { plan: 'pro' })), ...(await buys(tenant, { credits: 2500 }))]
     const id: string = events[1]?.['data'].object.id
     const customer = stripe.get(await customerOf(owner, tenant))
     events.push(stripe.event('customer.created', customer))
-    events.push(stripe.event('customer.updated', stripe.changes(customer['id'], { email: 'new@example.com' })))
-    events.push(stripe.event('invoice.payment_failed', { ...stripe.get(events[2]?.['data'].object.id), status: 'open' }))
-    events.push(stripe.event('customer.subscription.updated', stripe.changes(id, { cancel_at_period_end: true })))
+    events.push(
+      stripe.event('customer.updated', stripe.changes(customer['id'], { email: 'new@example.com' })),
+    )
+    events.push(
+      stripe.event('invoice.payment_failed', {
+        ...stripe.get(events[2]?.['data'].object.id),
+        status: 'open',
+      }),
+    )
+    events.push(
+      stripe.event('customer.subscription.updated', stripe.changes(id, { cancel_at_period_end: true })),
+    )
     return { id, customer, events }
   }
 
-  test('takes any permutation and repetition of a history to the same end', async ({ newTenant, buys, sends, owner, expect }) => {
+  test('takes any permutation and repetition of a history to the same end', async ({
+    newTenant,
+    buys,
+    sends,
+    owner,
+    expect,
+  }) => {
     // fast-check draws the orders; each is tried on a tenant of its own.
-    const orders = fc.sample(fc.shuffledSubarray([...Array(10).keys()], { minLength: 10 }), { numRuns: 4, seed: 7 })
+    const orders = fc.sample(fc.shuffledSubarray([...Array(10).keys()], { minLength: 10 }), {
+      numRuns: 4,
+      seed: 7,
+    })
     const ends: unknown[] = []
     for (const order of [[...Array(10).keys()], ...orders]) {
       const tenant = await tryOut(await newTenant('free', ['admin']), owner)
@@ -120,7 +157,13 @@ describe('POST /webhooks/stripe', () => {
     for (const end of ends) expect(end).toEqual(ends[0])
   })
 
-  test('takes any permutation of one that ended to the free plan', async ({ newTenant, buys, sends, owner, expect }) => {
+  test('takes any permutation of one that ended to the free plan', async ({
+    newTenant,
+    buys,
+    sends,
+    owner,
+    expect,
+  }) => {
     const ends: unknown[] = []
     for (const turn of [0, 3, 5, 7]) {
       const tenant = await tryOut(await newTenant('free', ['admin']), owner)
@@ -136,7 +179,13 @@ describe('POST /webhooks/stripe', () => {
     for (const end of ends) expect(end).toEqual({ tier: 'free', status: 'active', credits: 2500 })
   })
 
-  test('has one effect of each event, however many deliveries of it come at once', async ({ tried, buys, sends, owner, expect }) => {
+  test('has one effect of each event, however many deliveries of it come at once', async ({
+    tried,
+    buys,
+    sends,
+    owner,
+    expect,
+  }) => {
     const events = [...(await buys(tried, { plan: 'pro' })), ...(await buys(tried, { credits: 500 }))]
     // What cannot be taken for the others is sent again, as Stripe does.
     const until200 = async (event: StripeObject) => {
@@ -164,7 +213,10 @@ describe('POST /webhooks/stripe', () => {
     for (const event of events) {
       for (const commits of [false, true]) {
         let transactions = 0
-        const killing = vi.spyOn(Transaction.prototype, 'end').mockImplementation(async function (this: Transaction, mode) {
+        const killing = vi.spyOn(Transaction.prototype, 'end').mockImplementation(async function (
+          this: Transaction,
+          mode,
+        ) {
           // The first one reads what is known, the second one writes.
           transactions += 1
           if (transactions === 1 || commits) await end.call(this, mode)
@@ -176,7 +228,12 @@ describe('POST /webhooks/stripe', () => {
       }
       expect((await sends(event)).status).toBe(200)
     }
-    expect(await standing(owner, tried)).toMatchObject({ tier: 'pro', credits: 500, payments: 1, invoices: [{ status: 'paid' }] })
+    expect(await standing(owner, tried)).toMatchObject({
+      tier: 'pro',
+      credits: 500,
+      payments: 1,
+      invoices: [{ status: 'paid' }],
+    })
   })
 
   test('is sent again while Stripe itself cannot be asked', async ({ tried, buys, sends, owner, expect }) => {
@@ -190,7 +247,7 @@ describe('POST /webhooks/stripe', () => {
     expect(await standing(owner, tried)).toMatchObject({ credits: 500 })
   })
 
-  test.for<[string, Parameters<typeof import('./fake-stripe.ts').signed>[1]]>([
+  test.for<[string, Parameters<typeof signed>[1]]>([
     ['another secret', { secret: 'whsec_other' }],
     ['an old timestamp', { ageSeconds: 301 }],
   ])('refuses an event that is signed with %s', async ([, how], { tried, buys, sends, owner, expect }) => {
@@ -200,7 +257,11 @@ describe('POST /webhooks/stripe', () => {
     expect(await standing(owner, tried)).toMatchObject({ credits: 0 })
   })
 
-  test('refuses what is not signed, or was changed after it was signed', async ({ opened, sends, expect }) => {
+  test('refuses what is not signed, or was changed after it was signed', async ({
+    opened,
+    sends,
+    expect,
+  }) => {
     const post = (body: string, headers: Record<string, string>) =>
       call(opened.app, '', 'POST', '/webhooks/stripe', body, headers)
     expect((await post('{}', {})).status).toBe(400)
@@ -208,11 +269,20 @@ describe('POST /webhooks/stripe', () => {
     expect((await post('{}', { 'stripe-signature': 't=1,v1=00' })).status).toBe(400)
     const unknown = await sends(stripe.event('charge.refunded', { id: 'ch_1', customer: 'cus_1' }))
     expect(unknown).toMatchObject({ status: 200, body: { status: 'skipped', event_type: 'charge.refunded' } })
-    const nobodys = await sends(stripe.event('customer.subscription.updated', { id: 'sub_1', customer: 'cus_nobody' }))
+    const nobodys = await sends(
+      stripe.event('customer.subscription.updated', { id: 'sub_1', customer: 'cus_nobody' }),
+    )
     expect(nobodys).toMatchObject({ status: 200, body: { status: 'skipped' } })
   })
 
-  test('believes no event about whose an object is, nor what was bought', async ({ newTenant, tried, buys, sends, owner, expect }) => {
+  test('believes no event about whose an object is, nor what was bought', async ({
+    newTenant,
+    tried,
+    buys,
+    sends,
+    owner,
+    expect,
+  }) => {
     const victim = await tryOut(await newTenant('free', ['admin']), owner)
     await victim.calls('POST', '/v1/billing/portal')
     const [, paid] = await buys(tried, { credits: 10_000 })
@@ -220,7 +290,11 @@ describe('POST /webhooks/stripe', () => {
     // The payment of one tenant under the name of another's customer.
     const foreign = { ...intent, customer: await customerOf(owner, victim) }
     expect((await sends(stripe.event('payment_intent.succeeded', foreign))).body.status).toBe('skipped')
-    const inflated = { ...intent, metadata: { ...intent.metadata, kgents_credits: '1000000000' }, amount_received: 10 ** 12 }
+    const inflated = {
+      ...intent,
+      metadata: { ...intent.metadata, kgents_credits: '1000000000' },
+      amount_received: 10 ** 12,
+    }
     expect((await sends(stripe.event('payment_intent.succeeded', inflated))).status).toBe(200)
     expect(await standing(owner, victim)).toMatchObject({ credits: 0 })
     // As much as the provider says was bought, and no more.
@@ -261,7 +335,9 @@ describe('POST /webhooks/stripe', () => {
     await advanceTo(runtime, tried, new Date(), true)
     expect(await standing(owner, tried)).toMatchObject({ tier: 'free', status: 'active' })
     stripe.changes(id, { status: 'active' })
-    await sends(stripe.event('invoice.paid', stripe.changes(failed['id'], { status: 'paid', amount_paid: 14_900 })))
+    await sends(
+      stripe.event('invoice.paid', stripe.changes(failed['id'], { status: 'paid', amount_paid: 14_900 })),
+    )
     expect(await standing(owner, tried)).toMatchObject({ tier: 'pro', status: 'active' })
   })
 })
@@ -293,7 +369,11 @@ describe('a subscription that a card pays', () => {
     await owner`update outbox set published_at = null where event = ${event}`
     await settles(tried)
     expect(stripe.get(row.stripe_invoice)['total']).toBe(body.invoice.total_cents)
-    const collected = stripe.changes(row.stripe_invoice, { status: 'paid', amount_paid: body.invoice.total_cents, attempt_count: 1 })
+    const collected = stripe.changes(row.stripe_invoice, {
+      status: 'paid',
+      amount_paid: body.invoice.total_cents,
+      attempt_count: 1,
+    })
     for (const _ of [1, 2]) await sends(stripe.event('invoice.paid', collected))
     expect(await standing(owner, tried)).toMatchObject({
       tier: 'pro',
@@ -305,13 +385,22 @@ describe('a subscription that a card pays', () => {
     expect(stripe.get(id)['cancel_at_period_end']).toBe(false)
   })
 
-  test('has its next month invoiced by us and paid by Stripe, whichever is first', async ({ tried, subscribes, sends, runtime, owner, expect }) => {
+  test('has its next month invoiced by us and paid by Stripe, whichever is first', async ({
+    tried,
+    subscribes,
+    sends,
+    runtime,
+    owner,
+    expect,
+  }) => {
     const { id } = (await subscribes(tried, 'pro')) as { id: string }
     // The payment of the second month comes before our own clock has ended the first.
     await sends(stripe.event('invoice.paid', stripe.charges(id)))
     expect(await standing(owner, tried)).toMatchObject({ payments: 2, invoices: [{ status: 'paid' }] })
     await advanceTo(runtime, tried, addDays(new Date(), 32), true)
-    expect(await standing(owner, tried)).toMatchObject({ invoices: [{ status: 'paid' }, { status: 'paid', paid: 14_900, seq: 2 }] })
+    expect(await standing(owner, tried)).toMatchObject({
+      invoices: [{ status: 'paid' }, { status: 'paid', paid: 14_900, seq: 2 }],
+    })
   })
 })
 

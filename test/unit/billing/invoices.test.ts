@@ -31,7 +31,9 @@ const PRO: BilledPlan = {
 const TEAM: BilledPlan = { ...PRO, id: 'team', name: 'Team', monthCents: 49_900 }
 const JANUARY = monthOf(new Date('2026-01-31T12:00:00Z'), 0)
 const amounts = fc.bigInt({ min: -(10n ** 12n), max: 10n ** 12n })
-const exact = fc.tuple(amounts, fc.bigInt({ min: 1n, max: 10n ** 9n })).map(([top, bottom]) => fraction(top, bottom))
+const exact = fc
+  .tuple(amounts, fc.bigInt({ min: 1n, max: 10n ** 9n }))
+  .map(([top, bottom]) => fraction(top, bottom))
 const quantity = fc.bigInt({ min: 0n, max: 10n ** 15n }).map((micro) => {
   const text = String(micro).padStart(7, '0')
   return `${text.slice(0, -6)}.${text.slice(-6)}`
@@ -90,9 +92,12 @@ describe('usageLines()', () => {
     expect(toLines(lines).map(({ cents }) => cents)).toEqual([100n, 25n])
   })
 
-  test.for(['-1', '-0.000001', '1000000000000001', '1e99', 'NaN', ''])('refuses an amount of "%s"', (used) => {
-    expect(() => usageLines(PRO, JANUARY, { tokens: used })).toThrow(RangeError)
-  })
+  test.for(['-1', '-0.000001', '1000000000000001', '1e99', 'NaN', ''])(
+    'refuses an amount of "%s"',
+    (used) => {
+      expect(() => usageLines(PRO, JANUARY, { tokens: used })).toThrow(RangeError)
+    },
+  )
 })
 
 describe('discountLines()', () => {
@@ -142,7 +147,9 @@ describe('monthOf()', () => {
   ] as const)('of %s begins on %o', ([from, starts]) => {
     const of = (index: number) => monthOf(new Date(from), index).start.toISOString()
     expect(starts.map((_, index) => of(index).slice(0, 10))).toEqual(starts)
-    expect(starts.map((_, index) => of(index).slice(10))).toEqual(starts.map(() => new Date(from).toISOString().slice(10)))
+    expect(starts.map((_, index) => of(index).slice(10))).toEqual(
+      starts.map(() => new Date(from).toISOString().slice(10)),
+    )
   })
 
   test('does not depend on the time zone of the process, nor on summer time', () => {
@@ -172,7 +179,9 @@ describe('changeLines()', () => {
       fc.property(anchor, fc.nat(12), fc.nat(3_000_000), (from, index, second) => {
         const term = monthOf(from, index)
         const at = new Date(term.start.getTime() + second * 1000)
-        const lines = toLines(changeLines({ plan: PRO, cents: 14_900 }, { plan: TEAM, cents: 49_900 }, term, at))
+        const lines = toLines(
+          changeLines({ plan: PRO, cents: 14_900 }, { plan: TEAM, cents: 49_900 }, term, at),
+        )
         const total = sumOf(lines)
         expect(total).toBe(round(partOfTerm(35_000, term, at)))
         expect(total >= 0n && total <= 35_000n).toBe(true)
@@ -189,6 +198,8 @@ describe('changeLines()', () => {
 })
 
 test('baseFee() takes a tenth off a year and a fifth off two, where the plan says no other', () => {
-  expect([baseFee(PRO, 'month'), baseFee(PRO, 'year'), baseFee(PRO, 'two_years')]).toEqual([14_900, 160_920, 286_080])
+  expect([baseFee(PRO, 'month'), baseFee(PRO, 'year'), baseFee(PRO, 'two_years')]).toEqual([
+    14_900, 160_920, 286_080,
+  ])
   expect(baseFee({ ...PRO, monthCents: null, yearCents: null }, 'year')).toBeUndefined()
 })

@@ -171,6 +171,12 @@ export const CASES: Readonly<Record<string, AlertCase>> = {
     quiet: { relay_set_aside_total: '4x15' },
     after: 10,
   },
+  StripeWebhookErrors: {
+    severity: 'warning',
+    fires: { 'kgents_stripe_webhooks_errors_total{database="a"}': '0+12x20' },
+    quiet: { 'kgents_stripe_webhooks_errors_total{database="a"}': '0+3x20' },
+    after: 15,
+  },
   WebhooksFail: {
     severity: 'warning',
     fires: {
