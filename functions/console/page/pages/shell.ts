@@ -77,7 +77,7 @@ function Menu({ current }: { current: string }) {
   const [open, setOpen] = useState(false)
   const groups = [
     ...Map.groupBy(
-      PAGES.filter(({ permission }) => may(permission)),
+      PAGES.filter(({ permission, hidden }) => hidden !== true && may(permission)),
       ({ group }) => group,
     ),
   ]
