@@ -18,11 +18,20 @@ describe.skipIf(browser === undefined)('a customer in the console', () => {
     open,
     has,
     newTenant,
+    operatorKey,
   }) => {
     const slug = `t-${randomUUID().slice(0, 8)}`
     const page = await open()
-    if (has('POST /v1/signup')) await signUp(page, slug)
-    else await enter(page, (await newTenant('free', ['admin'])).apiKey)
+    const isNew = has('POST /v1/signup')
+    if (isNew) await signUp(page, slug)
+    else await enter(page, (await newTenant('pro', ['admin'])).apiKey)
+
+    // The free plan is for one person, and has no SSO.
+    if (isNew && has('PUT /v1/operator/tenants/:id/plan')) {
+      const operator = await open()
+      await enter(operator, operatorKey)
+      await setPlan(operator, slug, 'enterprise')
+    }
 
     const guest = await open(NARROW)
     const email = `grace@${slug}.example`
@@ -90,6 +99,17 @@ async function signUp(page: Page, slug: string): Promise<void> {
   await page.getByRole('button', { name: 'Sign up' }).click()
   await page.getByRole('button', { name: 'Sign in with it' }).click()
   await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor()
+}
+
+async function setPlan(page: Page, slug: string, plan: string): Promise<void> {
+  await visit(page, 'tenants', { slug })
+  const row = page.getByRole('row', { name: slug })
+  await row.getByText('Actions').click()
+  await row.getByRole('button', { name: 'Plan' }).click()
+  const dialog = page.getByRole('dialog')
+  await dialog.getByLabel('Plan').selectOption(plan)
+  await dialog.locator('button[type=submit]').click()
+  await dialog.waitFor({ state: 'detached' })
 }
 
 async function enter(page: Page, apiKey: string): Promise<void> {

@@ -83,9 +83,9 @@ async function newPage(browser: Browser | undefined, options: BrowserContextOpti
   return context.newPage()
 }
 
-/** Waits until a page of the menu shows what it has. */
-export async function visit(page: Page, id: string): Promise<void> {
-  await page.evaluate(`location.hash = '#/${id}'`)
+/** Goes to a page of the console, and waits until it shows what it has. */
+export async function visit(page: Page, id: string, query: Record<string, string> = {}): Promise<void> {
+  await page.evaluate(`location.hash = '#/${id}?${new URLSearchParams(query).toString()}'`)
   await page.locator(`main[data-page="${id}"]:not(:has(.loading))`).waitFor()
 }
 

@@ -69,7 +69,7 @@ export async function call<T = Json>(request: ApiRequest, signal?: AbortSignal):
 
 export function urlOf({ path, query = {} }: ApiRequest): string {
   const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== '')
-  const search = new URLSearchParams(given.map(([name, value]) => [name, String(value)]))
+  const search = new URLSearchParams(given.map(([name, value]): [string, string] => [name, String(value)]))
   return search.size === 0 ? path : `${path}?${search.toString()}`
 }
 

@@ -81,7 +81,7 @@ export function operationOf(name: string): Operation | undefined {
 }
 
 /** What a name of an operation says. */
-export function splitName(name: string): { method: string; path: string } {
+function splitName(name: string): { method: string; path: string } {
   const [method = 'GET', path = ''] = name.split(' ')
   return { method, path }
 }

@@ -1,6 +1,4 @@
 /** A value that components follow: the session, the theme, what is announced. */
-import { useEffect, useState } from 'preact/hooks'
-
 export interface Store<T> {
   get(): T
   set(value: T): void
@@ -22,11 +20,4 @@ export function createStore<T>(first: T): Store<T> {
       return () => void listeners.delete(listener)
     },
   }
-}
-
-/** The value of a store, in a component. */
-export function useStore<T>(store: Store<T>): T {
-  const [, draw] = useState({})
-  useEffect(() => store.follow(() => draw({})), [store])
-  return store.get()
 }

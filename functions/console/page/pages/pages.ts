@@ -2,6 +2,7 @@
 import type { Page } from '../parts/section.ts'
 import { AUDIT } from './audit.ts'
 import { ALL_DEAD_LETTERS, HEALTH, MARGINS, METERING, QUEUES, TENANTS } from './operator-tables.ts'
+import { DEVICE } from './device.ts'
 import { OVERVIEW } from './overview.ts'
 import { PLAYGROUND } from './playground.ts'
 import {
@@ -45,7 +46,5 @@ export const PAGES: readonly Page[] = [
   HEALTH,
   MARGINS,
   METERING,
+  DEVICE,
 ]
-
-/** What does not need a session. */
-export const ENTRIES = ['sign-in', 'sign-up', 'accept'] as const

@@ -4,7 +4,7 @@ import { html } from '../core/html.ts'
 import { formatTime, labelOf } from '../core/format.ts'
 import { linkTo, route } from '../core/router.ts'
 import { endImpersonation, may, session, signOut, type Session } from '../core/session.ts'
-import { useStore } from '../core/store.ts'
+import { useStore } from '../core/use-store.ts'
 import { chooseTheme, theme, THEMES, type Theme } from '../core/theme.ts'
 import { Announcements } from '../parts/announce.ts'
 import { PageView } from '../parts/page-view.ts'
@@ -77,7 +77,7 @@ function Menu({ current }: { current: string }) {
   const [open, setOpen] = useState(false)
   const groups = [
     ...Map.groupBy(
-      PAGES.filter(({ permission }) => may(permission)),
+      PAGES.filter(({ permission, hidden }) => hidden !== true && may(permission)),
       ({ group }) => group,
     ),
   ]

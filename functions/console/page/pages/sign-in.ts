@@ -64,7 +64,9 @@ function BySso() {
   if (operationOf('GET /v1/auth/login') === undefined) return null
   const leave = (event: Event) => {
     event.preventDefault()
-    location.assign(`/v1/auth/login?${new URLSearchParams({ tenant }).toString()}`)
+    location.assign(
+      `/v1/auth/login?${new URLSearchParams({ tenant, return_to: `/console${location.hash}` }).toString()}`,
+    )
   }
   return html`<section>
     <h2>By your company's identity provider</h2>

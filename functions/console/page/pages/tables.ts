@@ -144,6 +144,9 @@ export const KEYS: Page = {
   ],
 }
 
+/** A directory that provisions people holds a key of the tenant that is good for nothing else. */
+const SCIM_KEY = { name: 'SCIM', owner: 'tenant', roles: ['admin'], scopes: ['scim:*'] }
+
 export const SSO: Page = {
   id: 'sso',
   title: 'SSO and domains',
@@ -158,7 +161,7 @@ export const SSO: Page = {
       actions: [
         { operation: 'PUT /v1/identity-providers/:name', label: 'Add a provider', shows: true },
         { operation: 'POST /v1/auth/recovery-codes', label: 'Make recovery codes', secret: 'codes' },
-        { operation: 'POST /v1/scim/tokens', label: 'Make a SCIM token', secret: 'token' },
+        { operation: 'POST /v1/api-keys', label: 'Make a key for SCIM', given: SCIM_KEY, secret: 'key' },
       ],
       rowActions: [
         {

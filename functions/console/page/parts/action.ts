@@ -122,7 +122,7 @@ function useSubmit(props: FormProps, input: Json) {
     setProblem(undefined)
     try {
       const answer = await run(operation, input)
-      announce(`${label} ${about}: done`)
+      announce(`${about === '' ? label : `${label} ${about}`}: done`)
       use?.(answer, about)
       answered(answer)
       if (!isShown(props)) close()

@@ -1,5 +1,6 @@
 /** What changed, for those who hear the page and for those who see it: one line that stays until the next. */
-import { createStore, useStore } from '../core/store.ts'
+import { createStore } from '../core/store.ts'
+import { useStore } from '../core/use-store.ts'
 import { html } from '../core/html.ts'
 
 const said = createStore('')

@@ -1,7 +1,7 @@
 /** A curve over days, with the same numbers as a table for those who do not see it. */
 import { useEffect, useRef } from 'preact/hooks'
 import { html } from '../core/html.ts'
-import { useStore } from '../core/store.ts'
+import { useStore } from '../core/use-store.ts'
 import { theme } from '../core/theme.ts'
 import { Table } from './table.ts'
 import type { Curve } from './plot.ts'

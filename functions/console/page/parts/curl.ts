@@ -18,7 +18,7 @@ export function Curl({ request, guest = false }: { request: ApiRequest; guest?: 
   </details>`
 }
 
-export function curlOf(request: ApiRequest, guest = false): string {
+function curlOf(request: ApiRequest, guest = false): string {
   const { method, body, headers = {} } = request
   const hasBody = body !== undefined && Object.keys(body).length > 0
   return [

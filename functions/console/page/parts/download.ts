@@ -37,7 +37,7 @@ export function Download({
 }
 
 /** Saves the answer to a request as a file. */
-export async function saveAnswer(request: ApiRequest, name: string): Promise<void> {
+async function saveAnswer(request: ApiRequest, name: string): Promise<void> {
   const response = await send(request)
   saveFile(await response.blob(), name)
 }

@@ -64,7 +64,7 @@ export function JsonText({ name, schema, root, value, required, onChange }: Fiel
   </p>`
 }
 
-export function parse(text: string): { value?: unknown; wrong: string } {
+function parse(text: string): { value?: unknown; wrong: string } {
   if (text.trim() === '') return { wrong: '' }
   try {
     return { value: JSON.parse(text) as unknown, wrong: '' }

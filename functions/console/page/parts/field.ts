@@ -10,7 +10,7 @@ import { kindOf } from './schema-kind.ts'
 
 type Change<T> = { currentTarget: T }
 
-export function Field(props: FieldProps): View {
+function Field(props: FieldProps): View {
   const { schema, root, name } = props
   const kind = kindOf(schema, root)
   switch (kind.kind) {

@@ -63,6 +63,8 @@ export interface Page {
   group: string
   /** One sentence below the title. */
   about: string
+  /** Whether it is reached by links alone. */
+  hidden?: boolean
   /** Who sees it in the menu; absent is everybody. */
   permission?: string
   sections: readonly Section[]
