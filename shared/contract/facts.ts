@@ -70,7 +70,7 @@ export interface EndpointFacts<I = unknown, O = unknown> {
   body?: BodyForm
   /** How failures are written; absent is as problem details. `oauth` is for forms alone (RFC 6749, 5.2). */
   errors?: 'oauth' | 'scim'
-  /** Requests that one address may make in a minute, whoever makes them. */
+  /** Requests that one address may make in a minute, whoever makes them: by the gateway, and again by the function. */
   perAddress?: number
   /** `events` are server-sent, and no function has them. */
   format: Format | 'events'
@@ -78,8 +78,6 @@ export interface EndpointFacts<I = unknown, O = unknown> {
   status?: (output: O) => number
   /** All that `status` may come to; absent is 200 alone. */
   statuses?: readonly number[]
-  /** Requests a minute that the gateway lets through from one address; absent is as many as it takes of any. */
-  perAddress?: number
   /** How long anybody may keep the answer. Such a route answers the same to everybody, and 304 to who has it already. */
   maxAgeSeconds?: number
   /** Set on aspects of a node. */

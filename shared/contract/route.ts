@@ -36,13 +36,11 @@ export interface RouteFacts<I, O> {
   body?: BodyForm
   /** How failures are written; absent is as problem details. */
   errors?: 'oauth' | 'scim'
-  /** Requests that one address may make in a minute. */
+  /** Requests that one address may make in a minute, for what anybody may call and what costs much. */
   perAddress?: number
   status?: (output: O) => number
   statuses?: readonly number[]
   maxAgeSeconds?: number
-  /** Requests a minute from one address, for what anybody may call and what costs much. */
-  perAddress?: number
 }
 
 /**
@@ -76,7 +74,6 @@ export function toEndpointFacts(name: string, contract: RouteFacts<unknown, unkn
     ...(contract.perAddress === undefined ? {} : { perAddress: contract.perAddress }),
     ...(contract.status === undefined ? {} : { status: contract.status }),
     ...(contract.statuses === undefined ? {} : { statuses: contract.statuses }),
-    ...(contract.perAddress === undefined ? {} : { perAddress: contract.perAddress }),
     ...(contract.maxAgeSeconds === undefined ? {} : { maxAgeSeconds: contract.maxAgeSeconds }),
   }
 }

@@ -3,7 +3,8 @@ import type { Call } from '../../../shared/contract/call.ts'
 import { Failure } from '../../../shared/failures.ts'
 import type { Identity } from '../../../shared/identity/identity.ts'
 import { checkStanding, type Rights } from '../../../shared/identity/standing.ts'
-import { addPlan, createPlanBook } from '../../../shared/plans/plan-book.ts'
+import { addPlan } from '../../../shared/identity/with-plan.ts'
+import { createPlanBook } from '../../../shared/plans/plan-book.ts'
 import { requireFeature } from './feature.ts'
 
 /** Who acts while nobody is known yet. */

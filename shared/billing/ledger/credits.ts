@@ -5,7 +5,7 @@ export const CREDIT_KINDS = ['promotional', 'rollover', 'prepaid', 'compensation
 export type CreditKind = (typeof CREDIT_KINDS)[number]
 
 /** Credits of one grant, one hold or one spending. */
-const MAX_CREDITS = 1_000_000_000
+export const MAX_CREDITS = 1_000_000_000
 const DECIMALS = 6
 
 /** An amount of credits as callers send it: more than nothing, with six decimals at most. */

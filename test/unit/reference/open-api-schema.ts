@@ -87,7 +87,6 @@ export const OpenApiDocument = z.strictObject({
       post: Operation.optional(),
       put: Operation.optional(),
       patch: Operation.optional(),
-      put: Operation.optional(),
       delete: Operation.optional(),
     }),
   ),
