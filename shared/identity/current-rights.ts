@@ -48,7 +48,7 @@ function within(claimed: Identity, row: Rights): Identity {
 async function whileImpersonating(sql: Sql, claimed: Identity): Promise<Identity> {
   const { tenant, user, impersonation } = claimed
   const [row] = await sql<{ tier: Identity['tier']; may_write: boolean }[]>`
-    select * from impersonation_rights(${impersonation?.id ?? null}, ${tenant}, ${user})`
+    select (tenant).tier, may_write from impersonation_rights(${impersonation?.id ?? null}, ${tenant}, ${user})`
   if (row === undefined || impersonation === undefined) throw revoked()
   return { ...claimed, tier: row.tier, impersonation: { ...impersonation, mayWrite: row.may_write } }
 }
