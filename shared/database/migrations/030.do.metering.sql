@@ -724,7 +724,7 @@ create function usage_export_state()
   returns table (name text, waiting bigint, sent bigint, rejected bigint, last_flush timestamptz, error text)
   language sql stable security definer set search_path = pg_catalog, public, pg_temp
 as $$
-  select t.name, (select count(*) from (select from public.usage_exports e where e.seq > t.sent_through limit 100000) as some),
+  select t.name, (select count(*) from (select from public.usage_exports e where e.seq > t.sent_through limit 100000) as waiting),
     t.sent, t.rejected, t.last_flush, t.error
   from public.usage_export_targets t
 $$;

@@ -335,14 +335,14 @@ call hand_over('end_impersonation_for_operator(uuid, jsonb, uuid)', 'kgents_oper
 -- Whether a token of one is still good: it has not ended, and whoever has it is an operator still, with the API key by which it
 -- was begun. A suspended tenant can be looked into, since that is when there is reason to.
 call as_owner('kgents_authenticator', 'grant execute on function current_rights(uuid, uuid, uuid, integer) to kgents_operator');
-create function impersonation_rights(impersonation uuid, tenant uuid, person uuid)
+create function impersonation_rights(impersonation uuid, wanted uuid, person uuid)
   returns table (tier text, plan_version integer, overage boolean, may_write boolean)
   language sql stable security definer set search_path = pg_catalog, public, pg_temp
 as $$
   select t.tier, t.plan_version, public.overage_of(t), i.may_write
   from public.impersonations i join public.tenants t on t.id = i.tenant_id,
     public.current_rights(i.operator_tenant, i.operator, i.key_id, i.key_rotation) own
-  where i.id = impersonation and i.tenant_id = tenant and i.operator = person and i.ended_at is null and i.expires_at > now()
+  where i.id = impersonation and i.tenant_id = wanted and i.operator = person and i.ended_at is null and i.expires_at > now()
     and own.roles ? 'super_admin' and not own.suspended and own.status not in ('paused', 'canceled', 'deleted')
 $$;
 revoke execute on function impersonation_rights(uuid, uuid, uuid) from public;

@@ -9,7 +9,7 @@ import { testWith } from '../functions/world.ts'
 import { CreditModel, type GrantState } from './credit-model.ts'
 import { generateOperations, installRunner, runOperations } from './credit-operations.ts'
 
-const OPERATIONS = Number(process.env['LEDGER_OPERATIONS'] ?? 8000)
+const OPERATIONS = Number(process.env['LEDGER_OPERATIONS'] ?? 6000)
 const SEED = Number(process.env['LEDGER_SEED'] ?? 10)
 /** Of one tenant. */
 const RUN = 4000
