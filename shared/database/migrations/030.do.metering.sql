@@ -401,13 +401,16 @@ begin
         select count(*) from public.usage_paths k where k.tenant_id = f.tenant_id and k.hour = f.hour)
       returning tenant_id, hour, path
     ),
+    -- Hardly any, so that what all rows are joined with is small.
+    unnamed as materialized (
+      select f.tenant_id, f.hour, f.path from fresh f left join named n using (tenant_id, hour, path) where n.path is null
+    ),
     labelled as materialized (
       select c.tenant_id, c.meter, c.quarter, date_trunc('hour', c.quarter, 'UTC') as hour,
-        case when f.path is null or n.path is not null then c.path else 'other' end as path,
+        case when u.path is null then c.path else 'other' end as path,
         c.model, c.person, c.key, c.quantity
       from counted c
-      left join fresh f on f.tenant_id = c.tenant_id and f.hour = date_trunc('hour', c.quarter, 'UTC') and f.path = c.path
-      left join named n on n.tenant_id = f.tenant_id and n.hour = f.hour and n.path = f.path
+      left join unnamed u on u.tenant_id = c.tenant_id and u.hour = date_trunc('hour', c.quarter, 'UTC') and u.path = c.path
     ),
     quarters as (
       insert into public.usage_quarters as u (tenant_id, meter, quarter, quantity)
@@ -724,7 +727,7 @@ create function usage_export_state()
   returns table (name text, waiting bigint, sent bigint, rejected bigint, last_flush timestamptz, error text)
   language sql stable security definer set search_path = pg_catalog, public, pg_temp
 as $$
-  select t.name, (select count(*) from (select from public.usage_exports e where e.seq > t.sent_through limit 100000) as some),
+  select t.name, (select count(*) from (select from public.usage_exports e where e.seq > t.sent_through limit 100000) as waiting),
     t.sent, t.rejected, t.last_flush, t.error
   from public.usage_export_targets t
 $$;
