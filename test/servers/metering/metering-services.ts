@@ -68,10 +68,10 @@ const takeCloudEvents: Answer = (service, request, body) => {
 /** A request is taken whole or not at all; what it has already is at fault, too. */
 const takeLagoEvents: Answer = (service, _request, body) => {
   const { events } = z.strictObject({ events: z.array(LagoEvent).max(100) }).parse(JSON.parse(body))
-  const faults = events.flatMap(({ transaction_id, code }, place) => {
+  const faults = events.flatMap(({ transaction_id, code }, place): [string, object][] => {
     if (service.taken.has(transaction_id))
-      return [[String(place), { transaction_id: ['value_already_exist'] }] as const]
-    return code === service.refused ? [[String(place), { code: ['metric_not_found'] }] as const] : []
+      return [[String(place), { transaction_id: ['value_already_exist'] }]]
+    return code === service.refused ? [[String(place), { code: ['metric_not_found'] }]] : []
   })
   if (faults.length > 0)
     return [422, { status: 422, code: 'validation_errors', error_details: Object.fromEntries(faults) }]
