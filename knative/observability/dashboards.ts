@@ -313,6 +313,12 @@ const data: Dashboard = {
       help: 'Seconds at most, while NATS is well.',
     },
     {
+      title: 'Age of the oldest call that is not counted',
+      unit: 's',
+      queries: { '{{database}}': 'max by (database) (kgents_metering_lag_seconds)' },
+      help: 'Seconds: usage is counted every two seconds, behind the oldest transaction that runs.',
+    },
+    {
       title: 'Events',
       unit: 'ops',
       queries: {

@@ -67,7 +67,7 @@ export async function exportBatch({
   const { name, most } = to.service
   const [state] = await sql<{ through: string; waiting: number }[]>`
     select sent_through as through, (
-      select count(*)::int from (select from usage_exports where seq > sent_through limit ${MAX_COUNTED}) as some
+      select count(*)::int from (select from usage_exports where seq > sent_through limit ${MAX_COUNTED}) as waiting
     ) as waiting from usage_export_targets where name = ${name}`
   if (state === undefined) return 0
   metrics.waiting(name, database, state.waiting)

@@ -19,11 +19,17 @@ const DAY_MS = 24 * HOUR_MS
 export function segmentsOf(from: Date, to: Date): Segments {
   const [start, end] = [from.getTime(), to.getTime()]
   const hours = within(start, end, HOUR_MS)
-  if (hours === undefined) return { days: [], hours: [], parts: spans([start, end]) }
+  if (hours === undefined) return { days: [], hours: [], parts: aroundHour(start, end) }
   const parts = spans([start, hours[0]], [hours[1], end])
   const days = within(hours[0], hours[1], DAY_MS)
   if (days === undefined) return { days: [], hours: spans(hours), parts }
   return { days: spans(days), hours: spans([hours[0], days[0]], [days[1], hours[1]]), parts }
+}
+
+/** The time from `start` to `end`, which has no whole hour: cut where one begins. */
+function aroundHour(start: number, end: number): Span[] {
+  const middle = Math.min(Math.ceil(start / HOUR_MS) * HOUR_MS, end)
+  return spans([start, middle], [middle, end])
 }
 
 /** The whole units between two moments; undefined where there is none. */

@@ -36,8 +36,8 @@ export interface Caller {
 }
 
 export interface MeasuredFunctions extends MeasuredDatabase {
-  /** A developer of a tenant of the largest plan. */
-  newCaller(): Promise<Caller>
+  /** A person of a tenant of the largest plan; a developer by default. */
+  newCaller(roles?: string[]): Promise<Caller>
 }
 
 /** All functions in one process, as `npm start` sets them up; without Redis, so that limits bind here. */
@@ -51,8 +51,8 @@ export async function openMeasuredFunctions(): Promise<MeasuredFunctions> {
   })
   return {
     ...database,
-    async newCaller() {
-      const { id, user, key } = await insertTenant(database.owner, 'enterprise', ['developer'])
+    async newCaller(roles = ['developer']) {
+      const { id, user, key } = await insertTenant(database.owner, 'enterprise', roles)
       return {
         tenant: id,
         user,

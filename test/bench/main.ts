@@ -25,6 +25,7 @@ import { queue } from './sections/queue.ts'
 import { recall } from './sections/recall.ts'
 import { rls } from './sections/rls.ts'
 import { subscription } from './sections/subscription.ts'
+import { usage } from './sections/usage.ts'
 import { wakeUp } from './sections/wake-up.ts'
 
 const SECTIONS: readonly Section[] = [
@@ -42,6 +43,7 @@ const SECTIONS: readonly Section[] = [
   query,
   composition,
   rls,
+  usage,
 ]
 const FOLDER = fileURLToPath(new URL('../../.kgents/bench/', import.meta.url))
 

@@ -20,7 +20,7 @@ export const TimeZone = z
 
 function isTimeZone(name: string): boolean {
   try {
-    return new Intl.DateTimeFormat('en', { timeZone: name }) !== undefined
+    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== ''
   } catch {
     return false
   }
@@ -48,7 +48,7 @@ export async function readPeriod(
   if (days > 0 && days <= MAX_DAYS) return period
   const why = days > 0 ? `it has more than ${MAX_DAYS} days` : 'it ends before it begins'
   throw new Failure('TYPE_MISMATCH', `Cannot read usage from "${from ?? ''}" to "${to ?? ''}": ${why}`, {
-    suggestion: 'Name a day or a moment as from, and a later one as to',
+    suggestion: 'Send a day or a moment as from, and a later one as to',
   })
 }
 

@@ -25,7 +25,7 @@ export const LARGEST_FIRST = orderBy({ quantity: 'numeric', label: 'text', meter
 
 type Reading = Pick<Call, 'db'>
 
-/** Hours are told apart by their moment: where clocks are turned back, one of them comes twice. */
+/** An hour is named by its moment: where clocks are turned back, one of them comes twice. */
 const PERIOD_OF: Record<ByTime, (db: Call['db'], timezone: string) => Fragment> = {
   hour: (db, timezone) => db`
     to_char((quarter - extract(minute from quarter at time zone ${timezone}) * interval '1 minute') at time zone 'UTC',

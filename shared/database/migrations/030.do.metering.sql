@@ -401,13 +401,16 @@ begin
         select count(*) from public.usage_paths k where k.tenant_id = f.tenant_id and k.hour = f.hour)
       returning tenant_id, hour, path
     ),
+    -- Hardly any, so that what all rows are joined with is small.
+    unnamed as materialized (
+      select f.tenant_id, f.hour, f.path from fresh f left join named n using (tenant_id, hour, path) where n.path is null
+    ),
     labelled as materialized (
       select c.tenant_id, c.meter, c.quarter, date_trunc('hour', c.quarter, 'UTC') as hour,
-        case when f.path is null or n.path is not null then c.path else 'other' end as path,
+        case when u.path is null then c.path else 'other' end as path,
         c.model, c.person, c.key, c.quantity
       from counted c
-      left join fresh f on f.tenant_id = c.tenant_id and f.hour = date_trunc('hour', c.quarter, 'UTC') and f.path = c.path
-      left join named n on n.tenant_id = f.tenant_id and n.hour = f.hour and n.path = f.path
+      left join unnamed u on u.tenant_id = c.tenant_id and u.hour = date_trunc('hour', c.quarter, 'UTC') and u.path = c.path
     ),
     quarters as (
       insert into public.usage_quarters as u (tenant_id, meter, quarter, quantity)

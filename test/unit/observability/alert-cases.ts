@@ -165,6 +165,30 @@ export const CASES: Readonly<Record<string, AlertCase>> = {
     quiet: { 'relay_lag_seconds{database="a"}': '30x20' },
     after: 15,
   },
+  MeteringLag: {
+    severity: 'warning',
+    fires: { 'kgents_metering_lag_seconds{database="a"}': '0+60x10' },
+    quiet: { 'kgents_metering_lag_seconds{database="a"}': '300x10' },
+    after: 10,
+  },
+  MeteringDiscrepancy: {
+    severity: 'warning',
+    fires: { 'kgents_metering_discrepancies{database="a"}': '0 1x5' },
+    quiet: { 'kgents_metering_discrepancies{database="a"}': '0x5' },
+    after: 5,
+  },
+  OpenMeterFlushErrors: {
+    severity: 'warning',
+    fires: { kgents_openmeter_flush_errors_total: '0+12x20' },
+    quiet: { kgents_openmeter_flush_errors_total: '0+3x20' },
+    after: 15,
+  },
+  OpenMeterBufferFull: {
+    severity: 'warning',
+    fires: { 'kgents_openmeter_events_buffered{database="a"}': '1001x20' },
+    quiet: { 'kgents_openmeter_events_buffered{database="a"}': '1000x20' },
+    after: 15,
+  },
   EventsSetAside: {
     severity: 'warning',
     fires: { relay_set_aside_total: '0x5 1x10' },

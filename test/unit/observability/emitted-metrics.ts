@@ -9,6 +9,7 @@ import { createSubscriptionMetrics } from '../../../gateway/stream-hub/subscript
 import { createWebhookMetrics, observeSender } from '../../../gateway/webhooks/metrics.ts'
 import { createMetrics as createWorkerMetrics } from '../../../gpu-workers/metrics.ts'
 import { createMetrics as createRelayMetrics } from '../../../knative/relay/metrics.ts'
+import { createExportMetrics } from '../../../knative/usage-export/metrics.ts'
 import { createRegistry } from '../../../shared/telemetry/metrics.ts'
 
 /** Names as queries use them: of a histogram its `_bucket`, `_sum` and `_count`. */
@@ -18,6 +19,7 @@ export async function emittedMetrics(): Promise<Set<string>> {
   createSubscriptionMetrics(registry)
   createWebhookMetrics(registry)
   observeSender(registry, { sinks: 0, connected: true })
+  createExportMetrics(registry)
   const texts = await Promise.all([
     registry.render(),
     createGatewayMetrics().render(),
