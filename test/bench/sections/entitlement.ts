@@ -29,11 +29,7 @@ const WANTED_MS = 0.1
 const BEFORE = 'before'
 const AFTER = 'after'
 
-export const entitlement: Section = {
-  name: 'entitlement',
-  title: 'Authorisation, entitlement, metering',
-  run,
-}
+export const entitlement: Section = { name: 'entitlement', title: 'Entitlement', run }
 
 interface Subject {
   child: ChildProcess

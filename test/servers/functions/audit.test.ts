@@ -214,11 +214,16 @@ describe('the database', () => {
     const left = await owner
       .begin(async (db) => {
         await db`set local role kgents_relay`
-        await db`select delete_old_audit('{"pro": 0, "starter": 30}', 1000)`
+        await db`select delete_old_audit(1000)`
         await db`reset role`
         const [kept] = await db`select count(*)::int as kept from audit where tenant_id = ${tenant.id}`
+        await db`
+          insert into plans (id, version, name, limits, features, made_for)
+          select id, 1_000_000, name, limits || '{"auditDays": 0}', features, ${tenant.id} from plans
+          where id = 'starter' and version = 1`
+        await db`update tenants set plan_version = 1_000_000 where id = ${tenant.id}`
         await db`set local role kgents_relay`
-        await db`select delete_old_audit('{"starter": -1, "enterprise": null}', 1000)`
+        await db`select delete_old_audit(1000)`
         await db`reset role`
         const [gone] = await db`select count(*)::int as kept from audit where tenant_id = ${tenant.id}`
         throw new Undone([kept?.['kept'], gone?.['kept']])

@@ -184,7 +184,8 @@ async function fingerprints(owner: postgres.Sql, tenant: string): Promise<Record
     select table_name as name from information_schema.columns where table_schema = 'public' and column_name = 'tenant_id'`
   const entries = tables.map(async ({ name }) => {
     const [row] = await owner<{ hash: string | null }[]>`
-      select md5(string_agg(t::text, ',' order by t::text)) as hash from ${owner(name)} t where tenant_id = ${tenant}`
+      select md5(string_agg(t::text, ',' order by t::text)) as hash from ${owner(name)} t
+      where tenant_id = ${tenant} and (to_jsonb(t) ->> 'resource') is distinct from 'api_calls'`
     return [name, row?.hash ?? ''] as const
   })
   return Object.fromEntries(await Promise.all(entries))
