@@ -47,6 +47,8 @@ const TenantAnswer = z.strictObject({ tenant: Tenant })
 export const tenant = defineOperation({
   name: 'tenant',
   summary: 'Your own tenant',
+  // Its tick takes several tenants, one after the other.
+  scale: { timeoutSeconds: 120 },
   routes: {
     get: route({
       route: 'GET /v1/tenant',
