@@ -49,6 +49,8 @@ export const tenant = defineOperation({
   name: 'tenant',
   summary: 'Your own tenant',
   database: 'central',
+  // Its tick takes several tenants, one after the other.
+  scale: { timeoutSeconds: 120 },
   routes: {
     get: route({
       route: 'GET /v1/tenant',

@@ -14,8 +14,8 @@ const PIECE_BYTES = 1_000_000
 /** Compressed; past it the export fails, since everything is kept in the database. */
 const MAX_BYTES = 10_000_000_000
 const KEPT_DAYS = 7
-/** Of one tick; the next one goes on. */
-const TURN_MS = 20_000
+/** Of one tick, in which other tenants have a turn as well; the next one goes on. */
+const TURN_MS = 5000
 
 const pack = promisify(gzip)
 

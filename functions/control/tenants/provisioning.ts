@@ -48,8 +48,13 @@ export async function listProvisioning(
       slug,
       state: is_ready ? ('ready' as const) : ('provisioning' as const),
       created_at: created_at.toISOString(),
-      steps,
+      steps: steps.map((step) => ({ ...step, ...doneAt(step) })),
     })),
     next_cursor,
   }
+}
+
+/** As every time is shown; PostgreSQL writes it differently into JSON. */
+function doneAt({ done_at }: z.infer<typeof Step>): { done_at?: string } {
+  return done_at === undefined ? {} : { done_at: new Date(done_at).toISOString() }
 }

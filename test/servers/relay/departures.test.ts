@@ -14,7 +14,14 @@ import { passGrace, rowsOf } from '../tenancy/world.ts'
 import { test, type World } from './world.ts'
 
 /** Invoices and the books behind them. */
-const KEPT_BY_LAW = ['credit_notes', 'invoice_lines', 'invoices', 'ledger_entries', 'ledger_transactions', 'payments']
+const KEPT_BY_LAW = [
+  'credit_notes',
+  'invoice_lines',
+  'invoices',
+  'ledger_entries',
+  'ledger_transactions',
+  'payments',
+]
 
 /** A tenant with a row in every table, and a message in every stream. */
 async function arrives(

@@ -110,7 +110,10 @@ describe('POST /v1/signup', () => {
       const { slug, name, person, email } = wanted()
       const { prefix, hash } = createApiKey()
       const admin = { email, name: person }
-      const { made } = describeNew({ slug, name, tier: 'free', admin, keyName: 'x', key: { prefix, hash } }, {})
+      const { made } = describeNew(
+        { slug, name, tier: 'free', admin, keyName: 'x', key: { prefix, hash } },
+        {},
+      )
       const [row] = await processes<{ outcome: string }[]>`
         select sign_up(${JSON.stringify(made)}::text::jsonb, ${network}, 3, 1000000) as outcome`
       return row?.outcome
