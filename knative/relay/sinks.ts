@@ -96,8 +96,7 @@ export function createSinks({ sql, link, log, metrics }: SinksOptions): Sinks {
     try {
       const manager = await link.nats.manager()
       let changed = 0
-      for (const stream of STREAMS)
-        changed += await agree(manager, stream, wanted(rows, stream, from), log)
+      for (const stream of STREAMS) changed += await agree(manager, stream, wanted(rows, stream, from), log)
       metrics.set('relay_webhook_subscriptions', rows.length)
       if (changed > 0) link.nats.nc?.publish(SINKS_CHANGED)
       report('agree')

@@ -11,7 +11,10 @@ import type { Log } from '../telemetry/log.ts'
 import type { Recorder } from './recorder.ts'
 
 /** The database of what a function does: of the tenant, or the pool where its contract says so. */
-export function databaseOf({ database }: Runtime, definition: Pick<FunctionDefinition, 'database'>): Database {
+export function databaseOf(
+  { database }: Runtime,
+  definition: Pick<FunctionDefinition, 'database'>,
+): Database {
   return definition.database === 'central' ? database.central : database
 }
 

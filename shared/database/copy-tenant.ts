@@ -24,7 +24,9 @@ export interface Copying {
 /** Binds a session to a tenant, and to the role that may copy its rows. Amounts and times are written the same on both sides. */
 export async function moveAs(sql: Sql, tenant: string): Promise<void> {
   await sql`select set_config('app.current_tenant', ${tenant}, false), set_config('app.central', 'on', false)`
-  await sql.unsafe("set timezone = 'UTC'; set extra_float_digits = 3; set statement_timeout = 0; set role kgents_mover")
+  await sql.unsafe(
+    "set timezone = 'UTC'; set extra_float_digits = 3; set statement_timeout = 0; set role kgents_mover",
+  )
 }
 
 /**
@@ -111,7 +113,9 @@ async function stage(from: Sql, to: Sql, table: MovingTable, count: number): Pro
     reset role;
     create temporary table staged_${name} on commit drop as select ${columns} from ${name} with no data;
     grant select on staged_${name} to kgents_mover;`)
-  const rows = await from.unsafe(`copy (select ${columns} from ${name} t where ${where}) to stdout`).readable()
+  const rows = await from
+    .unsafe(`copy (select ${columns} from ${name} t where ${where}) to stdout`)
+    .readable()
   const into = await to.unsafe(`copy staged_${name} (${columns}) from stdin`).writable()
   await pipeline(rows, into)
   // The driver pauses its socket when the stream is full, and resumes it when more is read: not so where the last of it was there.
@@ -121,7 +125,11 @@ async function stage(from: Sql, to: Sql, table: MovingTable, count: number): Pro
 }
 
 /** Count and sum of each bucket that has rows. */
-async function sumBuckets(sql: Sql, { name, mine, hash }: MovingTable, mask: number): Promise<Map<string, string>> {
+async function sumBuckets(
+  sql: Sql,
+  { name, mine, hash }: MovingTable,
+  mask: number,
+): Promise<Map<string, string>> {
   const rows = await sql.unsafe<{ bucket: string; sum: string }[]>(`
     select (h & ${mask})::text as bucket, count(*) || ' ' || sum(h) as sum
     from (select ${hash} as h from ${name} t where ${mine}) hashed group by 1`)

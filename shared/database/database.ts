@@ -161,10 +161,14 @@ export function asFailure(error: unknown): unknown {
     })
   }
   if (code === MOVING) {
-    return new Failure('DEPENDENCY_UNAVAILABLE', 'Cannot use the database of your tenant: it is being moved', {
-      retryAfterSeconds: 1,
-      cause: error,
-    })
+    return new Failure(
+      'DEPENDENCY_UNAVAILABLE',
+      'Cannot use the database of your tenant: it is being moved',
+      {
+        retryAfterSeconds: 1,
+        cause: error,
+      },
+    )
   }
   if (code === READ_ONLY_TRANSACTION) {
     return new Failure('PURITY_BREACH', 'A read-only call tried to write', { cause: error })

@@ -14,7 +14,8 @@ export async function takeTick(runtime: Runtime, signal: AbortSignal): Promise<v
     if (tick === undefined) continue
     const due = await runtime.database.everywhere<{ tenant: string }>(
       (sql) => sql`select tenant from ${sql(tick.tenants)}() as due (tenant)`,
-      (error) => runtime.log.error({ err: error, function: definition.name }, 'a database was not asked what is due'),
+      (error) =>
+        runtime.log.error({ err: error, function: definition.name }, 'a database was not asked what is due'),
     )
     const tenants = new Map(due.map((row) => [row.tenant, row])).values()
     for (const { tenant } of tenants) {

@@ -103,15 +103,20 @@ async function inTransaction(invocation: Invocation): Promise<Answer> {
  */
 async function queueAfterLook(invocation: Invocation, output: unknown, pending: Pending): Promise<Answer> {
   const { tenant } = callerOf(invocation)
-  return withTenant(databaseOf(invocation.runtime, invocation.request.function), tenant, 'write', async (db) => {
-    const repeated = await claimAnswer(invocation, db)
-    if (repeated !== undefined) return repeated
-    await writeJobs(db, pending)
-    writeRecords(db, { marks: [], events: pending.events, charges: [], changes: [] })
-    const answer = answerOf(invocation, output, {})
-    keepAnswer(invocation, db, answer, jobOf(output))
-    return answer
-  })
+  return withTenant(
+    databaseOf(invocation.runtime, invocation.request.function),
+    tenant,
+    'write',
+    async (db) => {
+      const repeated = await claimAnswer(invocation, db)
+      if (repeated !== undefined) return repeated
+      await writeJobs(db, pending)
+      writeRecords(db, { marks: [], events: pending.events, charges: [], changes: [] })
+      const answer = answerOf(invocation, output, {})
+      keepAnswer(invocation, db, answer, jobOf(output))
+      return answer
+    },
+  )
 }
 
 async function write(invocation: Invocation, db: Db): Promise<Answer> {

@@ -6,7 +6,9 @@ const STEPS = ['create', 'copy', 'fence', 'switch', 'open', 'keep', 'clean', 'do
 export const Placement = z.strictObject({
   tenant: z.uuid(),
   lives_in: z.enum(['pool', 'silo']).describe('Where it is served now'),
-  wanted: z.enum(['pool', 'silo', 'none']).describe('Where it is to be; `none` while its database is deleted'),
+  wanted: z
+    .enum(['pool', 'silo', 'none'])
+    .describe('Where it is to be; `none` while its database is deleted'),
   step: z.enum(STEPS).describe('What the move is at; `done` where there is none'),
   steps_left: z.array(z.enum(STEPS)),
   step_since: z.string().optional(),

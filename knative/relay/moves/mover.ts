@@ -61,7 +61,9 @@ async function moveOn(placement: Placement, pool: Sql, poolUrl: string, log: Log
     if (placement.step === 'create' && wanted === 'silo') await makeSilo(poolUrl, database)
     const silo = () => session(siloUrl(database, poolUrl))
     const to = await (wanted === 'silo' ? silo() : session(poolUrl))
-    const [row] = await to<{ free: boolean }[]>`select pg_try_advisory_lock(${MOVE_LOCK}, hashtext(${tenant})) as free`
+    const [row] = await to<
+      { free: boolean }[]
+    >`select pg_try_advisory_lock(${MOVE_LOCK}, hashtext(${tenant})) as free`
     if (row?.free !== true) return
     // What is to be dropped need not be there any more.
     const from = await (wanted === 'silo' || placement.step === 'clean' ? session(poolUrl) : silo())

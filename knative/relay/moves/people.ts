@@ -27,7 +27,9 @@ async function replaceRows(silo: Sql, table: string, rows: string): Promise<void
     select json_agg(attname) as columns from pg_attribute
     where attrelid = ${table}::regclass and attnum > 0 and not attisdropped and attgenerated = ''`
   const columns = row?.columns ?? []
-  const changed = columns.filter((column) => column !== 'id').map((column) => `${column} = excluded.${column}`)
+  const changed = columns
+    .filter((column) => column !== 'id')
+    .map((column) => `${column} = excluded.${column}`)
   await silo.unsafe(
     `insert into ${table} (${columns.join(', ')})
      select ${columns.join(', ')} from json_populate_recordset(null::${table}, $1::text::json)

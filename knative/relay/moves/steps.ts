@@ -103,7 +103,9 @@ export const STEPS: Record<Step, (move: Move) => Promise<Step | undefined>> = {
 /** Where the move goes on after a failure. */
 export async function giveWay({ placement: { tenant, step }, from }: Move): Promise<Step> {
   if (step !== 'fence' && step !== 'switch') return step
-  const [row] = await from<{ refuses: string }[]>`select refuses from moved_tenants where tenant_id = ${tenant}`
+  const [row] = await from<
+    { refuses: string }[]
+  >`select refuses from moved_tenants where tenant_id = ${tenant}`
   if (row?.refuses === 'all') return 'switch'
   await from`update jobs set admitted_at = null where status = 'queued' and admitted_at = 'infinity'`
   await fence.lower(from, tenant)
@@ -133,4 +135,3 @@ async function drain(from: Sql): Promise<void> {
 async function holdJobs(from: Sql): Promise<void> {
   await from`update jobs set admitted_at = 'infinity' where status = 'queued' and admitted_at is null`
 }
-
