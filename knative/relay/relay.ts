@@ -40,13 +40,13 @@ export async function runRelay(
   reached['nats'] = false
   const link = openLink(config, log, metrics, reached)
   const room = createRoom(link, config.JOBS_IN_FLIGHT)
-  const drain = (url: string, stopped: AbortSignal, isReached = (_: boolean) => {}) => {
+  const drain = (url: string, stopped: AbortSignal, isReached?: (is: boolean) => void) => {
     const database = nameOf(url)
     const settings = { brokerUrl: config.BROKER_URL, clockSeconds: config.CLOCK_SECONDS }
     const options = { url, database, link, room, log, metrics, ...settings }
     const reportState = createStateLog(log, `database ${database}`)
     const report: ReportState = (state, error) => {
-      isReached(error === undefined)
+      isReached?.(error === undefined)
       reportState(state, error)
     }
     return lead(url, (session) => serveDatabase(session, options), report, stopped)

@@ -82,7 +82,7 @@ function batchesOf(entries: Entry[]): Entry[][] {
 
 async function byDatabase(database: Database, entries: Entry[]): Promise<Entry[][]> {
   const tenants = [...new Set(entries.map(({ mark }) => mark.tenant_id))]
-  const servings = await Promise.all(tenants.map((tenant) => database.serving(tenant)))
+  const servings = await Promise.all(tenants.map(async (tenant) => database.serving(tenant)))
   const of = new Map(tenants.map((tenant, at) => [tenant, servings[at]]))
   return [...Map.groupBy(entries, ({ mark }) => of.get(mark.tenant_id)).values()]
 }

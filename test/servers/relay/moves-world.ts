@@ -10,7 +10,13 @@ import { openAsMover } from '../../../knative/relay/moves/session.ts'
 import { makeSilo } from '../../../shared/database/silo-databases.ts'
 import { siloUrl } from '../../../shared/database/silos.ts'
 import { createEvent, deriveResultKey } from '../../../shared/events/event.ts'
-import { call, insertTenant, openFunctions, type Answer, type OpenFunctions } from '../functions/in-process.ts'
+import {
+  call,
+  insertTenant,
+  openFunctions,
+  type Answer,
+  type OpenFunctions,
+} from '../functions/in-process.ts'
 import { eventually } from '../../eventually.ts'
 import { test as base, type World } from './world.ts'
 
@@ -172,7 +178,7 @@ export class Platform {
   /** Calls one after the other, each call under a key of its own, and some calls again. */
   startLoad({ id, calls }: Customer, callers: number): Load {
     const called: Called = { tenant: id, grants: new Map(), deferred: 0, wrong: [], slowestMs: 0 }
-    let stopped = false
+    const stopping = new AbortController()
     const sip = async (key: string) => {
       const began = performance.now()
       for (;;) {
@@ -184,14 +190,15 @@ export class Platform {
         called.slowestMs = Math.max(called.slowestMs, performance.now() - began)
         const grant: unknown = body?.result?.grant
         const known = called.grants.get(key)
-        if (status !== 200 || (known !== undefined && known !== grant)) called.wrong.push({ status, body, known })
+        if (status !== 200 || (known !== undefined && known !== grant))
+          called.wrong.push({ status, body, known })
         else called.grants.set(key, String(grant))
         return
       }
     }
     const run = async () => {
       const keys: string[] = []
-      while (!stopped) {
+      while (!stopping.signal.aborted) {
         const key = randomUUID()
         keys.push(key)
         await sip(key)
@@ -209,7 +216,7 @@ export class Platform {
         })
       },
       async stop() {
-        stopped = true
+        stopping.abort()
         await running
         return called
       },
@@ -221,7 +228,8 @@ export class Platform {
     await Promise.all(this.#silos.map((sql) => sql.end({ timeout: 1 })))
     const rows = await this.world.owner<{ datname: string }[]>`
       select datname from pg_database where datname like ${`${this.name.slice(0, 20)}\\_silo\\_%`}`
-    for (const { datname } of rows) await this.world.owner`drop database ${this.world.owner(datname)} with (force)`
+    for (const { datname } of rows)
+      await this.world.owner`drop database ${this.world.owner(datname)} with (force)`
   }
 }
 

@@ -1,5 +1,5 @@
 /** Tenants that get a database of their own, and come back from it, while they work. */
-import { describe } from 'vitest'
+import { describe, type ExpectStatic } from 'vitest'
 import { eventually } from '../../eventually.ts'
 import { endProcess } from './world.ts'
 import { test, type Called, type Platform } from './moves-world.ts'
@@ -7,7 +7,10 @@ import { test, type Called, type Platform } from './moves-world.ts'
 const placementOf = (id: string) => `/v1/operator/tenants/${id}/placement`
 
 describe('a tenant that is moved', () => {
-  test('loses nothing and doubles nothing in a silo and back, while it works', async ({ platform, expect }) => {
+  test('loses nothing and doubles nothing in a silo and back, while it works', async ({
+    platform,
+    expect,
+  }) => {
     const [customer, neighbour] = [await platform.newTenant(), await platform.newTenant()]
     const operator = await platform.newTenant('enterprise', ['super_admin'])
     platform.startRelay()
@@ -15,9 +18,14 @@ describe('a tenant that is moved', () => {
     const beside = platform.startLoad(neighbour, 1)
     const order = (to: string) => operator.calls('POST', placementOf(customer.id), { to })
     await load.calls(20)
-    const { body: asked } = await customer.calls('POST', '/v1/agentese/self/soul/dialogue', { message: 'Hello there' })
+    const { body: asked } = await customer.calls('POST', '/v1/agentese/self/soul/dialogue', {
+      message: 'Hello there',
+    })
 
-    expect(await order('silo')).toMatchObject({ status: 202, body: { placement: { lives_in: 'pool', wanted: 'silo' } } })
+    expect(await order('silo')).toMatchObject({
+      status: 202,
+      body: { placement: { lives_in: 'pool', wanted: 'silo' } },
+    })
     await platform.comesTo(customer.id, 'keep')
     await load.calls(20)
     await platform.skipKeeping(customer.id)
@@ -36,7 +44,8 @@ describe('a tenant that is moved', () => {
     await load.calls(5)
 
     for (const called of [await load.stop(), await beside.stop()]) await expectExact(platform, called, expect)
-    const silos = await platform.world.owner`select from pg_database where datname like '%\\_silo\\_%' and starts_with(datname, ${platform.name.slice(0, 20)})`
+    const silos = await platform.world
+      .owner`select from pg_database where datname like '%\\_silo\\_%' and starts_with(datname, ${platform.name.slice(0, 20)})`
     expect(silos).toHaveLength(0)
     const back = await operator.calls('GET', placementOf(customer.id))
     expect(back.body.placement).toMatchObject({ lives_in: 'pool', step: 'done' })
@@ -57,7 +66,10 @@ describe('a tenant that is moved', () => {
     expect(interrupted).toEqual({ steps: 15 })
   })
 
-  test('loses nothing where its mover is killed while writes wait, and another goes on', async ({ platform, expect }) => {
+  test('loses nothing where its mover is killed while writes wait, and another goes on', async ({
+    platform,
+    expect,
+  }) => {
     const [customer, operator] = [
       await platform.newTenant(),
       await platform.newTenant('enterprise', ['super_admin']),
@@ -88,7 +100,7 @@ async function rowsIn({ world: { owner } }: Platform, tenant: string): Promise<n
 }
 
 /** Each call that was accepted has one grant, one mark, one charge and one event, and the pool of entropy knows of each. */
-async function expectExact(platform: Platform, called: Called, expect: typeof import('vitest').expect) {
+async function expectExact(platform: Platform, called: Called, expect: ExpectStatic) {
   const { tenant, grants, wrong } = called
   if (process.env['MOVES_REPORT'] !== undefined)
     console.log({ calls: grants.size, deferred: called.deferred, slowestMs: Math.round(called.slowestMs) })

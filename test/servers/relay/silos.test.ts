@@ -31,7 +31,9 @@ describe('TABLES', () => {
       from pg_class c where c.relname in ${world.owner(MOVING)}`
     expect(rows.filter(({ moves }) => !moves)).toEqual([])
     // What stays behind cannot be referred to.
-    expect(rows.flatMap(({ refers_to }) => refers_to ?? []).filter((name) => !MOVING.includes(name))).toEqual([])
+    expect(rows.flatMap(({ refers_to }) => refers_to ?? []).filter((name) => !MOVING.includes(name))).toEqual(
+      [],
+    )
   })
 })
 
@@ -49,16 +51,23 @@ describe('a tenant in a silo', () => {
     const silo = await platform.served(inSilo.id)
     expect(await filled(platform.world.owner, MOVING, inSilo.id)).toEqual([])
     expect(await filled(silo, CENTRAL, inSilo.id)).toEqual([])
-    expect(await filled(silo, MOVING, inSilo.id)).toEqual(await filled(platform.world.owner, MOVING, inPool.id))
+    expect(await filled(silo, MOVING, inSilo.id)).toEqual(
+      await filled(platform.world.owner, MOVING, inPool.id),
+    )
   })
 
-  test('has its events published and its people up to date; its database goes with it', async ({ platform, expect }) => {
+  test('has its events published and its people up to date; its database goes with it', async ({
+    platform,
+    expect,
+  }) => {
     const { world, functions } = platform
     const [tenant, gone] = [await platform.newTenantInSilo(), await platform.newTenantInSilo()]
     platform.startRelay()
     expect((await tenant.calls('POST', SIP, {})).status).toBe(200)
     await eventually(async () => {
-      const { state } = await world.jsm.streams.info('AGENTESE', { subjects_filter: `agentese.${tenant.id}.>` })
+      const { state } = await world.jsm.streams.info('AGENTESE', {
+        subjects_filter: `agentese.${tenant.id}.>`,
+      })
       expect(Object.values(state.subjects ?? {})).toEqual([1])
     })
 
@@ -69,7 +78,12 @@ describe('a tenant in a silo', () => {
     )
 
     const release = () =>
-      withTenant(functions.runtime.database.central, gone.id, 'write', (db) => db`select release_silo() as there`)
+      withTenant(
+        functions.runtime.database.central,
+        gone.id,
+        'write',
+        (db) => db`select release_silo() as there`,
+      )
     expect(await release()).toEqual([{ there: true }])
     await eventually(async () => expect(await release()).toEqual([{ there: false }]))
     const left = await world.owner`
@@ -103,7 +117,11 @@ async function runAll(tenant: Customer): Promise<string[]> {
 }
 
 /** Tables that have rows of the tenant. */
-async function filled(sql: Platform['world']['owner'], tables: readonly string[], tenant: string): Promise<string[]> {
+async function filled(
+  sql: Platform['world']['owner'],
+  tables: readonly string[],
+  tenant: string,
+): Promise<string[]> {
   const found: string[] = []
   for (const name of tables) {
     const rows = await sql`select from ${sql(name)} where tenant_id = ${tenant} limit 1`
