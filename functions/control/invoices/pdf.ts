@@ -6,6 +6,7 @@
  * of the document and the JSON have every name as it is. Lines run from left to right, also in scripts that do not.
  */
 import { createRequire } from 'node:module'
+// oxlint-disable-next-line import/no-named-as-default -- reason: its types know the default alone
 import PDFDocument from 'pdfkit'
 import { dollars } from './dollars.ts'
 import type { FullInvoice } from './full.ts'

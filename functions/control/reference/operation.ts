@@ -111,6 +111,9 @@ function requestBodyOf(route: Route) {
   const { endpoint } = route
   const { body } = inputsOf(endpoint)
   if (body === undefined) return {}
+  // As its sender signed it, whatever that is.
+  if (endpoint.body === 'signed')
+    return { requestBody: { required: true, content: { 'application/json': { schema: {} } } } }
   const examples = endpoint.examples.map((example) => [
     toKey(example.summary),
     { summary: example.summary, value: placeExample(endpoint, example).rest },

@@ -210,6 +210,10 @@ describe.each(cases)('%s', (_name, endpoint) => {
       ])
       return
     }
+    if (endpoint.body === 'signed') {
+      expect(operation.requestBody?.content).toEqual({ 'application/json': { schema: {} } })
+      return
+    }
     const body = followed(operation.requestBody?.content['application/json']?.schema) as typeof input
     expect(Object.keys(body.properties ?? {})).toEqual(members)
     if (taken.length === 0) {
