@@ -1,6 +1,12 @@
 locals {
   # Public, the same for everybody, and sent with `Cache-Control` and `ETag`.
+<<<<<<< HEAD
   cacheable = ["/.well-known/jwks.json", "/openapi.json", "/asyncapi.json", "/docs", "/v1/plans"]
+=======
+  cacheable = ["/.well-known/jwks.json", "/openapi.json", "/asyncapi.json", "/docs", "/console"]
+  # Addresses below it name the contents.
+  cacheable_below = "/console/"
+>>>>>>> wip/console
 }
 
 # The last rule that matches decides. What is not eligible is passed on as it comes: no chunk of a stream waits for the next.
@@ -24,7 +30,7 @@ resource "cloudflare_ruleset" "cache" {
     {
       ref         = "kgents_public_documents"
       description = "Public keys and the reference, for as long as the function says"
-      expression  = "${local.this_host} and http.request.uri.path in {${join(" ", [for path in local.cacheable : "\"${path}\""])}}"
+      expression  = "${local.this_host} and (http.request.uri.path in {${join(" ", [for path in local.cacheable : "\"${path}\""])}} or starts_with(http.request.uri.path, \"${local.cacheable_below}\"))"
       action      = "set_cache_settings"
       action_parameters = {
         cache = true

@@ -36,7 +36,14 @@ test('Cloudflare keeps the documents that anybody may keep, and nothing else', (
       expect(method).toBe('GET')
       return path
     })
-  expect([...list.matchAll(/"([^"]+)"/g)].map(([, path = '']) => path).toSorted()).toEqual(kept.toSorted())
+  const [, below = ''] = /cacheable_below = "(.*)"/.exec(text) ?? []
+  const [files, documents] = [true, false].map((isBelow) =>
+    kept.filter((path) => path.startsWith(below) === isBelow),
+  )
+  expect([...list.matchAll(/"([^"]+)"/g)].map(([, path = '']) => path).toSorted()).toEqual(
+    documents?.toSorted(),
+  )
+  expect(files).toEqual(['/console/:version/:folder/:name', '/console/:version/styles/:name'])
 })
 
 test('Cloudflare refuses too many requests as Kong does', () => {

@@ -192,6 +192,12 @@ export const SSO: Page = {
   ],
 }
 
+interface Subscribed {
+  subscription?: { cancels_at_end?: boolean } | null
+}
+const isCanceling = ({ subscription }: Subscribed) => subscription?.cancels_at_end === true
+const isGoingOn = ({ subscription }: Subscribed) => subscription?.cancels_at_end === false
+
 export const BILLING: Page = {
   id: 'billing',
   title: 'Billing',
@@ -211,8 +217,8 @@ export const BILLING: Page = {
         { operation: 'POST /v1/billing/subscription', label: 'Change the plan' },
         { operation: 'POST /v1/billing/checkout', label: 'Buy', shows: true },
         { operation: 'POST /v1/billing/portal', label: 'Payment details', shows: true },
-        { operation: 'POST /v1/billing/subscription/resume', label: 'Resume' },
-        { operation: 'POST /v1/billing/subscription/cancel', label: 'Cancel', danger: true },
+        { operation: 'POST /v1/billing/subscription/resume', label: 'Resume', when: isCanceling },
+        { operation: 'POST /v1/billing/subscription/cancel', label: 'Cancel', danger: true, when: isGoingOn },
       ],
     },
     { list: 'GET /v1/plans', title: 'Plans', of: 'plans' },
@@ -318,6 +324,8 @@ export const DEAD_LETTERS: Page = {
   ],
 }
 
+const isDeleted = ({ tenant }: { tenant?: { status?: string } }) => tenant?.status === 'deleted'
+
 export const SETTINGS: Page = {
   id: 'settings',
   title: 'Tenant settings',
@@ -330,8 +338,14 @@ export const SETTINGS: Page = {
       show: ({ tenant }) => tenant,
       actions: [
         { operation: 'PATCH /v1/tenant', label: 'Rename' },
-        { operation: 'POST /v1/tenant/restore', label: 'Take the deletion back' },
-        { operation: 'DELETE /v1/tenant', label: 'Delete', danger: true, shows: true },
+        { operation: 'POST /v1/tenant/restore', label: 'Take the deletion back', when: isDeleted },
+        {
+          operation: 'DELETE /v1/tenant',
+          label: 'Delete',
+          danger: true,
+          shows: true,
+          when: (answer) => !isDeleted(answer),
+        },
       ],
     },
     {

@@ -12,10 +12,11 @@ export function FactsView({ facts, title, input = {}, show, actions = [] }: Fact
   const known = operationOf(facts) !== undefined
   const { answer, problem, reload } = useOperation(known ? facts : undefined, input)
   const shown = answer === undefined || show === undefined ? answer : show(answer)
+  const possible = actions.filter(({ when }) => when === undefined || (answer !== undefined && when(answer)))
   return html`<section class="facts">
     <div class="row">
       <h2>${title}</h2>
-      <div class="row end">${actions.map((action) => html`<${Action} ...${action} done=${reload} />`)}</div>
+      <div class="row end">${possible.map((action) => html`<${Action} ...${action} done=${reload} />`)}</div>
     </div>
     ${!known && html`<${Absent} operation=${facts} />`}
     ${problem !== undefined && html`<${Failed} problem=${problem} retry=${reload} />`}

@@ -42,13 +42,18 @@ export interface ListSection {
   link?: (row: Json) => { label: string; href: string }
 }
 
+export interface FactsAction extends ActionFacts {
+  /** Whether it can be done as things are. */
+  when?(answer: Json): boolean
+}
+
 export interface FactsSection {
   facts: string
   title: string
   input?: Json
   /** What of the answer is shown; absent is all of it. */
   show?(answer: Json): unknown
-  actions?: readonly ActionFacts[]
+  actions?: readonly FactsAction[]
 }
 
 export interface OwnSection {
