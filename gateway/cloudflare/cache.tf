@@ -1,12 +1,8 @@
 locals {
   # Public, the same for everybody, and sent with `Cache-Control` and `ETag`.
-<<<<<<< HEAD
-  cacheable = ["/.well-known/jwks.json", "/openapi.json", "/asyncapi.json", "/docs", "/v1/plans"]
-=======
-  cacheable = ["/.well-known/jwks.json", "/openapi.json", "/asyncapi.json", "/docs", "/console"]
+  cacheable = ["/.well-known/jwks.json", "/openapi.json", "/asyncapi.json", "/docs", "/console", "/v1/plans"]
   # Addresses below it name the contents.
   cacheable_below = "/console/"
->>>>>>> wip/console
 }
 
 # The last rule that matches decides. What is not eligible is passed on as it comes: no chunk of a stream waits for the next.
