@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import postgres from 'postgres'
-import { describe, inject } from 'vitest'
+import { describe } from 'vitest'
 import { createApiKey } from '../../../shared/identity/api-keys.ts'
 import { describeNew } from '../../../shared/tenancy/new-tenant.ts'
 import { catalog } from '../../../functions/catalog.ts'
@@ -103,8 +103,8 @@ describe('POST /v1/signup', () => {
     expect((await tries(wanted(), `${network}::99`)).status).toBe(201)
   })
 
-  test('lets no more in than the limit where many processes ask at once', async ({ expect }) => {
-    const processes = postgres(inject('servers').postgres.app, { max: 8, onnotice: () => {} })
+  test('lets no more in than the limit where many processes ask at once', async ({ urls, expect }) => {
+    const processes = postgres(urls.app, { max: 8, onnotice: () => {} })
     const network = newAddress()
     const tries = Array.from({ length: 16 }, async () => {
       const { slug, name, person, email } = wanted()
@@ -140,10 +140,10 @@ describe('POST /v1/signup', () => {
     expect(answers).toEqual(['full', 'full', 'full'])
   })
 
-  test('is closed where the operator has closed it', async ({ eventKey, expect }) => {
+  test('is closed where the operator has closed it', async ({ urls, eventKey, expect }) => {
     const closed = await openFunctions({
       functions: catalog.filter(({ name }) => name === 'signup'),
-      databaseUrl: inject('servers').postgres.app,
+      databaseUrl: urls.app,
       eventKey,
       settings: { SIGNUP_ENABLED: 'off' },
     })
