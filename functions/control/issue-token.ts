@@ -170,7 +170,10 @@ async function issue(wanted: TokenRequest, call: Granting & Pick<Call, 'issueTok
   }
 }
 
-async function identityBy(wanted: TokenRequest, call: Granting & Pick<Call, 'caller'>): Promise<StoredIdentity> {
+async function identityBy(
+  wanted: TokenRequest,
+  call: Granting & Pick<Call, 'caller'>,
+): Promise<StoredIdentity> {
   switch (wanted.grant_type) {
     case TOKEN_EXCHANGE:
       return identityByToken(wanted.subject_token, wanted.tenant, call)
