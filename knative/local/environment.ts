@@ -90,6 +90,9 @@ function settingsOf({ config, secrets, infrastructure, ports }: PlatformFacts): 
     ACK_WAIT_SECONDS: String(config.ACK_WAIT_SECONDS),
     CLOCK_SECONDS: String(60 * config.KNATIVE_TIME_SCALE),
     WEBHOOK_RETRY_SECONDS: config.WEBHOOK_RETRY_SECONDS,
+    STRIPE_API_URL: config.STRIPE_API_URL,
+    STRIPE_AUTOMATIC_TAX: config.STRIPE_AUTOMATIC_TAX,
+    CONSOLE_URL: config.CONSOLE_URL,
     EGRESS_PRIVATE_ALLOWED: config.EGRESS_PRIVATE_ALLOWED,
     OPENMETER_URL: config.OPENMETER_URL,
     LAGO_URL: config.LAGO_URL,
@@ -118,6 +121,8 @@ function secretsOf({ config, secrets, infrastructure }: PlatformFacts): Values {
     PLATFORM_SIGNING_KEY: JSON.stringify(secrets.platformKey),
     DISPATCH_SIGNING_KEY: JSON.stringify(secrets.dispatchKey),
     INFERENCE_API_KEY: config.INFERENCE_API_KEY,
+    STRIPE_API_KEY: config.STRIPE_API_KEY,
+    STRIPE_WEBHOOK_SECRET: config.STRIPE_WEBHOOK_SECRET,
   }
 }
 

@@ -32,6 +32,7 @@ const NORMAL = 9.5
 export async function renderInvoice({ invoice }: { invoice: FullInvoice }): Promise<Buffer> {
   const document = new PDFDocument({
     size: 'A4',
+    font: FONTS.plain,
     margin: MARGIN,
     bufferPages: true,
     info: {

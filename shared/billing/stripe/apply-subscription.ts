@@ -158,7 +158,9 @@ async function end(
 ): Promise<SubscriptionRow> {
   if (row.ended_at !== null) return row
   const at = stripe.ended_at ?? billing.now
-  if (row.status !== 'incomplete') return endSubscription(billing, row, at < billing.now ? at : billing.now)
+  if (row.status !== 'incomplete') {
+    return endSubscription(billing, row, at < billing.now ? at : billing.now, 'canceled_at_once')
+  }
   return updateSubscription(billing, row, { status: stripe.status, ended_at: at })
 }
 
@@ -189,6 +191,7 @@ function reportChange(billing: Billing, known: SubscriptionRow | undefined, row:
 /** What was begun without the provider ends where the provider's begins. */
 async function replaceOthers(billing: Billing, { id }: SubscriptionRow): Promise<void> {
   for (const row of await liveSubscriptions(billing.db)) {
-    if (row.id !== id && row.stripe_id === null) await endSubscription(billing, row, billing.now)
+    if (row.id !== id && row.stripe_id === null)
+      await endSubscription(billing, row, billing.now, 'canceled_at_once')
   }
 }

@@ -61,7 +61,14 @@ async function step(billing: Billing, row: SubscriptionRow): Promise<Subscriptio
 
 /** A trial becomes a subscription where that can be invoiced; the payment provider's own are its business. */
 async function endTrial(billing: Billing, row: SubscriptionRow, at: Date): Promise<SubscriptionRow> {
-  if (row.cancels_at_end || billing.hasProvider) return endSubscription(billing, row, at)
+  if (row.cancels_at_end || billing.hasProvider) {
+    return endSubscription(
+      billing,
+      row,
+      at,
+      row.cancels_at_end ? 'period_ended_canceling' : 'trial_ended_unpaid',
+    )
+  }
   const status = after(row.status, 'trial_ended')
   const begun = await beginMonths(billing, await updateSubscription(billing, row, { status }), at)
   report(billing, 'subscriptionUpdated', begun)
@@ -122,7 +129,7 @@ async function takeDunningSteps(billing: Billing): Promise<void> {
 async function endUnpaid(billing: Billing, id: string): Promise<void> {
   const row = await subscriptionById(billing.db, id)
   if (row === undefined || row.ended_at !== null || row.stripe_id !== null) return
-  await endSubscription(billing, row, billing.now)
+  await endSubscription(billing, row, billing.now, 'grace_ended')
 }
 
 /** What was paid of an invoice and credited later is given back as credits. */

@@ -6,7 +6,7 @@ import { baseLine, discountLines, usageLines, type ExactLine, type Usage } from 
 import { addMonths, monthOf, termOf, type Period } from '../invoices/months.ts'
 import { baseFee, findPlan, TERMS, type BilledPlan } from '../plans.ts'
 import { report, updateSubscription, type SubscriptionPatch, type SubscriptionRow } from './rows.ts'
-import { after } from './states.ts'
+import { after, type Change } from './states.ts'
 
 /** The plan that a subscription has bought. */
 export async function planOf(
@@ -53,7 +53,8 @@ export async function beginMonths(
 export async function endMonth(billing: Billing, row: SubscriptionRow): Promise<SubscriptionRow> {
   const month = row.month + 1
   const endsTerm = month - row.term_month >= TERMS[row.term]
-  if (endsTerm && row.cancels_at_end) return endSubscription(billing, row, row.period_end)
+  if (endsTerm && row.cancels_at_end)
+    return endSubscription(billing, row, row.period_end, 'period_ended_canceling')
   const usage = await usageOf(billing, row, { start: row.period_start, end: row.period_end })
   const period = monthOf(row.anchor, month)
   const next = { month, period_start: period.start, period_end: period.end }
@@ -90,6 +91,7 @@ export async function endSubscription(
   billing: Billing,
   row: SubscriptionRow,
   at: Date,
+  why: Change,
 ): Promise<SubscriptionRow> {
   if (row.month >= 0 && row.period_start < at) {
     const period = { start: row.period_start, end: at < row.period_end ? at : row.period_end }
@@ -103,7 +105,7 @@ export async function endSubscription(
         lines,
       })
   }
-  const status = after(row.status, 'canceled_at_once')
+  const status = after(after(row.status, why), 'canceled_at_once')
   const ended = await updateSubscription(billing, row, { status, ended_at: at, cancels_at_end: false })
   report(billing, 'subscriptionEnded', ended)
   return ended

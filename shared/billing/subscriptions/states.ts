@@ -11,7 +11,6 @@ export const STATUSES = [
 ] as const
 export type Status = (typeof STATUSES)[number]
 
-export const TRIAL_DAYS = 14
 /** How long a tenant keeps its plan although a payment has failed. */
 export const GRACE_DAYS = 7
 /** How long before a trial ends its tenant is notified. */

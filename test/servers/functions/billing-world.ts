@@ -18,7 +18,7 @@ export const stripe = new FakeStripe()
 export async function standing(owner: Sql, tenant: Pick<Tenant, 'id'>) {
   const [row] = await owner`
     select t.tier, t.status,
-      (select json_agg(json_build_object('plan', s.plan, 'status', s.status, 'cancels', s.cancels_at_end) order by s.created_at)
+      (select json_agg(json_build_object('plan', s.plan, 'status', s.status, 'cancels', s.cancels_at_end) order by s.stripe_id is not null, s.created_at)
         from plan_subscriptions s where s.tenant_id = t.id) as subscriptions,
       (select json_agg(json_build_object('key', left(i.key, 6), 'status', i.status, 'total', i.total_cents, 'paid', i.paid_cents,
         'seq', i.seq) order by i.seq) from invoices i where i.tenant_id = t.id) as invoices,

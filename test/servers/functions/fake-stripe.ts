@@ -11,7 +11,6 @@ import { Stripe } from 'stripe'
 export type StripeObject = Record<string, any>
 
 export const WEBHOOK_SECRET = 'whsec_test'
-const DAY_SECONDS = 86_400
 
 export class FakeStripe {
   readonly objects = new Map<string, StripeObject>()
@@ -211,10 +210,6 @@ export function signed(event: StripeObject, { secret = WEBHOOK_SECRET, ageSecond
   const timestamp = seconds() - ageSeconds
   const header = Stripe.webhooks.generateTestHeaderString({ payload, secret, timestamp })
   return { payload, headers: { 'content-type': 'application/json', 'stripe-signature': header } }
-}
-
-export function days(count: number): number {
-  return count * DAY_SECONDS
 }
 
 function seconds(): number {
