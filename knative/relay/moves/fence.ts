@@ -6,7 +6,7 @@ import type { Sql } from 'postgres'
 const TENANT_LOCK = 7_264_033
 const WATCH_LOCK = 7_264_036
 /** A fence ends by itself after so long, whatever has become of who raised it. */
-export const FENCE_SECONDS = 20
+const FENCE_SECONDS = 20
 const POLL_MS = 20
 
 /** Sessions are those of `moveAs`: bound to the tenant, as `kgents_mover`. */

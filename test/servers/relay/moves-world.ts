@@ -55,6 +55,7 @@ export class Platform {
   readonly name: string
   readonly functions: OpenFunctions
   readonly #silos: Sql[] = []
+  readonly #loads: AbortController[] = []
 
   readonly #eventKey: string
 
@@ -185,6 +186,8 @@ export class Platform {
         const { status, body } = await calls('POST', SIP, { amount: AMOUNT }, { 'idempotency-key': key })
         if (status === 503) {
           called.deferred += 1
+          if (stopping.signal.aborted) return
+          await setTimeout(PACE_MS)
           continue
         }
         called.slowestMs = Math.max(called.slowestMs, performance.now() - began)
@@ -208,6 +211,8 @@ export class Platform {
       }
     }
     const running = Promise.all(Array.from({ length: callers }, run))
+    running.catch(() => {}) // reason: `stop` waits for it
+    this.#loads.push(stopping)
     return {
       async calls(more) {
         const enough = called.grants.size + more
@@ -224,6 +229,7 @@ export class Platform {
   }
 
   async close(): Promise<void> {
+    for (const load of this.#loads) load.abort()
     await this.functions.close()
     await Promise.all(this.#silos.map((sql) => sql.end({ timeout: 1 })))
     const rows = await this.world.owner<{ datname: string }[]>`

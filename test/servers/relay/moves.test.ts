@@ -1,7 +1,8 @@
 /** Tenants that get a database of their own, and come back from it, while they work. */
 import { describe, type ExpectStatic } from 'vitest'
+import { agenteseSubject } from '../../../shared/nats/subjects.ts'
 import { eventually } from '../../eventually.ts'
-import { endProcess } from './world.ts'
+import { endProcess, PATH } from './world.ts'
 import { test, type Called, type Platform } from './moves-world.ts'
 
 const placementOf = (id: string) => `/v1/operator/tenants/${id}/placement`
@@ -18,9 +19,11 @@ describe('a tenant that is moved', () => {
     const beside = platform.startLoad(neighbour, 1)
     const order = (to: string) => operator.calls('POST', placementOf(customer.id), { to })
     await load.calls(20)
-    const { body: asked } = await customer.calls('POST', '/v1/agentese/self/soul/dialogue', {
-      message: 'Hello there',
+    const { status: taken, body: asked } = await customer.calls('POST', '/v1/agentese/self/soul/dialogue', {
+      message: 'Tell me how a garden grows when nobody looks after it',
     })
+
+    expect(taken).toBe(202)
 
     expect(await order('silo')).toMatchObject({
       status: 202,
@@ -109,15 +112,15 @@ async function expectExact(platform: Platform, called: Called, expect: ExpectSta
   const granted = await sql<{ id: string }[]>`select id from entropy_grants where tenant_id = ${tenant}`
   expect(granted.map(({ id }) => id).toSorted()).toEqual([...grants.values()].toSorted())
   const [books] = await sql`
-    select (select count(*)::int from marks where tenant_id = ${tenant}) as marks,
-      (select count(*)::int from charges where tenant_id = ${tenant}) as charges,
-      (select sum(amount)::text from charges where tenant_id = ${tenant}) as charged,
+    select (select count(*)::int from marks where tenant_id = ${tenant} and path = ${PATH}) as marks,
+      (select count(*)::int from charges where tenant_id = ${tenant} and resource = 'entropy') as charges,
+      (select sum(amount)::text from charges where tenant_id = ${tenant} and resource = 'entropy') as charged,
       (select (initial - remaining)::text from entropy_pools where tenant_id = ${tenant}) as drawn`
   const amount = (grants.size / 1000).toFixed(3)
   expect(books).toEqual({ marks: grants.size, charges: grants.size, charged: amount, drawn: amount })
   const { jsm } = platform.world
   await eventually(async () => {
-    const subject = `agentese.${tenant}.>`
+    const subject = agenteseSubject(tenant, PATH)
     const { state } = await jsm.streams.info('AGENTESE', { subjects_filter: subject })
     const events = Object.values(state.subjects ?? {}).reduce((sum, each) => sum + each, 0)
     expect(events).toBe(grants.size)

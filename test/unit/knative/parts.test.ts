@@ -75,6 +75,10 @@ describe('partsOf()', () => {
         secret('NATS_URL', 'RELAY_NATS_URL'),
         secret('RELAY_DATABASE_URLS'),
         {
+          name: 'MOVER_DATABASE_URL',
+          valueFrom: { secretKeyRef: { name: 'kgents-secrets', key: 'MOVER_DATABASE_URL', optional: true } },
+        },
+        {
           name: 'BROKER_URL',
           value: 'http://broker-ingress.knative-eventing.svc.cluster.local/kgents/default',
         },
