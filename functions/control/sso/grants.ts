@@ -86,8 +86,14 @@ export async function identityByDevice(deviceCode: string, call: Granting): Prom
   if (row.state === 'too fast') {
     throw waiting('slow_down', `poll every ${row.interval_seconds} seconds`, row.interval_seconds)
   }
-  const { tenant_id: tenant = '', user_id: user = '', scopes } = row
-  const actor: Identity = { tenant: tenant ?? '', user: user ?? '', tier: 'free', roles: [], permissions: [] }
+  const { scopes } = row
+  const actor: Identity = {
+    tenant: row.tenant_id ?? '',
+    user: row.user_id ?? '',
+    tier: 'free',
+    roles: [],
+    permissions: [],
+  }
   const identity = await call.actFor(actor, 'read', ({ db }) => currentIdentity(db, actor.user))
   return scopes === null ? identity : { ...identity, scopes }
 }
