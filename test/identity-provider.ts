@@ -3,7 +3,7 @@ import { createHmac } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { exportJWK, generateKeyPair, SignJWT, type JWK, type JWTPayload } from 'jose'
-import Provider from 'oidc-provider'
+import { Provider } from 'oidc-provider'
 
 export interface Account {
   sub: string
@@ -50,17 +50,18 @@ export async function openRealProvider(
     interactions: { url: (_context, { uid }) => `/interaction/${uid}` },
   })
   const handle = provider.callback()
+  const signIn = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const { params } = await provider.interactionDetails(request, response)
+    const { signedIn } = state
+    accounts.set(signedIn.sub, signedIn)
+    const grant = new provider.Grant({ accountId: signedIn.sub, clientId: String(params['client_id']) })
+    grant.addOIDCScope('openid email profile')
+    const consent = { grantId: await grant.save() }
+    await provider.interactionFinished(request, response, { login: { accountId: signedIn.sub }, consent })
+  }
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    if (request.url?.startsWith('/interaction/') !== true) return void handle(request, response)
-    void (async () => {
-      const { params } = await provider.interactionDetails(request, response)
-      const { signedIn } = state
-      accounts.set(signedIn.sub, signedIn)
-      const grant = new provider.Grant({ accountId: signedIn.sub, clientId: String(params['client_id']) })
-      grant.addOIDCScope('openid email profile')
-      const consent = { grantId: await grant.save() }
-      await provider.interactionFinished(request, response, { login: { accountId: signedIn.sub }, consent })
-    })()
+    const isInteraction = request.url?.startsWith('/interaction/') === true
+    void (isInteraction ? signIn : handle)(request, response)
   })
   return Object.assign(state, { issuer, visit: visitWith(issuer), close: () => closeNow(server) })
 }

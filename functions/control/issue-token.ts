@@ -26,8 +26,6 @@ const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code'
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
 const ID_TOKEN = 'urn:ietf:params:oauth:token-type:id_token'
 const JWT = 'urn:ietf:params:oauth:token-type:jwt'
-/** Requests of one address in a minute: a whole company may have one. */
-const PER_ADDRESS = 6000
 
 const Scope = z.string().max(2000).regex(SCOPES, 'each scope is resource:action, such as memory:read')
 
@@ -70,7 +68,6 @@ export const issueToken = defineOperation({
       auth: 'optional-api-key',
       body: 'form',
       errors: 'oauth',
-      perAddress: PER_ADDRESS,
       needs: ['tokens', 'sign-in', 'any-tenant', 'postgres', 'events', 'destinations', 'outside'],
       input: TokenRequest,
       examples: [

@@ -14,7 +14,7 @@ import { excludes, listOf, type ListQuery } from './list.ts'
 import { mappingOf } from './mapping.ts'
 import type { Provisioning } from './users.ts'
 
-export const GROUP_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:Group'
+const GROUP_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:Group'
 /** Of one tenant. */
 const MAX_GROUPS = 1000
 /** In one request; a directory sends more in several. */

@@ -17,7 +17,7 @@ import { mappingOf } from './mapping.ts'
 
 export type Provisioning = Audited & Pick<Call, 'emit'>
 
-export const USER_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:User'
+const USER_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:User'
 
 interface UserRow {
   id: string
@@ -231,6 +231,8 @@ export async function removeUser(id: string, call: Provisioning): Promise<void> 
   await checkAdmin(row, call)
   await db`delete from scim_group_members where user_id = ${row.id}`
   await db`delete from scim_users where user_id = ${row.id}`
+  // Whether somebody comes back is for the directory to say.
+  await db`delete from identity_links where user_id = ${row.id}`
   await db`update users set removed_at = now(), email = null where id = ${row.id}`
   await endCredentials(row.id, call)
   recordAudit(call, 'member.removed', row.id, { email: row.email, roles: row.roles, by: 'SCIM' })

@@ -36,8 +36,10 @@ interface UserRow {
  */
 export async function admit(person: Person, provider: ProviderRow, call: Admitting): Promise<Admitted> {
   await oneAtATime('people', call)
-  const known = (await findLinked(person, call)) ?? (await findByAddress(person, provider, call))
-  if (known?.removed === true) throw notAdmitted(provider, 'its person was removed')
+  const linked = await findLinked(person, call)
+  if (linked?.removed === true && !(await isInvited(person, provider, call)))
+    throw notAdmitted(provider, 'its person was removed')
+  const known = linked?.removed === false ? linked : await findByAddress(person, provider, call)
   if (known?.deactivated === true) throw notAdmitted(provider, 'its person is deactivated')
   const groups = person.groups ?? (known === undefined ? [] : await provisionedGroups(known.id, call))
   const wanted = rolesFor(groups, provider)
@@ -90,7 +92,7 @@ async function link({ issuer, subject }: Person, user: string, call: Admitting):
   const [added] = await db<{ added: boolean }[]>`
     insert into identity_links (tenant_id, issuer, subject, user_id)
     values (${identity.tenant}, ${issuer}, ${subject}, ${user})
-    on conflict (tenant_id, issuer, subject) do update set last_sign_in_at = now() returning xmax = 0 as added`
+    on conflict (tenant_id, issuer, subject) do update set last_sign_in_at = now(), user_id = excluded.user_id returning xmax = 0 as added`
   if (added?.added === true) recordAudit(call, 'member.linked', user, { issuer, subject })
 }
 
@@ -119,6 +121,12 @@ async function join(
   recordAudit(call, 'member.provisioned', id, { email, roles, by: `provider ${provider.name}` })
   emit(MEMBER_EVENTS.joined, { member: id, email, name: person.name, roles })
   return { id, roles }
+}
+
+/** Whoever was removed comes back only where somebody wants it. */
+async function isInvited(person: Person, provider: ProviderRow, call: Admitting): Promise<boolean> {
+  const email = addressOf(person, provider)
+  return email !== undefined && (await findInvitation(email, call)) !== undefined
 }
 
 async function findInvitation(

@@ -87,9 +87,9 @@ export async function identityByDevice(deviceCode: string, call: Granting): Prom
   if (row.state === 'too fast') {
     throw waiting('slow_down', `poll every ${row.interval_seconds} seconds`, row.interval_seconds)
   }
-  const { tenant_id: tenant = '', user_id: user = '', scopes } = row
-  const identity = await call.actFor(platformIdentity(tenant ?? ''), 'read', ({ db }) =>
-    currentIdentity(db, user ?? ''),
+  const { scopes } = row
+  const identity = await call.actFor(platformIdentity(row.tenant_id ?? ''), 'read', ({ db }) =>
+    currentIdentity(db, row.user_id ?? ''),
   )
   return scopes === null ? identity : { ...identity, scopes }
 }

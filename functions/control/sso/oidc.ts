@@ -22,7 +22,7 @@ const MAX_BYTES = 512 * 1024
 const KEPT_MS = 10 * 60_000
 const MAX_KEPT = 1000
 /** How far the clocks of a provider and of this platform may be apart. */
-export const SKEW_SECONDS = 60
+const SKEW_SECONDS = 60
 /** Between two requests for the keys of a provider. */
 const KEYS_COOLDOWN_MS = 5_000
 /** Public keys only: with HMAC whoever knows the public key, or the secret of a client, could sign. */
@@ -104,7 +104,7 @@ function fenced({ requestOutside, privateOrigins }: Pick<Reaching, 'requestOutsi
       body,
     }: { method?: string; headers?: ConstructorParameters<typeof Headers>[0]; body?: unknown } = {},
   ): Promise<Response> => {
-    const sent = body === undefined || body === null ? {} : { body: String(body) }
+    const sent = typeof body === 'string' || body instanceof URLSearchParams ? { body: body.toString() } : {}
     const answer = await requestOutside({
       url,
       method,

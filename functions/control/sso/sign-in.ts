@@ -81,7 +81,7 @@ async function findProvider(
   if (found === undefined) throw noProvider(tenant)
   if (second === undefined) return found
   throw new Failure('STATE_CONFLICT', `Cannot sign in to "${tenant}": it has several identity providers`, {
-    suggestion: 'Name one of them as "provider"',
+    suggestion: '"provider" is required',
     available: all.map((each) => each.name),
   })
 }

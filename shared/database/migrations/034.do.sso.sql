@@ -124,7 +124,7 @@ grant select, insert, delete,
   update (issuer, client_id, client_secret_sealed, audience, groups_claim, role_map, default_roles, enforced, just_in_time,
     email_domains, updated_at)
   on identity_providers to kgents_app;
-grant select, insert, delete, update (last_sign_in_at) on identity_links to kgents_app;
+grant select, insert, delete, update (user_id, last_sign_in_at) on identity_links to kgents_app;
 grant select, insert, delete on used_sign_ins to kgents_app;
 grant select, insert, delete, update (used_at) on recovery_codes to kgents_app;
 

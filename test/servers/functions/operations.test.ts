@@ -8,8 +8,11 @@ import type { Tenant } from './world.ts'
 
 const test = testWithHolders()
 
-const CREDITED = OPERATIONS.filter(({ auth }) => auth === 'required')
-const NAMING = CREDITED.filter(({ path }) => path.includes('/:'))
+const CREDITED = OPERATIONS.filter(({ auth }) => auth === 'required' || auth === 'api-key')
+/** Those that are about a thing which is there, and not about one that the caller names. */
+const NAMING = CREDITED.filter(
+  ({ method, path }) => path.includes('/:') && !(method === 'PUT' && path.endsWith('/:name')),
+)
 const OPERATORS_ONLY = CREDITED.filter(({ permission }) => permission === 'platform:operate')
 /** An operation that is for admins, and what its answer may be to somebody else. */
 const ADMINS_ONLY = CREDITED.filter(({ permission }) => permission === 'tenant:admin')
@@ -93,10 +96,10 @@ describe('operations', () => {
       const tenant = await newTenant('enterprise', [role])
       for (const endpoint of ADMINS_ONLY) {
         const answer = await tenant.calls(...requestFor(endpoint))
-        expect(answer, endpoint.name).toMatchObject({
-          status: 403,
-          body: { details: { permission: 'tenant:admin' } },
-        })
+        expect(answer.status, endpoint.name).toBe(403)
+        expect(JSON.stringify(answer.body), endpoint.name).toMatch(
+          /"permission":"tenant:admin"|tenant:admin\\" is missing/,
+        )
       }
     },
   )

@@ -144,9 +144,9 @@ describe('signing in by a provider', () => {
     expect((await admin.calls('GET', '/v1/invitations?state=accepted')).body.invitations).toHaveLength(1)
   })
 
-  test('takes a seat', async ({ opened, admin, owner, expect }) => {
+  test('ends with the plan that has it', async ({ opened, admin, owner, expect }) => {
     await setProvider(admin)
-    await owner`update identity_providers set default_roles = '[]' where tenant_id = ${admin.id}`
+
     await owner`update tenants set tier = 'free' where id = ${admin.id}`
     const { status, body } = await begin(openBrowser(opened.app), admin)
     expect({ status, code: body.code }).toEqual({ status: 403, code: 'TIER_REQUIRED' })
@@ -198,6 +198,10 @@ describe('signing in by a provider', () => {
     passTime()
     expect((await browser.calls('GET', '/v1/auth/session')).status).toBe(401)
     expect((await signIn(openBrowser(opened.app), admin, ADA)).status).toBe(403)
+    await admin.calls('POST', '/v1/invitations', { email: 'ada@acme.example' })
+    const back = openBrowser(opened.app)
+    expect((await signIn(back, admin, ADA)).status).toBe(303)
+    expect((await who(back)).user.id).not.toBe(user.id)
   })
 
   test('never mixes two tenants behind one provider', async ({ opened, admin, newTenant, expect }) => {
