@@ -450,7 +450,7 @@ begin
     on conflict (tenant_id) do update set bytes = held.bytes + change
       where room is null or held.bytes + change <= room;
   if not found then
-    raise exception 'storage of % bytes is used up', room using errcode = 'KG001', detail = room::text;
+    raise exception 'storage of % bytes is used up', room using errcode = 'KG002', detail = room::text;
   end if;
   return null;
 end

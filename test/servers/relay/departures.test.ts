@@ -178,7 +178,17 @@ describe('the database', () => {
     const tables = await owner<{ name: string; of_tenant: boolean }[]>`
       select c.relname as name, exists (select from tenant_tables() t where t.id = c.oid) as of_tenant
       from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition`
-    const OF_PLATFORM = ['migrations', 'plans', 'relay_sleep', 'sign_ups', 'tenants', 'tombstones']
+    const OF_PLATFORM = [
+      'migrations',
+      'plans',
+      'relay_sleep',
+      'sign_ups',
+      'stripe_webhook_counts',
+      'tenants',
+      'tombstones',
+      'usage_export_targets',
+      'usage_state',
+    ]
     const others = tables.filter(({ of_tenant, name }) => !of_tenant && !OF_PLATFORM.includes(name))
     expect(others).toEqual([])
     for (const { name } of tables.filter(({ of_tenant }) => of_tenant)) {
@@ -186,7 +196,9 @@ describe('the database', () => {
         select exists (select from pg_policies where tablename = ${name} and policyname = 'departure') as bound,
           has_table_privilege('kgents_remover', ${name}, 'delete') as erasable,
           exists (select from pg_index i where i.indrelid = ${name}::regclass and i.indisunique
-            and i.indpred is null) as has_key,
+            and i.indpred is null and not exists (select from unnest(i.indkey::smallint[]) as part (number)
+              where part.number > 0 and not has_column_privilege('kgents_exporter', i.indrelid, part.number, 'select')))
+            or exists (select from export_omissions() o where o.table_name = ${name} and o.column_name is null) as has_key,
           exists (select from exported_tables() as e (name) where e.name = ${name}) or exists (
             select from export_omissions() o where o.table_name = ${name} and o.column_name is null) as exportable,
           exists (select from kept_tables() k where k.name = ${name}) or ${name} = 'audit' or not exists (
