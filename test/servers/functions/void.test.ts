@@ -181,7 +181,9 @@ const LEDGERS = ['entropy_pools', 'entropy_grants', 'gratitude', 'charges', 'mar
 /** A fingerprint of every table's rows of the tenant. */
 async function fingerprints(owner: postgres.Sql, tenant: string): Promise<Record<string, string>> {
   const tables = await owner<{ name: string }[]>`
-    select table_name as name from information_schema.columns where table_schema = 'public' and column_name = 'tenant_id'`
+    select c.table_name as name from information_schema.columns c
+      join information_schema.tables t using (table_schema, table_name)
+    where c.table_schema = 'public' and c.column_name = 'tenant_id' and t.table_type = 'BASE TABLE'`
   const entries = tables.map(async ({ name }) => {
     const [row] = await owner<{ hash: string | null }[]>`
       select md5(string_agg(t::text, ',' order by t::text)) as hash from ${owner(name)} t
