@@ -44,6 +44,7 @@ const BILLING = { scopes: ['billing:write'], permission: 'billing:manage' } as c
 export const billing = defineOperation({
   name: 'billing',
   summary: "The tenant's subscription, and how it is paid",
+  database: 'central',
   routes: {
     get: route({
       route: 'GET /v1/billing/subscription',

@@ -150,7 +150,7 @@ const UNAVAILABLE =
 const READ_ONLY_TRANSACTION = '25006'
 const CANCELLED = new Set(['57014', '55P03'])
 /** Raised by the triggers that count what a tenant stores; its detail is how many bytes the plan has. */
-const STORAGE_USED_UP = 'KG001'
+const STORAGE_USED_UP = 'KG002'
 
 /** A driver's error as a failure where it is expected; anything else is passed on as the bug that it is. */
 export function asFailure(error: unknown): unknown {

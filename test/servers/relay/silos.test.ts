@@ -123,7 +123,10 @@ async function filled(
   tenant: string,
 ): Promise<string[]> {
   const found: string[] = []
-  for (const name of tables) {
+  const named = await sql<{ name: string }[]>`
+    select c.relname as name from pg_class c join pg_attribute a on a.attrelid = c.oid
+    where c.relname in ${sql(tables)} and a.attname = 'tenant_id' order by 1`
+  for (const { name } of named) {
     const rows = await sql`select from ${sql(name)} where tenant_id = ${tenant} limit 1`
     if (rows.length > 0) found.push(name)
   }
