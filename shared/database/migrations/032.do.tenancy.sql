@@ -622,12 +622,17 @@ call hand_over('deletions_for_operator(uuid)', 'kgents_operator');
 -- Whether something of a tenant that is to be erased is still elsewhere, and goes first. Here nothing is; whoever keeps
 -- something in another database replaces this.
 create function erasure_waits(tenant uuid) returns boolean
-  language sql stable security definer set search_path = pg_catalog, public, pg_temp
+  language sql security definer set search_path = pg_catalog, public, pg_temp
 as $$
   select false
 $$;
 revoke execute on function erasure_waits(uuid) from public;
 call hand_over('erasure_waits(uuid)', 'kgents_remover');
+
+-- Whether this is the database of one tenant (see 033). What it says of tenants is a copy.
+create function is_silo() returns boolean
+  language sql stable
+  return current_database() ~ '_silo_[0-9a-f]{32}$';
 
 -- Erasure, in the hands of the relay. Answers tenants whose grace is over and whose jobs have ended; from then on none of them
 -- can be restored.
@@ -637,6 +642,11 @@ as $$
 declare
   due record;
 begin
+  -- There a tenant may have been restored of which the copy does not know yet.
+  if public.is_silo() then
+    return;
+  end if;
+  perform set_config('app.central', 'on', true);
   for due in
     select t.id, t.slug, t.slug_kept, t.deleted_at, t.deleted_by, t.erasing_at from public.tenants t
     where t.deleted_at < now() - interval '30 days' order by t.deleted_at limit 20 for update skip locked

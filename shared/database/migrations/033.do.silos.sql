@@ -213,5 +213,16 @@ begin
 end
 $$;
 revoke execute on function release_silo() from public;
-grant execute on function release_silo() to kgents_app;
+grant execute on function release_silo() to kgents_app, kgents_remover;
 call hand_over('release_silo()', 'kgents_mover');
+
+-- A tenant is erased from the pool when its silo is gone.
+call as_owner('kgents_remover', $statement$
+  create or replace function erasure_waits(tenant uuid) returns boolean
+    language sql security definer set search_path = pg_catalog, public, pg_temp
+  as $$
+    select public.release_silo()
+  $$
+$statement$);
+create policy departure on moved_tenants to kgents_remover using (tenant_id = (select current_tenant()));
+grant select, delete on moved_tenants to kgents_remover;
