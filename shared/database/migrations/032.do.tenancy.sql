@@ -176,7 +176,9 @@ as $$
     ('outbox', null, 'events on their way, with signatures'),
     ('inbox', null, 'ids of events that have arrived'),
     ('dead_letters', null, 'events on their way, with signatures'),
-    ('export_pieces', null, 'exports themselves')
+    ('export_pieces', null, 'exports themselves'),
+    ('moved_tenants', null, 'which database serves the tenant'),
+    ('used_sign_ins', null, 'hashes of answers that sign people in')
 $$;
 
 -- Tables that hold rows of tenants, by their names.
