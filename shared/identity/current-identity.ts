@@ -24,8 +24,8 @@ interface UserRow {
  */
 export async function currentIdentity(db: Db, user: string): Promise<StoredIdentity> {
   const [row] = await db<UserRow[]>`
-    select u.id, u.tenant_id, to_jsonb(u.roles) as roles, t.tier, t.plan_version, overage_of(t) as overage, t.status,
-      t.suspended_at is not null as suspended
+    select u.id, u.tenant_id, to_jsonb(u.roles) as roles, t.tier, t.plan_version, t.status,
+      t.overage_allowed and t.status = 'active' as overage, t.suspended_at is not null as suspended
     from users u join tenants t on t.id = u.tenant_id
     where u.id = ${user} and u.removed_at is null and u.deactivated_at is null`
   if (row === undefined) throw gone()

@@ -11,6 +11,8 @@ import { test as base } from './world.ts'
 import type { Answer } from '../functions/in-process.ts'
 import type { Person } from '../functions/holders.ts'
 import type { Tenant } from '../functions/world.ts'
+import { callerOf } from '../../../shared/calls/call-parts.ts'
+import { PLANS } from '../../plans.ts'
 
 const DOMAINS = '/v1/domains'
 const newDomain = () => `d${randomUUID().slice(0, 8)}.co.uk`
@@ -64,7 +66,9 @@ const test = base.extend<{
         runtime,
         signal,
       )
-      return transactApart(parts, 'write', (call) => joinByDomain(person as Verified, call))
+      // As whoever signs in to a tenant on the free plan, before anybody is known.
+      const identity = { ...callerOf(parts), plan: PLANS.free }
+      return transactApart({ ...parts, identity }, 'write', (call) => joinByDomain(person as Verified, call))
     }),
 })
 

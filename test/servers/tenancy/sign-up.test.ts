@@ -23,7 +23,6 @@ describe('POST /v1/signup', () => {
       id: body.tenant.id,
       tier: 'free',
       state: 'ready',
-      seats_used: 1,
     })
     expect((await ada.calls('GET', '/v1/members')).body.members).toMatchObject([
       { id: body.member.id, roles: ['admin', 'developer'] },
