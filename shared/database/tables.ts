@@ -82,7 +82,8 @@ export const TABLES: Readonly<Record<string, 'tenant' | 'central' | 'people' | '
   state_checkpoints: 'tenant',
   states: 'tenant',
   storage: 'tenant',
-  storage_changes: 'tenant',
+  // Of transactions under way alone.
+  storage_changes: 'each',
   storage_samples: 'tenant',
   stripe_customers: 'central',
   stripe_events: 'central',
