@@ -126,24 +126,27 @@ describe.for(SERVICES.map((service) => [service.name, service] as const))('expor
   })
 
   test.for([
-    ['unavailable', '503'],
-    ['unauthorized', '401'],
-    ['silent', 'no answer'],
-  ] as const)('keeps what a service that is %s does not take', async ([instead, why], { begin, expect }) => {
-    const { fake, uses, exports, has, state, metrics } = await begin(service)
-    fake.instead = instead
-    await uses(1)
-    await expect(exports(0.2)).rejects.toThrow(why)
-    await uses(1)
-    await expect(exports(0.2)).rejects.toThrow(why)
-    expect(await state()).toMatchObject({ sent: 0, flush_errors: 2, error: expect.stringContaining(why) })
-    expect(await metrics()).toContain(`kgents_${service.name}_flush_errors_total 2`)
-    expect(await metrics()).toContain(`kgents_${service.name}_events_buffered{database="test"} 6`)
-    fake.instead = 'nothing'
-    expect(await exports()).toBe(6)
-    expect(has()).toEqual(ALL)
-    expect(await state()).toMatchObject({ sent: 6, error: null })
-  })
+    ['unavailable', '503', undefined],
+    ['unauthorized', '401', undefined],
+    ['silent', 'no answer', 0.2],
+  ] as const)(
+    'keeps what a service that is %s does not take',
+    async ([instead, why, patience], { begin, expect }) => {
+      const { fake, uses, exports, has, state, metrics } = await begin(service)
+      fake.instead = instead
+      await uses(1)
+      await expect(exports(patience)).rejects.toThrow(why)
+      await uses(1)
+      await expect(exports(patience)).rejects.toThrow(why)
+      expect(await state()).toMatchObject({ sent: 0, flush_errors: 2, error: expect.stringContaining(why) })
+      expect(await metrics()).toContain(`kgents_${service.name}_flush_errors_total 2`)
+      expect(await metrics()).toContain(`kgents_${service.name}_events_buffered{database="test"} 6`)
+      fake.instead = 'nothing'
+      expect(await exports()).toBe(6)
+      expect(has()).toEqual(ALL)
+      expect(await state()).toMatchObject({ sent: 6, error: null })
+    },
+  )
 
   test('sends again what was taken and not answered, under the same ids', async ({ begin, expect }) => {
     const { fake, uses, exports, has, state } = await begin(service)
