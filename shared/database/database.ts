@@ -130,6 +130,16 @@ export async function tryWithTenant<T>(
   }
 }
 
+/**
+ * Whether the rows that move with a tenant are in the pool, with those that always are.
+ *
+ * @throws Failure DEPENDENCY_UNAVAILABLE where the pool cannot be asked
+ */
+export async function areTogether({ serving, central }: Database, tenant: string): Promise<boolean> {
+  const [own, pool] = await Promise.all([serving(tenant), central.serving(tenant)]).catch(fail)
+  return own.connections === pool.connections
+}
+
 /** @throws what it is given, as a failure where it is expected */
 function fail(error: unknown): never {
   throw asFailure(error)

@@ -2,11 +2,12 @@
 import type { Sql } from 'postgres'
 import { beginBilling } from '../../../shared/billing/billing.ts'
 import { advance } from '../../../shared/billing/subscriptions/advance.ts'
+import type { InOwn } from '../../../shared/contract/call.ts'
 import { withTenant } from '../../../shared/database/database.ts'
 import type { Runtime } from '../../../shared/calls/runtime.ts'
 import { FakeStripe, signed, WEBHOOK_SECRET, type StripeObject } from './fake-stripe.ts'
 import { call, type Answer } from './in-process.ts'
-import { testWith, type Tenant } from './world.ts'
+import { inOwnDatabase, testWith, type Tenant } from './world.ts'
 
 export const SUBSCRIPTION = '/v1/billing/subscription'
 export const INVOICES = '/v1/billing/invoices'
@@ -38,19 +39,22 @@ export async function advanceTo(
   const emitted: string[] = []
   await withTenant(runtime.database, tenant.id, 'write', async (db) => {
     const emit = (type: string) => void emitted.push(type.replace('io.kgents.billing.', ''))
-    await advance(await beginBilling({ db, emit, identity: { tenant: tenant.id } }, { now, hasProvider }))
+    const inOwn: InOwn = (_mode, work) => work({ db } as Parameters<typeof work>[0])
+    const call = { db, emit, inOwn, identity: { tenant: tenant.id } }
+    await advance(await beginBilling(call, { now, hasProvider }))
   })
   return emitted
 }
 
 export async function testWithStripe() {
   const url = await stripe.listen()
-  return testWith([], {
+  const settings = {
     STRIPE_API_URL: url,
     STRIPE_API_KEY: 'sk_test_1',
     STRIPE_WEBHOOK_SECRET: WEBHOOK_SECRET,
     LOG_LEVEL: 'error',
-  }).extend<{
+  }
+  return testWith([], settings, inOwnDatabase).extend<{
     admin: Tenant
     /** Posts an event as Stripe does. */
     sends(event: StripeObject, how?: Parameters<typeof signed>[1]): Promise<Answer>
