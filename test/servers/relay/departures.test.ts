@@ -112,7 +112,8 @@ describe('a tenant that was deleted 30 days ago', () => {
     expect(Object.keys(streams).toSorted()).toEqual(Object.keys(STREAMS).toSorted())
     expect(await messagesOf(world, gone.tenant)).toBe(0)
     for (const { tenant, filled } of [waiting, neighbour]) {
-      expect(await rowsOf(world.owner, tenant)).toMatchObject(filled)
+      const rows = await rowsOf(world.owner, tenant)
+      expect(Object.keys(filled).filter((name) => (rows[name] ?? 0) < (filled[name] ?? 0))).toEqual([])
       expect(await messagesOf(world, tenant)).toBeGreaterThanOrEqual(3)
     }
     expect(await world.owner`select action, target from audit where tenant_id = ${operators}`).toEqual([
