@@ -2,7 +2,7 @@
  * To which tenant somebody belongs by the domain of a verified address, and joining it. An address is verified where a provider
  * that is believed for it says so; what people type is not.
  */
-import type { Call, Given } from '../contract/call.ts'
+import type { Call } from '../contract/call.ts'
 import { takeSeat } from '../plans/seats.ts'
 import { oneAtATime } from '../database/one-at-a-time.ts'
 import { MEMBER_EVENTS } from '../events/event.ts'
@@ -37,6 +37,13 @@ export async function tenantOfDomain(
   return { tenant: row.tenant_id, domain, ...(row.join_roles === null ? {} : { roles: row.join_roles }) }
 }
 
+export interface Joined {
+  user: string
+  roles: Role[]
+  /** Whether it was not there before. */
+  joined: boolean
+}
+
 /** Somebody of whom a provider has said that the address is its own. */
 export interface Verified {
   email: string
@@ -52,16 +59,16 @@ export interface Verified {
  */
 export async function joinByDomain(
   { email, name }: Verified,
-  call: Given<'postgres' | 'events'>,
-): Promise<{ user: string; joined: boolean } | undefined> {
+  call: Pick<Call, 'db' | 'identity' | 'emit'>,
+): Promise<Joined | undefined> {
   const { db, identity, emit } = call
   const address = email.trim().toLowerCase()
   const found = await tenantOfDomain(db, address)
   if (found?.roles === undefined || found.tenant !== identity.tenant) return undefined
   await oneAtATime('people', call)
-  const [known] = await db<{ id: string }[]>`
-    select id from users where lower(email) = ${address} and removed_at is null`
-  if (known !== undefined) return { user: known.id, joined: false }
+  const [known] = await db<{ user: string; roles: Role[] }[]>`
+    select id as user, to_jsonb(roles) as roles from users where lower(email) = ${address} and removed_at is null`
+  if (known !== undefined) return { ...known, joined: false }
   await takeSeat(call)
   const user = newId()
   const { roles, domain } = found
@@ -71,5 +78,5 @@ export async function joinByDomain(
   db.send(db`select record_audit(${user}, ${db.json({ roles })}, 'member.joined_by_domain', ${user},
     ${db.json({ email: address, name, domain })})`)
   emit(MEMBER_EVENTS.joined, { member: user, email: address, name, roles })
-  return { user, joined: true }
+  return { user, roles, joined: true }
 }

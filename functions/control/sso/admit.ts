@@ -8,11 +8,12 @@ import { MEMBER_EVENTS } from '../../../shared/events/event.ts'
 import { Failure } from '../../../shared/failures.ts'
 import type { Role } from '../../../shared/identity/permissions.ts'
 import { newId } from '../../../shared/new-id.ts'
+import { takeSeat } from '../../../shared/plans/seats.ts'
+import { joinByDomain } from '../../../shared/tenancy/domains.ts'
 import { recordAudit, type Audited } from '../audit/record.ts'
 import type { Person } from './claims.ts'
 import type { ProviderRow } from './providers.ts'
 import { followRoles, rolesFor } from './roles.ts'
-import { takeSeat } from '../../../shared/plans/seats.ts'
 
 export interface Admitted {
   id: string
@@ -49,7 +50,7 @@ export async function admit(person: Person, provider: ProviderRow, call: Admitti
       wanted === undefined ? known.roles : await followRoles(known, wanted, `provider ${provider.name}`, call)
     return { id: known.id, roles }
   }
-  return join(person, provider, wanted ?? provider.default_roles, call)
+  return join(person, provider, wanted, call)
 }
 
 async function findLinked({ issuer, subject }: Person, { db }: Admitting): Promise<UserRow | undefined> {
@@ -96,11 +97,11 @@ async function link({ issuer, subject }: Person, user: string, call: Admitting):
   if (added?.added === true) recordAudit(call, 'member.linked', user, { issuer, subject })
 }
 
-/** Somebody new: invited, or let in by the provider as the tenant wants it. */
+/** Somebody new: invited, or let in by the provider or by a domain that is proven, as the tenant wants it. */
 async function join(
   person: Person,
   provider: ProviderRow,
-  given: readonly Role[],
+  wanted: readonly Role[] | undefined,
   call: Admitting,
 ): Promise<Admitted> {
   const { db, identity, emit } = call
@@ -108,7 +109,8 @@ async function join(
   if (email === undefined) throw notAdmitted(provider, 'it names no verified address of an allowed domain')
   const invitation = await findInvitation(email, call)
   if (invitation === undefined && !provider.just_in_time)
-    throw notAdmitted(provider, 'nobody has invited its person')
+    return joinOfDomain({ ...person, verifiedEmail: email }, provider, wanted, call)
+  const given = wanted ?? provider.default_roles
   const roles = given.length > 0 ? [...given] : (invitation?.roles ?? [])
   const id = invitation?.id ?? newId()
   checkRole({ id, roles }, provider)
@@ -120,6 +122,26 @@ async function join(
   await link(person, id, call)
   recordAudit(call, 'member.provisioned', id, { email, roles, by: `provider ${provider.name}` })
   emit(MEMBER_EVENTS.joined, { member: id, email, name: person.name, roles })
+  return { id, roles }
+}
+
+/** Somebody whom nobody has invited, where the tenant has proven the domain and lets its people join. */
+async function joinOfDomain(
+  person: Person & { verifiedEmail: string },
+  provider: ProviderRow,
+  wanted: readonly Role[] | undefined,
+  call: Admitting,
+): Promise<Admitted> {
+  const { verifiedEmail: email, name } = person
+  const joined = await joinByDomain({ email, email_verified: true, name }, call)
+  if (joined === undefined) throw notAdmitted(provider, 'nobody has invited its person')
+  const { user: id } = joined
+  await link(person, id, call)
+  const roles =
+    wanted === undefined
+      ? joined.roles
+      : await followRoles({ id, roles: joined.roles }, wanted, `provider ${provider.name}`, call)
+  checkRole({ id, roles }, provider)
   return { id, roles }
 }
 

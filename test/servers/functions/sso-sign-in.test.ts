@@ -144,6 +144,47 @@ describe('signing in by a provider', () => {
     expect((await admin.calls('GET', '/v1/invitations?state=accepted')).body.invitations).toHaveLength(1)
   })
 
+  test('lets people of a proven domain join without just-in-time, where the tenant lets them', async ({
+    opened,
+    admin,
+    newTenant,
+    owner,
+    expect,
+  }) => {
+    const globex = await newTenant('enterprise', ['admin'])
+    const domain = `d${randomUUID().slice(0, 8)}.example`
+    const account = { ...ADA, email: `Ada@${domain}` }
+    const settings = { just_in_time: false, role_map: {}, default_roles: [], email_domains: [domain] }
+    for (const tenant of [admin, globex]) await setProvider(tenant, settings)
+    const tries = (tenant: Tenant, more: object = {}) =>
+      signIn(openBrowser(opened.app), tenant, { ...account, ...more })
+    await owner`
+      insert into domains (id, tenant_id, name, challenge, join_roles, created_by)
+      values (${randomUUID()}, ${admin.id}, ${domain}, 'x', '{viewer}', ${admin.user})`
+    expect((await tries(admin)).body.code).toBe('AFFORDANCE_DENIED')
+    await owner`update domains set verified_at = now(), checked_at = now(), method = 'dns' where name = ${domain}`
+    expect((await tries(globex)).body.code).toBe('AFFORDANCE_DENIED')
+    expect((await tries(admin, { email_verified: false })).body.code).toBe('AFFORDANCE_DENIED')
+    await owner`update domains set join_roles = null where name = ${domain}`
+    expect((await tries(admin)).body.code).toBe('AFFORDANCE_DENIED')
+    await owner`update domains set join_roles = '{developer}' where name = ${domain}`
+    const browser = openBrowser(opened.app)
+    expect((await signIn(browser, admin, account)).status).toBe(303)
+    const { user, roles } = await who(browser)
+    expect({ email: user.email, roles }).toEqual({ email: `ada@${domain}`, roles: ['developer'] })
+    expect((await tries(admin)).status).toBe(303)
+    expect(
+      await owner`
+      select target from audit where tenant_id = ${admin.id} and action = 'member.joined_by_domain'`,
+    ).toEqual([{ target: user.id }])
+    // Groups that give roles decide, as for everybody: who is in none of them does not come in, and takes no seat.
+    await setProvider(admin, { ...settings, role_map: SETTINGS.role_map })
+    const bob = { sub: 'bob', email: `bob@${domain}` }
+    expect((await tries(admin, bob)).body.code).toBe('AFFORDANCE_DENIED')
+    expect((await admin.calls('GET', '/v1/members')).body.members).toHaveLength(2)
+    expect((await tries(admin, { ...bob, groups: ['readers'] })).status).toBe(303)
+  })
+
   test('ends with the plan that has it', async ({ opened, admin, owner, expect }) => {
     await setProvider(admin)
 

@@ -96,10 +96,12 @@ describe('a tenant that was deleted 30 days ago', () => {
 
     const { kept, tables, streams } = (await tombstoneOf(world, gone.tenant))?.['sweep'] ?? {}
     expect(Object.keys(kept).filter((name) => !KEPT_BY_LAW.includes(name))).toEqual([])
-    // The relay goes on to count what was used.
+    // The relay counts what was used until the end, and the erasure notes the bytes that it frees.
     const counted = (rows: object) =>
       Object.fromEntries(
-        Object.entries(rows).filter(([name]) => !(name in kept || name.startsWith('usage_'))),
+        Object.entries(rows).filter(
+          ([name]) => !(name in kept || name === 'storage_changes' || name.startsWith('usage_')),
+        ),
       )
     expect(counted((await tombstoneOf(world, gone.tenant))?.['erased'])).toEqual(counted(before))
     expect(Object.keys(await rowsOf(world.owner, gone.tenant)).toSorted()).toEqual(
@@ -110,7 +112,8 @@ describe('a tenant that was deleted 30 days ago', () => {
     expect(Object.keys(streams).toSorted()).toEqual(Object.keys(STREAMS).toSorted())
     expect(await messagesOf(world, gone.tenant)).toBe(0)
     for (const { tenant, filled } of [waiting, neighbour]) {
-      expect(counted(await rowsOf(world.owner, tenant))).toMatchObject(counted(filled))
+      const rows = await rowsOf(world.owner, tenant)
+      expect(Object.keys(filled).filter((name) => (rows[name] ?? 0) < (filled[name] ?? 0))).toEqual([])
       expect(await messagesOf(world, tenant)).toBeGreaterThanOrEqual(3)
     }
     expect(await world.owner`select action, target from audit where tenant_id = ${operators}`).toEqual([

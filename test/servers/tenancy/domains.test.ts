@@ -4,7 +4,9 @@ import { createTextResolver } from '../../../shared/egress/resolve-text.ts'
 import { Failure } from '../../../shared/failures.ts'
 import { transactApart } from '../../../shared/calls/create-call.ts'
 import { partsOf } from '../../../shared/pipeline/take-event.ts'
+import { addPlan } from '../../../shared/identity/with-plan.ts'
 import { newId } from '../../../shared/new-id.ts'
+import type { Tier } from '../../../shared/plans/tiers.ts'
 import { joinByDomain, tenantOfDomain, type Verified } from '../../../shared/tenancy/domains.ts'
 import { openDnsServer, type DnsServer } from './dns-server.ts'
 import { test as base } from './world.ts'
@@ -12,7 +14,6 @@ import type { Answer } from '../functions/in-process.ts'
 import type { Person } from '../functions/holders.ts'
 import type { Tenant } from '../functions/world.ts'
 import { callerOf } from '../../../shared/calls/call-parts.ts'
-import { PLANS } from '../../plans.ts'
 
 const DOMAINS = '/v1/domains'
 const newDomain = () => `d${randomUUID().slice(0, 8)}.co.uk`
@@ -54,7 +55,7 @@ const test = base.extend<{
       return body.domain
     }),
   verifies: async ({}, use) => use((who, { id }) => who.calls('POST', `${DOMAINS}/${id}/verify`, {})),
-  joins: async ({ runtime }, use) =>
+  joins: async ({ runtime, owner }, use) =>
     use(async ({ id }, person) => {
       const definition = runtime.functions.find(({ name }) => name === 'domains')
       if (definition === undefined) throw new Error('No such function')
@@ -66,8 +67,10 @@ const test = base.extend<{
         runtime,
         signal,
       )
-      // As whoever signs in to a tenant on the free plan, before anybody is known.
-      const identity = { ...callerOf(parts), plan: PLANS.free }
+      // As whoever signs in to the tenant, before anybody is known.
+      const [row] = await owner<{ tier: Tier; planVersion: number }[]>`
+        select tier, plan_version as "planVersion" from tenants where id = ${id}`
+      const identity = await addPlan({ ...callerOf(parts), ...row }, runtime.findPlan)
       return transactApart({ ...parts, identity }, 'write', (call) => joinByDomain(person as Verified, call))
     }),
 })
