@@ -5,12 +5,14 @@
 import { z } from 'zod'
 import { PACK_SIZES, type PackSize } from '../../shared/billing/stripe/packs.ts'
 import { collectInvoice } from '../../shared/billing/stripe/collect.ts'
+import { followDeletion } from '../../shared/billing/stripe/follow-deletion.ts'
 import { advance } from '../../shared/billing/subscriptions/advance.ts'
 import { beginBilling } from '../../shared/billing/billing.ts'
 import { currentOf, liveSubscriptions } from '../../shared/billing/subscriptions/rows.ts'
 import { requireOne } from '../../shared/contract/constraints.ts'
 import { defineOperation, route, tick, trigger } from '../../shared/contract/define-operation.ts'
 import { BILLING_EVENTS, InvoiceData } from '../../shared/events/billing-events.ts'
+import { TENANT_EVENTS } from '../../shared/events/event.ts'
 import { TIERS } from '../../shared/plans/tiers.ts'
 import { changeSubscription, setSubscriptionCanceling } from './billing/change.ts'
 import { openCheckout, openPortal } from './billing/checkout.ts'
@@ -44,6 +46,7 @@ const BILLING = { scopes: ['billing:write'], permission: 'billing:manage' } as c
 export const billing = defineOperation({
   name: 'billing',
   summary: "The tenant's subscription, and how it is paid",
+  database: 'central',
   routes: {
     get: route({
       route: 'GET /v1/billing/subscription',
@@ -177,6 +180,22 @@ export const billing = defineOperation({
       transaction: false,
       data: InvoiceData,
       handle: ({ invoice }, call) => collectInvoice(invoice, call),
+    }),
+    trigger({
+      name: 'deleted',
+      attributes: { type: TENANT_EVENTS.deleted },
+      needs: ['postgres', 'payments'],
+      transaction: false,
+      data: z.object({}),
+      handle: (_data, call) => followDeletion(call),
+    }),
+    trigger({
+      name: 'restored',
+      attributes: { type: TENANT_EVENTS.restored },
+      needs: ['postgres', 'payments'],
+      transaction: false,
+      data: z.object({}),
+      handle: (_data, call) => followDeletion(call),
     }),
   ],
   tick: tick({

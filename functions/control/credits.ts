@@ -30,6 +30,7 @@ const Balance = z.strictObject({
 export const credits = defineOperation({
   name: 'credits',
   summary: 'Credits of a tenant, and the ledger of them',
+  database: 'central',
   routes: {
     balance: route({
       route: 'GET /v1/billing/credits',

@@ -18,6 +18,7 @@ const DomainAnswer = z.strictObject({ domain: Domain })
 export const domains = defineOperation({
   name: 'domains',
   summary: 'The domains of a tenant, and who joins it by them',
+  database: 'central',
   routes: {
     add: route({
       route: 'POST /v1/domains',

@@ -25,6 +25,7 @@ const ExportAnswer = z.strictObject({ export: Export })
 export const exports = defineOperation({
   name: 'exports',
   summary: 'Copies of all that a tenant has',
+  database: 'central',
   scale: { timeoutSeconds: 300 },
   routes: {
     create: route({

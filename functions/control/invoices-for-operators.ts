@@ -33,6 +33,7 @@ const SOME_PLACE = {
 export const invoicesForOperators = defineOperation({
   name: 'invoices-for-operators',
   summary: 'Invoices of tenants, for operators of the platform',
+  database: 'central',
   routes: {
     list: route({
       route: 'GET /v1/operator/tenants/:id/invoices',

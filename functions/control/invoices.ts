@@ -15,6 +15,7 @@ const READING = { permission: 'billing:read', scopes: ['invoice:read'], needs: [
 export const invoices = defineOperation({
   name: 'invoices',
   summary: "The tenant's invoices",
+  database: 'central',
   routes: {
     list: route({
       ...READING,

@@ -38,6 +38,7 @@ const Wanted = z.strictObject({
 export const metering = defineOperation({
   name: 'metering',
   summary: 'Whether usage is counted right, for operators of the platform',
+  database: 'central',
   routes: {
     state: route({
       route: 'GET /v1/operator/metering',

@@ -20,6 +20,7 @@ export const operatorDeadLetters = defineOperation({
   summary: 'Shows, delivers again and removes dead letters of all tenants',
   // Longer than any function that it delivers to may take.
   scale: { timeoutSeconds: 90 },
+  database: 'central',
   routes: {
     list: route({
       route: 'GET /v1/operator/dead-letters',

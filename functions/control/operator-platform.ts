@@ -14,6 +14,7 @@ const DEFAULT_COST = '0.2'
 export const operatorPlatform = defineOperation({
   name: 'operator-platform',
   summary: 'Queues, health and margins, for operators of the platform',
+  database: 'central',
   routes: {
     queues: route({
       route: 'GET /v1/operator/queues',

@@ -39,6 +39,7 @@ const EXAMPLE: z.input<typeof NewPlan> = {
 export const plans = defineOperation({
   name: 'plans',
   summary: 'The plans that tenants can be on',
+  database: 'central',
   routes: {
     list: route({
       route: 'GET /v1/plans',

@@ -62,6 +62,7 @@ function allowed<C extends Pick<Call, 'identity'>>(call: C): C {
 export const scim = defineOperation({
   name: 'scim',
   summary: 'Provisions people and groups from the directory of a tenant (SCIM 2.0)',
+  database: 'central',
   routes: {
     listUsers: route({
       ...READS,

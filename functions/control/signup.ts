@@ -35,6 +35,7 @@ const SignedUp = z.strictObject({
 export const signup = defineOperation({
   name: 'signup',
   summary: 'Makes a tenant for whoever signs up',
+  database: 'central',
   routes: {
     create: route({
       route: 'POST /v1/signup',

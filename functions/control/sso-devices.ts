@@ -14,6 +14,7 @@ const UserCode = z.strictObject({
 export const ssoDevices = defineOperation({
   name: 'sso-devices',
   summary: 'Signs in programs without a browser, once a person has approved them',
+  database: 'central',
   routes: {
     begin: route({
       route: 'POST /v1/auth/device',

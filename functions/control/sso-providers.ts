@@ -25,6 +25,7 @@ const ProviderAnswer = z.strictObject({ identity_provider: Provider })
 export const ssoProviders = defineOperation({
   name: 'sso-providers',
   summary: 'The identity providers by which people of a tenant sign in',
+  database: 'central',
   routes: {
     list: route({
       route: 'GET /v1/identity-providers',

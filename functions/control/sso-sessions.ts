@@ -10,6 +10,7 @@ import { withSecrets } from './shown-once.ts'
 export const ssoSessions = defineOperation({
   name: 'sso-sessions',
   summary: 'Sessions of browsers: a cookie in the place of an API key',
+  database: 'central',
   routes: {
     open: route({
       route: 'POST /v1/auth/session',

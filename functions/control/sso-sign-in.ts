@@ -17,6 +17,7 @@ const Sent = z.strictObject({ location: z.string() })
 export const ssoSignIn = defineOperation({
   name: 'sso-sign-in',
   summary: 'Signs people in by a provider of OpenID Connect, or with a recovery code',
+  database: 'central',
   routes: {
     begin: route({
       route: 'GET /v1/auth/login',

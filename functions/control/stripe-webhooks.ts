@@ -18,6 +18,7 @@ const Counts = z.strictObject({
 export const stripeWebhooks = defineOperation({
   name: 'stripe-webhooks',
   summary: 'Takes events of the payment provider',
+  database: 'central',
   routes: {
     take: route({
       route: 'POST /webhooks/stripe',

@@ -121,7 +121,7 @@ export const tenant = defineOperation({
       // None of them keeps the others from their turn.
       const work = [
         () => provision(call.transact),
-        () => call.transact('write', cancelJobs),
+        () => call.inOwn('write', cancelJobs),
         () => continueExports(call),
         () => checkDueDomains(call),
       ]

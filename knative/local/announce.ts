@@ -1,4 +1,4 @@
-/** What a person sees when the platform is ready: that it is, and three calls to try. */
+/** What a person sees when the platform is ready: that it is, three calls to try, and where its page is. */
 import { isAbsolute, relative } from 'node:path'
 import type { Inference } from './infrastructure.ts'
 import type { DevFile } from './tenants.ts'
@@ -23,7 +23,7 @@ export function announce({ dev: { url, tenants }, inference, statusPort, state }
     `curl -s ${url}/v1/agentese/discover ${key}`,
     `curl -sN ${url}/v1/agentese/self/soul/dialogue ${key} ${json} -H 'Accept: text/event-stream' -d '{"message": "What is worth building?"}'`,
     '',
-    `${url}/v1/operator/tenants takes the key of tenant "platform" in dev.json, whose person operates this platform`,
+    `${url}/console is the page of the platform: sign in with a key of dev.json; that of tenant "platform" operates it`,
     '',
   ]
   if (inference.engine === 'none') {

@@ -20,7 +20,7 @@ type Member = Gives<Need>
 
 /** Members of one call; all others are the process's. Functions need no `this`, so that a handler may take them out. */
 const OF_CALL: {
-  [M in Exclude<Member, keyof Platform | 'transact' | 'actFor'>]: (parts: CallParts) => Call[M]
+  [M in Exclude<Member, keyof Platform | 'transact' | 'inOwn' | 'actFor'>]: (parts: CallParts) => Call[M]
 } = {
   db: (parts) => present(parts.db, 'db', parts, NO_TRANSACTION),
 

@@ -1,8 +1,8 @@
 /** Makes what a handler is given, and writes what it leaves behind in transactions of its own. */
 import type { Observer } from '../agentese/observer.ts'
-import type { ActFor, Call, EveryCall, Transact } from '../contract/call.ts'
+import type { ActFor, Call, EveryCall, InOwn, Transact } from '../contract/call.ts'
 import { NEEDS, type Need } from '../contract/needs.ts'
-import { withTenant } from '../database/database.ts'
+import { areTogether, withTenant } from '../database/database.ts'
 import type { Identity } from '../identity/identity.ts'
 import { newId } from '../new-id.ts'
 import type { Log } from '../telemetry/log.ts'
@@ -28,7 +28,7 @@ class HandlerCall implements EveryCall {
   static {
     for (const need of Object.keys(NEEDS) as Need[]) {
       for (const member of NEEDS[need].gives) {
-        if (member === 'transact' || member === 'actFor') continue
+        if (member === 'transact' || member === 'inOwn' || member === 'actFor') continue
         Object.defineProperty(HandlerCall.prototype, member, {
           get(this: HandlerCall) {
             return give(member, need, this.#parts)
@@ -70,6 +70,12 @@ class HandlerCall implements EveryCall {
     return <T>(mode: 'read' | 'write', work: (call: Call) => Promise<T>) => transactApart(parts, mode, work)
   }
 
+  get inOwn(): InOwn {
+    const parts = this.#parts
+    checkNeed('inOwn', 'postgres', parts)
+    return (mode, work) => transactInOwn(parts, mode, work)
+  }
+
   get actFor(): ActFor {
     const parts = this.#parts
     checkNeed('actFor', 'any-tenant', parts)
@@ -80,14 +86,26 @@ class HandlerCall implements EveryCall {
   readonly repeats = () => this.#parts.repeats?.()
 }
 
+/** In the tenant's own database, of which the transaction of the call is part unless the tenant has a silo. */
+async function transactInOwn<T>(
+  parts: CallParts,
+  mode: 'read' | 'write',
+  work: (call: Call) => Promise<T>,
+): Promise<T> {
+  const { database } = parts.runtime
+  const isHere = parts.db !== undefined && (await areTogether(database, callerOf(parts).tenant))
+  return isHere ? work(createCall(parts)) : transactApart({ ...parts, db: undefined }, mode, work, database)
+}
+
 /** Commits what `work` leaves behind with its own transaction. */
 export async function transactApart<T>(
   parts: CallParts,
   mode: 'read' | 'write',
   work: (call: Call) => Promise<T>,
+  database = databaseOf(parts.runtime, parts.function),
 ): Promise<T> {
   const { tenant } = callerOf(parts)
-  return withTenant(databaseOf(parts.runtime, parts.function), tenant, mode, async (db) => {
+  return withTenant(database, tenant, mode, async (db) => {
     const pending = nothingPending()
     const mayWrite = mode === 'write'
     const result = await work(createCall({ ...parts, db, pending, mayWrite }))

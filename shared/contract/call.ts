@@ -41,6 +41,11 @@ export interface Call extends EveryCall, Platform {
   db: Db
   /** A transaction of its own, for work that must not hold one while it waits; commits when `work` returns. */
   transact: Transact<Need>
+  /**
+   * A transaction where the rows are that move with the tenant, for a function whose own rows stay in the pool: that of the call,
+   * where there is one and both are in the same database.
+   */
+  inOwn: InOwn
   /** A transaction of a tenant that the handler has chosen and no caller named; the identity has the rights that it names. */
   actFor: ActFor
   /** For the few statements that are about no tenant. */
@@ -97,6 +102,9 @@ export type ActFor = <T>(
   mode: 'read' | 'write',
   work: (call: Given<Need>) => Promise<T>,
 ) => Promise<T>
+
+/** Runs `work` in the tenant's own database. */
+export type InOwn = <T>(mode: 'read' | 'write', work: (call: Given<Need>) => Promise<T>) => Promise<T>
 
 export interface Browser {
   /** Of the address that was called, such as `https://kgents.example`. */

@@ -16,7 +16,11 @@ interface Consequences {
 
 export const NEEDS = {
   /** Rows of the tenant, and its ledger. */
-  postgres: { gives: ['db', 'transact', 'charge'], secrets: ['DATABASE_URL'], reaches: ['postgres'] },
+  postgres: {
+    gives: ['db', 'transact', 'inOwn', 'charge'],
+    secrets: ['DATABASE_URL'],
+    reaches: ['postgres'],
+  },
   /** To publish events, and to believe those that come in. */
   events: { gives: ['emit', 'passOn', 'changed'], secrets: ['EVENT_SIGNING_KEY'], reaches: [] },
   /** To ask a model; the answer comes as an event. */

@@ -145,13 +145,15 @@ async function deleteGone(to: Sql, { table, where }: Difference): Promise<number
 }
 
 async function insertStaged(to: Sql, { table }: Difference): Promise<number> {
-  const { name, columns, key, others, hash } = table
+  const { name, columns, key, others, numbers, hash } = table
   const replaced = others.map((column) => `${column} = excluded.${column}`).join(', ')
   const same = `${hash} = ${hash.replaceAll('t.', 'excluded.')}`
   const update = replaced === '' ? 'nothing' : `update set ${replaced} where not (${same})`
   const known = key.length === 0 ? '' : ` on conflict (${key.join(', ')}) do ${update}`
+  const into = [columns, ...numbers].join(', ')
+  const values = [columns, ...numbers.map(() => 'null')].join(', ')
   const { count } = await to.unsafe(
-    `insert into ${name} as t (${columns}) select ${columns} from staged_${name}${known}`,
+    `insert into ${name} as t (${into}) select ${values} from staged_${name}${known}`,
   )
   return count
 }

@@ -130,6 +130,16 @@ export async function tryWithTenant<T>(
   }
 }
 
+/**
+ * Whether the rows that move with a tenant are in the pool, with those that always are.
+ *
+ * @throws Failure DEPENDENCY_UNAVAILABLE where the pool cannot be asked
+ */
+export async function areTogether({ serving, central }: Database, tenant: string): Promise<boolean> {
+  const [own, pool] = await Promise.all([serving(tenant), central.serving(tenant)]).catch(fail)
+  return own.connections === pool.connections
+}
+
 /** @throws what it is given, as a failure where it is expected */
 function fail(error: unknown): never {
   throw asFailure(error)
@@ -150,7 +160,7 @@ const UNAVAILABLE =
 const READ_ONLY_TRANSACTION = '25006'
 const CANCELLED = new Set(['57014', '55P03'])
 /** Raised by the triggers that count what a tenant stores; its detail is how many bytes the plan has. */
-const STORAGE_USED_UP = 'KG001'
+const STORAGE_USED_UP = 'KG002'
 
 /** A driver's error as a failure where it is expected; anything else is passed on as the bug that it is. */
 export function asFailure(error: unknown): unknown {

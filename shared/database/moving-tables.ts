@@ -10,6 +10,8 @@ export interface MovingTable {
   key: string[]
   /** The other columns. */
   others: string[]
+  /** Columns with the number of a transaction, which means something in its own database only: they arrive empty. */
+  numbers: string[]
   /** Condition on `t`: rows of the tenant that move. */
   mine: string
   /** Hash of a row `t`. */
@@ -19,6 +21,7 @@ export interface MovingTable {
 interface TableRow {
   name: string
   columns: string[]
+  numbers: string[] | null
   key: string[] | null
   refers_to: string[] | null
 }
@@ -40,6 +43,8 @@ export async function readTables(sql: Sql, central: readonly string[]): Promise<
       (select json_agg(a.attname order by a.attnum) from pg_attribute a
         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = '' and a.attidentity = ''
           and a.atttypid <> 'xid8'::regtype) as columns,
+      (select json_agg(a.attname) from pg_attribute a
+        where a.attrelid = c.oid and not a.attisdropped and not a.attnotnull and a.atttypid = 'xid8'::regtype) as numbers,
       (select json_agg(a.attname) from pg_index i join pg_attribute a on a.attrelid = c.oid and a.attnum = any (i.indkey)
         where i.indrelid = c.oid and i.indisprimary) as key,
       (select json_agg(o.confrelid::regclass::text) from pg_constraint o
@@ -49,7 +54,7 @@ export async function readTables(sql: Sql, central: readonly string[]): Promise<
   return inOrder(rows).map((row) => tableOf(row, central))
 }
 
-function tableOf({ name, columns, key }: TableRow, central: readonly string[]): MovingTable {
+function tableOf({ name, columns, numbers, key }: TableRow, central: readonly string[]): MovingTable {
   const keyed = key ?? []
   const about = FUNCTION_OF[name]
   const moves = about === undefined ? '' : ` and ${about} <> all ('{${central.join(',')}}'::text[])`
@@ -58,6 +63,7 @@ function tableOf({ name, columns, key }: TableRow, central: readonly string[]): 
     columns: columns.join(', '),
     key: keyed,
     others: columns.filter((column) => !keyed.includes(column)),
+    numbers: numbers ?? [],
     mine: `t.tenant_id = (select current_tenant())${moves}`,
     hash: `hashtextextended(row(${columns.map((column) => `t.${column}`).join(', ')})::text, 0)`,
   }

@@ -1,5 +1,5 @@
 /** Changes of a subscription: first at the payment provider, where it collects the base fee, then here. */
-import { beginBilling } from '../../../shared/billing/billing.ts'
+import { beginBilling, considerBilling } from '../../../shared/billing/billing.ts'
 import { changeAtProvider, setCancelingAtProvider } from '../../../shared/billing/stripe/requests.ts'
 import {
   makeChange,
@@ -30,8 +30,8 @@ export async function changeSubscription(
   const now = timeOf(wanted.as_of)
   const { payments, transact } = call
   const { hasProvider } = payments
-  const planned = await transact('read', ({ db, identity }) =>
-    planChange({ db, emit: () => {}, tenant: identity.tenant, now, hasProvider, changed: false }, wanted),
+  const planned = await transact('read', (inner) =>
+    planChange(considerBilling(inner, { now, hasProvider }), wanted),
   )
   if ('row' in planned && planned.row.stripe_id !== null) {
     const { row } = planned

@@ -1,5 +1,6 @@
 /** Pages of the payment provider, for the tenant's own customer there. */
 import type Stripe from 'stripe'
+import { considerBilling } from '../../../shared/billing/billing.ts'
 import { markOf, recurringOf } from '../../../shared/billing/stripe/requests.ts'
 import { TAGS } from '../../../shared/billing/stripe/objects.ts'
 import { priceOfPack } from '../../../shared/billing/stripe/packs.ts'
@@ -33,8 +34,8 @@ async function checkOut(client: Stripe, wanted: Wanted, call: Opening): Promise<
     ...what,
     customer,
     client_reference_id: call.identity.tenant,
-    success_url: `${consoleUrl}?checkout=done`,
-    cancel_url: `${consoleUrl}?checkout=canceled`,
+    success_url: `${consoleUrl}#/billing`,
+    cancel_url: `${consoleUrl}#/billing`,
     automatic_tax: { enabled: automaticTax },
     ...(automaticTax ? { customer_update: { address: 'auto' } } : {}),
   })
@@ -52,7 +53,10 @@ export function openPortal(call: Opening): Promise<{ url: string }> {
   const { payments } = call
   return payments.ask(async (client) => {
     const customer = await customerOf(client, call)
-    const session = await client.billingPortal.sessions.create({ customer, return_url: payments.consoleUrl })
+    const session = await client.billingPortal.sessions.create({
+      customer,
+      return_url: `${payments.consoleUrl}#/billing`,
+    })
     await audit(call, 'portal.opened', customer, {})
     return { url: urlOf(session) }
   })
@@ -83,12 +87,8 @@ function packOf({ credits = 0 }: Wanted, { identity }: Opening): What {
 async function planOf(wanted: { plan: Tier; term: Term }, call: Opening): Promise<What> {
   const { payments, transact, identity } = call
   const { hasProvider } = payments
-  const planned = await transact('read', ({ db }) =>
-    planChange(
-      { db, emit: () => {}, tenant: identity.tenant, now: new Date(), hasProvider, changed: false },
-      wanted,
-      'checkout',
-    ),
+  const planned = await transact('read', (inner) =>
+    planChange(considerBilling(inner, { now: new Date(), hasProvider }), wanted, 'checkout'),
   )
   if ('row' in planned && (planned.row.stripe_id !== null || planned.row.month >= 0)) {
     throw new Failure('STATE_CONFLICT', 'Cannot buy a second subscription: you have one already', {

@@ -1,6 +1,6 @@
 /** What a change of plan would come to, computed as it would be made. */
 import { z } from 'zod'
-import type { Billing } from '../../../shared/billing/billing.ts'
+import { considerBilling } from '../../../shared/billing/billing.ts'
 import { baseLine, sumOf, toLines, type ExactLine } from '../../../shared/billing/invoices/lines.ts'
 import { termOf } from '../../../shared/billing/invoices/months.ts'
 import { TERMS } from '../../../shared/billing/plans.ts'
@@ -33,8 +33,7 @@ export async function previewChange(
   { db, identity, payments }: Pick<Call, 'db' | 'identity' | 'payments'>,
 ): Promise<z.infer<typeof Preview>> {
   const now = new Date()
-  const { hasProvider } = payments
-  const billing: Billing = { db, emit: () => {}, tenant: identity.tenant, now, hasProvider, changed: false }
+  const billing = considerBilling({ db, identity }, { now, hasProvider: payments.hasProvider })
   const planned = await planChange(billing, wanted, 'checkout')
   const { at, exact } = invoiceOf(planned, now)
   const lines = toLines(exact)

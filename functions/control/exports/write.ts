@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import type { Call, Given } from '../../../shared/contract/call.ts'
 import type { Db } from '../../../shared/database/database.ts'
+import { CENTRAL, PEOPLE } from '../../../shared/database/tables.ts'
 import { TENANT_EVENTS } from '../../../shared/events/event.ts'
 import type { ExportRow } from './rows.ts'
 
@@ -20,7 +21,7 @@ const TURN_MS = 5000
 const pack = promisify(gzip)
 
 type Turn = Given<'postgres' | 'events', 'caller'>
-type Writing = Pick<Call, 'db' | 'identity' | 'emit'>
+type Writing = Pick<Call, 'db' | 'inOwn' | 'identity' | 'emit'>
 
 /** Goes on with the export of the tenant that is under way, for as long as a tick may take; and removes those that expired. */
 export async function continueExports({ transact, signal }: Turn): Promise<void> {
@@ -40,6 +41,11 @@ async function expire({ db }: Pick<Call, 'db'>): Promise<void> {
 
 type Place = Pick<ExportRow, 'id' | 'at_table' | 'at_row' | 'tables' | 'pieces' | 'bytes'>
 
+type Reading = Pick<Writing, 'db' | 'inOwn'>
+
+/** Tables that are read in the pool, also where the tenant has a database of its own. */
+const STAYING = new Set([...CENTRAL, ...PEOPLE])
+
 /** @returns whether there is more to write */
 async function writePiece(call: Writing): Promise<boolean> {
   const { db } = call
@@ -50,7 +56,7 @@ async function writePiece(call: Writing): Promise<boolean> {
   if (row === undefined) return false
   if (row.bytes > MAX_BYTES) return fail(row, `it is larger than ${MAX_BYTES} bytes`, call)
   const tables = await db<{ name: string }[]>`select name from exported_tables() as listed (name)`
-  const { lines, ...reached } = await readPiece(row, ['tenants', ...tables.map(({ name }) => name)], db)
+  const { lines, ...reached } = await readPiece(row, ['tenants', ...tables.map(({ name }) => name)], call)
   const isDone = reached.at_table === null
   if (isDone) lines.push(JSON.stringify({ end: true }))
   const data = await pack(`${lines.join('\n')}\n`)
@@ -70,14 +76,14 @@ interface Reached extends Pick<Place, 'at_table' | 'at_row' | 'tables'> {
 }
 
 /** Rows from a place on, of as many tables as make one piece; without a table in the place, all have been read. */
-async function readPiece(from: Place, names: readonly string[], db: Db): Promise<Reached> {
+async function readPiece(from: Place, names: readonly string[], call: Reading): Promise<Reached> {
   const lines: string[] = []
   const tables = { ...from.tables }
   let { at_table: name, at_row: after } = from
   name ??= names[0] ?? null
   let size = 0
   while (name !== null && size < PIECE_BYTES) {
-    const rows = await readRows(name, after, PIECE_BYTES - size, db)
+    const rows = await readRows(name, after, PIECE_BYTES - size, call)
     for (const { line } of rows) lines.push(`{"table":${JSON.stringify(name)},"row":${line}}`)
     size += rows.reduce((sum, { line }) => sum + line.length, 0)
     if (rows.length > 0) tables[name] = (tables[name] ?? 0) + rows.length
@@ -97,15 +103,16 @@ async function readRows(
   name: string,
   after: unknown,
   most: number,
-  db: Db,
+  { db, inOwn }: Reading,
 ): Promise<readonly { line: string; place: unknown }[]> {
   if (name === 'tenants') {
     return db<{ line: string; place: unknown }[]>`
       select row_to_json(t)::text as line, null as place
       from (select id, slug, name, tier, status, created_at from tenants) t`
   }
-  return db<{ line: string; place: unknown }[]>`
-    select line, place from export_rows(${name}, ${after === null ? null : db.json(after)}, ${most})`
+  const read = (from: Db) => from<{ line: string; place: unknown }[]>`
+    select line, place from export_rows(${name}, ${after === null ? null : from.json(after)}, ${most})`
+  return STAYING.has(name) ? read(db) : inOwn('read', (own) => read(own.db))
 }
 
 async function finish(id: string, { db, emit }: Writing): Promise<void> {

@@ -1,4 +1,4 @@
-/** Copies the tenant and its people into its silo, where jobs, schedules and webhooks refer to them. */
+/** Copies the tenant, its plan and its people into its silo, where jobs, schedules and webhooks refer to them. */
 import type { Sql } from 'postgres'
 
 /** In the order in which they refer to each other; the column that names the tenant. */
@@ -15,11 +15,24 @@ export function sumPeople(pool: Sql): Promise<{ tenant: string; database: string
 
 /** Both sessions act as `kgents_mover`. */
 export async function copyPeople(pool: Sql, silo: Sql, tenant: string): Promise<void> {
+  await copyPlan(pool, silo, tenant)
   for (const [table, column] of Object.entries(COPIED)) {
     const [row] = await pool<{ rows: string }[]>`
       select coalesce(json_agg(t), '[]')::text as rows from ${pool(table)} t where t.${pool(column)} = ${tenant}`
     await replaceRows(silo, table, row?.rows ?? '[]')
   }
+}
+
+/** A version of a plan never changes, so one that is there stays. */
+async function copyPlan(pool: Sql, silo: Sql, tenant: string): Promise<void> {
+  const [row] = await pool<{ plan: string }[]>`
+    select row_to_json(p)::text as plan from plans p join tenants t on t.tier = p.id and t.plan_version = p.version
+    where t.id = ${tenant}`
+  if (row === undefined) return
+  await silo.unsafe(
+    `insert into plans select * from json_populate_record(null::plans, $1::text::json) on conflict do nothing`,
+    [row.plan],
+  )
 }
 
 async function replaceRows(silo: Sql, table: string, rows: string): Promise<void> {

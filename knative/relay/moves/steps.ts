@@ -3,7 +3,7 @@
  *
  * create  the silo is made, and both databases are to ask about the tenant (`served_tenant`)
  * copy    rows are copied while the tenant works, until little is left
- * fence   its writes wait, in the database itself: what was sent is published, what waits is held, the rest is copied and verified
+ * fence   its writes wait, in the database itself: what was sent is published, what waits is held, what was used is counted, the rest is copied and verified
  * switch  where it was refuses everything of it; from now on it is served elsewhere
  * open    where it is now serves it
  * keep    the old copy stays a while, for reads of processes that have not noticed yet
@@ -64,6 +64,7 @@ export const STEPS: Record<Step, (move: Move) => Promise<Step | undefined>> = {
     await move.pool`update placements set fenced_at = clock_timestamp() where tenant_id = ${tenant}`
     await drain(from)
     await holdJobs(from)
+    await countUsage(from)
     for (let runs = 0; (await copy(move)) > 0; runs += 1) {
       if (runs === MAX_RUNS) throw new Error('the copy is not equal')
     }
@@ -127,6 +128,20 @@ async function drain(from: Sql): Promise<void> {
       select from outbox where published_at is null and created_at <= ${now?.at ?? null} limit 1`
     if (waiting.length === 0) return
     if (performance.now() > until) throw new Error('the outbox is not published: is the relay at work?')
+    await setTimeout(POLL_MS)
+  }
+}
+
+/** Counts what was used until now, where it was used; whatever runs longer there ends the attempt. */
+async function countUsage(from: Sql): Promise<void> {
+  const [now] = await from<{ bound: string }[]>`select pg_current_xact_id()::text as bound`
+  const until = performance.now() + DRAIN_MS
+  for (;;) {
+    const [row] = await from<
+      { all: boolean }[]
+    >`select count_usage_before(${now?.bound ?? ''}::text::xid8) as all`
+    if (row?.all === true) return
+    if (performance.now() > until) throw new Error('the usage is not counted: what runs for so long?')
     await setTimeout(POLL_MS)
   }
 }

@@ -73,6 +73,25 @@ export async function changeAtProvider(
   })
 }
 
+/** From the deletion of a tenant to its erasure, which ends what it subscribed to. */
+const GRACE_SECONDS = 30 * 86_400
+
+/** Charges nothing from now on and ends with the tenant's erasure; or, without `deletedAt`, goes on as before. */
+export async function setDeletedAtProvider(
+  client: Stripe,
+  { stripe_id, cancels_at_end }: SubscriptionRow,
+  deletedAt: Date | undefined,
+): Promise<void> {
+  if (stripe_id === null) return
+  const ends =
+    deletedAt === undefined ? ('' as const) : Math.floor(deletedAt.getTime() / 1000) + GRACE_SECONDS
+  await client.subscriptions.update(stripe_id, {
+    pause_collection: deletedAt === undefined ? '' : { behavior: 'void' },
+    // One that ends by itself is not renewed, so nothing would be charged.
+    ...(cancels_at_end ? {} : { cancel_at: ends, proration_behavior: 'none' }),
+  })
+}
+
 export async function setCancelingAtProvider(client: Stripe, id: string, cancels: boolean): Promise<void> {
   await client.subscriptions.update(id, { cancel_at_period_end: cancels })
 }

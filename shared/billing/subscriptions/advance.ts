@@ -23,8 +23,9 @@ import { addDays, after, TRIAL_NOTICE_DAYS, type DunningStep } from './states.ts
 /** More months than anything was ever left alone: a row that is wrong keeps nobody busy for ever. */
 const MAX_STEPS = 240
 
-/** Does all that is due now. */
+/** Does all that is due now; of a tenant that is deleted, nothing. */
 export async function advance(billing: Billing): Promise<void> {
+  if (billing.isDeleted) return
   for (const row of await liveSubscriptions(billing.db)) await advanceSubscription(billing, row)
   await settleWaiting(billing)
   await failOverdue(billing)
@@ -39,6 +40,7 @@ export async function advance(billing: Billing): Promise<void> {
 
 /** Does what is due of one subscription. */
 export async function advanceSubscription(billing: Billing, row: SubscriptionRow): Promise<SubscriptionRow> {
+  if (billing.isDeleted) return row
   let current = await noticeTrial(billing, row)
   for (let steps = 0; steps < MAX_STEPS; steps++) {
     const next = await step(billing, current)

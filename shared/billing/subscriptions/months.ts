@@ -1,5 +1,4 @@
 /** The end of a month of a subscription: what it used is billed, and the next month begins, or it ends. */
-import { periodUsage } from '../usage.ts'
 import type { Billing } from '../billing.ts'
 import { issueInvoice } from '../invoices/issue.ts'
 import { baseLine, discountLines, usageLines, type ExactLine, type Usage } from '../invoices/lines.ts'
@@ -113,9 +112,9 @@ export async function endSubscription(
 
 /** The lines of what was used in `period`, and of what has become known since of the month before it. */
 async function usageOf(billing: Billing, row: SubscriptionRow, period: Period): Promise<ExactLine[]> {
-  if (!(await paysForUsage(billing, row, period))) return []
+  if (billing.isDeleted || !(await paysForUsage(billing, row, period))) return []
   const plan = await planOf(billing, row)
-  const used = usageLines(plan, period, await periodUsage(billing.db, period))
+  const used = usageLines(plan, period, await billing.usage(period))
   const lines = [...(await lateLines(billing, row)), ...used]
   return [...lines, ...discountLines(plan, period, lines)]
 }
@@ -149,7 +148,7 @@ async function lateLines(billing: Billing, row: SubscriptionRow): Promise<ExactL
   const plan = await findPlan(db, last.plan, last.plan_version)
   if (plan === undefined) return []
   const known = Object.fromEntries(billed.map(({ meter, quantity }) => [meter, quantity])) as Usage
-  return usageLines(plan, before, await periodUsage(db, before), known)
+  return usageLines(plan, before, await billing.usage(before), known)
 }
 
 function keyOf({ start }: Period): string {

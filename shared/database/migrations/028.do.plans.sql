@@ -450,7 +450,7 @@ begin
     on conflict (tenant_id) do update set bytes = held.bytes + change
       where room is null or held.bytes + change <= room;
   if not found then
-    raise exception 'storage of % bytes is used up', room using errcode = 'KG001', detail = room::text;
+    raise exception 'storage of % bytes is used up', room using errcode = 'KG002', detail = room::text;
   end if;
   return null;
 end
@@ -474,12 +474,13 @@ declare
 begin
   foreach stored in array array[
     'memories', 'entities', 'concepts', 'agents', 'kgent_messages', 'states', 'state_checkpoints']::regclass[] loop
+    -- What is moved between databases comes with the sum of its bytes, and what is erased goes with it.
     execute format('create trigger bytes_added after insert on %s referencing new table as added
-      for each statement execute function note_added_bytes()', stored);
+      for each statement when (current_user not in (''kgents_mover'', ''kgents_remover'')) execute function note_added_bytes()', stored);
     execute format('create trigger bytes_removed after delete on %s referencing old table as removed
-      for each statement execute function note_removed_bytes()', stored);
+      for each statement when (current_user not in (''kgents_mover'', ''kgents_remover'')) execute function note_removed_bytes()', stored);
     execute format('create trigger bytes_changed after update on %s referencing old table as removed new table as added
-      for each statement execute function note_changed_bytes()', stored);
+      for each statement when (current_user not in (''kgents_mover'', ''kgents_remover'')) execute function note_changed_bytes()', stored);
     execute format('alter table %s no force row level security', stored);
     execute format('insert into storage as held (tenant_id, bytes) select tenant_id, sum(bytes) from %s group by tenant_id
       on conflict (tenant_id) do update set bytes = held.bytes + excluded.bytes', stored);

@@ -1,19 +1,19 @@
 -- What tenants use, by meter. Each row that says so is counted exactly once, into sums by time and by what it was used for.
 --
 -- kgents_meter reads what is counted, of all tenants, and is the only one that writes the sums.
--- kgents_exporter is what the export of usage to services of others logs in as, and sees nothing else.
+-- kgents_usage_exporter is what the export of usage to services of others logs in as, and sees nothing else.
 do $$
 declare
   wanted text;
 begin
-  foreach wanted in array array['kgents_meter', 'kgents_exporter'] loop
+  foreach wanted in array array['kgents_meter', 'kgents_usage_exporter'] loop
     if not exists (select from pg_roles where rolname = wanted) then
       execute format('create role %I nologin nosuperuser nobypassrls', wanted);
     end if;
   end loop;
 end
 $$;
-grant usage on schema public to kgents_meter, kgents_exporter;
+grant usage on schema public to kgents_meter, kgents_usage_exporter;
 
 -- Rows that were there before have no xid: they are counted once, below.
 alter table marks
@@ -263,12 +263,12 @@ begin
   end loop;
 end
 $$;
-create policy exporting on usage_exports for select to kgents_exporter using (true);
-create policy exporting on usage_export_targets to kgents_exporter using (true) with check (true);
-create policy exporting on usage_export_rejects for insert to kgents_exporter with check (true);
-grant select on usage_exports to kgents_exporter;
-grant select, insert, update, delete on usage_export_targets to kgents_exporter;
-grant insert on usage_export_rejects to kgents_exporter;
+create policy exporting on usage_exports for select to kgents_usage_exporter using (true);
+create policy exporting on usage_export_targets to kgents_usage_exporter using (true) with check (true);
+create policy exporting on usage_export_rejects for insert to kgents_usage_exporter with check (true);
+grant select on usage_exports to kgents_usage_exporter;
+grant select, insert, update, delete on usage_export_targets to kgents_usage_exporter;
+grant insert on usage_export_rejects to kgents_usage_exporter;
 grant select on usage_lines, marks, charges, changes to kgents_meter;
 grant select (id, tier) on tenants to kgents_meter;
 grant select (id, tenant_id, created_at) on kgent_sessions to kgents_meter;
@@ -279,60 +279,26 @@ create policy metering_anew on charges for update to kgents_meter using (true) w
 create policy metering_anew on changes for update to kgents_meter using (true) with check (true);
 
 -- What a tenant's plan bounds: by month, or by day. Where plans are rows of their own, as the version says that it bought.
-do $outer$
-begin
-  if to_regclass('public.plans') is null then
-    create function usage_bounds(tenant uuid) returns table (meter text, every text, bound numeric)
-      language sql stable security definer set search_path = pg_catalog, public, pg_temp
-    as $$
-      select bounds.meter, bounds.every, bounds.bound
-      from public.tenants t join (values
-        ('free', 'tokens', 'month', 10000::numeric), ('starter', 'tokens', 'month', 100000),
-        ('pro', 'tokens', 'month', 500000), ('team', 'tokens', 'month', 2000000),
-        ('free', 'sessions', 'month', 10), ('starter', 'sessions', 'month', 100),
-        ('pro', 'sessions', 'month', 500), ('team', 'sessions', 'month', 2000),
-        ('free', 'api_calls', 'day', 100), ('starter', 'api_calls', 'day', 1000),
-        ('pro', 'api_calls', 'day', 10000), ('team', 'api_calls', 'day', 50000),
-        ('free', 'storage_bytes', 'month', 100000000), ('starter', 'storage_bytes', 'month', 1000000000),
-        ('pro', 'storage_bytes', 'month', 10000000000), ('team', 'storage_bytes', 'month', 100000000000)
-      ) as bounds (tier, meter, every, bound) using (tier)
-      where t.id = tenant
-    $$;
-    create function usage_prices(tenant uuid) returns jsonb
-      language sql stable security definer set search_path = pg_catalog, public, pg_temp
-    as $$
-      select case when t.tier = 'free' then '{}'::jsonb else jsonb_build_object(
-        'tokens', jsonb_build_object('cents', case t.tier when 'enterprise' then '0.8' else '1' end, 'per', 1000),
-        'sessions', jsonb_build_object('cents', case t.tier when 'enterprise' then '4' else '5' end, 'per', 1),
-        'api_calls', jsonb_build_object('cents', '0.1', 'per', 1),
-        'storage_gb_months', jsonb_build_object('cents', '10', 'per', 1),
-        'gpu_seconds', jsonb_build_object('cents', case t.tier when 'enterprise' then '40' else '50' end, 'per', 3600)) end
-      from public.tenants t where t.id = tenant
-    $$;
-  else
-    create function usage_bounds(tenant uuid) returns table (meter text, every text, bound numeric)
-      language sql stable security definer set search_path = pg_catalog, public, pg_temp
-    as $$
-      select bounds.meter, bounds.every, (p.limits ->> bounds.name)::numeric
-      from public.tenants t join public.plans p on p.id = t.tier and p.version = t.plan_version
-      cross join (values
-        ('tokens', 'month', 'tokensPerMonth'), ('sessions', 'month', 'sessionsPerMonth'),
-        ('api_calls', 'day', 'apiCallsPerDay'), ('storage_bytes', 'month', 'storageBytes')
-      ) as bounds (meter, every, name)
-      where t.id = tenant and p.limits ->> bounds.name is not null
-    $$;
-    create function usage_prices(tenant uuid) returns jsonb
-      language sql stable security definer set search_path = pg_catalog, public, pg_temp
-    as $$
-      select p.overage from public.tenants t join public.plans p on p.id = t.tier and p.version = t.plan_version
-      where t.id = tenant
-    $$;
-    grant select (id, version, limits, overage) on plans to kgents_meter;
-    create policy metering on plans for select to kgents_meter using (true);
-    grant select (plan_version) on tenants to kgents_meter;
-  end if;
-end
-$outer$;
+create function usage_bounds(tenant uuid) returns table (meter text, every text, bound numeric)
+  language sql stable security definer set search_path = pg_catalog, public, pg_temp
+as $$
+  select bounds.meter, bounds.every, (p.limits ->> bounds.name)::numeric
+  from public.tenants t join public.plans p on p.id = t.tier and p.version = t.plan_version
+  cross join (values
+    ('tokens', 'month', 'tokensPerMonth'), ('sessions', 'month', 'sessionsPerMonth'),
+    ('api_calls', 'day', 'apiCallsPerDay'), ('storage_bytes', 'month', 'storageBytes')
+  ) as bounds (meter, every, name)
+  where t.id = tenant and p.limits ->> bounds.name is not null
+$$;
+create function usage_prices(tenant uuid) returns jsonb
+  language sql stable security definer set search_path = pg_catalog, public, pg_temp
+as $$
+  select p.overage from public.tenants t join public.plans p on p.id = t.tier and p.version = t.plan_version
+  where t.id = tenant
+$$;
+grant select (id, version, limits, overage) on plans to kgents_meter;
+create policy metering on plans for select to kgents_meter using (true);
+grant select (plan_version) on tenants to kgents_meter;
 revoke execute on function usage_bounds(uuid), usage_prices(uuid) from public;
 call hand_over('usage_bounds(uuid)', 'kgents_meter');
 call hand_over('usage_prices(uuid)', 'kgents_meter');

@@ -370,7 +370,7 @@ call hand_over('note_overage_end()', 'kgents_biller');
 create trigger overage_ends after update of overage_allowed on tenants for each row
   when (old.overage_allowed and not new.overage_allowed) execute function note_overage_end();
 
--- The tenants for which time brings something: a month or a trial ends, an invoice is overdue, a payment waits.
+-- What is due is found by kgents_scheduler; see 037.
 create policy due on plan_subscriptions for select to kgents_scheduler using (true);
 create policy due on invoices for select to kgents_scheduler using (true);
 create policy due on invoice_lines for select to kgents_scheduler using (true);
@@ -378,28 +378,7 @@ create policy due on payments for select to kgents_scheduler using (true);
 create policy due on credit_notes for select to kgents_scheduler using (true);
 create policy due on dunning for select to kgents_scheduler using (true);
 grant select on plan_subscriptions, invoices, invoice_lines, payments, credit_notes, dunning to kgents_scheduler;
-create function tenants_with_due_billing() returns setof uuid
-  language sql stable security definer set search_path = pg_catalog, public, pg_temp
-as $$
-  select s.tenant_id from public.plan_subscriptions s where s.ended_at is null and (
-    (s.status in ('active', 'past_due') and s.period_end <= now())
-    or (s.status = 'trialing' and s.stripe_id is null and s.trial_end <= now())
-    or (s.status = 'trialing' and s.trial_noticed_at is null and s.trial_end <= now() + interval '3 days')
-    or (s.status = 'past_due' and s.lapsed_at is null and s.past_due_since <= now() - interval '7 days')
-    or (s.status = 'past_due' and s.stripe_id is null and not exists (
-      select from public.invoices i where i.subscription_id = s.id and i.status = 'failed')))
-  union select i.tenant_id from public.invoices i where i.status = 'finalized' and i.due_at <= now()
-  union select d.tenant_id from public.dunning d where d.done_at is null and d.due_at <= now()
-  union select n.tenant_id from public.credit_notes n where n.refund_cents > 0 and n.refunded_at is null
-  union select i.tenant_id from public.invoices i where i.status = 'void' and i.restored_at is null
-  union select p.tenant_id from public.payments p join public.invoices i on i.tenant_id = p.tenant_id
-    where p.invoice_id is null and i.status in ('finalized', 'failed')
-$$;
-revoke execute on function tenants_with_due_billing() from public;
-grant execute on function tenants_with_due_billing() to kgents_app, kgents_relay;
-call hand_over('tenants_with_due_billing()', 'kgents_scheduler');
 
--- The relay wakes the function by it, besides what else there is.
 -- What operators do with invoices of tenants; see 026.
 create policy operating on invoices to kgents_operator using (true) with check (true);
 create policy operating on credit_notes to kgents_operator using (true) with check (true);

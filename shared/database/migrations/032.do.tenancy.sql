@@ -1,18 +1,18 @@
 -- How tenants come and go: sign-up, steps of provisioning, deletion with a grace of 30 days and erasure, export, and domains.
--- kgents_registrar makes tenants; kgents_exporter reads what a tenant may take along, and kgents_remover erases, both in the
+-- kgents_registrar makes tenants; kgents_tenant_reader reads what a tenant may take along, and kgents_remover erases, both in the
 -- one tenant of their transaction. kgents_admin makes the first tenant of a platform, and nothing else.
 do $$
 declare
   wanted text;
 begin
-  foreach wanted in array array['kgents_registrar', 'kgents_exporter', 'kgents_remover', 'kgents_admin'] loop
+  foreach wanted in array array['kgents_registrar', 'kgents_tenant_reader', 'kgents_remover', 'kgents_admin'] loop
     if not exists (select from pg_roles where rolname = wanted) then
       execute format('create role %I nologin nosuperuser nobypassrls', wanted);
     end if;
   end loop;
 end
 $$;
-grant usage on schema public to kgents_registrar, kgents_exporter, kgents_remover, kgents_admin;
+grant usage on schema public to kgents_registrar, kgents_tenant_reader, kgents_remover, kgents_admin;
 
 alter table tenants
   add column deleted_at timestamptz,
@@ -176,7 +176,10 @@ as $$
     ('outbox', null, 'events on their way, with signatures'),
     ('inbox', null, 'ids of events that have arrived'),
     ('dead_letters', null, 'events on their way, with signatures'),
-    ('export_pieces', null, 'exports themselves')
+    ('export_pieces', null, 'exports themselves'),
+    ('used_sign_ins', null, 'hashes of sign-ins that have ended, for minutes'),
+    ('storage_changes', null, 'changes of the bytes that are counted, on their way'),
+    ('moved_tenants', null, 'whether a database serves the tenant')
 $$;
 
 -- Tables that hold rows of tenants, by their names.
@@ -187,7 +190,7 @@ as $$
   where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
     and a.attname = 'tenant_id' and not a.attisdropped
 $$;
-grant execute on function tenant_tables(), kept_tables(), export_omissions() to kgents_exporter, kgents_remover;
+grant execute on function tenant_tables(), kept_tables(), export_omissions() to kgents_tenant_reader, kgents_remover;
 
 -- Lets tables of tenants be exported and erased: without secrets, and without what is listed above.
 create function enable_departure(tables regclass[]) returns void
@@ -197,7 +200,7 @@ declare
   shown text;
 begin
   foreach name in array tables loop
-    execute format('create policy departure on %s to kgents_exporter, kgents_remover using (tenant_id = (select current_tenant()))', name);
+    execute format('create policy departure on %s to kgents_tenant_reader, kgents_remover using (tenant_id = (select current_tenant()))', name);
     execute format('grant select, delete on %s to kgents_remover', name);
     select string_agg(quote_ident(a.attname), ', ') into shown from pg_catalog.pg_attribute a
       where a.attrelid = name and a.attnum > 0 and not a.attisdropped and a.atttypid <> 'bytea'::regtype
@@ -205,7 +208,7 @@ begin
         and not exists (select from export_omissions() o where o.table_name = name::text
           and (o.column_name is null or o.column_name = a.attname));
     if shown is not null then
-      execute format('grant select (%s) on %s to kgents_exporter', shown, name);
+      execute format('grant select (%s) on %s to kgents_tenant_reader', shown, name);
     end if;
   end loop;
 end
@@ -253,8 +256,8 @@ create policy departure on tenants to kgents_remover using (true) with check (tr
 grant select, update (erasing_at), delete on tenants to kgents_remover;
 create policy erasing on tombstones to kgents_remover using (true) with check (true);
 grant select, insert, update on tombstones to kgents_remover;
-create policy exporting on tenants for select to kgents_exporter using (id = (select current_tenant()));
-grant select (id, slug, name, tier, status, created_at) on tenants to kgents_exporter;
+create policy exporting on tenants for select to kgents_tenant_reader using (id = (select current_tenant()));
+grant select (id, slug, name, tier, status, created_at) on tenants to kgents_tenant_reader;
 
 create or replace function refuse_audit_change() returns trigger
   language plpgsql set search_path = pg_catalog, public, pg_temp
@@ -622,12 +625,17 @@ call hand_over('deletions_for_operator(uuid)', 'kgents_operator');
 -- Whether something of a tenant that is to be erased is still elsewhere, and goes first. Here nothing is; whoever keeps
 -- something in another database replaces this.
 create function erasure_waits(tenant uuid) returns boolean
-  language sql stable security definer set search_path = pg_catalog, public, pg_temp
+  language sql security definer set search_path = pg_catalog, public, pg_temp
 as $$
   select false
 $$;
 revoke execute on function erasure_waits(uuid) from public;
 call hand_over('erasure_waits(uuid)', 'kgents_remover');
+
+-- Whether this is the database of one tenant (see 033). What it says of tenants is a copy.
+create function is_silo() returns boolean
+  language sql stable
+  return current_database() ~ '_silo_[0-9a-f]{32}$';
 
 -- Erasure, in the hands of the relay. Answers tenants whose grace is over and whose jobs have ended; from then on none of them
 -- can be restored.
@@ -637,6 +645,11 @@ as $$
 declare
   due record;
 begin
+  -- There a tenant may have been restored of which the copy does not know yet.
+  if public.is_silo() then
+    return;
+  end if;
+  perform set_config('app.central', 'on', true);
   for due in
     select t.id, t.slug, t.slug_kept, t.deleted_at, t.deleted_by, t.erasing_at from public.tenants t
     where t.deleted_at < now() - interval '30 days' order by t.deleted_at limit 20 for update skip locked
@@ -808,13 +821,13 @@ as $$
   select t.name from public.tenant_tables() t
   where exists (
     select from pg_catalog.pg_attribute a where a.attrelid = t.id and a.attnum > 0 and not a.attisdropped
-      and has_column_privilege('kgents_exporter', t.id, a.attnum, 'select'))
+      and has_column_privilege('kgents_tenant_reader', t.id, a.attnum, 'select'))
     and not exists (select from public.export_omissions() o where o.table_name = t.name and o.column_name is null)
   order by 1
 $$;
 revoke execute on function exported_tables() from public;
 grant execute on function exported_tables() to kgents_app;
-call hand_over('exported_tables()', 'kgents_exporter');
+call hand_over('exported_tables()', 'kgents_tenant_reader');
 
 -- Rows of a table of this transaction's tenant as JSON, without what is omitted, in the order of a key: those behind `after`, as
 -- many as make `most` bytes, and at least one. With each comes its place in that order.
@@ -834,8 +847,8 @@ begin
   end if;
   select string_agg(format('t.%I', a.attname), ', ' order by a.attnum) into shown from pg_catalog.pg_attribute a
     where a.attrelid = source and a.attnum > 0 and not a.attisdropped
-      and has_column_privilege('kgents_exporter', source, a.attnum, 'select');
-  -- The primary key, or another one; without any, what is in each row distinguishes it.
+      and has_column_privilege('kgents_tenant_reader', source, a.attnum, 'select');
+  -- The primary key, or another one that is no secret; without any, what is in each row distinguishes it.
   select string_agg(format('t.%I', a.attname), ', ' order by k.place),
       string_agg(format('($1 ->> %s)::%s', k.place - 1, format_type(a.atttypid, a.atttypmod)), ', ' order by k.place),
       string_agg(format('t.%I::text', a.attname), ', ' order by k.place)
@@ -843,10 +856,12 @@ begin
     from unnest(coalesce(
       (select i.indkey::smallint[] from pg_catalog.pg_index i
         where i.indrelid = source and i.indisunique and i.indpred is null and i.indexprs is null
+          and not exists (select from unnest(i.indkey::smallint[]) as part (number)
+            where not has_column_privilege('kgents_tenant_reader', source, part.number, 'select'))
         order by i.indisprimary desc, i.indexrelid limit 1),
       array(select c.attnum from pg_catalog.pg_attribute c
         where c.attrelid = source and c.attnum > 0 and not c.attisdropped and c.attnotnull
-          and has_column_privilege('kgents_exporter', source, c.attnum, 'select')
+          and has_column_privilege('kgents_tenant_reader', source, c.attnum, 'select')
           and c.atttypid not in ('json'::regtype, 'xid8'::regtype) order by c.attnum)
     )) with ordinality as k (number, place)
       join pg_catalog.pg_attribute a on a.attrelid = source and a.attnum = k.number;
@@ -863,4 +878,4 @@ end
 $$;
 revoke execute on function export_rows(text, jsonb, integer) from public;
 grant execute on function export_rows(text, jsonb, integer) to kgents_app;
-call hand_over('export_rows(text, jsonb, integer)', 'kgents_exporter');
+call hand_over('export_rows(text, jsonb, integer)', 'kgents_tenant_reader');

@@ -108,6 +108,9 @@ create policy moving on outbox for select to kgents_mover using (tenant_id = (se
 grant select (tenant_id, published_at, created_at) on outbox to kgents_mover;
 create policy moving on tenants to kgents_mover using (true) with check (true);
 grant select, insert, update on tenants to kgents_mover;
+-- A silo has the version of the plan that its tenant is on.
+create policy moving on plans to kgents_mover using (true) with check (true);
+grant select, insert on plans to kgents_mover;
 create policy moving on users to kgents_mover using (true) with check (true);
 grant select, insert, update, delete on users to kgents_mover;
 
@@ -120,6 +123,20 @@ $$;
 revoke execute on function silos_served() from public;
 grant execute on function silos_served() to kgents_app;
 call hand_over('silos_served()', 'kgents_authenticator');
+
+-- Counts what is used up to here, and answers whether that is all that was written by transactions before `bound`. What is
+-- moved is counted where it was written, and nowhere else: its rows arrive without the number of a transaction.
+create function count_usage_before(bound xid8) returns boolean
+  language plpgsql security definer set search_path = pg_catalog, public, pg_temp
+as $$
+begin
+  perform public.roll_up_usage();
+  return (select xid >= bound from public.usage_state);
+end
+$$;
+revoke execute on function count_usage_before(xid8) from public;
+grant execute on function count_usage_before(xid8) to kgents_mover;
+call hand_over('count_usage_before(xid8)', 'kgents_meter');
 
 -- Lets kgents_mover copy the tenants' rows of these tables. Called after each migration, with the list that is in code.
 create procedure let_move(tables text[])
@@ -196,5 +213,16 @@ begin
 end
 $$;
 revoke execute on function release_silo() from public;
-grant execute on function release_silo() to kgents_app;
+grant execute on function release_silo() to kgents_app, kgents_remover;
 call hand_over('release_silo()', 'kgents_mover');
+
+-- A tenant is erased from the pool when its silo is gone.
+call as_owner('kgents_remover', $statement$
+  create or replace function erasure_waits(tenant uuid) returns boolean
+    language sql security definer set search_path = pg_catalog, public, pg_temp
+  as $$
+    select public.release_silo()
+  $$
+$statement$);
+create policy departure on moved_tenants to kgents_remover using (tenant_id = (select current_tenant()));
+grant select, delete on moved_tenants to kgents_remover;

@@ -2,6 +2,7 @@
 import type { Sql } from 'postgres'
 import { beginBilling } from '../../../shared/billing/billing.ts'
 import { advance } from '../../../shared/billing/subscriptions/advance.ts'
+import type { InOwn } from '../../../shared/contract/call.ts'
 import { withTenant } from '../../../shared/database/database.ts'
 import type { Runtime } from '../../../shared/calls/runtime.ts'
 import { FakeStripe, signed, WEBHOOK_SECRET, type StripeObject } from './fake-stripe.ts'
@@ -38,7 +39,9 @@ export async function advanceTo(
   const emitted: string[] = []
   await withTenant(runtime.database, tenant.id, 'write', async (db) => {
     const emit = (type: string) => void emitted.push(type.replace('io.kgents.billing.', ''))
-    await advance(await beginBilling({ db, emit, identity: { tenant: tenant.id } }, { now, hasProvider }))
+    const inOwn: InOwn = (_mode, work) => work({ db } as Parameters<typeof work>[0])
+    const call = { db, emit, inOwn, identity: { tenant: tenant.id } }
+    await advance(await beginBilling(call, { now, hasProvider }))
   })
   return emitted
 }

@@ -385,6 +385,33 @@ describe('a subscription that a card pays', () => {
     expect(stripe.get(id)['cancel_at_period_end']).toBe(false)
   })
 
+  test('is not charged for while its tenant is deleted, ends with it, and goes on when it is restored', async ({
+    tried,
+    subscribes,
+    sends,
+    settles,
+    runtime,
+    owner,
+    expect,
+  }) => {
+    const { id } = (await subscribes(tried, 'pro')) as { id: string }
+    await settles(tried)
+    const [{ slug }] = await owner<[{ slug: string }]>`select slug from tenants where id = ${tried.id}`
+    const { body } = await tried.calls('DELETE', `/v1/tenant?slug=${slug}`)
+    await settles(tried)
+    const erased = Math.floor(Date.parse(body.deletion.erased_after) / 1000)
+    expect(stripe.get(id)).toMatchObject({ pause_collection: { behavior: 'void' }, cancel_at: erased })
+    await sends(stripe.event('customer.subscription.updated', stripe.get(id)))
+    expect(await advanceTo(runtime, tried, addDays(new Date(), 32), true)).toEqual([])
+    expect(await standing(owner, tried)).toMatchObject({ invoices: [{ seq: 1 }] })
+
+    expect((await tried.calls('POST', '/v1/tenant/restore', {})).status).toBe(200)
+    await settles(tried)
+    expect(stripe.get(id)).toMatchObject({ pause_collection: '', cancel_at: '' })
+    await advanceTo(runtime, tried, addDays(new Date(), 32), true)
+    expect(await standing(owner, tried)).toMatchObject({ invoices: [{ seq: 1 }, { seq: 2 }] })
+  })
+
   test('has its next month invoiced by us and paid by Stripe, whichever is first', async ({
     tried,
     subscribes,

@@ -102,7 +102,7 @@ async function rowsIn({ world: { owner } }: Platform, tenant: string): Promise<n
   return row?.counts ?? []
 }
 
-/** Each call that was accepted has one grant, one mark, one charge and one event, and the pool of entropy knows of each. */
+/** Each call that was accepted has one grant, one mark, one charge and one event, is counted once, and the pool of entropy knows of it. */
 async function expectExact(platform: Platform, called: Called, expect: ExpectStatic) {
   const { tenant, grants, wrong } = called
   if (process.env['MOVES_REPORT'] !== undefined)
@@ -118,6 +118,12 @@ async function expectExact(platform: Platform, called: Called, expect: ExpectSta
       (select (initial - remaining)::text from entropy_pools where tenant_id = ${tenant}) as drawn`
   const amount = (grants.size / 1000).toFixed(3)
   expect(books).toEqual({ marks: grants.size, charges: grants.size, charged: amount, drawn: amount })
+  await eventually(async () => {
+    const [usage] = await sql`
+      select (select count(*)::int from marks where tenant_id = ${tenant}) as marks,
+        (select sum(quantity)::int from usage_quarters where tenant_id = ${tenant} and meter = 'invocations') as counted`
+    expect(usage?.['counted']).toBe(usage?.['marks'])
+  })
   const { jsm } = platform.world
   await eventually(async () => {
     const subject = agenteseSubject(tenant, PATH)
