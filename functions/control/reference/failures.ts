@@ -13,9 +13,6 @@ export function failuresByStatus(): Map<number, FailureRow[]> {
   )
 }
 
-/** What an endpoint needs to ask somebody outside the platform. */
-const OUTSIDE = ['outside', 'payments'] as const
-
 /** Each status, and which endpoints can answer it. A status that is not here is part of no contract. */
 const CAUSES: Record<number, (endpoint: EndpointFacts) => boolean> = {
   400: () => true,
@@ -47,5 +44,9 @@ export function failingStatuses({ endpoint, hub }: Pick<Route, 'endpoint' | 'hub
 /** Whether its answer may be that of somebody outside the platform; an endpoint that passes calls on cannot know. */
 function asksOutside({ aspect, ...endpoint }: EndpointFacts): boolean {
   if (aspect !== undefined) return aspect.effects.includes('calls:tool')
-  return startsJobs(endpoint) || OUTSIDE.some((need) => endpoint.needs.includes(need))
+  const { needs } = endpoint
+  // What is only read of payments is in our own rows.
+  return (
+    startsJobs(endpoint) || needs.includes('outside') || (needs.includes('payments') && takesBody(endpoint))
+  )
 }

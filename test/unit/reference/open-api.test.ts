@@ -98,7 +98,6 @@ describe('createOpenApi()', () => {
       'billing.cancel',
       'billing.change',
       'billing.checkout',
-      'billing.get',
       'billing.portal',
       'billing.preview',
       'billing.resume',
@@ -109,7 +108,6 @@ describe('createOpenApi()', () => {
       'logos.invokeByUrl',
       'sso-sign-in.begin',
       'sso-sign-in.finish',
-      'stripe-webhooks.health',
       'stripe-webhooks.take',
       'world.tool.invoke',
     ])
