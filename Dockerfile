@@ -21,8 +21,6 @@ WORKDIR /app
 ENV NODE_ENV=production GLIBC_TUNABLES=glibc.malloc.hugetlb=1
 COPY --from=build /app/package.json ./
 COPY --from=build /app/dist dist
-# The fonts of invoices: read as files, so they are in no bundle.
-COPY --from=build /app/node_modules/dejavu-fonts-ttf/ttf/DejaVuSans.ttf /app/node_modules/dejavu-fonts-ttf/ttf/DejaVuSans-Bold.ttf node_modules/dejavu-fonts-ttf/ttf/
 USER 10001:10001
 # Node starts from the snapshot of no other Node. It ends at once without configuration: that it starts at all is what is checked.
 RUN node --snapshot-blob dist/serve.blob; test $? -eq 1

@@ -2,6 +2,9 @@
  * Puts all functions into few JavaScript files, and these into a start-up snapshot: `node knative/bundle.ts FOLDER`. What only
  * some functions need stays in files of its own, loaded when it is used.
  */
+import { cpSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, type Plugin } from 'rolldown'
 import { readPageFiles } from '../functions/console/files.ts'
@@ -10,6 +13,9 @@ import { buildSnapshot } from './bundle/snapshot.ts'
 const ENTRY = fileURLToPath(new URL('../functions/serve.ts', import.meta.url))
 const PAGE_FILES = fileURLToPath(new URL('../functions/console/files.ts', import.meta.url))
 const WEB = fileURLToPath(new URL('bundle/web-classes.ts', import.meta.url))
+
+/** Files of packages that are read as files: they stay where the bundle finds them by their names. */
+const READ_AS_FILES = ['DejaVuSans.ttf', 'DejaVuSans-Bold.ttf'].map((name) => `dejavu-fonts-ttf/ttf/${name}`)
 
 /** Where the bundle finds the classes that load late: see `web-classes.ts`. */
 const WEB_CLASSES = Object.fromEntries(
@@ -65,6 +71,8 @@ async function writeFiles(folder: string): Promise<void> {
       cleanDir: true,
     },
   })
+  const { resolve } = createRequire(import.meta.url)
+  for (const name of READ_AS_FILES) cpSync(resolve(name), join(folder, 'node_modules', name))
 }
 
 if (import.meta.main) {

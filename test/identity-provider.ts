@@ -2,6 +2,7 @@
 import { createHmac } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { exportJWK, generateKeyPair, SignJWT, type JWK, type JWTPayload } from 'jose'
 import { Provider } from 'oidc-provider'
 
@@ -22,10 +23,15 @@ export interface RealProvider {
   close(): void
 }
 
-/** `oidc-provider` with one client for each of `clients`, whose secret is its name and "-secret". */
+/**
+ * `oidc-provider` with one client for each of `clients`, whose secret is its name and "-secret".
+ *
+ * @param options `asks` shows a page where a person says who it is; without it, that is `signedIn`
+ */
 export async function openRealProvider(
   clients: readonly string[],
   redirectUri: string,
+  { asks = false } = {},
 ): Promise<RealProvider> {
   const server = await listen()
   const issuer = originOf(server)
@@ -52,7 +58,7 @@ export async function openRealProvider(
   const handle = provider.callback()
   const signIn = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const { params } = await provider.interactionDetails(request, response)
-    const { signedIn } = state
+    const signedIn = asks ? accountOf(await text(request)) : state.signedIn
     accounts.set(signedIn.sub, signedIn)
     const grant = new provider.Grant({ accountId: signedIn.sub, clientId: String(params['client_id']) })
     grant.addOIDCScope('openid email profile')
@@ -61,9 +67,19 @@ export async function openRealProvider(
   }
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const isInteraction = request.url?.startsWith('/interaction/') === true
-    void (isInteraction ? signIn : handle)(request, response)
+    if (isInteraction && asks && request.method === 'GET') response.end(SIGN_IN_PAGE)
+    else void (isInteraction ? signIn : handle)(request, response)
   })
   return Object.assign(state, { issuer, visit: visitWith(issuer), close: () => closeNow(server) })
+}
+
+const SIGN_IN_PAGE = `<!doctype html><form method="post">
+  <label>Address <input name="email" type="email"></label> <button>Sign in</button>
+</form>`
+
+function accountOf(form: string): Account {
+  const email = new URLSearchParams(form).get('email') ?? ''
+  return { sub: email, email, email_verified: true, name: email.split('@', 1)[0] ?? '' }
 }
 
 /** Each visit is that of a browser which the provider has not seen before. */

@@ -12,25 +12,28 @@ import { Moment, readPeriod, TimeZone } from './usage/period.ts'
 import {
   BY_LABEL,
   BY_TIME,
-  IN_ORDER,
-  LARGEST_FIRST,
+  Cursor,
+  isCursorOf,
+  isLabel,
   readByLabel,
   readByTime,
   UsageRow,
-  type ByLabel,
 } from './usage/read.ts'
 
-const Cursor = z.union([IN_ORDER.Cursor, LARGEST_FIRST.Cursor])
-
-const UsageQuery = z.strictObject({
-  from: Moment.optional().describe('A day in the time zone, or a moment; the month that it is'),
-  to: Moment.optional().describe('Up to this day or moment, and without it'),
-  meter: z.enum(METER_NAMES).optional().describe('All without it'),
-  by: z.enum([...BY_TIME, ...BY_LABEL]).default('day'),
-  timezone: TimeZone.default('UTC').describe('Where days and months begin'),
-  limit: wholeNumber(1, 1000).default(100),
-  cursor: Cursor.optional(),
-})
+const UsageQuery = z
+  .strictObject({
+    from: Moment.optional().describe('A day in the time zone, or a moment; the month that it is'),
+    to: Moment.optional().describe('Up to this day or moment, and without it'),
+    meter: z.enum(METER_NAMES).optional().describe('All without it'),
+    by: z.enum([...BY_TIME, ...BY_LABEL]).default('day'),
+    timezone: TimeZone.default('UTC').describe('Where days and months begin'),
+    limit: wholeNumber(1, 1000).default(100),
+    cursor: Cursor.optional(),
+  })
+  .refine(({ by, cursor }) => cursor === undefined || isCursorOf(by, cursor), {
+    path: ['cursor'],
+    error: 'must be a next_cursor of this list, as it came',
+  })
 
 const UsageAnswer = z.strictObject({
   from: z.string().describe('The beginning of the quarter of an hour in which the period begins'),
@@ -93,8 +96,4 @@ async function list(
     ? await readByLabel(by, period, meters, bounds, call)
     : await readByTime(by, period, meters, timezone, bounds, call)
   return { from: period.from.toISOString(), to: period.to.toISOString(), ...read }
-}
-
-function isLabel(by: string): by is ByLabel {
-  return (BY_LABEL as readonly string[]).includes(by)
 }

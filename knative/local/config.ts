@@ -1,4 +1,5 @@
 /** What `npm start` reads from the environment. Everything has a default: nothing needs to be set. */
+import { isIPv6 } from 'node:net'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
@@ -75,4 +76,10 @@ export function readLocalConfig(env: NodeJS.ProcessEnv): LocalConfig {
     return `Cannot start: ${value}: ${message}`
   })
   throw new TypeError(lines.join('\n'))
+}
+
+/** Where the platform answers, as a person on this machine writes it. */
+export function addressOf({ HOST, PORT }: LocalConfig): string {
+  const isLocal = ['127.0.0.1', '0.0.0.0', '::1', '::'].includes(HOST)
+  return `http://${isLocal ? 'localhost' : isIPv6(HOST) ? `[${HOST}]` : HOST}:${PORT}`
 }

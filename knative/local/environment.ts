@@ -7,7 +7,7 @@ import type { FunctionFacts } from '../../shared/contract/facts.ts'
 import { secretsFor } from '../../shared/contract/needs.ts'
 import { hostOf } from '../../shared/http/host-of.ts'
 import { FunctionConfig } from '../../shared/runtime/config.ts'
-import type { LocalConfig } from './config.ts'
+import { addressOf, type LocalConfig } from './config.ts'
 import type { Inference, Infrastructure } from './infrastructure.ts'
 import { publicSetOf } from '../keys.ts'
 import type { Secrets } from './secrets.ts'
@@ -92,7 +92,7 @@ function settingsOf({ config, secrets, infrastructure, ports }: PlatformFacts): 
     WEBHOOK_RETRY_SECONDS: config.WEBHOOK_RETRY_SECONDS,
     STRIPE_API_URL: config.STRIPE_API_URL,
     STRIPE_AUTOMATIC_TAX: config.STRIPE_AUTOMATIC_TAX,
-    CONSOLE_URL: config.CONSOLE_URL,
+    CONSOLE_URL: config.CONSOLE_URL ?? `${addressOf(config)}/console`,
     EGRESS_PRIVATE_ALLOWED: config.EGRESS_PRIVATE_ALLOWED,
     OPENMETER_URL: config.OPENMETER_URL,
     LAGO_URL: config.LAGO_URL,

@@ -144,11 +144,11 @@ async function prepareDatabase(
   const allow = shared === undefined ? allowLogin : ensureLogin
   await allow(owner, 'kgents_app', passwords.app)
   await allow(owner, 'kgents_relay', passwords.relayDatabase)
-  await allow(owner, 'kgents_exporter', passwords.exporterDatabase)
+  await allow(owner, 'kgents_usage_exporter', passwords.exporterDatabase)
   return {
     owner,
     app: loginUrl(owner, 'kgents_app', passwords.app),
     relay: loginUrl(owner, 'kgents_relay', passwords.relayDatabase),
-    exporter: loginUrl(owner, 'kgents_exporter', passwords.exporterDatabase),
+    exporter: loginUrl(owner, 'kgents_usage_exporter', passwords.exporterDatabase),
   }
 }

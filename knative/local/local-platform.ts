@@ -2,7 +2,6 @@
  * Servers first, then the parts that always run, then the gateway; functions start with their first request or event.
  * Stopped in the opposite order, so that nothing that was accepted is cut off.
  */
-import { isIPv6 } from 'node:net'
 import { join } from 'node:path'
 import { catalog } from '../../functions/catalog.ts'
 import { components } from '../../functions/components.ts'
@@ -10,7 +9,7 @@ import { createLog } from '../../shared/telemetry/log.ts'
 import { bundleFunctions } from '../bundle.ts'
 import { brokerOf, servicesOf, triggersOf } from '../manifests.ts'
 import { announce } from './announce.ts'
-import type { LocalConfig } from './config.ts'
+import { addressOf, type LocalConfig } from './config.ts'
 import { startDeployment, type Deployment } from './deployment.ts'
 import { functionEnvironment, type Ports } from './environment.ts'
 import { startInfrastructure, type Infrastructure } from './infrastructure.ts'
@@ -59,7 +58,11 @@ export class LocalPlatform {
       onStart: (server) => this.#processes.set(server.name, server.pid, portOf(server)),
       onExit: ({ name }, reason) => print(`${time()}  ${name} ended (${reason}), starting it again`),
     })
-    const dev = await ensureTenants(this.#infrastructure.database.owner, config.KGENTS_STATE, urlOf(config))
+    const dev = await ensureTenants(
+      this.#infrastructure.database.owner,
+      config.KGENTS_STATE,
+      addressOf(config),
+    )
     const ports = await choosePorts(config, this.#infrastructure)
     if (this.isStopping) return
     this.#processes.set('knative', process.pid, ports.ingress)
@@ -124,12 +127,6 @@ async function choosePorts(config: LocalConfig, infrastructure: Infrastructure):
   const [ingress = 0, gatewayStatus = 0, ...free] = await findFreePorts(2 + names.length)
   const parts = new Map(names.map((name, index) => [name, free[index] ?? 0]))
   return { ingress, gatewayStatus, parts: parts.set('gateway', config.PORT) }
-}
-
-/** As a person on this machine writes it. */
-function urlOf({ HOST, PORT }: LocalConfig): string {
-  const isLocal = ['127.0.0.1', '0.0.0.0', '::1', '::'].includes(HOST)
-  return `http://${isLocal ? 'localhost' : isIPv6(HOST) ? `[${HOST}]` : HOST}:${PORT}`
 }
 
 /** Servers that have an address say so. */

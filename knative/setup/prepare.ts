@@ -9,7 +9,7 @@ export const SetupConfig = z.object({
   DATABASE_OWNER_URL: z.url().describe('PostgreSQL as the owner of the database'),
   APP_PASSWORD: z.string().min(16).describe('Password that `kgents_app` gets'),
   RELAY_PASSWORD: z.string().min(16).describe('Password that `kgents_relay` gets'),
-  EXPORTER_PASSWORD: z.string().min(16).describe('Password that `kgents_exporter` gets'),
+  EXPORTER_PASSWORD: z.string().min(16).describe('Password that `kgents_usage_exporter` gets'),
   FIRST_TENANT: z.string().describe('Name of the tenant that is made where there is none'),
   FIRST_ADMIN: z.string().describe('E-mail address of its admin'),
   FIRST_API_KEY_PREFIX: z.string().describe('Beginning of the API key of that admin'),
@@ -28,7 +28,7 @@ export async function prepareCluster(config: SetupConfig): Promise<string[]> {
   await migrateSilos(url)
   await allowLogin(url, 'kgents_app', config.APP_PASSWORD)
   await allowLogin(url, 'kgents_relay', config.RELAY_PASSWORD)
-  await allowLogin(url, 'kgents_exporter', config.EXPORTER_PASSWORD)
+  await allowLogin(url, 'kgents_usage_exporter', config.EXPORTER_PASSWORD)
   await ensureFirstTenant(config)
   return applied
 }

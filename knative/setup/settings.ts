@@ -127,7 +127,7 @@ function secretsOf(
   return {
     DATABASE_URL: loginUrl(servers.databaseUrl, 'kgents_app', made.passwords.app),
     RELAY_DATABASE_URLS: loginUrl(servers.directUrl, 'kgents_relay', made.passwords.relay),
-    EXPORTER_DATABASE_URLS: loginUrl(servers.directUrl, 'kgents_exporter', made.passwords.exporter),
+    EXPORTER_DATABASE_URLS: loginUrl(servers.directUrl, 'kgents_usage_exporter', made.passwords.exporter),
     // Taken away by an operator where no tenant is to have a database of its own.
     MOVER_DATABASE_URL: servers.directUrl,
     REDIS_URL: servers.redisUrl,

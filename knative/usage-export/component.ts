@@ -10,7 +10,7 @@ export const usageExport = defineComponent({
   env: z.object({
     ...ServerSettings.shape,
     EXPORTER_DATABASE_URLS: List.pipe(z.array(z.url()).min(1)).describe(
-      'Databases whose usage is exported, as `kgents_exporter`, separated by commas',
+      'Databases whose usage is exported, as `kgents_usage_exporter`, separated by commas',
     ),
     OPENMETER_URL: z
       .url()

@@ -19,6 +19,9 @@ const COLUMN_TYPES = {
 
 type ColumnType = keyof typeof COLUMN_TYPES
 
+/** A type, or the schema of texts of which the column has no others. */
+type Column = ColumnType | z.ZodType<string>
+
 const MAX_CURSOR = 2000
 const BASE64URL = /^[A-Za-z0-9_-]+$/
 
@@ -47,10 +50,15 @@ export interface Order {
 /**
  * The order of a list that comes in pages.
  *
- * @param columns of the sort key and their types; no two rows have the same values in all of them
+ * @param columns of the sort key and what they hold; no two rows have the same values in all of them
  */
-export function orderBy(columns: Readonly<Record<string, ColumnType>>, direction: 'asc' | 'desc'): Order {
-  const sortKey = Object.entries(columns).map(([name, type]) => ({ column: `listed."${name}"`, type }))
+export function orderBy(columns: Readonly<Record<string, Column>>, direction: 'asc' | 'desc'): Order {
+  const sortKey = Object.entries(columns).map(([name, held]) => ({
+    column: `listed."${name}"`,
+    ...(typeof held === 'string'
+      ? { type: held, schema: COLUMN_TYPES[held] }
+      : { type: 'text', schema: held }),
+  }))
   const key = sortKey.map(({ column }) => column).join(', ')
   const place = sortKey.map(asText).join(', ')
   const order = sortKey.map(({ column }) => `${column} ${direction}`).join(', ')
@@ -60,7 +68,7 @@ export function orderBy(columns: Readonly<Record<string, ColumnType>>, direction
     const values = parseCursor(cursor)
     const fits =
       values.length === sortKey.length &&
-      sortKey.every(({ type }, at) => COLUMN_TYPES[type].safeParse(values[at]).success)
+      sortKey.every(({ schema }, at) => schema.safeParse(values[at]).success)
     return fits ? (values as string[]) : undefined
   }
 
@@ -96,7 +104,7 @@ function fragment(query: PromiseLike<unknown>): never {
 }
 
 /** A column as text from which its value is read again. */
-function asText({ column, type }: { column: string; type: ColumnType }): string {
+function asText({ column, type }: { column: string; type: string }): string {
   return type === 'timestamptz'
     ? `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
     : `${column}::text`

@@ -18,9 +18,6 @@ interface ConsoleWorld {
   open(options?: BrowserContextOptions): Promise<Page>
   /** The same for somebody who has an API key. */
   signIn(apiKey: string, options?: BrowserContextOptions): Promise<Page>
-  /** Whether the installation has an operation such as `GET /v1/usage`. */
-  has(operation: string): boolean
-  operations: Set<string>
   operatorKey: string
 }
 
@@ -53,18 +50,6 @@ export function testIn(browser: Browser | undefined) {
         await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor()
         return page
       }),
-    operations: async ({ url }, use) => {
-      const { paths } = (await (await fetch(`${url}/openapi.json`)).json()) as {
-        paths: Record<string, object>
-      }
-      const names = Object.entries(paths).flatMap(([path, methods]) =>
-        Object.keys(methods).map(
-          (method) => `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`,
-        ),
-      )
-      await use(new Set(names))
-    },
-    has: async ({ operations }, use) => use((operation) => operations.has(operation)),
     operatorKey: async ({ state }, use) => {
       const { tenants } = readState<{ tenants: Record<string, { apiKey: string }> }>(state, 'dev.json')
       await use(tenants['platform']?.apiKey ?? '')

@@ -63,6 +63,7 @@ describe.skipIf(browser === undefined)('the console', () => {
     )
     expect(JSON.stringify(kept)).not.toMatch(/kg_|kgs_|eyJ/)
     await page.getByRole('button', { name: 'Sign out' }).click()
+    await page.getByLabel('API key').waitFor()
     await page.reload()
     await page.getByLabel('API key').waitFor()
   })

@@ -21,12 +21,12 @@ export interface StartedPlatform {
 }
 
 /**
- * @param env what differs from the defaults; `KGENTS_STATE` continues an older state
+ * @param env what differs from the defaults; `KGENTS_STATE` continues an older state, and without `PORT` a free one is taken
  * @param root the checkout whose platform is started
  */
 export async function startPlatform(env: Record<string, string> = {}, root = ROOT): Promise<StartedPlatform> {
   const state = env['KGENTS_STATE'] ?? mkdtempSync(join(tmpdir(), 'kgents-test-'))
-  const port = await findFreePort()
+  const port = env['PORT'] ?? String(await findFreePort())
   const child = spawn(process.execPath, [join(root, MAIN)], {
     env: {
       ...process.env,
@@ -34,7 +34,7 @@ export async function startPlatform(env: Record<string, string> = {}, root = ROO
       KNATIVE_TIME_SCALE: '0.1',
       ...env,
       KGENTS_STATE: state,
-      PORT: String(port),
+      PORT: port,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,

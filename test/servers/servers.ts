@@ -128,12 +128,16 @@ const TEMPLATE = 'migrated'
 /** PostgreSQL with the schema in place, and its address for each role. */
 export async function startMigratedPostgres(state: string, port?: number) {
   const server = await startTestPostgres(state, port)
-  const passwords = { kgents_app: makeSecret(), kgents_relay: makeSecret(), kgents_exporter: makeSecret() }
+  const passwords = {
+    kgents_app: makeSecret(),
+    kgents_relay: makeSecret(),
+    kgents_usage_exporter: makeSecret(),
+  }
   await migrate(server.url)
   await createDatabase(Object.assign(new URL(server.url), { pathname: '/postgres' }).href, TEMPLATE, 'kgents')
   await allowLogin(server.url, 'kgents_app', passwords.kgents_app)
   await allowLogin(server.url, 'kgents_relay', passwords.kgents_relay)
-  await allowLogin(server.url, 'kgents_exporter', passwords.kgents_exporter)
+  await allowLogin(server.url, 'kgents_usage_exporter', passwords.kgents_usage_exporter)
   const urlOf = (user: keyof typeof passwords) => {
     const url = new URL(server.url)
     url.username = user
@@ -144,7 +148,7 @@ export async function startMigratedPostgres(state: string, port?: number) {
     owner: server.url,
     app: urlOf('kgents_app'),
     relay: urlOf('kgents_relay'),
-    exporter: urlOf('kgents_exporter'),
+    exporter: urlOf('kgents_usage_exporter'),
   }
   return { ...server, urls }
 }

@@ -34,8 +34,8 @@ async function checkOut(client: Stripe, wanted: Wanted, call: Opening): Promise<
     ...what,
     customer,
     client_reference_id: call.identity.tenant,
-    success_url: `${consoleUrl}?checkout=done`,
-    cancel_url: `${consoleUrl}?checkout=canceled`,
+    success_url: `${consoleUrl}#/billing`,
+    cancel_url: `${consoleUrl}#/billing`,
     automatic_tax: { enabled: automaticTax },
     ...(automaticTax ? { customer_update: { address: 'auto' } } : {}),
   })
@@ -53,7 +53,10 @@ export function openPortal(call: Opening): Promise<{ url: string }> {
   const { payments } = call
   return payments.ask(async (client) => {
     const customer = await customerOf(client, call)
-    const session = await client.billingPortal.sessions.create({ customer, return_url: payments.consoleUrl })
+    const session = await client.billingPortal.sessions.create({
+      customer,
+      return_url: `${payments.consoleUrl}#/billing`,
+    })
     await audit(call, 'portal.opened', customer, {})
     return { url: urlOf(session) }
   })

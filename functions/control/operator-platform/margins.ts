@@ -30,7 +30,7 @@ interface MarginRow {
   margin_cents: number
 }
 
-export const BY_MONTH = orderBy({ month: 'text', slug: 'text' }, 'asc')
+export const BY_MONTH = orderBy({ month: Month, slug: 'text' }, 'asc')
 
 interface Wanted extends Bounds {
   from?: string | undefined

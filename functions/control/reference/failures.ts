@@ -13,6 +13,9 @@ export function failuresByStatus(): Map<number, FailureRow[]> {
   )
 }
 
+/** What an endpoint needs to ask somebody outside the platform. */
+const OUTSIDE = ['outside', 'payments'] as const
+
 /** Each status, and which endpoints can answer it. A status that is not here is part of no contract. */
 const CAUSES: Record<number, (endpoint: EndpointFacts) => boolean> = {
   400: () => true,
@@ -20,7 +23,7 @@ const CAUSES: Record<number, (endpoint: EndpointFacts) => boolean> = {
   403: ({ auth }) => auth !== 'none',
   404: (endpoint) => acts(endpoint) || endpoint.path.includes('/:'),
   409: (endpoint) => acts(endpoint) || endpoint.writes,
-  412: acts,
+  412: (endpoint) => acts(endpoint) || endpoint.writes || endpoint.needs.includes('payments'),
   413: takesBody,
   414: () => true,
   415: takesBody,
@@ -43,5 +46,6 @@ export function failingStatuses({ endpoint, hub }: Pick<Route, 'endpoint' | 'hub
 
 /** Whether its answer may be that of somebody outside the platform; an endpoint that passes calls on cannot know. */
 function asksOutside({ aspect, ...endpoint }: EndpointFacts): boolean {
-  return aspect === undefined ? startsJobs(endpoint) : aspect.effects.includes('calls:tool')
+  if (aspect !== undefined) return aspect.effects.includes('calls:tool')
+  return startsJobs(endpoint) || OUTSIDE.some((need) => endpoint.needs.includes(need))
 }

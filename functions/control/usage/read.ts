@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { Call } from '../../../shared/contract/call.ts'
 import { orderBy, type Bounds } from '../../../shared/contract/pages.ts'
-import { storedName, type Meter } from '../../../shared/metering/meters.ts'
+import { METER_NAMES, storedName, type Meter } from '../../../shared/metering/meters.ts'
 import { linesOf, nameOf, quantityOf, quartersOf, type Fragment } from '../../../shared/metering/sums.ts'
 import type { Period } from './period.ts'
 
@@ -20,8 +20,24 @@ export const UsageRow = z.strictObject({
 })
 export type UsageRow = z.infer<typeof UsageRow>
 
-export const IN_ORDER = orderBy({ period: 'text', meter: 'text' }, 'asc')
-export const LARGEST_FIRST = orderBy({ quantity: 'numeric', label: 'text', meter: 'text' }, 'desc')
+/** As `PERIOD_OF` writes them. */
+const PeriodName = z.string().regex(/^\d{4}-\d\d(-\d\d(T\d\d:\d\d:\d\dZ)?)?$/)
+const MeterName = z.enum(METER_NAMES)
+
+const IN_ORDER = orderBy({ period: PeriodName, meter: MeterName }, 'asc')
+const LARGEST_FIRST = orderBy({ quantity: 'numeric', label: 'text', meter: MeterName }, 'desc')
+
+/** Schema of a cursor of either list. */
+export const Cursor = z.union([IN_ORDER.Cursor, LARGEST_FIRST.Cursor])
+
+/** Whether `cursor` is one of the list by `by`. */
+export function isCursorOf(by: ByTime | ByLabel, cursor: string): boolean {
+  return (isLabel(by) ? LARGEST_FIRST : IN_ORDER).placeOf(cursor) !== undefined
+}
+
+export function isLabel(by: string): by is ByLabel {
+  return (BY_LABEL as readonly string[]).includes(by)
+}
 
 type Reading = Pick<Call, 'db'>
 

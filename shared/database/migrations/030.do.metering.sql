@@ -1,19 +1,19 @@
 -- What tenants use, by meter. Each row that says so is counted exactly once, into sums by time and by what it was used for.
 --
 -- kgents_meter reads what is counted, of all tenants, and is the only one that writes the sums.
--- kgents_exporter is what the export of usage to services of others logs in as, and sees nothing else.
+-- kgents_usage_exporter is what the export of usage to services of others logs in as, and sees nothing else.
 do $$
 declare
   wanted text;
 begin
-  foreach wanted in array array['kgents_meter', 'kgents_exporter'] loop
+  foreach wanted in array array['kgents_meter', 'kgents_usage_exporter'] loop
     if not exists (select from pg_roles where rolname = wanted) then
       execute format('create role %I nologin nosuperuser nobypassrls', wanted);
     end if;
   end loop;
 end
 $$;
-grant usage on schema public to kgents_meter, kgents_exporter;
+grant usage on schema public to kgents_meter, kgents_usage_exporter;
 
 -- Rows that were there before have no xid: they are counted once, below.
 alter table marks
@@ -263,12 +263,12 @@ begin
   end loop;
 end
 $$;
-create policy exporting on usage_exports for select to kgents_exporter using (true);
-create policy exporting on usage_export_targets to kgents_exporter using (true) with check (true);
-create policy exporting on usage_export_rejects for insert to kgents_exporter with check (true);
-grant select on usage_exports to kgents_exporter;
-grant select, insert, update, delete on usage_export_targets to kgents_exporter;
-grant insert on usage_export_rejects to kgents_exporter;
+create policy exporting on usage_exports for select to kgents_usage_exporter using (true);
+create policy exporting on usage_export_targets to kgents_usage_exporter using (true) with check (true);
+create policy exporting on usage_export_rejects for insert to kgents_usage_exporter with check (true);
+grant select on usage_exports to kgents_usage_exporter;
+grant select, insert, update, delete on usage_export_targets to kgents_usage_exporter;
+grant insert on usage_export_rejects to kgents_usage_exporter;
 grant select on usage_lines, marks, charges, changes to kgents_meter;
 grant select (id, tier) on tenants to kgents_meter;
 grant select (id, tenant_id, created_at) on kgent_sessions to kgents_meter;

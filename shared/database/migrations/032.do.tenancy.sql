@@ -177,9 +177,9 @@ as $$
     ('inbox', null, 'ids of events that have arrived'),
     ('dead_letters', null, 'events on their way, with signatures'),
     ('export_pieces', null, 'exports themselves'),
-    ('moved_tenants', null, 'which database serves the tenant'),
-    ('storage_changes', null, 'changes of a transaction that is under way'),
-    ('used_sign_ins', null, 'hashes of answers that sign people in')
+    ('used_sign_ins', null, 'hashes of sign-ins that have ended, for minutes'),
+    ('storage_changes', null, 'changes of the bytes that are counted, on their way'),
+    ('moved_tenants', null, 'whether a database serves the tenant')
 $$;
 
 -- Tables that hold rows of tenants, by their names.
@@ -848,7 +848,7 @@ begin
   select string_agg(format('t.%I', a.attname), ', ' order by a.attnum) into shown from pg_catalog.pg_attribute a
     where a.attrelid = source and a.attnum > 0 and not a.attisdropped
       and has_column_privilege('kgents_tenant_reader', source, a.attnum, 'select');
-  -- The primary key, or another one; without any, what is in each row distinguishes it.
+  -- The primary key, or another one that is no secret; without any, what is in each row distinguishes it.
   select string_agg(format('t.%I', a.attname), ', ' order by k.place),
       string_agg(format('($1 ->> %s)::%s', k.place - 1, format_type(a.atttypid, a.atttypmod)), ', ' order by k.place),
       string_agg(format('t.%I::text', a.attname), ', ' order by k.place)
@@ -856,6 +856,8 @@ begin
     from unnest(coalesce(
       (select i.indkey::smallint[] from pg_catalog.pg_index i
         where i.indrelid = source and i.indisunique and i.indpred is null and i.indexprs is null
+          and not exists (select from unnest(i.indkey::smallint[]) as part (number)
+            where not has_column_privilege('kgents_tenant_reader', source, part.number, 'select'))
         order by i.indisprimary desc, i.indexrelid limit 1),
       array(select c.attnum from pg_catalog.pg_attribute c
         where c.attrelid = source and c.attnum > 0 and not c.attisdropped and c.attnotnull

@@ -7,7 +7,7 @@ import { withTenant } from '../../../shared/database/database.ts'
 import type { Runtime } from '../../../shared/calls/runtime.ts'
 import { FakeStripe, signed, WEBHOOK_SECRET, type StripeObject } from './fake-stripe.ts'
 import { call, type Answer } from './in-process.ts'
-import { testWith, type Tenant } from './world.ts'
+import { inOwnDatabase, testWith, type Tenant } from './world.ts'
 
 export const SUBSCRIPTION = '/v1/billing/subscription'
 export const INVOICES = '/v1/billing/invoices'
@@ -48,12 +48,13 @@ export async function advanceTo(
 
 export async function testWithStripe() {
   const url = await stripe.listen()
-  return testWith([], {
+  const settings = {
     STRIPE_API_URL: url,
     STRIPE_API_KEY: 'sk_test_1',
     STRIPE_WEBHOOK_SECRET: WEBHOOK_SECRET,
     LOG_LEVEL: 'error',
-  }).extend<{
+  }
+  return testWith([], settings, inOwnDatabase).extend<{
     admin: Tenant
     /** Posts an event as Stripe does. */
     sends(event: StripeObject, how?: Parameters<typeof signed>[1]): Promise<Answer>

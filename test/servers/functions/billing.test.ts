@@ -7,11 +7,11 @@ import { withTenant } from '../../../shared/database/database.ts'
 import { Transaction } from '../../../shared/database/transaction.ts'
 import { advanceTo, INVOICES, standing, SUBSCRIPTION } from './billing-world.ts'
 import { call } from './in-process.ts'
-import { insertColleague, testWith, type Tenant } from './world.ts'
+import { inOwnDatabase, insertColleague, testWith, type Tenant } from './world.ts'
 
 const DAY_MS = 86_400_000
 
-const test = testWith().extend<{
+const test = testWith([], {}, inOwnDatabase).extend<{
   admin: Tenant
   operator: Tenant
   /** Begins a subscription with its first month at `anchor`, as if its trial had ended then. */

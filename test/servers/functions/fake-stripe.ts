@@ -19,6 +19,8 @@ export class FakeStripe {
   readonly requests: string[] = []
   /** Called before each answer: what it throws is an answer of 500. */
   before: (request: string) => void | Promise<void> = () => {}
+  /** The origin of its pages. */
+  pagesAt = 'https://stripe.example'
   readonly #server = createServer((request, response) => {
     void this.#answer(request).then(([status, body]) => {
       response.writeHead(status, { 'content-type': 'application/json', 'request-id': 'req_1' })
@@ -115,6 +117,17 @@ export class FakeStripe {
     })
   }
 
+  /** A trial that its owner ends, to be charged at once. Answers the events that Stripe sends then: none where there is no trial. */
+  endsTrial(id: string): StripeObject[] {
+    if (this.objects.get(id)?.['status'] !== 'trialing') return []
+    const now = seconds()
+    this.changes(id, { status: 'active', trial_end: now, billing_cycle_anchor: now })
+    return [
+      this.event('customer.subscription.updated', this.get(id)),
+      this.event('invoice.paid', this.charges(id)),
+    ]
+  }
+
   /** Changes an object, as its owner does on a page of Stripe. */
   changes(id: string, patch: StripeObject): StripeObject {
     return Object.assign(this.get(id), patch)
@@ -185,7 +198,7 @@ export class FakeStripe {
 
   #page(prefix: string, members: StripeObject): StripeObject {
     const made = this.#keep(prefix, members)
-    return Object.assign(made, { url: `https://stripe.example/${made['id']}` })
+    return Object.assign(made, { url: `${this.pagesAt}/${made['id']}` })
   }
 
   #addItem(form: StripeObject): StripeObject {

@@ -28,8 +28,9 @@ const BELIEVED_MS = 4000
 export const testWithHolders = (
   extra: readonly FunctionDefinition[] = [],
   settings: Record<string, string> = {},
+  where?: Parameters<typeof testWith>[2],
 ) =>
-  testWith(extra, settings).extend<Holders>({
+  testWith(extra, settings, where).extend<Holders>({
     admin: async ({ newTenant }, use) => use(await newTenant('enterprise', ['admin'])),
     withKey: async ({ opened }, use) =>
       use((key) => ({ calls: (...request) => call(opened.app, key, ...request) })),

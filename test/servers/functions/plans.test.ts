@@ -1,6 +1,6 @@
 /** Plans: what is on offer, who is on which version, and that no limit is passed, whoever tries at once. */
 import { randomUUID } from 'node:crypto'
-import { describe, expect as always, inject } from 'vitest'
+import { describe, expect as always } from 'vitest'
 import { catalog } from '../../../functions/catalog.ts'
 import { openDatabase, withTenant } from '../../../shared/database/database.ts'
 import { reserveTokens } from '../../../shared/plans/allowance.ts'
@@ -11,7 +11,7 @@ import { eventually } from '../../eventually.ts'
 import { planWith, PLANS } from '../../plans.ts'
 import { testWithHolders } from './holders.ts'
 import { call, openFunctions, type OpenFunctions } from './in-process.ts'
-import { useUp, type Tenant, type World } from './world.ts'
+import { inOwnDatabase, useUp, type Tenant, type World } from './world.ts'
 
 const MANIFEST = '/v1/agentese/void/entropy/manifest'
 const OPERATOR_PLANS = '/v1/operator/plans'
@@ -19,8 +19,8 @@ const OPERATOR_PLANS = '/v1/operator/plans'
 const codeOf = (error: unknown) => (error as { code?: string }).code ?? String(error)
 
 /** Two processes, as far as the database can see. */
-const openPools = (connections: number) => {
-  const open = () => openDatabase(inject('servers').postgres.app, { connections })
+const openPools = (url: string, connections: number) => {
+  const open = () => openDatabase(url, { connections })
   return [open(), open()] as const
 }
 
@@ -34,7 +34,7 @@ interface Plans {
   other: OpenFunctions
 }
 
-const test = testWithHolders().extend<Plans>({
+const test = testWithHolders([], {}, inOwnDatabase).extend<Plans>({
   operator: [
     async ({ newTenant }, use) => use(await newTenant('enterprise', ['super_admin', 'admin'])),
     { scope: 'test' },
@@ -58,9 +58,8 @@ const test = testWithHolders().extend<Plans>({
       passTime()
       return version
     }),
-  other: async ({ eventKey }, use) => {
-    const databaseUrl = inject('servers').postgres.app
-    const opened = await openFunctions({ functions: catalog, databaseUrl, eventKey })
+  other: async ({ eventKey, urls }, use) => {
+    const opened = await openFunctions({ functions: catalog, databaseUrl: urls.app, eventKey })
     await use(opened)
     await opened.close()
   },
@@ -97,7 +96,7 @@ describe('a version of a plan', () => {
     const { plan_version } = await shown(before)
     const { body } = await operator.calls('GET', '/v1/plans')
     const { version: _, effective_at: __, ...terms } = body.plans[3]
-    // Its limits stay, since other tests have tenants on it.
+    // Its limits stay, since later tests have tenants on it.
     const made = await operator.calls('POST', OPERATOR_PLANS, { ...terms, price_month_cents: 59_900 })
     expect(made.body.plan).toMatchObject({ id: 'team', price_month_cents: 59_900 })
     const { version } = made.body.plan
@@ -244,12 +243,11 @@ describe('calls a day', () => {
   test('1,000 at once against a balance for 100 let exactly 100 through, over four processes', async ({
     newTenant,
     owner,
+    urls,
     expect,
   }) => {
     const { id: tenant } = await newTenant()
-    const databases = Array.from({ length: 4 }, () =>
-      openDatabase(inject('servers').postgres.app, { connections: 2 }),
-    )
+    const databases = Array.from({ length: 4 }, () => openDatabase(urls.app, { connections: 2 }))
     const processes = databases.map((database) => new CallLeases({ database }))
     const plan = planWith({ apiCallsPerDay: 100 })
     expect(await hammer(processes, 250, { tenant, plan })).toBe(100)
@@ -388,11 +386,12 @@ describe('what is reserved where the work happens', () => {
   test('tokens: at once from two pools, as many as there are and not one more', async ({
     newTenant,
     owner,
+    urls,
     expect,
   }) => {
     const { id: tenant } = await newTenant()
     const plan = planWith({ tokensPerMonth: 1000 })
-    const databases = openPools(3)
+    const databases = openPools(urls.app, 3)
     const tries = Array.from({ length: 40 }, (_, at) =>
       withTenant(databases[at % 2 === 0 ? 0 : 1], tenant, 'write', (db) =>
         reserveTokens(db, { tenant, plan }, 40, MONTH),
@@ -405,10 +404,10 @@ describe('what is reserved where the work happens', () => {
     await Promise.all(databases.map((each) => each.close()))
   })
 
-  test('agents, tools and entities: at once from two pools', async ({ newTenant, owner, expect }) => {
+  test('agents, tools and entities: at once from two pools', async ({ newTenant, owner, urls, expect }) => {
     const { id: tenant } = await newTenant()
     const plan = planWith({ agents: 3, tools: 0, entities: 1 })
-    const databases = openPools(3)
+    const databases = openPools(urls.app, 3)
     for (const [kind, room] of [
       ['agent', 3],
       ['tool', 0],

@@ -8,6 +8,7 @@ import { createEvent, deriveResultKey, type KgentsEvent } from '../../../shared/
 import { createApiKey } from '../../../shared/identity/api-keys.ts'
 import type { Completion, JobMessage } from '../../../shared/inference/messages.ts'
 import type { Runtime } from '../../../shared/calls/runtime.ts'
+import { createDatabase } from '../servers.ts'
 import { call, insertTenant, openFunctions, type Answer, type OpenFunctions } from './in-process.ts'
 
 export { insertTenant }
@@ -18,7 +19,14 @@ export interface Tenant {
   calls(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>
 }
 
+/** Of a database, as its owner and as functions. */
+export interface DatabaseUrls {
+  owner: string
+  app: string
+}
+
 export interface World {
+  urls: DatabaseUrls
   /** The owner: sees every row. */
   owner: postgres.Sql
   /** As functions connect. */
@@ -71,23 +79,38 @@ export async function useUp(
   }
 }
 
+/** For a file whose tests have what is long due, or change what tenants share: ticks and tests of other files meet none of it. */
+export async function inOwnDatabase(): Promise<DatabaseUrls> {
+  const { owner, app } = inject('servers').postgres
+  const name = `own_${randomUUID().replaceAll('-', '')}`
+  await createDatabase(owner, name)
+  const urlOf = (url: string) => Object.assign(new URL(url), { pathname: `/${name}` }).href
+  return { owner: urlOf(owner), app: urlOf(app) }
+}
+
 /**
  * @param extra functions that a test file serves besides the catalog's
  * @param settings variables of its environment besides the usual ones
+ * @param where the database that its tests use; most files share one
  */
-export function testWith(extra: readonly FunctionDefinition[] = [], settings: Record<string, string> = {}) {
+export function testWith(
+  extra: readonly FunctionDefinition[] = [],
+  settings: Record<string, string> = {},
+  where: () => Promise<DatabaseUrls> = async () => inject('servers').postgres,
+) {
   return base.extend<World & { opened: OpenFunctions }>({
+    urls: [async ({}, use) => use(await where()), { scope: 'file' }],
     owner: [
-      async ({}, use) => {
-        const sql = postgres(inject('servers').postgres.owner, { max: 2, onnotice: () => {} })
+      async ({ urls }, use) => {
+        const sql = postgres(urls.owner, { max: 2, onnotice: () => {} })
         await use(sql)
         await sql.end()
       },
       { scope: 'file' },
     ],
     app: [
-      async ({}, use) => {
-        const sql = postgres(inject('servers').postgres.app, { max: 2, onnotice: () => {} })
+      async ({ urls }, use) => {
+        const sql = postgres(urls.app, { max: 2, onnotice: () => {} })
         await use(sql)
         await sql.end()
       },
@@ -95,10 +118,10 @@ export function testWith(extra: readonly FunctionDefinition[] = [], settings: Re
     ],
     eventKey: async ({}, use) => use(EVENT_KEY),
     opened: [
-      async ({}, use) => {
+      async ({ urls }, use) => {
         const opened = await openFunctions({
           functions: [...catalog, ...extra],
-          databaseUrl: inject('servers').postgres.app,
+          databaseUrl: urls.app,
           eventKey: EVENT_KEY,
           settings,
         })

@@ -204,8 +204,9 @@ describe('the database', () => {
         select exists (select from pg_policies where tablename = ${name} and policyname = 'departure') as bound,
           has_table_privilege('kgents_remover', ${name}, 'delete') as erasable,
           exists (select from pg_index i where i.indrelid = ${name}::regclass and i.indisunique
-            and i.indpred is null) or exists (
-            select from export_omissions() o where o.table_name = ${name} and o.column_name is null) as has_key,
+            and i.indpred is null and not exists (select from unnest(i.indkey::smallint[]) as part (number)
+              where part.number > 0 and not has_column_privilege('kgents_tenant_reader', i.indrelid, part.number, 'select')))
+            or exists (select from export_omissions() o where o.table_name = ${name} and o.column_name is null) as has_key,
           exists (select from exported_tables() as e (name) where e.name = ${name}) or exists (
             select from export_omissions() o where o.table_name = ${name} and o.column_name is null) as exportable,
           exists (select from kept_tables() k where k.name = ${name}) or ${name} = 'audit' or not exists (

@@ -119,7 +119,8 @@ describe('DELETE /v1/tenant', () => {
     const rows = await owner<{ status: string }[]>`select status from jobs where tenant_id = ${ada.id}`
     expect(rows.map(({ status }) => status)).toEqual(['cancelled', 'cancelled'])
     const [held] = await owner<{ reserved: number }[]>`
-      select sum(reserved)::float8 as reserved from allowances where tenant_id = ${ada.id}`
+      select sum(reserved)::float8 as reserved from allowances
+      where tenant_id = ${ada.id} and resource = 'tokens'`
     expect(held?.reserved).toBe(0)
   })
 

@@ -3,13 +3,10 @@
  * database of its own: ticks of others would do what is due in it.
  */
 import { randomUUID } from 'node:crypto'
-import postgres from 'postgres'
-import { inject } from 'vitest'
-import { catalog } from '../../../functions/catalog.ts'
-import { createDatabase } from '../servers.ts'
-import { call, openFunctions, type Answer, type OpenFunctions } from '../functions/in-process.ts'
+import type postgres from 'postgres'
+import { call, type Answer, type OpenFunctions } from '../functions/in-process.ts'
 import { testWithHolders, type Person } from '../functions/holders.ts'
-import type { Tenant, World } from '../functions/world.ts'
+import { inOwnDatabase, type Tenant } from '../functions/world.ts'
 
 export const MANIFEST = '/v1/agentese/void/entropy/manifest'
 export const SIGNUP = '/v1/signup'
@@ -35,8 +32,6 @@ export interface SignedUp extends Person {
 }
 
 interface Tenancy {
-  /** Of the database, as its owner and as functions. */
-  urls: { owner: string; app: string }
   operator: Tenant
   /** Signs up from an address. */
   tries(body: object, address?: string): Promise<Answer>
@@ -44,49 +39,7 @@ interface Tenancy {
   signsUp(): Promise<SignedUp>
 }
 
-const EVENT_KEY = Buffer.alloc(32, 6).toString('base64url')
-
-const inOwnDatabase = testWithHolders().extend<
-  { urls: Tenancy['urls']; opened: OpenFunctions } & Pick<World, 'owner' | 'app' | 'eventKey'>
->({
-  urls: [
-    async ({}, use) => {
-      const { owner, app } = inject('servers').postgres
-      const name = `tenancy_${randomUUID().replaceAll('-', '')}`
-      await createDatabase(owner, name)
-      const urlOf = (url: string) => Object.assign(new URL(url), { pathname: `/${name}` }).href
-      await use({ owner: urlOf(owner), app: urlOf(app) })
-    },
-    { scope: 'file' },
-  ],
-  owner: [
-    async ({ urls }, use) => {
-      const sql = postgres(urls.owner, { max: 2, onnotice: () => {} })
-      await use(sql)
-      await sql.end()
-    },
-    { scope: 'file' },
-  ],
-  app: [
-    async ({ urls }, use) => {
-      const sql = postgres(urls.app, { max: 2, onnotice: () => {} })
-      await use(sql)
-      await sql.end()
-    },
-    { scope: 'file' },
-  ],
-  eventKey: async ({}, use) => use(EVENT_KEY),
-  opened: [
-    async ({ urls }, use) => {
-      const opened = await openFunctions({ functions: catalog, databaseUrl: urls.app, eventKey: EVENT_KEY })
-      await use(opened)
-      await opened.close()
-    },
-    { scope: 'file' },
-  ],
-})
-
-export const test = inOwnDatabase.extend<Omit<Tenancy, 'urls'>>({
+export const test = testWithHolders([], {}, inOwnDatabase).extend<Tenancy>({
   operator: async ({ newTenant }, use) => use(await newTenant('enterprise', ['super_admin', 'admin'])),
   tries: async ({ opened }, use) =>
     use((body, address = newAddress()) => signUpAt(opened.app, body, address)),

@@ -304,6 +304,7 @@ describe('needs', () => {
       'tokens',
       'destinations',
       'outside',
+      'any-tenant',
       'redis',
     ])
     expect(needsOf('void-entropy')).toEqual(['postgres', 'events', 'catalog', 'redis'])
