@@ -8,10 +8,12 @@ import { readState } from './start-platform.ts'
 import { test as base } from './world.ts'
 
 const AXE = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
-const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
+const STANDARDS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
 
-export const WIDE = { colorScheme: 'light', viewport: { width: 1280, height: 900 } } as const
-export const NARROW = { colorScheme: 'dark', viewport: { width: 360, height: 740 } } as const
+/** Nothing moves, so that a colour is what it is at once. */
+const still = { reducedMotion: 'reduce' } as const
+export const WIDE = { ...still, colorScheme: 'light', viewport: { width: 1280, height: 900 } } as const
+export const NARROW = { ...still, colorScheme: 'dark', viewport: { width: 360, height: 740 } } as const
 
 interface ConsoleWorld {
   /** A page that shows the console to nobody yet; what the browser reports as an error fails the test. */
@@ -74,14 +76,30 @@ export async function visit(page: Page, id: string, query: Record<string, string
   await page.locator(`main[data-page="${id}"]:not(:has(.loading))`).waitFor()
 }
 
-/** What of WCAG 2.2 AA a page breaks, as far as a program can see it; empty is nothing. */
-export async function violationsOf(page: Page): Promise<string[]> {
+/** Rules of axe whose outcome depends on colours and on the width of the window. */
+export const LOOKS = ['color-contrast', 'target-size']
+
+/**
+ * What of WCAG 2.2 AA a page breaks, as far as a program can see it; empty is nothing.
+ *
+ * @param rules those of axe that are checked; all, by default
+ */
+export async function violationsOf(page: Page, rules = STANDARDS): Promise<string[]> {
   const isThere = await page.evaluate<boolean>("'axe' in globalThis")
   if (!isThere) await page.evaluate(await readFile(AXE, 'utf8'))
   const { violations } = await page.evaluate<axe.AxeResults>(
-    `axe.run(document, { runOnly: ${JSON.stringify(RULES)}, resultTypes: ['violations'] })`,
+    `axe.run(document, { runOnly: ${JSON.stringify(rules)}, resultTypes: ['violations'] })`,
   )
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
+}
+
+/** Shows an open page on another screen. */
+export async function show(
+  page: Page,
+  { viewport, colorScheme }: typeof WIDE | typeof NARROW,
+): Promise<void> {
+  await page.setViewportSize(viewport)
+  await page.emulateMedia({ colorScheme })
 }
 
 /** How far the page is wider than the window, in pixels. */

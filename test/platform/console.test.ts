@@ -1,6 +1,6 @@
 import { afterAll, describe } from 'vitest'
 import { startBrowser } from './browser.ts'
-import { NARROW, overflowOf, testIn, violationsOf, visit, WIDE } from './console-world.ts'
+import { LOOKS, NARROW, overflowOf, show, testIn, violationsOf, visit, WIDE } from './console-world.ts'
 
 const browser = await startBrowser()
 const test = testIn(browser)
@@ -9,24 +9,29 @@ afterAll(async () => {
 })
 
 describe.skipIf(browser === undefined)('the console', () => {
-  test.for([WIDE, NARROW])(
-    'shows each of its pages to an operator, readable by everybody: $colorScheme',
-    async (screen, { signIn, operatorKey, expect }) => {
-      const page = await signIn(operatorKey, screen)
-      const links = await page
-        .locator('nav a')
-        .evaluateAll((all) => all.map((each) => each.getAttribute('href') ?? ''))
-      const found: Record<string, unknown> = {}
-      for (const id of links.map((link) => link.replace('#/', ''))) {
-        await visit(page, id)
-        const alerts = await page.getByRole('alert').allTextContents()
-        found[id] = { violations: await violationsOf(page), overflow: await overflowOf(page), alerts }
-      }
-      const fine = { violations: [], overflow: 0, alerts: [] }
-      expect(links.length).toBeGreaterThan(20)
-      expect(found).toEqual(Object.fromEntries(Object.keys(found).map((id) => [id, fine])))
-    },
-  )
+  test('shows each of its pages to an operator, readable by everybody, wide and narrow, light and dark', async ({
+    signIn,
+    operatorKey,
+    expect,
+  }) => {
+    const page = await signIn(operatorKey, WIDE)
+    const links = await page
+      .locator('nav a')
+      .evaluateAll((all) => all.map((each) => each.getAttribute('href') ?? ''))
+    expect(links.length).toBeGreaterThan(20)
+    const found: Record<string, unknown> = {}
+    for (const id of links.map((link) => link.replace('#/', ''))) {
+      await show(page, WIDE)
+      await visit(page, id)
+      const wide = { violations: await violationsOf(page), overflow: await overflowOf(page) }
+      await show(page, NARROW)
+      const narrow = { violations: await violationsOf(page, LOOKS), overflow: await overflowOf(page) }
+      found[id] = { wide, narrow, alerts: await page.getByRole('alert').allTextContents() }
+    }
+    const fine = { violations: [], overflow: 0 }
+    const all = { wide: fine, narrow: fine, alerts: [] }
+    expect(found).toEqual(Object.fromEntries(Object.keys(found).map((id) => [id, all])))
+  })
 
   test('is readable for whoever is nobody yet, and remembers the theme alone', async ({ open, expect }) => {
     const page = await open(NARROW)
@@ -140,6 +145,24 @@ describe.skipIf(browser === undefined)('the console', () => {
     const problem = await dialog.getByRole('alert').textContent()
     expect(problem).toContain('STATE_CONFLICT')
     expect(problem).toMatch(/Trace [0-9a-f]{32}/)
+  })
+
+  test('says in the place of what it cannot read why that is, and reads it when asked again', async ({
+    newTenant,
+    signIn,
+    expect,
+  }) => {
+    const page = await signIn((await newTenant('pro', ['admin'])).apiKey)
+    const unreachable = /\/v1\/(api-keys|tenant$)/
+    await page.route(unreachable, (route) => route.abort())
+    for (const id of ['api-keys', 'settings']) {
+      await visit(page, id)
+      expect(await page.getByRole('alert').first().textContent(), id).toContain('The platform did not answer')
+    }
+    await page.unroute(unreachable)
+    await page.getByRole('button', { name: 'Try again' }).click()
+    await page.getByText('Plan version').waitFor()
+    expect(await page.getByRole('alert').count()).toBe(0)
   })
 
   test('calls a path by the form of its schema: what it would cost, then what it answers', async ({

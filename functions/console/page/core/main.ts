@@ -41,7 +41,6 @@ async function start(): Promise<void> {
 refusals.follow(() => {
   if (session.get()?.impersonating !== undefined) void endImpersonation()
   else if (credential.get().kind === 'cookie') void restoreSession()
-  else session.set(undefined)
 })
 followAddress()
 void start()

@@ -25,7 +25,6 @@ const SESSION = '/v1/auth/session'
 
 /** Finds the session that the cookie holds, where there is one. */
 export async function restoreSession(): Promise<void> {
-  if (operationOf(`GET ${SESSION}`) === undefined) return
   try {
     const answer = await run(`GET ${SESSION}`)
     enter(toSession(answer), { kind: 'cookie', csrf: String(answer['csrf_token']) })
@@ -43,7 +42,6 @@ export async function restoreSession(): Promise<void> {
 export async function signInWithKey(key: string): Promise<void> {
   credential.set({ kind: 'key', key })
   try {
-    if (operationOf(`POST ${SESSION}`) === undefined) return await enterByKey(key)
     await run(`POST ${SESSION}`)
     credential.set({ kind: 'none' })
     await restoreSession()
@@ -87,15 +85,6 @@ export async function endImpersonation(): Promise<void> {
 
 export function may(permission: string | undefined): boolean {
   return permission === undefined || session.get()?.permissions.includes(permission) === true
-}
-
-/** Where the installation has no sessions, the key stays in memory and a token says what it may do. */
-async function enterByKey(key: string): Promise<void> {
-  const [{ access_token }, { tenant }] = await Promise.all([
-    run<{ access_token: string }>('POST /v1/auth/token'),
-    run('GET /v1/tenant'),
-  ])
-  enter(toSession({ ...claimsOf(access_token), tenant }), { kind: 'key', key })
 }
 
 function enter(next: Session, held: Credential): void {

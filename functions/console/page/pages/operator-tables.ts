@@ -11,6 +11,8 @@ function actAs(answer: Json, tenant: string): void {
   go('overview')
 }
 
+const isOpen = ({ status }: Json) => status === 'finalized' || status === 'failed'
+
 function invoicesOf(tenant: unknown): ListSection {
   const action = { fill: ({ id }: Json) => ({ id: tenant, invoice: id }) }
   return {
@@ -19,7 +21,12 @@ function invoicesOf(tenant: unknown): ListSection {
     of: 'invoices',
     input: { id: tenant },
     rowActions: [
-      { ...action, operation: 'POST /v1/operator/tenants/:id/invoices/:invoice/pay', label: 'Note as paid' },
+      {
+        ...action,
+        operation: 'POST /v1/operator/tenants/:id/invoices/:invoice/pay',
+        label: 'Note as paid',
+        when: isOpen,
+      },
       {
         ...action,
         operation: 'POST /v1/operator/tenants/:id/invoices/:invoice/credit-notes',
@@ -30,6 +37,7 @@ function invoicesOf(tenant: unknown): ListSection {
         operation: 'POST /v1/operator/tenants/:id/invoices/:invoice/void',
         label: 'Void',
         danger: true,
+        when: isOpen,
       },
     ],
   }

@@ -48,20 +48,14 @@ function ByKey() {
       <p class="row">
         <button type="submit" class="primary" disabled=${busy}>${busy ? 'Signing in …' : 'Sign in'}</button>
       </p>
-      <${Curl} request=${sessionRequest()} />
+      <${Curl} request=${requestOf('POST /v1/auth/session')} />
     </form>
   </section>`
-}
-
-function sessionRequest() {
-  const name = 'POST /v1/auth/session'
-  return requestOf(operationOf(name) === undefined ? 'POST /v1/auth/token' : name)
 }
 
 /** The provider sends the browser back to the callback, which sets the cookie and returns here. */
 function BySso() {
   const [tenant, setTenant] = useState('')
-  if (operationOf('GET /v1/auth/login') === undefined) return null
   const leave = (event: Event) => {
     event.preventDefault()
     location.assign(

@@ -221,11 +221,21 @@ export const BILLING: Page = {
         { operation: 'POST /v1/billing/subscription/cancel', label: 'Cancel', danger: true, when: isGoingOn },
       ],
     },
-    { list: 'GET /v1/plans', title: 'Plans', of: 'plans' },
+    {
+      list: 'GET /v1/plans',
+      title: 'Plans',
+      of: 'plans',
+      columns: ['name', 'price_month_cents', 'price_year_cents', 'trial_days', 'features'].map((name) => ({
+        name,
+      })),
+    },
     {
       list: 'GET /v1/billing/invoices',
       title: 'Invoices',
       of: 'invoices',
+      columns: ['number', 'status', 'issued_at', 'due_at', 'total_cents', 'open_cents'].map((name) => ({
+        name,
+      })),
       downloads: [
         {
           operation: 'GET /v1/billing/invoices/:id/pdf',

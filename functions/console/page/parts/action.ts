@@ -104,7 +104,7 @@ function ActionForm({ known, close, ...props }: FormProps) {
     ${problem !== undefined && html`<${Failed} problem=${problem} />`}
     <${Curl} request=${requestOf(operation, whole)} />
     <p class="row end">
-      <button type="button" onClick=${close}>Cancel</button>
+      <button type="button" onClick=${close}>Back</button>
       <button type="submit" class=${danger === true ? 'danger' : 'primary'} disabled=${busy}>
         ${busy ? 'Sending …' : label}
       </button>

@@ -1,4 +1,4 @@
-/** What changed, for those who hear the page and for those who see it: one line that stays until the next. */
+/** What changed, for those who hear the page and for those who see it: one line that stays until the next, or the next page. */
 import { createStore } from '../core/store.ts'
 import { useStore } from '../core/use-store.ts'
 import { html } from '../core/html.ts'

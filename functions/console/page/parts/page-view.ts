@@ -1,6 +1,7 @@
 /** A page by its description. */
 import { useEffect, useRef } from 'preact/hooks'
 import { html } from '../core/html.ts'
+import { announce } from './announce.ts'
 import { FactsView } from './facts-view.ts'
 import { ListView } from './list-view.ts'
 import type { Page, Section } from './section.ts'
@@ -11,6 +12,7 @@ export function PageView({ page, query }: { page: Page; query: URLSearchParams }
   useEffect(() => {
     document.title = `${page.title} · kgents console`
     heading.current?.focus()
+    announce('')
   }, [page])
   return html`<header class="title">
       <h1 ref=${heading} tabindex="-1">${page.title}</h1>

@@ -14,7 +14,7 @@ export type Kind =
   | { kind: 'one-of'; variants: Schema[] }
   | { kind: 'json' }
 
-const LONG_TEXT = 500
+const LONG_TEXT = 2000
 const INPUT_TYPES: Record<string, string> = { email: 'email', uri: 'url', date: 'date' }
 
 /** @param root where the references of `schema` begin */
@@ -65,7 +65,11 @@ function ofVariants(variants: Schema[], root: Schema): Kind {
 
 function ofText({ format = '', maxLength = 0 }: Schema): Kind {
   if (format === 'date-time') return { kind: 'time' }
-  return { kind: 'text', long: maxLength >= LONG_TEXT, type: INPUT_TYPES[format] ?? 'text' }
+  return {
+    kind: 'text',
+    long: format !== 'uri' && maxLength >= LONG_TEXT,
+    type: INPUT_TYPES[format] ?? 'text',
+  }
 }
 
 function ofArray({ items = {} }: Schema, root: Schema): Kind {

@@ -35,20 +35,20 @@ const SIGNS: Record<string, [sign: string, kind: string]> = {
   deleted: ['–', 'dull'],
 }
 
-/** How amounts are written whose names have a unit. */
+/** How amounts are written whose names are or end in a unit. */
 const UNITS: Record<string, (value: number) => string> = {
-  _cents: formatMoney,
-  _ms: formatDuration,
-  _bytes: formatBytes,
+  cents: formatMoney,
+  ms: formatDuration,
+  bytes: formatBytes,
 }
 
-/** @param name of the member: amounts of money are whole cents and end in `_cents` */
+/** @param name of the member: amounts of money are whole cents, and named `cents` or `…_cents` */
 export function Value({ value, name = '' }: { value: unknown; name?: string }): View {
   if (value === undefined || value === null || value === '') return html`<span class="none">–</span>`
   if (typeof value === 'number') {
-    const unit = Object.keys(UNITS).find((each) => name.endsWith(each))
+    const unit = unitOf(name)
     if (unit === undefined) return html`<${Amount} value=${value} />`
-    return html`<${Exact} exact=${`${value} ${unit.slice(1)}`}>${UNITS[unit]?.(value)}<//>`
+    return html`<${Exact} exact=${`${value} ${unit}`}>${UNITS[unit]?.(value)}<//>`
   }
   if (typeof value === 'boolean') return value ? 'yes' : 'no'
   if (Array.isArray(value)) return html`<${Several} values=${value} />`
@@ -56,8 +56,13 @@ export function Value({ value, name = '' }: { value: unknown; name?: string }): 
   return html`<${Text} text=${value as string} name=${name} />`
 }
 
+function unitOf(name: string): string | undefined {
+  const last = name.slice(name.lastIndexOf('_') + 1)
+  return Object.hasOwn(UNITS, last) ? last : undefined
+}
+
 function Text({ text, name }: { text: string; name: string }) {
-  if (name.endsWith('_cents') && /^-?\d+$/.test(text)) return formatMoney(Number(text))
+  if (unitOf(name) === 'cents' && /^-?\d+$/.test(text)) return formatMoney(Number(text))
   if (isTime(text)) return html`<${Time} iso=${text} />`
   if (isDay(text)) return html`<${Day} day=${text} />`
   if (isId(text)) return html`<${Id} id=${text} />`
