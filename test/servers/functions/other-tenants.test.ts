@@ -6,9 +6,10 @@ import type { Endpoint } from '../../../shared/contract/function.ts'
 import { ROLES, type Role } from '../../../shared/identity/permissions.ts'
 import { call } from './in-process.ts'
 import { ASPECTS, OPERATIONS, requestFor, runExample } from './examples.ts'
-import { testWith, type Tenant, type World } from './world.ts'
+import { inOwnDatabase, testWith, type Tenant, type World } from './world.ts'
 
-const test = testWith()
+/** In a database of its own: ticks of other files would change what the victim has. */
+const test = testWith([], {}, inOwnDatabase)
 
 const FOR_OPERATORS = OPERATIONS.filter(({ permission }) => permission === 'platform:operate')
 const OWN = OPERATIONS.filter(
