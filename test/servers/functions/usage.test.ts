@@ -493,7 +493,7 @@ describe('GET /v1/operator/metering', () => {
       await db`select from usage_state for update`
       await db`update usage_state set reconcile_day = ${yesterday.day}, reconciled_tenant = nobody()`
     })
-    await Promise.all([1, 2].map(() => owner`select reconcile_usage_days(1000)`))
+    await Promise.all([1, 2].map(() => owner`select reconcile_usage_days(100000)`))
     const rows = await owner`
       select meter from usage_reconciliations where tenant_id = ${tenant.id} and day = ${yesterday.day} and discrepancy = 0`
     expect(rows).toHaveLength(3)
