@@ -6,11 +6,12 @@
  * requester.
  */
 import { z } from 'zod'
-import type { Call } from '../../shared/contract/call.ts'
+import type { Call, Given } from '../../shared/contract/call.ts'
+import { JobCall } from '../../shared/calls/job-call.ts'
 import { Flag, wholeNumber } from '../../shared/contract/query-values.ts'
 import { defineOperation, route, trigger } from '../../shared/contract/define-operation.ts'
 import { NextCursor, orderBy, type Bounds } from '../../shared/contract/pages.ts'
-import { Failure } from '../../shared/failures.ts'
+import { Failure, failureFrom } from '../../shared/failures.ts'
 import { Instant } from '../../shared/instant.ts'
 import type { Identity } from '../../shared/identity/identity.ts'
 import { FinishReason, TokenUsage } from '../../shared/inference/messages.ts'
@@ -71,7 +72,7 @@ interface JobRow {
 
 export const jobs = defineOperation({
   name: 'jobs',
-  summary: 'Shows, lists and cancels jobs',
+  summary: 'Shows, lists, cancels and retries jobs',
   routes: {
     get: route({
       route: 'GET /v1/jobs/:id',
@@ -124,6 +125,22 @@ export const jobs = defineOperation({
       writes: true,
       handle: ({ id }, call) => cancel(id, call),
     }),
+
+    retry: route({
+      route: 'POST /v1/jobs/:id/retry',
+      summary:
+        'Make the call of a job of yours again that failed or was cancelled; the answer is the new job',
+      permission: 'jobs:cancel',
+      scopes: ['job:write'],
+      needs: ['postgres', 'functions', 'catalog'],
+      input: JobId,
+      output: JobAnswer,
+      writes: true,
+      transaction: false,
+      status: () => 202,
+      statuses: [202],
+      handle: ({ id }, call) => retryJob(id, call),
+    }),
   },
   triggers: [
     trigger({
@@ -166,6 +183,42 @@ function seesAll({ permissions }: Identity): boolean {
   return permissions.includes('tenant:admin')
 }
 
+/** Calls again as the job was called, with the rights that its requester has now; however often that is asked for, once. */
+async function retryJob(
+  id: string,
+  call: Given<'postgres' | 'functions' | 'catalog', 'caller'>,
+): Promise<z.infer<typeof JobAnswer>> {
+  const request = await call.transact('read', (inner) => callToRepeat(id, inner))
+  const found = await call.findAspect(request.path)
+  if (found === undefined) throw notRepeated(id, `no node serves "${request.path}" any more`)
+  const { identity, trace, signal } = call
+  const named = { ...request, function: found.definition.name, idempotencyKey: `retry:${id}` }
+  const { status, body } = await call.dispatch(named, { identity, trace, signal })
+  if (status >= 400) throw failureFrom(body)
+  const { job } = body as { job?: { id: string } } // reason: the answer of an aspect
+  if (job === undefined) throw notRepeated(id, 'its path makes no job any more')
+  return call.transact('read', async (inner) => present(await find(job.id, inner), inner))
+}
+
+/** @throws Failure NOT_FOUND, also where it is not the caller's own; STATE_CONFLICT */
+async function callToRepeat(id: string, call: Pick<Call, 'db' | 'identity'>) {
+  const row = await find(id, call)
+  if (!isOwn(row, call)) throw notFound(id)
+  if (row.status !== 'failed' && row.status !== 'cancelled') throw notRepeated(id, `it is ${row.status}`)
+  if (row.forgotten_at !== null) throw notRepeated(id, 'something that it quotes was forgotten')
+  const [kept] = await call.db<{ call: unknown }[]>`select call from jobs where id = ${id}`
+  const made = JobCall.safeParse(kept?.call)
+  if (!made.success || made.data.aspect === undefined) throw notRepeated(id, 'it is not the call of one path')
+  const { aspect, input, archetype } = made.data
+  return { path: aspect.path, input, archetype }
+}
+
+function notRepeated(id: string, why: string): Failure {
+  return new Failure('STATE_CONFLICT', `Cannot retry job "${id}": ${why}`, {
+    suggestion: 'GET the job for its status, or call its path with an input of your own',
+  })
+}
+
 /**
  * The job, with its result where it is the caller's own.
  *
@@ -178,7 +231,11 @@ async function find(id: string, { db, identity }: Pick<Call, 'db' | 'identity'>)
       case when user_id = ${identity.user} then result end as result
     from jobs where id = ${id} and (${seesAll(identity)} or user_id = ${identity.user})`
   if (row !== undefined) return row
-  throw new Failure('NOT_FOUND', `Cannot find job "${id}"`, { suggestion: 'GET /v1/jobs lists your jobs' })
+  throw notFound(id)
+}
+
+function notFound(id: string): Failure {
+  return new Failure('NOT_FOUND', `Cannot find job "${id}"`, { suggestion: 'GET /v1/jobs lists your jobs' })
 }
 
 function isOwn({ user_id }: JobRow, { identity }: Pick<Call, 'identity'>): boolean {

@@ -87,6 +87,7 @@ export class SubscriptionWorld {
       PLATFORM_JWKS: JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), ...facts }] }),
       PLATFORM_SIGNING_KEY: JSON.stringify(key),
       DISPATCH_JWKS: JSON.stringify({ keys: [] }),
+      DISPATCH_SIGNING_KEY: JSON.stringify(key),
       EVENT_SIGNING_KEY: this.#eventKey,
     })
     this.#sign = createSigner({ key, issuer: config.PLATFORM_ISSUER })

@@ -29,7 +29,7 @@ test('variablesTable() says where a cluster keeps each secret that somebody gets
   for (const [name = '', , place = ''] of rows)
     expect(place.startsWith('secret '), name).toBe(secrets.has(name.replaceAll('`', '')))
   expect(rowOf('NATS_URL')[2]).toContain('`RELAY_NATS_URL`, `STREAM_HUB_NATS_URL`')
-  expect(rowOf('DISPATCH_SIGNING_KEY')[1]).toBe('`logos`, `time-schedule`, `event-mappings`')
+  expect(rowOf('STRIPE_API_KEY')[1]).toBe('`billing`, `stripe-webhooks`')
   expect(rowOf('LOG_LEVEL')[1]).toBe('all')
 })
 
