@@ -6,44 +6,25 @@
  * requester.
  */
 import { z } from 'zod'
-import type { Call, Given } from '../../shared/contract/call.ts'
-import { JobCall } from '../../shared/calls/job-call.ts'
+import type { Call } from '../../shared/contract/call.ts'
 import { Flag, wholeNumber } from '../../shared/contract/query-values.ts'
 import { defineOperation, route, trigger } from '../../shared/contract/define-operation.ts'
 import { NextCursor, orderBy, type Bounds } from '../../shared/contract/pages.ts'
-import { Failure, failureFrom } from '../../shared/failures.ts'
+import { Failure } from '../../shared/failures.ts'
 import { Instant } from '../../shared/instant.ts'
-import type { Identity } from '../../shared/identity/identity.ts'
-import { FinishReason, TokenUsage } from '../../shared/inference/messages.ts'
+import { retryJob } from './jobs/retry.ts'
+import {
+  describe,
+  find,
+  isOwn,
+  Job,
+  JobAnswer,
+  present,
+  seesAll,
+  STATUSES,
+  type JobRow,
+} from './jobs/rows.ts'
 
-const STATUSES = ['queued', 'running', 'completed', 'failed', 'cancelled'] as const
-
-const Job = z.object({
-  id: z.uuid(),
-  /** The requester. */
-  person: z.uuid().optional(),
-  status: z.enum(STATUSES),
-  path: z.string(),
-  created_at: z.string(),
-  started_at: z.string().optional(),
-  finished_at: z.string().optional(),
-  /** When something was forgotten that it quotes: that is in no result any more. */
-  forgotten_at: z.string().optional(),
-  result: z.unknown().optional(),
-  error: z.strictObject({ code: z.string(), message: z.string() }).optional(),
-  tokens: TokenUsage.optional(),
-  /** Why the model ended its answer. */
-  finish_reason: FinishReason.optional(),
-  /** Name of the model server that finished the answer, where there are several. */
-  server: z.string().optional(),
-  /** Of a cancelled job as soon as it is known what had been generated. */
-  charges: z.record(z.string(), z.number()).optional(),
-})
-const JobAnswer = z.strictObject({
-  job: Job,
-  /** `stream` only for whoever may follow it. */
-  links: z.strictObject({ self: z.string(), stream: z.string().optional() }),
-})
 /** UUIDs of version 7 sort by time. */
 const NEWEST_FIRST = orderBy({ id: 'uuid' }, 'desc')
 const JobPath = z
@@ -51,24 +32,6 @@ const JobPath = z
   .max(200)
   .regex(/^[a-z0-9_*-]+(\.[a-z0-9_-]+){0,2}$/i, 'is no path, nor the beginning of one')
 const JobId = z.strictObject({ id: z.uuid() })
-
-interface JobRow {
-  id: string
-  /** The requester. */
-  user_id: string | null
-  status: (typeof STATUSES)[number]
-  path: string
-  created_at: Date
-  started_at: Date | null
-  finished_at: Date | null
-  forgotten_at: Date | null
-  result: unknown
-  error: { code: string; message: string } | null
-  tokens: TokenUsage | null
-  finish_reason: FinishReason | null
-  server: string | null
-  charges: Record<string, number> | null
-}
 
 export const jobs = defineOperation({
   name: 'jobs',
@@ -178,70 +141,6 @@ async function listJobs(wanted: Wanted, { db, identity }: Pick<Call, 'db' | 'ide
   return { jobs: page.map(describe), next_cursor }
 }
 
-/** An admin of the tenant sees all of its jobs, though not their results. */
-function seesAll({ permissions }: Identity): boolean {
-  return permissions.includes('tenant:admin')
-}
-
-/** Calls again as the job was called, with the rights that its requester has now; however often that is asked for, once. */
-async function retryJob(
-  id: string,
-  call: Given<'postgres' | 'functions' | 'catalog', 'caller'>,
-): Promise<z.infer<typeof JobAnswer>> {
-  const request = await call.transact('read', (inner) => callToRepeat(id, inner))
-  const found = await call.findAspect(request.path)
-  if (found === undefined) throw notRepeated(id, `no node serves "${request.path}" any more`)
-  const { identity, trace, signal } = call
-  const named = { ...request, function: found.definition.name, idempotencyKey: `retry:${id}` }
-  const { status, body } = await call.dispatch(named, { identity, trace, signal })
-  if (status >= 400) throw failureFrom(body)
-  const { job } = body as { job?: { id: string } } // reason: the answer of an aspect
-  if (job === undefined) throw notRepeated(id, 'its path makes no job any more')
-  return call.transact('read', async (inner) => present(await find(job.id, inner), inner))
-}
-
-/** @throws Failure NOT_FOUND, also where it is not the caller's own; STATE_CONFLICT */
-async function callToRepeat(id: string, call: Pick<Call, 'db' | 'identity'>) {
-  const row = await find(id, call)
-  if (!isOwn(row, call)) throw notFound(id)
-  if (row.status !== 'failed' && row.status !== 'cancelled') throw notRepeated(id, `it is ${row.status}`)
-  if (row.forgotten_at !== null) throw notRepeated(id, 'something that it quotes was forgotten')
-  const [kept] = await call.db<{ call: unknown }[]>`select call from jobs where id = ${id}`
-  const made = JobCall.safeParse(kept?.call)
-  if (!made.success || made.data.aspect === undefined) throw notRepeated(id, 'it is not the call of one path')
-  const { aspect, input, archetype } = made.data
-  return { path: aspect.path, input, archetype }
-}
-
-function notRepeated(id: string, why: string): Failure {
-  return new Failure('STATE_CONFLICT', `Cannot retry job "${id}": ${why}`, {
-    suggestion: 'GET the job for its status, or call its path with an input of your own',
-  })
-}
-
-/**
- * The job, with its result where it is the caller's own.
- *
- * @throws Failure NOT_FOUND
- */
-async function find(id: string, { db, identity }: Pick<Call, 'db' | 'identity'>): Promise<JobRow> {
-  const [row] = await db<JobRow[]>`
-    select id, user_id, status, path, created_at, started_at, finished_at, forgotten_at, error, tokens,
-      finish_reason, server, charges,
-      case when user_id = ${identity.user} then result end as result
-    from jobs where id = ${id} and (${seesAll(identity)} or user_id = ${identity.user})`
-  if (row !== undefined) return row
-  throw notFound(id)
-}
-
-function notFound(id: string): Failure {
-  return new Failure('NOT_FOUND', `Cannot find job "${id}"`, { suggestion: 'GET /v1/jobs lists your jobs' })
-}
-
-function isOwn({ user_id }: JobRow, { identity }: Pick<Call, 'identity'>): boolean {
-  return user_id === identity.user
-}
-
 /**
  * @throws Failure AFFORDANCE_DENIED for a job of somebody else, NOT_FOUND where what it said was forgotten: the words are
  *   in its stream for a while
@@ -280,30 +179,4 @@ async function cancelStage(id: string, call: Pick<Call, 'db' | 'endJob'>): Promi
     select stage_job from compositions where id = ${id}`
   const job = stage?.stage_job ?? undefined
   if (job !== undefined) await call.endJob({ job, how: 'cancelled' })
-}
-
-function present(row: JobRow, call: Pick<Call, 'identity'>): z.infer<typeof JobAnswer> {
-  const self = `/v1/jobs/${row.id}`
-  return { job: describe(row), links: { self, ...(isOwn(row, call) ? { stream: `${self}/stream` } : {}) } }
-}
-
-function describe(row: JobRow): z.infer<typeof Job> {
-  const { id, status, path, created_at, started_at, finished_at, forgotten_at } = row
-  const { result, error, tokens, finish_reason, server, charges } = row
-  return {
-    id,
-    ...(row.user_id === null ? {} : { person: row.user_id }),
-    status,
-    path,
-    created_at: created_at.toISOString(),
-    ...(started_at === null ? {} : { started_at: started_at.toISOString() }),
-    ...(finished_at === null ? {} : { finished_at: finished_at.toISOString() }),
-    ...(forgotten_at === null ? {} : { forgotten_at: forgotten_at.toISOString() }),
-    ...(result === null ? {} : { result }),
-    ...(error === null ? {} : { error }),
-    ...(tokens === null ? {} : { tokens }),
-    ...(finish_reason === null ? {} : { finish_reason }),
-    ...(server === null ? {} : { server }),
-    ...(charges === null ? {} : { charges }),
-  }
 }
