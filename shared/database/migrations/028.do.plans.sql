@@ -222,26 +222,8 @@ revoke execute on function delete_old_audit(integer) from public;
 grant execute on function delete_old_audit(integer) to kgents_relay;
 call hand_over('delete_old_audit(integer)', 'kgents_auditor');
 
--- As before, with the version of the plan.
+-- Read page by page since; see 035.
 drop function tenants_for_operator(uuid);
-create function tenants_for_operator(person uuid)
-  returns table (
-    id uuid, slug text, name text, tier text, plan_version integer, status text, created_at timestamptz,
-    suspended_at timestamptz, suspended_reason text, people integer)
-  language plpgsql stable security definer set search_path = pg_catalog, public, pg_temp
-as $$
-begin
-  perform public.require_operator(person);
-  return query
-    select t.id, t.slug, t.name, t.tier, t.plan_version, t.status, t.created_at, t.suspended_at, t.suspended_reason,
-      (select count(*)::integer from public.users u
-        where u.tenant_id = t.id and u.kind = 'person' and u.removed_at is null)
-    from public.tenants t;
-end
-$$;
-revoke execute on function tenants_for_operator(uuid) from public;
-grant execute on function tenants_for_operator(uuid) to kgents_app;
-call hand_over('tenants_for_operator(uuid)', 'kgents_operator');
 
 -- Makes the next version of a plan, and answers it.
 create function make_plan_for_operator(person uuid, facts jsonb, made jsonb) returns integer

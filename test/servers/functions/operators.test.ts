@@ -250,7 +250,8 @@ describe('operators', () => {
 
 describe('the database', () => {
   const CALLS = (person: string, tenant: string) => [
-    `select * from tenants_for_operator('${person}')`,
+    `select * from page_of_tenants('${person}', '', null, null, null, 1)`,
+    `select * from tenant_for_operator('${person}', '${person}')`,
     `select create_tenant_for_operator('${person}', '{}', '${randomUUID()}', '${newSlug()}', 'x', 'pro', '${randomUUID()}', 'a@b.c', '', 7)`,
     `select suspend_for_operator('${person}', '{}', '${tenant}', 'x')`,
     `select appoint_for_operator('${person}', '{}', '${person}', true)`,
