@@ -39,7 +39,7 @@ export const placements = defineOperation({
       scopes: ['platform_tenant:write'],
       needs: ['postgres'],
       input: TenantId.extend({
-        to: z.enum(['silo', 'pool']).describe('`silo`: a database of its own, for plan "enterprise"'),
+        to: z.enum(['silo', 'pool']).describe('`silo`: a database of its own, for plans that have "silo"'),
       }),
       output: Answer,
       examples: [
@@ -80,7 +80,7 @@ async function place(id: string, to: 'silo' | 'pool', call: Audited): Promise<An
 }
 
 const REFUSALS: Readonly<Record<string, { why: string; suggestion: string }>> = {
-  tier: { why: 'its plan is not "enterprise"', suggestion: 'Change its plan first' },
+  tier: { why: 'its plan does not have "silo"', suggestion: 'Change its plan first' },
   moving: {
     why: 'its last move has not ended',
     suggestion: 'GET the placement to see how far it is; an old copy is kept for a while',

@@ -182,7 +182,10 @@ begin
   perform public.require_operator(person);
   perform pg_advisory_xact_lock(hashtextextended('placement:' || tenant, 0));
   select * into known from public.placements p where p.tenant_id = tenant;
-  if target = 'silo' and not exists (select from public.tenants t where t.id = tenant and t.tier = 'enterprise') then
+  if target = 'silo' and not exists (
+    select from public.tenants t join public.plans p on p.id = t.tier and p.version = t.plan_version
+    where t.id = tenant and p.features ? 'silo'
+  ) then
     return 'tier';
   elsif known.step <> 'done' then
     return case when known.wanted = target and known.lives_in = target then 'there' else 'moving' end;
