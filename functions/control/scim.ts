@@ -9,6 +9,7 @@
 import { z } from 'zod'
 import type { Call } from '../../shared/contract/call.ts'
 import { defineOperation, route } from '../../shared/contract/define-operation.ts'
+import { requireFeature } from '../../shared/plans/features.ts'
 import { resourceType, resourceTypes, schemas, SERVICE_PROVIDER } from './scim/about.ts'
 import { readOperations, readUser, readUserChanges } from './scim/attributes.ts'
 import {
@@ -22,7 +23,6 @@ import {
 } from './scim/groups.ts'
 import { excludes, ListQuery } from './scim/list.ts'
 import { changeUser, createUser, getUser, listUsers, removeUser, replaceUser } from './scim/users.ts'
-import { requireFeature } from './sso/feature.ts'
 
 const Id = z.object({
   id: z.string().max(100),
@@ -54,8 +54,8 @@ const CREATES = { ...WRITES, status: () => 201, statuses: [201] } as const
 const PUBLIC = { auth: 'none', errors: 'scim', input: z.object({}) } as const
 
 /** Refuses tenants whose plan has no SCIM. */
-function allowed<C extends Pick<Call, 'identity'>>(call: C): C {
-  requireFeature('scim', call.identity)
+async function allowed<C extends Pick<Call, 'db' | 'identity'>>(call: C): Promise<C> {
+  await requireFeature('scim', 'Cannot provision people', call)
   return call
 }
 
@@ -70,7 +70,7 @@ export const scim = defineOperation({
       summary: 'People of your tenant',
       input: ListQuery,
       output: List,
-      handle: (query, call) => listUsers(query, allowed(call)),
+      handle: async (query, call) => listUsers(query, await allowed(call)),
     }),
     getUser: route({
       ...READS,
@@ -78,7 +78,7 @@ export const scim = defineOperation({
       summary: 'One of them',
       input: Id,
       output: Resource,
-      handle: ({ id }, call) => getUser(id, allowed(call)),
+      handle: async ({ id }, call) => getUser(id, await allowed(call)),
     }),
     createUser: route({
       ...CREATES,
@@ -98,7 +98,7 @@ export const scim = defineOperation({
         },
       ],
       location: (user) => locationOf(user),
-      handle: (body, call) => createUser(readUser(body), allowed(call)),
+      handle: async (body, call) => createUser(readUser(body), await allowed(call)),
     }),
     replaceUser: route({
       ...WRITES,
@@ -106,7 +106,7 @@ export const scim = defineOperation({
       summary: 'Replace what is known of a person',
       input: Change,
       output: Resource,
-      handle: ({ id, ...body }, call) => replaceUser(id, readUser(body), allowed(call)),
+      handle: async ({ id, ...body }, call) => replaceUser(id, readUser(body), await allowed(call)),
     }),
     patchUser: route({
       ...WRITES,
@@ -114,7 +114,8 @@ export const scim = defineOperation({
       summary: 'Change a person; `active: false` ends sessions, keys and tokens within 5 seconds',
       input: Change,
       output: Resource,
-      handle: ({ id, ...body }, call) => changeUser(id, readUserChanges(readOperations(body)), allowed(call)),
+      handle: async ({ id, ...body }, call) =>
+        changeUser(id, readUserChanges(readOperations(body)), await allowed(call)),
     }),
     removeUser: route({
       ...REMOVES,
@@ -123,7 +124,7 @@ export const scim = defineOperation({
       input: Id,
       output: Nothing,
       handle: async ({ id }, call) => {
-        await removeUser(id, allowed(call))
+        await removeUser(id, await allowed(call))
         return {}
       },
     }),
@@ -134,7 +135,7 @@ export const scim = defineOperation({
       summary: 'Groups of your directory; `excludedAttributes=members` leaves their members out',
       input: ListQuery,
       output: List,
-      handle: (query, call) => listGroups(query, allowed(call)),
+      handle: async (query, call) => listGroups(query, await allowed(call)),
     }),
     getGroup: route({
       ...READS,
@@ -142,7 +143,8 @@ export const scim = defineOperation({
       summary: 'One of them',
       input: Id,
       output: Resource,
-      handle: ({ id, ...query }, call) => getGroup(id, allowed(call), !excludes(query, 'members')),
+      handle: async ({ id, ...query }, call) =>
+        getGroup(id, await allowed(call), !excludes(query, 'members')),
     }),
     createGroup: route({
       ...CREATES,
@@ -157,7 +159,7 @@ export const scim = defineOperation({
         },
       ],
       location: (group) => locationOf(group),
-      handle: (body, call) => createGroup(readGroup(body), allowed(call)),
+      handle: async (body, call) => createGroup(readGroup(body), await allowed(call)),
     }),
     replaceGroup: route({
       ...WRITES,
@@ -165,7 +167,7 @@ export const scim = defineOperation({
       summary: 'Replace a group and its members',
       input: Change,
       output: Resource,
-      handle: ({ id, ...body }, call) => replaceGroup(id, readGroup(body), allowed(call)),
+      handle: async ({ id, ...body }, call) => replaceGroup(id, readGroup(body), await allowed(call)),
     }),
     patchGroup: route({
       ...WRITES,
@@ -173,7 +175,7 @@ export const scim = defineOperation({
       summary: 'Rename a group, add members or remove them',
       input: Change,
       output: Resource,
-      handle: ({ id, ...body }, call) => patchGroup(id, readOperations(body), allowed(call)),
+      handle: async ({ id, ...body }, call) => patchGroup(id, readOperations(body), await allowed(call)),
     }),
     removeGroup: route({
       ...REMOVES,
@@ -182,7 +184,7 @@ export const scim = defineOperation({
       input: Id,
       output: Nothing,
       handle: async ({ id }, call) => {
-        await removeGroup(id, allowed(call))
+        await removeGroup(id, await allowed(call))
         return {}
       },
     }),

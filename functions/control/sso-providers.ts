@@ -5,10 +5,10 @@ import { defineOperation, route } from '../../shared/contract/define-operation.t
 import { CREDENTIALS_REVOKED } from '../../shared/events/credentials.ts'
 import { Failure } from '../../shared/failures.ts'
 import { readDestination } from '../../shared/egress/destination.ts'
+import { requireFeature } from '../../shared/plans/features.ts'
 import { recordAudit, type Audited } from './audit/record.ts'
 import { holdPeople } from './members/rows.ts'
 import { withSecrets } from './shown-once.ts'
-import { requireFeature } from './sso/feature.ts'
 import {
   describeProvider,
   listProviders,
@@ -109,7 +109,7 @@ export const ssoProviders = defineOperation({
 type Setting = Audited & Pick<Call, 'secretBox' | 'privateOrigins' | 'browser'>
 
 async function set({ name, ...settings }: z.infer<typeof Named> & ProviderSettings, call: Setting) {
-  requireFeature('sso', call.identity)
+  await requireFeature('sso', 'Cannot set an identity provider', call)
   await holdPeople('identity-providers.set', call)
   // Nothing is sent now: that it answers shows with the first sign-in.
   readDestination(settings.issuer, { allow: call.privateOrigins, privateAllowed: call.privateOrigins })

@@ -1,12 +1,13 @@
 /** What a plan has or has not. */
-import type { Db } from '../database/database.ts'
+import type { ISql } from 'postgres'
 import { Failure } from '../failures.ts'
 import type { Feature, Subscriber } from './plan.ts'
 import { TIERS, type Tier } from './tiers.ts'
 
-interface InTenant {
-  db: Db
-  identity: Subscriber
+interface Asking {
+  /** For the plans on offer, where it has not. */
+  db: ISql
+  identity: Pick<Subscriber, 'plan'>
 }
 
 /**
@@ -19,7 +20,7 @@ interface InTenant {
 export async function requireFeature(
   feature: Feature,
   to: string,
-  { db, identity }: InTenant,
+  { db, identity }: Asking,
   available?: readonly string[],
 ): Promise<void> {
   const { plan } = identity
@@ -32,7 +33,7 @@ export async function requireFeature(
   })
 }
 
-async function smallestWith(feature: Feature, db: Db): Promise<Tier | undefined> {
+async function smallestWith(feature: Feature, db: ISql): Promise<Tier | undefined> {
   const rows = await db<{ id: Tier }[]>`select id from offered_plans() where features ? ${feature}`
   return TIERS.find((tier) => rows.some(({ id }) => id === tier))
 }

@@ -9,7 +9,6 @@ import { ABSOLUTE_SECONDS, createSession, IDLE_SECONDS } from '../../../shared/i
 import { newId } from '../../../shared/new-id.ts'
 import { TIERS } from '../../../shared/plans/tiers.ts'
 import { recordAudit, type Audited } from '../audit/record.ts'
-import { hasFeature } from './feature.ts'
 import { showOnce } from '../shown-once.ts'
 
 /** Of one person; where more are opened, those that were opened first end. */
@@ -81,7 +80,7 @@ export async function openSession(call: Audited): Promise<Opened> {
 
 /** @throws Failure AFFORDANCE_DENIED where people of the tenant open sessions by its provider only */
 async function checkEnforced({ db, identity }: Audited): Promise<void> {
-  if (!hasFeature('sso', identity)) return
+  if (!identity.plan.features.includes('sso')) return
   const [provider] = await db<{ name: string }[]>`select name from identity_providers where enforced limit 1`
   if (provider === undefined) return
   throw new Failure(

@@ -5,7 +5,7 @@ import type { Identity } from '../../../shared/identity/identity.ts'
 import { checkStanding, type Rights } from '../../../shared/identity/standing.ts'
 import { addPlan } from '../../../shared/identity/with-plan.ts'
 import { createPlanBook } from '../../../shared/plans/plan-book.ts'
-import { requireFeature } from './feature.ts'
+import { requireFeature } from '../../../shared/plans/features.ts'
 
 /** Who acts while nobody is known yet. */
 const NOBODY = '00000000-0000-0000-0000-000000000000'
@@ -24,7 +24,7 @@ export async function findTenant(slug: string, { ofNoTenant }: Pick<Call, 'ofNoT
   const { tenant_id: tenant, tier, plan_version: planVersion, overage } = row
   const nobody = { tenant, tier, planVersion, overage, user: NOBODY, roles: [], permissions: [] }
   const identity = await addPlan(nobody, createPlanBook(ofNoTenant))
-  requireFeature('sso', identity)
+  await requireFeature('sso', `Cannot sign in to "${slug}" by a provider`, { db: ofNoTenant, identity })
   return identity
 }
 
