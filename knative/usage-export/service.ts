@@ -1,5 +1,6 @@
 /** The metering services that usage can be exported to: where each takes events, in which form, and what it says of them. */
 import { z } from 'zod'
+import { NOBODY } from '../../shared/identity/nobody.ts'
 
 /** A row of `usage_exports`. */
 export interface UsageEvent {
@@ -29,8 +30,6 @@ export interface Service {
   /** The events of a request that was refused for them, by their places; empty where the answer does not say. */
   faultsIn(body: string): ReadonlyMap<number, Fault>
 }
-
-const NOBODY = '00000000-0000-0000-0000-000000000000'
 
 /** What the amount was used for; what is not known is absent. */
 function dataOf({ path, model, person, key, quantity }: UsageEvent): Record<string, unknown> {

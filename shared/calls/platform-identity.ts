@@ -1,8 +1,7 @@
 /** Who acts where the platform itself does: for a tenant and no person in it, and it is no use of its plan. */
 import type { Identity } from '../identity/identity.ts'
+import { NOBODY } from '../identity/nobody.ts'
 import { UNLIMITED } from '../plans/unlimited.ts'
-
-export const NOBODY = '00000000-0000-0000-0000-000000000000'
 
 export function platformIdentity(tenant: string): Identity {
   const { id: tier, version: planVersion } = UNLIMITED

@@ -6,6 +6,7 @@ import { createEvent, messageIdOf, type KgentsEvent } from '../events/event.ts'
 import type { AspectFacts } from '../contract/facts.ts'
 import { isOurDoing } from '../failures.ts'
 import type { Identity } from '../identity/identity.ts'
+import { NOBODY } from '../identity/nobody.ts'
 import type { TokenUsage } from '../inference/messages.ts'
 import type { Tier } from '../plans/tiers.ts'
 
@@ -259,9 +260,6 @@ export interface ChargedFor {
   model?: string | undefined
   tokens?: TokenUsage | undefined
 }
-
-/** Nobody: events and ticks act for a tenant. */
-const NOBODY = '00000000-0000-0000-0000-000000000000'
 
 export function chargedFor({ user, key }: Pick<Identity, 'user' | 'key'>): ChargedFor {
   return { ...(user === NOBODY ? {} : { user }), key: key?.id }

@@ -3,12 +3,10 @@ import type { Call } from '../../../shared/contract/call.ts'
 import { Failure } from '../../../shared/failures.ts'
 import type { Identity } from '../../../shared/identity/identity.ts'
 import { checkStanding, type Rights } from '../../../shared/identity/standing.ts'
+import { NOBODY } from '../../../shared/identity/nobody.ts'
 import { addPlan } from '../../../shared/identity/with-plan.ts'
 import { createPlanBook } from '../../../shared/plans/plan-book.ts'
 import { requireFeature } from '../../../shared/plans/features.ts'
-
-/** Who acts while nobody is known yet. */
-const NOBODY = '00000000-0000-0000-0000-000000000000'
 
 type Row = Pick<Rights, 'tier' | 'plan_version' | 'overage' | 'status' | 'suspended'> & { tenant_id: string }
 
