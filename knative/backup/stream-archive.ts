@@ -9,7 +9,8 @@ import { once } from 'node:events'
 import { createReadStream, createWriteStream, existsSync } from 'node:fs'
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createInbox, type NatsConnection } from 'nats'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createInbox, ErrorCode, NatsError, type NatsConnection } from 'nats'
 import { z } from 'zod'
 import { inboxPrefixOf } from '../../shared/nats/connect.ts'
 import { BACKUP_USER } from '../nats-accounts.ts'
@@ -18,6 +19,9 @@ const CHUNK_BYTES = 128 * 1024
 const REQUEST_MS = 30_000
 /** The server reads the whole stream before it answers the last chunk. */
 const RESTORED_MS = 600_000
+const UNHEARD: string = ErrorCode.NoResponders
+/** How long to wait before a chunk that nobody heard is sent again. */
+const UNHEARD_MS = 50
 
 const META_FILE = 'backup.json'
 /** By the version of the server, from 2.15 on and before. */
@@ -118,8 +122,22 @@ async function openSnapshot(nc: NatsConnection, stream: string): Promise<Snapsho
 async function restoreSnapshot(nc: NatsConnection, { meta, chunks }: Snapshot): Promise<void> {
   const begun = await ask(nc, `$JS.API.STREAM.RESTORE.${meta.config.name}`, meta)
   const { deliver_subject: subject } = Restoring.parse(begun)
-  for await (const chunk of chunks) await request(nc, subject, chunk, REQUEST_MS)
-  await request(nc, subject, new Uint8Array(), RESTORED_MS)
+  for await (const chunk of chunks) await sendChunk(nc, subject, chunk, REQUEST_MS)
+  await sendChunk(nc, subject, new Uint8Array(), RESTORED_MS)
+}
+
+/**
+ * Sends a chunk, once more while nobody hears it: another server of the cluster may not yet know where the stream is made.
+ * Nothing is sent twice, since "no responders" says that no server has taken it.
+ */
+async function sendChunk(nc: NatsConnection, subject: string, chunk: Uint8Array, timeout: number) {
+  for (let until = Date.now() + REQUEST_MS; ; await sleep(UNHEARD_MS))
+    try {
+      await request(nc, subject, chunk, timeout)
+      return
+    } catch (error) {
+      if (!(error instanceof NatsError) || error.code !== UNHEARD || Date.now() > until) throw error
+    }
 }
 
 function dataFileOf({ info }: NatsConnection): string {
