@@ -244,7 +244,7 @@ function templateOf(model: LlamaModel, trimLeadingWhitespaceInResponses: boolean
 function historyOf(request: ChatRequest, prefix: string): ChatHistoryItem[] {
   const history = request.messages.map(({ role, content }): ChatHistoryItem => {
     if (role === 'assistant') return { type: 'model', response: [content] }
-    return { type: role, text: content }
+    return { type: role === 'tool' ? 'user' : role, text: content }
   })
   return [...history, { type: 'model', response: prefix === '' ? [] : [prefix] }]
 }

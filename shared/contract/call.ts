@@ -9,7 +9,7 @@ import type { Observer } from '../agentese/observer.ts'
 import type { Db } from '../database/database.ts'
 import type { TenantEvent } from '../events/tenant-event.ts'
 import type { Identity } from '../identity/identity.ts'
-import type { ChatRequest, EmbedRequest, TokenUsage } from '../inference/messages.ts'
+import type { ChatRequest, EmbedRequest, FinishReason, TokenUsage, ToolCall } from '../inference/messages.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { TraceContext } from '../telemetry/trace.ts'
 import type { JobEnd, JobStatus } from './job-end.ts'
@@ -114,9 +114,13 @@ export interface Browser {
 }
 
 /** What a handler asks of a model: an answer to messages, or the vectors of texts. */
-export type Inference = (Omit<ChatRequest, 'seed'> | EmbedRequest) & {
+export type Inference = (ChatRequest | EmbedRequest) & {
   /** Tokens to reserve before the model runs; what was really used is settled afterwards. */
   estimateTokens: number
+  /** Among the waiting jobs of the tenant alone: higher ones come first; 0 where it is absent. */
+  priority?: number
+  /** When the answer is of no use any more. A job that cannot begin by then is refused, or fails while it waits. */
+  deadline?: Date
 }
 
 /** Marks that work goes on after the answer: the caller gets 202 and a job to follow. */
@@ -140,6 +144,11 @@ export interface Completed<I> {
    * was asked for.
    */
   vectors: readonly (Float32Array | undefined)[]
+  /** What the model wants to be called; empty where it answered by text. */
+  toolCalls: readonly ToolCall[]
+  finishReason: FinishReason | undefined
+  /** Tokens of each message that the model was sent, by its own tokenizer; undefined where the engine does not know. */
+  messageTokens: readonly number[] | undefined
   model: string
   tokens: TokenUsage
 }

@@ -9,17 +9,56 @@ import { z } from 'zod'
 /** A model's words as PostgreSQL can keep them: without NUL, and without halves of characters. */
 const Words = z.string().transform((text) => text.replaceAll('\0', '').toWellFormed())
 
-const ChatMessage = z.strictObject({
-  role: z.enum(['system', 'user', 'assistant']),
-  content: z.string(),
+/** A tool that a model wants to be called; `arguments` is JSON text, as the model wrote it, and may be none. */
+export const ToolCall = z.strictObject({
+  id: z.string().min(1).max(64),
+  name: z.string().min(1).max(128),
+  arguments: z.string(),
 })
+export type ToolCall = z.infer<typeof ToolCall>
 
-/** Requests text. Temperature as in the OpenAI API (0 is greedy); `seed` makes sampling repeatable. */
+/** One message of a conversation, as in the OpenAI API: a `tool` message is the answer to the tool call that it names. */
+export const ChatMessage = z.discriminatedUnion('role', [
+  z.strictObject({ role: z.enum(['system', 'user']), content: z.string() }),
+  z.strictObject({
+    role: z.literal('assistant'),
+    content: z.string(),
+    toolCalls: z.array(ToolCall).optional(),
+  }),
+  z.strictObject({ role: z.literal('tool'), content: z.string(), toolCallId: z.string().min(1).max(64) }),
+])
+export type ChatMessage = z.infer<typeof ChatMessage>
+
+const JsonSchema = z.record(z.string(), z.json())
+
+/** A tool that a model may ask to be called; `parameters` is the JSON Schema of its arguments. */
+export const ToolSpec = z.strictObject({
+  name: z.string().regex(/^[\w-]{1,64}$/),
+  description: z.string().optional(),
+  parameters: JsonSchema,
+})
+export type ToolSpec = z.infer<typeof ToolSpec>
+
+/** Requests text. Temperature and top-p as in the OpenAI API (0 is greedy); `seed` makes sampling repeatable. */
 export const ChatRequest = z.strictObject({
   messages: z.array(ChatMessage).min(1),
   maxTokens: z.int().min(1).max(8192),
   temperature: z.number().min(0).max(2),
+  topP: z.number().gt(0).max(1).optional(),
   seed: z.int().min(0).optional(),
+  /** The answer ends before one of these. */
+  stop: z.array(z.string().min(1)).max(4).optional(),
+  /** Id of a model of the catalogue; the default model where it is absent. */
+  model: z.string().optional(),
+  /** With them, the answer may be tool calls, and the finish reason is then `tool_calls`. */
+  tools: z.array(ToolSpec).min(1).max(128).optional(),
+  toolChoice: z
+    .union([z.enum(['auto', 'none', 'required']), z.strictObject({ name: z.string() })])
+    .optional(),
+  /** JSON Schema that the text of the answer must meet. */
+  responseSchema: JsonSchema.optional(),
+  /** Requests of one conversation have it in common: a worker that has its beginning in memory need not read it again. */
+  session: z.uuid().optional(),
 })
 export type ChatRequest = z.infer<typeof ChatRequest>
 
@@ -95,6 +134,12 @@ export const Completion = z.object({
   job: z.uuid(),
   /** Empty where vectors were requested. */
   text: Words,
+  /** What the model wants to be called, in its order. */
+  toolCalls: z.array(ToolCall).optional(),
+  /** Tokens of each message of the request, by the tokenizer of the model; absent where the engine does not know. */
+  messageTokens: z.array(z.int().min(0)).optional(),
+  /** Time that the engine computed for this answer alone, by GPU or CPU; batched sequences share it. */
+  computeSeconds: z.number().min(0).optional(),
   /** One for each text of the request, in its order; to be read by `decodeVector`. Their length is one. */
   vectors: z.array(z.string()).optional(),
   /** Places of texts in scripts that the model does not know: their vectors say nothing. */

@@ -17,7 +17,15 @@ import type { JobContext, JobRow } from './write-ending.ts'
 /** What a model came to; with `failed`, why it gave no answer. */
 export type Outcome = Pick<
   Completion,
-  'text' | 'tokens' | 'vectors' | 'unread' | 'model' | 'finishReason' | 'server'
+  | 'text'
+  | 'tokens'
+  | 'vectors'
+  | 'unread'
+  | 'model'
+  | 'finishReason'
+  | 'server'
+  | 'toolCalls'
+  | 'messageTokens'
 > &
   Partial<Pick<Completion, 'durationSeconds'>> & {
     failed?: string
@@ -61,7 +69,7 @@ async function run(
   { runtime, db, signal }: JobContext,
   job: JobRow,
   jobCall: JobCall,
-  { text, tokens, vectors = [], unread = [], model, failed }: Outcome,
+  { vectors = [], unread = [], failed, ...answer }: Outcome,
   pending: Pending,
 ): Promise<unknown> {
   const { archetype, input, traceparent } = jobCall
@@ -93,7 +101,17 @@ async function run(
   })
   if (failed !== undefined) return endpoint.recover?.({ input: parsed, reason: failed }, call)
   const read = vectors.map((vector, at) => (unread.includes(at) ? undefined : decodeVector(vector)))
-  const completed = { input: parsed, text, tokens, model, vectors: read }
+  const { text, tokens, model, finishReason, toolCalls = [], messageTokens } = answer
+  const completed = {
+    input: parsed,
+    text,
+    tokens,
+    model,
+    vectors: read,
+    finishReason,
+    toolCalls,
+    messageTokens,
+  }
   return endpoint.complete?.(completed, call)
 }
 

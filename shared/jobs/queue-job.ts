@@ -38,7 +38,7 @@ const REQUESTED = 'io.kgents.inference.requested'
  * @throws Failure INFERENCE_UNAVAILABLE where no model can be had
  */
 export function prepareJob(
-  { estimateTokens, ...request }: Inference,
+  { estimateTokens, priority: _priority, deadline: _deadline, ...request }: Inference,
   options: { as: string; input: unknown } | undefined,
   requester: Requester,
   pending: Pending,
