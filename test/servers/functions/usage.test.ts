@@ -485,17 +485,18 @@ describe('GET /v1/operator/metering', () => {
 
   test('has each day that is over reconciled, tenant by tenant', async ({ newTenant, owner, expect }) => {
     const tenant = await newTenant()
-    const [yesterday] = await owner<[{ day: string; before: string }]>`
-      select ((now() - interval '1 day') at time zone 'UTC')::date::text as day, reconcile_day::text as before from usage_state`
-    await leaves(owner, tenant, { at: `${yesterday.day}T10:00:00Z` })
+    // yesterday is over 15 minutes after midnight
+    const [past] = await owner<[{ day: string; before: string }]>`
+      select ((now() - interval '2 days') at time zone 'UTC')::date::text as day, reconcile_day::text as before from usage_state`
+    await leaves(owner, tenant, { at: `${past.day}T10:00:00Z` })
     await countsAll(owner)
     await owner.begin(async (db) => {
       await db`select from usage_state for update`
-      await db`update usage_state set reconcile_day = ${yesterday.day}, reconciled_tenant = nobody()`
+      await db`update usage_state set reconcile_day = ${past.day}, reconciled_tenant = nobody()`
     })
     await Promise.all([1, 2].map(() => owner`select reconcile_usage_days(100000)`))
     const rows = await owner`
-      select meter from usage_reconciliations where tenant_id = ${tenant.id} and day = ${yesterday.day} and discrepancy = 0`
+      select meter from usage_reconciliations where tenant_id = ${tenant.id} and day = ${past.day} and discrepancy = 0`
     expect(rows).toHaveLength(3)
   })
 })
