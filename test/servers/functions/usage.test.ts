@@ -485,7 +485,7 @@ describe('GET /v1/operator/metering', () => {
 
   test('has each day that is over reconciled, tenant by tenant', async ({ newTenant, owner, expect }) => {
     const tenant = await newTenant()
-    // yesterday is over 15 minutes after midnight
+    // A day counts as over 15 minutes after midnight.
     const [past] = await owner<[{ day: string; before: string }]>`
       select ((now() - interval '2 days') at time zone 'UTC')::date::text as day, reconcile_day::text as before from usage_state`
     await leaves(owner, tenant, { at: `${past.day}T10:00:00Z` })
