@@ -199,6 +199,87 @@ describe('when everything that works on a composition is killed', () => {
   })
 })
 
+/** Jobs whose parts are killed while they run. */
+const KILLED_JOBS = Number(process.env['KILLED_JOBS'] ?? 4)
+const KILLABLE = ['gpu-worker-1', 'gpu-worker-2', 'stream-hub', 'relay', 'self-soul', 'NATS'] as const
+
+describe('while workers, hub, relay, functions and NATS are killed at random moments', () => {
+  test(
+    'each job completes once, is charged once, and its stream has neither gap nor repetition',
+    async ({ newTenant, functions, pidOf, sql }) => {
+      const tenant = await newTenant('team')
+      const over = new AbortController()
+      const kills = killAtRandom({ functions, pidOf }, over.signal)
+      const streams = await Promise.all(
+        Array.from({ length: KILLED_JOBS }, (_, at) =>
+          followToTheEnd(tenant, `Describe number ${at} in two sentences`),
+        ),
+      )
+      over.abort()
+      const killed = await kills
+      for (const events of streams) {
+        const indices = events.flatMap(({ data }) => (data.index === undefined ? [] : [Number(data.index)]))
+        expect(indices).toEqual([...new Set(indices)].toSorted((one, other) => one - other))
+        expect(events.at(-1)?.event, JSON.stringify(events.at(-1))).toBe('complete')
+        expect(textOf(events)).toBe(events.at(-1)?.data.text)
+      }
+      const [sum] = await sql`
+      select (select count(*)::int from jobs where tenant_id = ${tenant.tenant} and status = 'completed') as completed,
+        (select count(*)::int from charges where tenant_id = ${tenant.tenant} and kind = 'settled') as charged,
+        (select count(*)::int from marks where tenant_id = ${tenant.tenant} and path = 'self.soul.dialogue') as marked`
+      expect(sum).toEqual({ completed: KILLED_JOBS, charged: KILLED_JOBS, marked: KILLED_JOBS })
+      process.stdout.write(
+        `${KILLED_JOBS} jobs completed and charged once; killed: ${JSON.stringify(killed)}\n`,
+      )
+    },
+    Math.max(300_000, KILLED_JOBS * 30_000),
+  )
+})
+
+/** Asks, and follows the answer to its end: where the stream breaks, from the event that was seen last. */
+async function followToTheEnd(tenant: Caller, message: string): Promise<StreamEvent[]> {
+  const key = { 'idempotency-key': crypto.randomUUID() }
+  const { body } = await until(async () => {
+    const answer = await tenant.call('POST', '/v1/agentese/self/soul/dialogue', { message }, key)
+    return answer.status === 202 ? answer : undefined
+  })
+  const events: StreamEvent[] = []
+  while (!['complete', 'error'].includes(events.at(-1)?.event ?? '')) {
+    const seen = events.at(-1)?.id
+    const from = seen === undefined ? {} : { 'last-event-id': seen }
+    try {
+      for await (const event of tenant.stream('GET', body.links.stream, undefined, from)) events.push(event)
+    } catch {
+      // The hub is away, or was killed in the middle.
+      await delay(100)
+    }
+  }
+  return events
+}
+
+/** Kills one part after the other until `signal` is aborted; how often each was killed. */
+async function killAtRandom(
+  { functions, pidOf }: Pick<Parameters<Parameters<typeof test>[2]>[0], 'functions' | 'pidOf'>,
+  signal: AbortSignal,
+): Promise<Record<string, number>> {
+  const killed: Record<string, number> = {}
+  while (!signal.aborted) {
+    await delay(1000 + Math.random() * 3000, undefined, { signal }).catch(() => {})
+    const name = KILLABLE[Math.floor(Math.random() * KILLABLE.length)] ?? 'relay'
+    const isFunction = name === 'self-soul'
+    const pids = isFunction ? (await functions())[name]?.pods.map(({ pid }) => pid) : [pidOf(name)]
+    for (const pid of pids ?? []) {
+      try {
+        process.kill(pid, 'SIGKILL')
+        killed[name] = (killed[name] ?? 0) + 1
+      } catch {
+        // It has ended already, and comes back.
+      }
+    }
+  }
+  return killed
+}
+
 describe('when the whole platform sleeps', () => {
   test('functions go to sleep, and wake with the next request', async ({ acme, functions }) => {
     await acme.call('GET', '/.well-known/jwks.json')
