@@ -2,6 +2,7 @@
 import { Failure } from '../failures.ts'
 import type { ChatRequest, EmbedRequest } from '../inference/messages.ts'
 import type { Tier } from '../plans/tiers.ts'
+import { checkResponseSchema, checkSize } from './response-schema.ts'
 import { findModel, type Model, type ModelFeature } from './catalogue.ts'
 
 /** No tokenizer has longer tokens in ordinary text: fewer tokens than bytes divided by it there cannot be. */
@@ -17,9 +18,40 @@ export function checkRequest(request: ChatRequest | EmbedRequest, plan: Tier | {
   if ('texts' in request) return findModel(undefined, plan, 'embedding')
   const model = findModel(request.model, plan)
   if (request.tools !== undefined) checkFeature(model, 'tools', 'takes no tools')
-  if (request.responseSchema !== undefined) checkFeature(model, 'json_schema', 'is held to no JSON schema')
+  for (const { parameters } of request.tools ?? []) checkSize(parameters)
+  checkTools(request)
+  if (request.responseSchema !== undefined) {
+    checkFeature(model, 'json_schema', 'is held to no JSON schema')
+    checkResponseSchema(request.responseSchema)
+  }
   checkLength(request, model)
   return model
+}
+
+function checkTools({ tools = [], toolChoice, messages }: ChatRequest): void {
+  const names = tools.map(({ name }) => name)
+  if (new Set(names).size < names.length)
+    refuse('two tools have one name', 'Give each tool a name of its own')
+  const wanted = typeof toolChoice === 'object' ? toolChoice.name : undefined
+  if (wanted !== undefined && !names.includes(wanted))
+    refuse(`no tool is called "${wanted.slice(0, 100)}"`, 'Choose one of the tools of the request')
+  if (toolChoice === 'required' && names.length === 0)
+    refuse('a tool is required, and there is none', 'Send tools with the request')
+  const called = new Set(
+    messages.flatMap((message) =>
+      message.role === 'assistant' ? (message.toolCalls ?? []).map(({ id }) => id) : [],
+    ),
+  )
+  const stray = messages.find((message) => message.role === 'tool' && !called.has(message.toolCallId))
+  if (stray?.role === 'tool')
+    refuse(
+      `a "tool" message answers "${stray.toolCallId}", which nobody called`,
+      'Send the message with the tool call too',
+    )
+}
+
+function refuse(why: string, suggestion: string): never {
+  throw new Failure('INFERENCE_REFUSED', `Cannot ask the model: ${why}`, { suggestion })
 }
 
 function checkFeature({ id, features }: Model, feature: ModelFeature, why: string): void {
