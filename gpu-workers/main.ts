@@ -17,7 +17,7 @@ import { openWorker } from './worker.ts'
 
 const settings = readEnvironment(gpuWorker)
 const log = createLog(gpuWorker.name, settings.LOG_LEVEL)
-const metrics = createMetrics()
+const metrics = createMetrics(() => opened?.concurrency ?? 0)
 const { OTEL_EXPORTER_OTLP_ENDPOINT: collector } = settings
 const stopTracing = collector === undefined ? undefined : await startTracing(gpuWorker.name, collector)
 const link = openNatsLink(settings.NATS_URL, gpuWorker.name)

@@ -6,7 +6,10 @@ import { EngineFailure, type Engine } from './engines/engine.ts'
 import type { CountModelCall } from './model-metrics.ts'
 
 /** What is said about an answer. */
-type Answered = Pick<Completion, 'tokens' | 'model' | 'finishReason' | 'server'> & { firstAt: number }
+type Answered = Pick<Completion, 'tokens' | 'model' | 'finishReason' | 'server'> & {
+  firstAt: number
+  reusedTokens?: number
+}
 
 export interface ObserveOptions {
   engine: Engine
@@ -51,6 +54,7 @@ export function observeModelCall<A extends Answered>(
           seconds: secondsSince(performance.now()),
           usage: {
             input: tokens.prompt,
+            reused: answer.reusedTokens ?? 0,
             output: Math.max(0, tokens.completion - tokensBefore),
             secondsToFirstChunk: secondsSince(firstAt),
           },

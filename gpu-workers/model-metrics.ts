@@ -12,7 +12,7 @@ export interface ModelCall {
   model: string
   seconds: number
   /** Of a call that went well. */
-  usage?: { input: number; output: number; secondsToFirstChunk: number }
+  usage?: { input: number; reused: number; output: number; secondsToFirstChunk: number }
   /** Why it did not; few words, each of them known. */
   error?: string
 }
@@ -21,6 +21,8 @@ export type CountModelCall = (call: ModelCall) => void
 
 /** As the conventions ask for. */
 const SECONDS = Array.from({ length: 14 }, (_, power) => 2 ** power / 100)
+
+const TOKENS_PER_SECOND = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
 
 const LABELS = ['gen_ai_operation_name', 'gen_ai_provider_name', 'gen_ai_request_model']
 
@@ -50,6 +52,17 @@ export function createModelMetrics({ counter, histogram }: Registry): CountModel
     'Tokens that models wrote',
     LABELS,
   )
+  const reused = counter(
+    'kgents_worker_reused_input_tokens_total',
+    'Tokens of prompts that had been read for an earlier request',
+    LABELS,
+  )
+  const speed = histogram(
+    'kgents_worker_output_tokens_per_second',
+    'Tokens of an answer for each second from the first to the last',
+    TOKENS_PER_SECOND,
+    LABELS,
+  )
   return ({ operation, provider, model, seconds, usage, error }) => {
     const labels = {
       gen_ai_operation_name: operation,
@@ -60,6 +73,10 @@ export function createModelMetrics({ counter, histogram }: Registry): CountModel
     if (usage === undefined) return
     input.inc(labels, usage.input)
     output.inc(labels, usage.output)
-    if (operation === 'chat') firstChunk.observe(labels, usage.secondsToFirstChunk)
+    reused.inc(labels, usage.reused)
+    if (operation === 'embeddings') return
+    firstChunk.observe(labels, usage.secondsToFirstChunk)
+    const rest = seconds - usage.secondsToFirstChunk
+    if (usage.output > 1 && rest > 0) speed.observe(labels, (usage.output - 1) / rest)
   }
 }

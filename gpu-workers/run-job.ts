@@ -14,6 +14,7 @@ import type {
 import { encodeVector } from '../shared/inference/vectors.ts'
 import type { Log } from '../shared/telemetry/log.ts'
 import { EngineFailure, type Engine } from './engines/engine.ts'
+import { checkAnswer } from './check-answer.ts'
 import { findUnread } from './known-scripts.ts'
 import type { NatsLink } from '../shared/nats/link.ts'
 import { announceEvent, createResult, storeEvent } from './results.ts'
@@ -65,9 +66,20 @@ export interface JobReport {
 /** What the engine generated, for the result, and when the first of it was there. */
 interface Answer extends Pick<
   Completion,
-  'text' | 'vectors' | 'unread' | 'tokens' | 'model' | 'finishReason' | 'server'
+  | 'text'
+  | 'vectors'
+  | 'unread'
+  | 'tokens'
+  | 'model'
+  | 'finishReason'
+  | 'server'
+  | 'toolCalls'
+  | 'messageTokens'
+  | 'computeSeconds'
 > {
   firstAt: number
+  /** Of the prompt, those that had been read before. */
+  reusedTokens?: number
 }
 
 /** How long the token log may take to be stored before the result goes out without it. */
@@ -91,7 +103,11 @@ export async function runJob(job: JobMessage, options: JobOptions): Promise<JobR
   try {
     const { attempt } = tokenLog
     announceEvent(link, createResult(job, { type: 'started', data: { job: job.job, attempt } }))
-    const { firstAt, ...answer } = await observeModelCall(
+    const {
+      firstAt,
+      reusedTokens: _reused,
+      ...answer
+    } = await observeModelCall(
       job,
       {
         engine,
@@ -125,12 +141,16 @@ function nameError(error: unknown): string {
 }
 
 /** Lets the engine do what is asked, unless the job is no longer ours or the engine falls silent. */
-async function ask({ request }: JobMessage, tokenLog: TokenLog, options: JobOptions): Promise<Answer> {
+async function ask(
+  { request, tenant }: JobMessage,
+  tokenLog: TokenLog,
+  options: JobOptions,
+): Promise<Answer> {
   const { stop, checkSeconds, stallSeconds } = options
   const checks = setInterval(() => void check(tokenLog, stop), checkSeconds * 1000)
   const stall = setTimeout(() => stop.abort(stalled(stallSeconds)), stallSeconds * 1000)
   try {
-    const alive = { ...options, onProgress: () => void stall.refresh() }
+    const alive = { ...options, tenant, onProgress: () => void stall.refresh() }
     return await ('texts' in request ? embed(request, alive) : generate(request, tokenLog, alive))
   } finally {
     clearInterval(checks)
@@ -139,7 +159,7 @@ async function ask({ request }: JobMessage, tokenLog: TokenLog, options: JobOpti
 }
 
 /** With what reports that the engine is at work. */
-type Watched = JobOptions & { onProgress: () => void }
+type Watched = JobOptions & { tenant: string; onProgress: () => void }
 
 async function embed({ texts }: EmbedRequest, { engine, stop, onProgress }: Watched): Promise<Answer> {
   const embedOptions = { signal: stop.signal, onProgress }
@@ -153,16 +173,22 @@ async function embed({ texts }: EmbedRequest, { engine, stop, onProgress }: Watc
 async function generate(
   request: ChatRequest,
   tokenLog: TokenLog,
-  { engine, stop, onProgress }: Watched,
+  { engine, stop, tenant, onProgress }: Watched,
 ): Promise<Answer> {
   const { prefix } = tokenLog
-  const generateOptions = { signal: stop.signal, onProgress, ...(prefix === undefined ? {} : { prefix }) }
+  const generateOptions = {
+    signal: stop.signal,
+    tenant,
+    onProgress,
+    ...(prefix === undefined ? {} : { prefix }),
+  }
   let firstAt: number | undefined
   for await (const output of engine.generate(request, generateOptions)) {
     onProgress()
     firstAt ??= performance.now()
     if (output.kind === 'end') {
       const { kind: _, reason: finishReason, usage: tokens, ...by } = output
+      if (finishReason === 'stop') checkAnswer(request, tokenLog.text)
       return { text: tokenLog.text, tokens, finishReason, ...by, firstAt }
     }
     if (output.kind === 'restart') tokenLog.restart()

@@ -113,7 +113,7 @@ class QueueWorker {
       log.error({ bytes: delivery.data.length }, 'dropped a message that is not a job')
       return void (await delivery.term('not a job'))
     }
-    metrics.begin()
+    metrics.begin(delivery.attempt === 1 ? secondsSince(job.job) : undefined)
     const { traceId } = readTraceparent(job.traceparent)
     const jobLog = log.child({
       job: job.job,
@@ -213,6 +213,12 @@ class QueueWorker {
       return false
     }
   }
+}
+
+/** Since an id of version 7 was made, which has its milliseconds in front; undefined for other ids. */
+function secondsSince(id: string): number | undefined {
+  if (id[14] !== '7') return undefined
+  return Math.max(0, (Date.now() - Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16)) / 1000)
 }
 
 function readJob(data: Uint8Array): JobMessage | undefined {

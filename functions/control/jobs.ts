@@ -130,7 +130,7 @@ async function listJobs(wanted: Wanted, { db, identity }: Pick<Call, 'db' | 'ide
   const { status = null, path = null, person = null, from = null, to = null, ...bounds } = wanted
   const jobs = db<JobRow[]>`
     select id, user_id, status, path, created_at, started_at, finished_at, forgotten_at, null as result, error, tokens,
-      finish_reason, server, charges
+      finish_reason, server, cost_usd::float8, charges
     from jobs
     where (${seesAll(identity)} or user_id = ${identity.user})
       and (${status}::text is null or status = ${status})

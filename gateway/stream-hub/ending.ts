@@ -14,6 +14,7 @@ const Completed = z.object({
   tokens: TokenUsage.optional(),
   finish_reason: FinishReason.optional(),
   server: z.string().optional(),
+  cost_usd: z.number().optional(),
   /** Absent where it is nothing. */
   result: z.unknown().optional(),
   charges: Charges.optional(),

@@ -48,7 +48,7 @@ export class Transcript {
     if (ending.status !== 'completed') {
       return { event: 'error', id, data: { ...problemMembers(failureOf(ending)), path: ending.path, job } }
     }
-    const { path, text, tokens, finish_reason, server, result, charges } = ending
+    const { path, text, tokens, finish_reason, server, cost_usd, result, charges } = ending
     const tokens_used = tokens === undefined ? undefined : tokens.prompt + tokens.completion
     return {
       event: 'complete',
@@ -61,6 +61,7 @@ export class Transcript {
         tokens,
         finish_reason,
         server,
+        cost_usd,
         chunks: this.#chunks,
         result,
         charges,

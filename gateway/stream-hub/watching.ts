@@ -148,7 +148,7 @@ class JobWatching implements Watching {
 /** The answer that the call would have had without a job, and the job beside it. */
 function envelopeOf(
   job: string,
-  { path, result, tokens, finish_reason, server, charges }: Completed,
+  { path, result, tokens, finish_reason, server, cost_usd, charges }: Completed,
   headers: AnswerHeaders,
 ) {
   const self = `/v1/jobs/${job}`
@@ -159,6 +159,6 @@ function envelopeOf(
     result,
     job: { id: job, status: 'completed' },
     links: { self, stream: `${self}/stream` },
-    meta: { charges: charges ?? {}, tokens, finish_reason, server, ...trace },
+    meta: { charges: charges ?? {}, tokens, finish_reason, server, cost_usd, ...trace },
   }
 }

@@ -2,7 +2,7 @@
  * What a worker needs from whatever runs the model. Everything about queues, tenants and retries stays outside:
  * an engine turns one request into text, or texts into vectors, counts tokens, and stops on request.
  */
-import type { ChatRequest, FinishReason, TokenUsage } from '../../shared/inference/messages.ts'
+import type { ChatRequest, FinishReason, TokenUsage, ToolCall } from '../../shared/inference/messages.ts'
 
 /** What an earlier attempt has already generated; the engine goes on right after it, or begins anew. */
 export interface Prefix {
@@ -31,12 +31,22 @@ export type EngineOutput =
       model: string
       /** Name of the server that finished the answer, where there are several. */
       server?: string
+      /** With the reason `tool_calls`. */
+      toolCalls?: ToolCall[]
+      /** Tokens of each message of the request. */
+      messageTokens?: number[]
+      /** Of the prompt, those that had been read for an earlier request of the same tenant. */
+      reusedTokens?: number
+      /** Time that the engine computed for this answer alone. */
+      computeSeconds?: number
     }
 
 export interface GenerateOptions {
   /** Stops the engine at once; `generate` then throws the signal's reason. */
   signal: AbortSignal
   prefix?: Prefix
+  /** What has been read for one tenant is of use to no other. */
+  tenant?: string
   /** Called while the engine works and has no text, as a model that thinks. */
   onProgress?: () => void
 }
@@ -51,6 +61,8 @@ export interface Embeddings {
   estimated?: boolean
   /** Name of the server that answered, where there are several. */
   server?: string
+  /** Time that the engine computed for these vectors alone. */
+  computeSeconds?: number
   /** The embedding model: vectors of different models cannot be compared. */
   model: string
 }

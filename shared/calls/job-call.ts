@@ -22,6 +22,8 @@ export const JobCall = z.object({
   startedAt: z.number(),
   reservedTokens: z.number(),
   period: z.string(),
+  /** The model of the catalogue that is asked. */
+  model: z.string().optional(),
   /** The composition that this is a stage of. */
   parent: z.uuid().optional(),
   /** Whether no request of a caller stands behind it. */

@@ -48,6 +48,7 @@ export const FinishedJob = z.strictObject({
     tokens: TokenUsage.optional(),
     finish_reason: FinishReason.optional(),
     server: z.string().optional(),
+    cost_usd: z.number().optional(),
     trace_id: z.string().optional(),
   }),
 })

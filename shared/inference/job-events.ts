@@ -24,6 +24,7 @@ export const JobCompleted = z.object({
   tokens: TokenUsage,
   finish_reason: FinishReason.optional().describe('Why the model ended its answer'),
   server: z.string().optional().describe('Name of the model server that finished the answer'),
+  cost_usd: z.number().optional().describe('US dollars, by the price of the model in the catalogue'),
   result: z.unknown().describe('What the path answers'),
   charges: z.record(z.string(), z.number()),
 })

@@ -32,6 +32,8 @@ export const JOB_STREAM_EVENTS = {
       finish_reason: FinishReason.optional(),
       /** Name of the model server that finished the answer, where there are several. */
       server: z.string().optional(),
+      /** US dollars, by the price of the model in the catalogue. */
+      cost_usd: z.number().optional(),
       chunks: z.int(),
       /** Absent of a dry run, whose own members are here. */
       result: z.unknown().optional(),

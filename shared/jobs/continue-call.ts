@@ -27,7 +27,7 @@ export type Outcome = Pick<
   | 'toolCalls'
   | 'messageTokens'
 > &
-  Partial<Pick<Completion, 'durationSeconds'>> & {
+  Partial<Pick<Completion, 'durationSeconds' | 'computeSeconds'>> & {
     failed?: string
   }
 

@@ -64,7 +64,7 @@ function recovers({ runtime }: JobContext, job: JobRow): boolean {
 
 /** Goes on with what the model answered, or with why it did not; what the continuation throws fails the job. */
 async function complete(context: JobContext, job: JobRow, outcome: Outcome): Promise<JobStatus> {
-  const { text, tokens, finishReason, server, model, durationSeconds } = outcome
+  const { text, tokens, finishReason, server, model, durationSeconds, computeSeconds } = outcome
   try {
     return await context.db.savepoint(async (db) => {
       const inner = { ...context, db }
@@ -80,6 +80,7 @@ async function complete(context: JobContext, job: JobRow, outcome: Outcome): Pro
         server,
         model,
         durationSeconds,
+        computeSeconds,
         result,
         pending,
       })

@@ -15,6 +15,7 @@ export interface JobState {
   tokens: TokenUsage | null
   finish_reason: FinishReason | null
   server: string | null
+  cost_usd: number | null
   charges: Record<string, number> | null
   traceparent: string
   /** When something was forgotten that it quotes. */
@@ -37,12 +38,13 @@ export function answerOfJob(job: JobState): { status: number; body: AcceptedJob 
   const accepted = acceptedJob(job.id, job.status)
   if (job.status !== 'completed') return { status: 202, body: accepted }
   if (isForgotten(job)) throw withJob(forgottenAnswer(), job)
-  const { path, result, tokens, finish_reason, server, charges, traceparent } = job
+  const { path, result, tokens, finish_reason, server, cost_usd, charges, traceparent } = job
   const meta = {
     charges: charges ?? {},
     ...(tokens === null ? {} : { tokens }),
     ...(finish_reason === null ? {} : { finish_reason }),
     ...(server === null ? {} : { server }),
+    ...(cost_usd === null ? {} : { cost_usd }),
     trace_id: readTraceparent(traceparent).traceId,
   }
   return { status: 200, body: { path, result, ...accepted, meta } }

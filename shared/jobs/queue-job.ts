@@ -11,6 +11,7 @@ import type { JobCall, NewJob } from '../calls/job-call.ts'
 import { chargedFor, chargeRow, toOutbox } from '../calls/record.ts'
 import type { Runtime } from '../calls/runtime.ts'
 import { formatTraceparent, type TraceContext } from '../telemetry/trace.ts'
+import { checkRequest } from '../models/check-request.ts'
 import { periodOf, reserveTokens } from '../plans/allowance.ts'
 import type { JobRequested } from '../inference/job-events.ts'
 
@@ -35,7 +36,7 @@ const REQUESTED = 'io.kgents.inference.requested'
  * Prepares a job for `requester`; it is written by `writeJobs`, and its event with the others that are pending.
  *
  * @param options another aspect of the same node whose job it is to be, with its input
- * @throws Failure INFERENCE_UNAVAILABLE where no model can be had
+ * @throws Failure INFERENCE_UNAVAILABLE where no model can be had; what `checkRequest` throws
  */
 export function prepareJob(
   { estimateTokens, priority: _priority, deadline: _deadline, ...request }: Inference,
@@ -45,16 +46,17 @@ export function prepareJob(
 ): Accepted {
   const { runtime } = requester
   if (runtime.inferenceUnavailable !== undefined) throw unavailable(runtime.inferenceUnavailable)
+  const model = checkRequest(request, requester.identity.plan)
   const id = newId()
   const doer = options === undefined ? requester : asOther(requester, options)
   const { path } = doer
-  const call = jobCallOf(doer, estimateTokens)
+  const call = { ...jobCallOf(doer, estimateTokens), model: model.id }
   const message = {
     job: id,
     tenant: call.identity.tenant,
     function: requester.function.name,
     path,
-    request,
+    request: 'texts' in request ? request : { ...request, model: model.id },
     resultKey: deriveResultKey(runtime.eventKey, call.identity.tenant, id),
     traceparent: call.traceparent,
   }

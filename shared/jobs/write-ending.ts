@@ -18,6 +18,7 @@ import type { Db } from '../database/database.ts'
 import { createEvent } from '../events/event.ts'
 import type { JobEnded } from '../inference/job-events.ts'
 import type { FinishReason, TokenUsage } from '../inference/messages.ts'
+import { costUsd } from '../models/catalogue.ts'
 import { settleTokens } from '../plans/allowance.ts'
 import { readTraceparent } from '../telemetry/trace.ts'
 import { writeJobs } from './queue-job.ts'
@@ -54,6 +55,8 @@ export type Ending =
       model?: string | undefined
       /** How long a worker was at it. */
       durationSeconds?: number | undefined
+      /** How long its engine computed for this answer alone, where it knows. */
+      computeSeconds?: number | undefined
       result: unknown
       pending: Pending
     }
@@ -76,7 +79,7 @@ export async function writeEnding(context: JobContext, job: JobRow, whole: Endin
     update jobs set status = ${ending.status}, finished_at = now(), charges = ${charges === undefined ? null : db.json(charges)},
       result = ${resultTextOf(ending)}::text::json, tokens = ${tokensOf(db, ending)},
       finish_reason = ${completed?.finishReason ?? null}, server = ${completed?.server ?? null},
-      model_seconds = ${completed?.durationSeconds ?? null},
+      model_seconds = ${completed?.durationSeconds ?? null}, cost_usd = ${costOf(call, ending) ?? null},
       error = ${error === undefined ? null : db.json(error)},
       message = case when ${charges === undefined} then message end
     where id = ${job.id}`
@@ -111,7 +114,10 @@ export async function settleCancelled(context: JobContext, job: JobRow, tokens: 
   const call = JobCall.parse(job.call)
   const ending: Ending = { status: 'cancelled', tokens }
   const charges = chargesOf(call, ending) ?? {}
-  await db`update jobs set charges = ${db.json(charges)}, tokens = ${tokensOf(db, ending)}, message = null where id = ${job.id}`
+  await db`
+    update jobs set charges = ${db.json(charges)}, tokens = ${tokensOf(db, ending)}, message = null,
+      cost_usd = ${costOf(call, ending) ?? null}
+    where id = ${job.id}`
   if (call.aspect === undefined) return
   await settle(context, { job, call, aspect: call.aspect, ending, charges }, { events: [], changes: [] })
 }
@@ -144,6 +150,12 @@ function resultTextOf(ending: Ending): string | null {
 
 function tokensOf(db: Db, ending: Ending) {
   return ending.status === 'failed' || ending.tokens === undefined ? null : db.json({ ...ending.tokens })
+}
+
+/** What its tokens cost by the catalogue, in US dollars; undefined where that is not known. */
+function costOf({ model }: JobCall, ending: Ending): number | undefined {
+  if (model === undefined || ending.status === 'failed' || ending.tokens === undefined) return undefined
+  return costUsd(model, ending.tokens)
 }
 
 /**
@@ -186,7 +198,7 @@ function closingEvents({ eventKey }: Runtime, job: JobRow, call: JobCall, ending
     subject: job.id,
     traceparent: call.traceparent,
   }
-  const data = endingOf(job, ending, chargesOf(call, ending) ?? {})
+  const data = endingOf(job, ending, chargesOf(call, ending) ?? {}, costOf(call, ending))
   const closing = createEvent({ ...common, type: `io.kgents.job.${ending.status}`, data }, eventKey)
   if (call.parent === undefined) return [toOutbox(closing, job.id)]
   const stage = { composition: call.parent, job: job.id }
@@ -197,13 +209,18 @@ function closingEvents({ eventKey }: Runtime, job: JobRow, call: JobCall, ending
 /** Notifies a composition that a stage of it, which was a job, has ended. */
 const STAGE_ENDED = 'io.kgents.composition.stage-ended'
 
-function endingOf({ id: job, path }: JobRow, ending: Ending, charges: Record<string, number>): JobEnded {
+function endingOf(
+  { id: job, path }: JobRow,
+  ending: Ending,
+  charges: Record<string, number>,
+  cost_usd: number | undefined,
+): JobEnded {
   if (ending.status === 'cancelled') return { job, path, status: ending.status }
   if (ending.status === 'failed') {
     return { job, path, status: ending.status, error: { code: ending.code, message: ending.message } }
   }
   const { status, text, tokens, finishReason: finish_reason, server, result } = ending
-  return { job, path, status, text, tokens, finish_reason, server, result, charges }
+  return { job, path, status, text, tokens, finish_reason, server, cost_usd, result, charges }
 }
 
 function callOutcomeOf({ job, call, aspect, ending, charges }: Settlement): CallOutcome {
@@ -216,7 +233,7 @@ function callOutcomeOf({ job, call, aspect, ending, charges }: Settlement): Call
     user: call.identity.user,
     key: call.identity.key?.id,
     model: modelOf(ending),
-    gpuSeconds: ending.status === 'completed' ? ending.durationSeconds : undefined,
+    gpuSeconds: ending.status === 'completed' ? (ending.computeSeconds ?? ending.durationSeconds) : undefined,
     inner: call.inner,
     archetype: call.archetype,
     ...outcomeOf(ending),

@@ -16,7 +16,10 @@ export const METERS = {
   sessions: { unit: 'session', counts: 'conversations that were begun' },
   session_messages: { unit: 'message', counts: 'messages that people sent in conversations' },
   compute_seconds: { unit: 's', counts: 'time that functions took for calls' },
-  gpu_seconds: { unit: 's', counts: 'time that workers took for jobs that went well' },
+  gpu_seconds: {
+    unit: 's',
+    counts: 'time that models computed for jobs that went well; batched answers share it',
+  },
   storage_bytes_written: { unit: 'byte', counts: 'state that calls recorded' },
   storage_gb_months: { unit: 'GB-month', counts: '10^9 bytes that were held for a calendar month' },
 } as const satisfies Record<string, { unit: string; counts: string }>

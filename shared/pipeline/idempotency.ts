@@ -153,7 +153,8 @@ async function readKept(key: string, db: Db): Promise<KeptRow | undefined> {
   const [kept] = await db<KeptRow[]>`
     select k.endpoint, k.request_hash, k.answer, case when j.id is not null then json_build_object(
       'id', j.id, 'path', j.path, 'status', j.status, 'result', j.result, 'error', j.error, 'tokens', j.tokens,
-      'finish_reason', j.finish_reason, 'server', j.server, 'charges', j.charges, 'traceparent', j.call ->> 'traceparent', 'forgotten_at', j.forgotten_at) end as job
+      'finish_reason', j.finish_reason, 'server', j.server, 'cost_usd', j.cost_usd, 'charges', j.charges,
+      'traceparent', j.call ->> 'traceparent', 'forgotten_at', j.forgotten_at) end as job
     from idempotency_keys k left join jobs j on j.id = k.job_id
     where k.key = ${key}`
   return kept

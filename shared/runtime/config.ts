@@ -9,6 +9,7 @@ import {
   ServerSettings,
   TokenSettings,
 } from '../config.ts'
+import { ModelSettings } from '../models/settings.ts'
 
 const KeySet = z.looseObject({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string() })) })
 const PrivateKey = z.looseObject({ kty: z.string(), kid: z.string(), alg: z.string() })
@@ -101,6 +102,7 @@ export const FunctionConfig = z.object({
     .string()
     .optional()
     .describe('Why no model can be asked, where none can; paths that ask one then answer 503'),
+  MODEL_CATALOGUE: ModelSettings.shape.MODEL_CATALOGUE,
   PUBLIC_ORIGIN: z
     .url()
     .optional()

@@ -31,6 +31,7 @@ import { CallLeases } from '../plans/call-leases.ts'
 import { createPlanBook, readOffered } from '../plans/plan-book.ts'
 import { createRecorder } from '../calls/recorder.ts'
 import type { Runtime } from '../calls/runtime.ts'
+import { setCatalogue } from '../models/catalogue.ts'
 import { createLog } from '../telemetry/log.ts'
 import type { FunctionConfig } from './config.ts'
 import { createProbe } from './probe.ts'
@@ -47,6 +48,7 @@ export interface OpenRuntime {
 export async function openRuntime(config: FunctionConfig, loaders: Loaders): Promise<OpenRuntime> {
   const functions = await pick(config.FUNCTION, loaders)
   checkSecrets(functions, config)
+  setCatalogue(config.MODEL_CATALOGUE)
   const log = createLog(config.FUNCTION, config.LOG_LEVEL)
   // Without a key no event is believed, and none can be signed that others would believe.
   const eventKeys = config.EVENT_SIGNING_KEY ?? [randomBytes(32).toString('base64url')]

@@ -25,6 +25,8 @@ export const Job = z.object({
   finish_reason: FinishReason.optional(),
   /** Name of the model server that finished the answer, where there are several. */
   server: z.string().optional(),
+  /** US dollars, by the price of the model in the catalogue. */
+  cost_usd: z.number().optional(),
   /** Of a cancelled job as soon as it is known what had been generated. */
   charges: z.record(z.string(), z.number()).optional(),
 })
@@ -49,6 +51,7 @@ export interface JobRow {
   tokens: TokenUsage | null
   finish_reason: FinishReason | null
   server: string | null
+  cost_usd: number | null
   charges: Record<string, number> | null
 }
 
@@ -65,7 +68,7 @@ export function seesAll({ permissions }: Identity): boolean {
 export async function find(id: string, { db, identity }: Pick<Call, 'db' | 'identity'>): Promise<JobRow> {
   const [row] = await db<JobRow[]>`
     select id, user_id, status, path, created_at, started_at, finished_at, forgotten_at, error, tokens,
-      finish_reason, server, charges,
+      finish_reason, server, cost_usd::float8, charges,
       case when user_id = ${identity.user} then result end as result
     from jobs where id = ${id} and (${seesAll(identity)} or user_id = ${identity.user})`
   if (row !== undefined) return row
@@ -87,7 +90,7 @@ export function present(row: JobRow, call: Pick<Call, 'identity'>): z.infer<type
 
 export function describe(row: JobRow): z.infer<typeof Job> {
   const { id, status, path, created_at, started_at, finished_at, forgotten_at } = row
-  const { result, error, tokens, finish_reason, server, charges } = row
+  const { result, error, tokens, finish_reason, server, cost_usd, charges } = row
   return {
     id,
     ...(row.user_id === null ? {} : { person: row.user_id }),
@@ -102,6 +105,7 @@ export function describe(row: JobRow): z.infer<typeof Job> {
     ...(tokens === null ? {} : { tokens }),
     ...(finish_reason === null ? {} : { finish_reason }),
     ...(server === null ? {} : { server }),
+    ...(cost_usd === null ? {} : { cost_usd }),
     ...(charges === null ? {} : { charges }),
   }
 }
