@@ -14,7 +14,7 @@ create table crystals (
   session_id uuid,
   -- Of a day (UTC): a later session of it changes the crystal.
   day date check ((day is not null) = (level = 1)),
-  part_of uuid references crystals,
+  part_of uuid,
   counts jsonb not null,
   summary text not null,
   -- The model that has written the summary; null where it follows from the counts.
