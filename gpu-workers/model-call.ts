@@ -1,5 +1,6 @@
 /** One call of a model, seen from outside: its span below the trace of the job, and its metrics. */
 import type { Completion, JobMessage } from '../shared/inference/messages.ts'
+import { chatAttributes } from '../shared/telemetry/genai-spans.ts'
 import { withSpan } from '../shared/telemetry/spans.ts'
 import { readTraceparent } from '../shared/telemetry/trace.ts'
 import { EngineFailure, type Engine } from './engines/engine.ts'
@@ -33,6 +34,7 @@ export function observeModelCall<A extends Answered>(
     'gen_ai.operation.name': operation,
     'gen_ai.provider.name': engine.name,
     ...(asked.model === '' ? {} : { 'gen_ai.request.model': asked.model }),
+    ...('texts' in job.request ? {} : chatAttributes(job.request)),
     'agentese.path': job.path,
     'agentese.tenant_id': job.tenant,
     'kgents.job': job.job,

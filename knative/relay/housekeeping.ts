@@ -10,8 +10,12 @@ import type { StreamLink } from './stream-link.ts'
 
 const INTERVAL_MS = 5000
 const DELETE_BATCH = 1000
-/** Records of the audit go by days, and each turn asks about every tenant. */
-const AUDIT_INTERVAL_MS = 600_000
+/** What a plan keeps goes by days, and each turn asks about every tenant. */
+const PLAN_INTERVAL_MS = 600_000
+/** Batches of each kind in a turn, at most: what waits for long is not kept from going on by what is many. */
+const MAX_BATCHES = 50
+/** What goes by the days of a tenant's plan; jobs before marks, since a trace is made of both. */
+const KEPT_BY_PLAN = ['audit', 'jobs', 'marks', 'changes'] as const
 /** Memories; each takes what was made of it along. */
 const FORGET_BATCH = 100
 
@@ -74,7 +78,7 @@ export function openHousekeeping({
   const closed = closing.signal
   sql.listen('outbox', onNotify).catch(() => {})
   const departures = createDepartures({ sql, link, log, metrics, closed })
-  let nextAudit = -Infinity
+  let nextByPlan = -Infinity
   const turn = async () => {
     await observe(sql, metrics, database)
     for (const passing of PASSING) {
@@ -83,10 +87,8 @@ export function openHousekeeping({
     }
     let forgotten = FORGET_BATCH
     while (!closed.aborted && forgotten === FORGET_BATCH) forgotten = await deleteForgotten(sql)
-    let old = performance.now() < nextAudit ? 0 : DELETE_BATCH
-    while (!closed.aborted && old === DELETE_BATCH) {
-      old = await deleteOldAudit(sql)
-      nextAudit = performance.now() + AUDIT_INTERVAL_MS
+    if (performance.now() >= nextByPlan) {
+      nextByPlan = performance.now() + ((await deleteByPlan(sql, closed)) ? 0 : PLAN_INTERVAL_MS)
     }
     if (!closed.aborted) await departures.turn()
   }
@@ -133,8 +135,17 @@ async function deleteForgotten(sql: Sql): Promise<number> {
   return row?.deleted ?? 0
 }
 
-async function deleteOldAudit(sql: Sql): Promise<number> {
-  const [row] = await sql<{ deleted: number }[]>`
-    select delete_old_audit(${DELETE_BATCH}) as deleted`
-  return row?.deleted ?? 0
+/** Deletes what is older than the plan of its tenant keeps; whether there may be more of it. */
+async function deleteByPlan(sql: Sql, closed: AbortSignal): Promise<boolean> {
+  let more = false
+  for (const kind of KEPT_BY_PLAN) {
+    let deleted = DELETE_BATCH
+    for (let batches = 0; deleted === DELETE_BATCH && batches < MAX_BATCHES && !closed.aborted; batches++) {
+      const [row] = await sql<{ deleted: number }[]>`
+        select ${sql(`delete_old_${kind}`)}(${DELETE_BATCH}) as deleted`
+      deleted = row?.deleted ?? 0
+    }
+    more ||= deleted === DELETE_BATCH
+  }
+  return more
 }

@@ -25,6 +25,7 @@ export const TABLES: Readonly<Record<string, 'tenant' | 'central' | 'people' | '
   credit_grants: 'central',
   credit_holds: 'central',
   credit_notes: 'central',
+  crystals: 'tenant',
   dead_letters: 'tenant',
   device_requests: 'central',
   domains: 'central',

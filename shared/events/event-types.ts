@@ -48,6 +48,10 @@ export const SYSTEM_EVENTS = {
     summary: 'A tenant is on another plan, or another version of it',
     data: PlanChanged,
   },
+  'io.kgents.crystals.made': {
+    summary: 'What a person did in a session or on a day is a crystal',
+    data: z.strictObject({ crystal: z.uuid(), user: z.uuid() }),
+  },
   'io.kgents.job.cancelled': { summary: 'A job was cancelled', data: JobCancelled },
   [BILLING_EVENTS.subscriptionStarted]: { summary: 'A tenant has a new plan', data: SubscriptionData },
   [BILLING_EVENTS.subscriptionUpdated]: {

@@ -16,18 +16,21 @@ import type { TraceContext } from './trace.ts'
 
 const SEND_EVERY_MS = 2000
 
+const KINDS = { server: SpanKind.SERVER, client: SpanKind.CLIENT, internal: SpanKind.INTERNAL } as const
+type Role = keyof typeof KINDS
+
 /**
  * Runs `work` in a span below `parent`; what it calls belongs below the trace that it is given, and what it finds out it
  * adds to the span.
  *
- * @param role what the span is of: answering a request, or making one
+ * @param role what the span is of: answering a request, making one, or work within the process
  */
 export type RunInSpan = <T>(
   name: string,
   parent: TraceContext,
   attributes: () => Attributes,
   work: (trace: TraceContext, add: AddAttributes) => Promise<T>,
-  role?: 'server' | 'client',
+  role?: Role,
 ) => Promise<T>
 
 /** Called only where spans are sent. */
@@ -49,8 +52,8 @@ export function openTracer(service: string, endpoint: string): OpenTracer {
   const tracer = provider.getTracer('kgents')
   return {
     async runInSpan(name, parent, attributes, work, role = 'server') {
-      const kind = role === 'server' ? SpanKind.SERVER : SpanKind.CLIENT
-      const span = tracer.startSpan(name, { kind, attributes: attributes() }, contextOf(parent))
+      const options = { kind: KINDS[role], attributes: attributes() }
+      const span = tracer.startSpan(name, options, contextOf(parent))
       const own = span.isRecording() ? { ...parent, spanId: span.spanContext().spanId } : parent
       try {
         return await work(own, (found) => void span.setAttributes(found()))

@@ -5,6 +5,8 @@ import type { Call } from '../../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
 import { Instant } from '../../../shared/instant.ts'
 import { NextCursor, orderBy, type Page } from '../../../shared/contract/pages.ts'
+import { context, crystallize, crystals } from './trace/crystal-aspects.ts'
+import { crystalTick, crystalTriggers } from './trace/crystal-events.ts'
 
 const Trace = z.strictObject({
   mark: z.uuid(),
@@ -176,7 +178,14 @@ export const timeTrace = defineNode('time.trace', {
         return { traces, count: traces.length, truncated: rows.length > limit }
       },
     }),
+
+    crystals,
+    context,
+    crystallize,
   },
+
+  tick: crystalTick,
+  triggers: crystalTriggers,
 })
 
 interface Overview {
