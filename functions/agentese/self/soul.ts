@@ -20,10 +20,10 @@ import {
   MODES,
   POLES,
   startersOf,
-  systemPrompt,
   temperatureOf,
   type Mode,
 } from './soul/persona.ts'
+import { personaPrompt } from './soul/persona-prompt.ts'
 import { remarkOf, templateOf, type Remark } from './soul/templates.ts'
 
 /** Set aside for one answer that has a mode of its own: prompt and reply. */
@@ -230,15 +230,15 @@ function thinking(mode: Mode, about: Thinking) {
 }
 
 /** The person's words are a message to the persona; only our own make the persona. */
-function ask(
-  call: Pick<Call, 'infer'>,
+async function ask(
+  call: Pick<Call, 'db' | 'identity' | 'infer'>,
   mode: Mode,
   words: string,
   { replyTokens, estimate }: { replyTokens: number; estimate: number },
-): Accepted {
+): Promise<Accepted> {
   return call.infer({
     messages: [
-      { role: 'system', content: systemPrompt(mode) },
+      { role: 'system', content: await personaPrompt(call, { mode, topic: words }) },
       { role: 'user', content: words },
     ],
     maxTokens: replyTokens,
