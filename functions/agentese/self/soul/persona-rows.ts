@@ -8,7 +8,7 @@ export const Project = z.strictObject({
   status: z.string().trim().min(1).max(60).default('active'),
   goals: z.array(z.string().trim().min(1).max(300)).max(10).default([]),
 })
-type Project = z.infer<typeof Project>
+export type Project = z.infer<typeof Project>
 
 export interface Persona {
   name: string | null

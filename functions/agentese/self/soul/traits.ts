@@ -121,3 +121,47 @@ export function keyOf(content: string): string {
     .replaceAll(/[^\p{L}\p{M}\p{N}+#]+/gu, ' ')
     .trim()
 }
+
+/**
+ * Whether two traits cannot both hold: two values where there is room for one, a value that is disliked, an order turned
+ * around (`tabs over spaces`), or a statement and its denial.
+ */
+export function contradicts(a: Named, b: Named): boolean {
+  if (a.aspect !== b.aspect) return false
+  const [one, other] = [keyOf(a.content), keyOf(b.content)]
+  if (a.path !== b.path) return isOpposite(a.path, b.path) && one === other
+  if (kindOf(a) === 'one') return one !== other
+  const [first, second] = [orderOf(one), orderOf(other)]
+  if (first !== undefined && second !== undefined)
+    return first.more === second.less && first.less === second.more
+  return isDenied(one) !== isDenied(other) && affirmed(one) === affirmed(other)
+}
+
+type Named = Pick<Trait, 'aspect' | 'path' | 'content'>
+
+/** How many values a trait's path has room for; undefined for an unknown path. */
+export function kindOf({ aspect, path }: Pick<Trait, 'aspect' | 'path'>): 'one' | 'many' | undefined {
+  const paths: Readonly<Record<string, 'one' | 'many'>> = PATHS[aspect]
+  return Object.hasOwn(paths, path) ? paths[path] : undefined
+}
+
+function isOpposite(path: string, other: string): boolean {
+  return [path, other].toSorted().join(' ') === 'dislikes values'
+}
+
+function orderOf(key: string): { more: string; less: string } | undefined {
+  const [more = '', less = '', ...rest] = key.split(/ (?:over|rather than|instead of) /)
+  return rest.length > 0 || more === '' || less === '' ? undefined : { more, less }
+}
+
+/** As `keyOf` leaves them: `don't` is `don t`. */
+const DENIALS = /\b(?:not|never|no|without|do not|does not|don t|doesn t)\b/g
+const AFFIRMATIONS = /\b(?:always|usually|often)\b/g
+
+function isDenied(key: string): boolean {
+  return key.search(DENIALS) >= 0
+}
+
+function affirmed(key: string): string {
+  return key.replaceAll(DENIALS, ' ').replaceAll(AFFIRMATIONS, ' ').replaceAll(/ +/g, ' ').trim()
+}
