@@ -67,6 +67,7 @@ const CODES = {
   NOT_FOUND: { category: 'NOT_FOUND' },
   IDEMPOTENCY_MISMATCH: { category: 'CONFLICT' },
   STATE_CONFLICT: { category: 'CONFLICT' },
+  PREFERENCE_CONFLICT: { category: 'CONFLICT' },
   CANCELLED: { category: 'CONFLICT' },
   PRECONDITION_FAILED: { category: 'PRECONDITION_FAILED' },
   RATE_LIMITED: { category: 'QUOTA_EXCEEDED' },

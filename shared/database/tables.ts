@@ -65,6 +65,8 @@ export const TABLES: Readonly<Record<string, 'tenant' | 'central' | 'people' | '
   // What a move finds in it is published before the tenant is served elsewhere.
   outbox: 'each',
   payments: 'central',
+  persona_traits: 'tenant',
+  personas: 'tenant',
   placements: 'central',
   plan_subscriptions: 'central',
   plans: 'people',

@@ -11,20 +11,16 @@ import { requireAny } from '../../../shared/contract/constraints.ts'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
 import { wordsAbout } from '../earlier-result.ts'
 import { billAtOnce, BUDGET_TIERS, BUDGETS, checkBudget, type BudgetTier } from './soul/budgets.ts'
+import { accept, propose, proposals, reject } from './soul/consent.ts'
 import { audit, governance } from './soul/governance.ts'
+import { said } from './soul/said.ts'
 import { modeOf, requireMode, setMode } from './soul/mode.ts'
-import {
-  AXES,
-  CONFIDENCE,
-  EIGENVECTORS,
-  MODES,
-  POLES,
-  startersOf,
-  systemPrompt,
-  temperatureOf,
-  type Mode,
-} from './soul/persona.ts'
+import { AXES, MODES, POLES, startersOf, temperatureOf, type Mode } from './soul/persona.ts'
+import { personaPrompt } from './soul/persona-prompt.ts'
+import { persona } from './soul/persona-query.ts'
+import { readPersona } from './soul/persona-rows.ts'
 import { remarkOf, templateOf, type Remark } from './soul/templates.ts'
+import { update } from './soul/update.ts'
 
 /** Set aside for one answer that has a mode of its own: prompt and reply. */
 const CHALLENGE_TOKENS = 800
@@ -88,7 +84,8 @@ export const selfSoul = defineNode('self.soul', {
       async handle(_input, call) {
         const mode = await modeOf(call)
         const has_llm = call.hasModel()
-        return { type: 'soul' as const, mode, modes: [...MODES], has_llm, eigenvectors: EIGENVECTORS }
+        const { vectors } = await readPersona(call)
+        return { type: 'soul' as const, mode, modes: [...MODES], has_llm, eigenvectors: vectors }
       },
     }),
 
@@ -104,7 +101,10 @@ export const selfSoul = defineNode('self.soul', {
         poles: z.record(z.enum(AXES), z.strictObject({ low: z.string(), high: z.string() })),
       }),
       examples: [{ summary: 'What colours your answers?', input: {} }],
-      handle: () => ({ eigenvectors: EIGENVECTORS, confidence: CONFIDENCE, poles: NAMED_POLES }),
+      async handle(_input, call) {
+        const { vectors, confidence } = await readPersona(call)
+        return { eigenvectors: vectors, confidence, poles: NAMED_POLES }
+      },
     }),
 
     starters: aspect({
@@ -171,7 +171,7 @@ export const selfSoul = defineNode('self.soul', {
         return {
           ...replyOf(completed, mode ?? (await modeOf(call))),
           budget_tier: budget,
-          ...(budget === 'deep' ? { eigenvectors: EIGENVECTORS } : {}),
+          ...(budget === 'deep' ? { eigenvectors: (await readPersona(call)).vectors } : {}),
         }
       },
     }),
@@ -190,9 +190,17 @@ export const selfSoul = defineNode('self.soul', {
       example: 'I keep starting things that I do not finish',
     }),
 
+    persona,
+    update,
+    propose,
+    proposals,
+    accept,
+    reject,
+
     governance,
     audit,
   },
+  triggers: [said],
 })
 
 const NAMED_POLES = Object.fromEntries(
@@ -230,15 +238,15 @@ function thinking(mode: Mode, about: Thinking) {
 }
 
 /** The person's words are a message to the persona; only our own make the persona. */
-function ask(
-  call: Pick<Call, 'infer'>,
+async function ask(
+  call: Pick<Call, 'db' | 'identity' | 'infer'>,
   mode: Mode,
   words: string,
   { replyTokens, estimate }: { replyTokens: number; estimate: number },
-): Accepted {
+): Promise<Accepted> {
   return call.infer({
     messages: [
-      { role: 'system', content: systemPrompt(mode) },
+      { role: 'system', content: await personaPrompt(call, { mode, topic: words }) },
       { role: 'user', content: words },
     ],
     maxTokens: replyTokens,

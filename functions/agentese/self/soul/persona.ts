@@ -88,12 +88,28 @@ export function startersOf(mode: Mode): readonly string[] {
   return STARTERS[mode]
 }
 
-/** The model's instructions about itself; nothing that a person wrote is part of it. */
-export function systemPrompt(mode: Mode, vectors: Readonly<Record<Axis, number>> = EIGENVECTORS): string {
+/**
+ * The model's instructions about itself: what is so, and below it how to say it. The character colours the second part
+ * alone, so that the facts are the same text whatever it is.
+ */
+export function systemPrompt(
+  mode: Mode,
+  vectors: Readonly<Record<Axis, number>> = EIGENVECTORS,
+  facts: readonly string[] = [],
+): string {
+  return `${factsOf(facts)}\n\n${styleOf(mode, vectors)}`
+}
+
+function factsOf(facts: readonly string[]): string {
+  return ['You are K-gent, a thoughtful companion.', ...facts].join('\n')
+}
+
+function styleOf(mode: Mode, vectors: Readonly<Record<Axis, number>>): string {
   const traits = AXES.map((axis) => traitOf(axis, vectors[axis])).filter((trait) => trait !== '')
   const { manner } = MANNERS[mode]
   const sharper = mode === 'challenge' ? provocationsOf(vectors) : ''
-  return `You are K-gent, a thoughtful companion: ${traits.join(', ')}. ${manner}${sharper} Answer in two to four sentences.`
+  const voice = traits.length === 0 ? '' : `Your voice is ${traits.join(', ')}; it changes no fact. `
+  return `${voice}${manner}${sharper} Answer in two to four sentences.`
 }
 
 function provocationsOf(vectors: Readonly<Record<Axis, number>>): string {
