@@ -61,6 +61,8 @@ export const selfKgent = defineNode('self.kgent', {
       category: 'M',
       archetypes: TALKERS,
       summary: 'Begin a conversation; it ends after half an hour of silence',
+      route: 'POST /v1/kgent/sessions',
+      creates: true,
       effects: ['writes:session'],
       input: z.strictObject({
         title: z.string().trim().min(1).max(200).optional(),
@@ -75,6 +77,7 @@ export const selfKgent = defineNode('self.kgent', {
       category: 'P',
       archetypes: 'all',
       summary: 'Your conversations, newest first',
+      route: 'GET /v1/kgent/sessions',
       effects: ['reads:session'],
       input: z.strictObject({
         limit: z.int().min(1).max(100).default(20),
@@ -92,6 +95,7 @@ export const selfKgent = defineNode('self.kgent', {
       category: 'M',
       archetypes: TALKERS,
       summary: 'Send a message, and get an answer',
+      route: 'POST /v1/kgent/sessions/:session/messages',
       effects: ['writes:session', 'reads:session', 'calls:llm', 'charges:tokens'],
       cost: () => ({ tokens: BUDGETS.dialogue.estimate }),
       needs: ['inference'],
@@ -152,6 +156,7 @@ export const selfKgent = defineNode('self.kgent', {
       category: 'P',
       archetypes: 'all',
       summary: 'The messages of a conversation, newest first',
+      route: 'GET /v1/kgent/sessions/:session/messages',
       effects: ['reads:session'],
       input: z.strictObject({
         session: z.uuid(),
@@ -175,6 +180,7 @@ export const selfKgent = defineNode('self.kgent', {
       category: 'M',
       archetypes: 'all',
       summary: 'End a conversation; its messages stay',
+      route: 'DELETE /v1/kgent/sessions/:session',
       effects: ['writes:session'],
       input: SessionId,
       output: Session,
