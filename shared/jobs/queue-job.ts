@@ -1,18 +1,18 @@
 /** Turns what a handler asks of a model into a job: a row, a reservation and an event, in one transaction. */
-import { Accepted, type Inference } from '../contract/call.ts'
+import { Accepted, type Inference, type InferOptions } from '../contract/call.ts'
 import type { Endpoint, FunctionDefinition } from '../contract/function.ts'
 import type { Db } from '../database/database.ts'
-import { createEvent, deriveResultKey } from '../events/event.ts'
+import { deriveResultKey } from '../events/event.ts'
 import { Failure } from '../failures.ts'
 import { storedOf, type Identity } from '../identity/identity.ts'
 import { newId } from '../new-id.ts'
 import type { Pending } from '../calls/call-parts.ts'
 import type { JobCall, NewJob } from '../calls/job-call.ts'
-import { chargedFor, chargeRow, toOutbox } from '../calls/record.ts'
+import { chargedFor, chargeRow } from '../calls/record.ts'
 import type { Runtime } from '../calls/runtime.ts'
 import { formatTraceparent, type TraceContext } from '../telemetry/trace.ts'
 import { periodOf, reserveTokens } from '../plans/allowance.ts'
-import type { JobRequested } from '../inference/job-events.ts'
+import { requestedEvent } from './held-job.ts'
 
 /** The requester: identity, archetype and function. */
 export interface Requester {
@@ -29,26 +29,24 @@ export interface Requester {
   inner?: boolean | undefined
 }
 
-const REQUESTED = 'io.kgents.inference.requested'
-
 /**
  * Prepares a job for `requester`; it is written by `writeJobs`, and its event with the others that are pending.
  *
- * @param options another aspect of the same node whose job it is to be, with its input
+ * @param options another aspect of the same node whose job it is to be, with its input; and whether it waits to be released
  * @throws Failure INFERENCE_UNAVAILABLE where no model can be had
  */
 export function prepareJob(
   { estimateTokens, priority: _priority, deadline: _deadline, ...request }: Inference,
-  options: { as: string; input: unknown } | undefined,
+  { as, input, held = false, whenEnded }: InferOptions = {},
   requester: Requester,
   pending: Pending,
 ): Accepted {
   const { runtime } = requester
   if (runtime.inferenceUnavailable !== undefined) throw unavailable(runtime.inferenceUnavailable)
   const id = newId()
-  const doer = options === undefined ? requester : asOther(requester, options)
+  const doer = as === undefined ? requester : asOther(requester, { as, input })
   const { path } = doer
-  const call = jobCallOf(doer, estimateTokens)
+  const call = { ...jobCallOf(doer, estimateTokens), ...(whenEnded === undefined ? {} : { whenEnded }) }
   const message = {
     job: id,
     tenant: call.identity.tenant,
@@ -63,10 +61,13 @@ export function prepareJob(
     function: requester.function.name,
     path,
     call,
-    message,
+    ...(held ? {} : { message }),
     requester: requester.identity,
   })
-  pending.events.push(requestedEvent(id, doer, call))
+  if (!held)
+    pending.events.push(
+      requestedEvent({ job: id, path, call, function: requester.function.name }, runtime.eventKey),
+    )
   return new Accepted(id)
 }
 
@@ -127,25 +128,9 @@ async function insertJob(db: Db, { id, function: name, path, call, message }: Ne
     with reservation as (
       insert into charges select * from jsonb_populate_record(null::charges, ${db.json(reserved)})
     )
-    insert into jobs (id, tenant_id, user_id, function, path, call, message)
-    values (${id}, ${tenant}, ${user}, ${name}, ${path}, ${db.json(call)}, ${JSON.stringify(message)})`
-}
-
-function requestedEvent(job: string, requester: Requester, call: JobCall) {
-  const data: JobRequested = { job, path: requester.path, reserved_tokens: call.reservedTokens }
-  return toOutbox(
-    createEvent(
-      {
-        source: `/functions/${requester.function.name}`,
-        type: REQUESTED,
-        tenant: call.identity.tenant,
-        subject: job,
-        traceparent: call.traceparent,
-        data,
-      },
-      requester.runtime.eventKey,
-    ),
-  )
+    insert into jobs (id, tenant_id, user_id, function, path, call, message, admitted_at)
+    values (${id}, ${tenant}, ${user}, ${name}, ${path}, ${db.json(call)},
+      ${message === undefined ? null : JSON.stringify(message)}, ${message === undefined ? 'infinity' : null})`
 }
 
 function unavailable(reason: string): Failure {
