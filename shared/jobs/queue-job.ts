@@ -130,7 +130,7 @@ async function insertJob(db: Db, { id, function: name, path, call, message }: Ne
     )
     insert into jobs (id, tenant_id, user_id, function, path, call, message, admitted_at)
     values (${id}, ${tenant}, ${user}, ${name}, ${path}, ${db.json(call)},
-      ${message === undefined ? null : JSON.stringify(message)}, ${message === undefined ? 'infinity' : null})`
+      ${message === undefined ? null : JSON.stringify(message)}, ${message === undefined ? 'infinity' : null}::text::timestamptz)`
 }
 
 function unavailable(reason: string): Failure {
