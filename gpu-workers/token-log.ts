@@ -285,16 +285,22 @@ async function readMessages(
  * What had been generated of a job when it was cancelled, by its log, so that it is the same whoever reads it. The prompt
  * counts, by estimate, where it has been read: where an answer has begun. Undefined where the job has ended in another way.
  */
-export async function readUsageOfCancelled(link: NatsLink, job: JobMessage): Promise<TokenUsage | undefined> {
+export async function readCancelled(link: NatsLink, job: JobMessage): Promise<Cancelled | undefined> {
   const subject = tokensSubject(job.tenant, job.job)
   const last = await readLast(await link.manager(), subject)
   const { messages, closing } =
     last === undefined ? NOTHING : await readMessages(link, subject, { to: last.seq })
   if (closing !== undefined && closing !== CANCELLED) return undefined
-  const { tokens: completion } = readProgress(messages)
-  if (completion === 0 || 'texts' in job.request) return { prompt: 0, completion: 0 }
+  const { text, tokens: completion } = readProgress(messages)
+  if (completion === 0 || 'texts' in job.request) return { tokens: { prompt: 0, completion: 0 }, text: '' }
   const prompt = estimateTokens(job.request.messages.map(({ content }) => content))
-  return { prompt, completion, estimated: true }
+  return { tokens: { prompt, completion, estimated: true }, text }
+}
+
+export interface Cancelled {
+  tokens: TokenUsage
+  /** As far as the answer had come. */
+  text: string
 }
 
 const CANCELLED = 'io.kgents.job.cancelled'

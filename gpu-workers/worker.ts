@@ -19,7 +19,7 @@ import type { NatsLink } from '../shared/nats/link.ts'
 import type { Metrics } from './metrics.ts'
 import { createResult, storeEvent } from './results.ts'
 import { runJob, Stopped } from './run-job.ts'
-import { readUsageOfCancelled } from './token-log.ts'
+import { readCancelled } from './token-log.ts'
 
 export interface WorkerSettings {
   /** As the consumer is configured: a worker that is silent for so long loses its job. */
@@ -176,17 +176,17 @@ class QueueWorker {
 
   /** Acknowledges a job that has ended, and reports what had been generated where it was cancelled. */
   async #drop(job: JobMessage, delivery: Delivery, log: Log): Promise<string> {
-    const tokens = await readUsageOfCancelled(this.#parts.link, job).catch((error: unknown) => {
+    const cancelled = await readCancelled(this.#parts.link, job).catch((error: unknown) => {
       log.warn({ err: error }, 'cannot read what was generated of a cancelled job: its next delivery will')
       return 'unknown' as const
     })
-    if (tokens === 'unknown') return 'handed over'
-    if (tokens !== undefined) {
-      const data = { job: job.job, reason: 'It was cancelled', tokens, attempt: delivery.attempt }
+    if (cancelled === 'unknown') return 'handed over'
+    if (cancelled !== undefined) {
+      const data = { job: job.job, reason: 'It was cancelled', ...cancelled, attempt: delivery.attempt }
       if (!(await this.#storeFailure(job, data, log))) return 'handed over'
     }
     await delivery.ack()
-    log.info({ reason: 'closed', tokens }, 'job stopped')
+    log.info({ reason: 'closed', tokens: cancelled?.tokens }, 'job stopped')
     return 'closed'
   }
 

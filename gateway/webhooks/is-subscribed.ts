@@ -6,6 +6,11 @@ import { isDeliverable, isReserved, type KgentsEvent } from '../../shared/events
 import type { SinkMetadata } from '../../shared/events/webhook.ts'
 
 const ON_PATHS = 'io.kgents.agentese.'
+/** What happened to a person's own conversation. */
+function isOwn({ user }: SinkMetadata, { type, data }: KgentsEvent): boolean {
+  return type.startsWith('io.kgents.session.') && (data as { user?: unknown } | undefined)?.user === user
+}
+
 const visibility = createVisibility(catalog)
 
 /**
@@ -16,7 +21,8 @@ const visibility = createVisibility(catalog)
 export function isSubscribed(sink: SinkMetadata, event: KgentsEvent): boolean {
   if (event.tenantid !== sink.tenant) return false
   if (!event.type.startsWith(ON_PATHS)) {
-    return !isReserved(event.type) || (isDeliverable(event.type) && isAdministrative(sink.archetype))
+    if (!isReserved(event.type)) return true
+    return isDeliverable(event.type) && (isAdministrative(sink.archetype) || isOwn(sink, event))
   }
   const kind = event.type.slice(ON_PATHS.length)
   const kinds = sink.kinds === '' ? [] : sink.kinds.split(',')

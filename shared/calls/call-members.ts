@@ -6,6 +6,7 @@ import type { Platform } from '../contract/platform.ts'
 import type { ChangeData } from '../events/agentese-events.ts'
 import { createEvent, isReserved, messageIdOf, signEvent, type NewEvent } from '../events/event.ts'
 import { Failure } from '../failures.ts'
+import { releaseJob } from '../jobs/held-job.ts'
 import { newId } from '../new-id.ts'
 import { formatTraceparent } from '../telemetry/trace.ts'
 import { callerOf, present, withheld, type CallParts, type Pending } from './call-parts.ts'
@@ -61,6 +62,12 @@ const OF_CALL: {
   },
 
   infer: (parts) => present(parts.infer, 'infer', parts, 'nothing may be left behind'),
+
+  release(parts) {
+    const { events } = writing('release', parts)
+    const db = present(parts.db, 'release', parts, NO_TRANSACTION)
+    return (job, request) => releaseJob({ job, request }, { db, events, eventKey: parts.runtime.eventKey })
+  },
 
   endJob(parts) {
     writing('endJob', parts)

@@ -1,6 +1,6 @@
 /** What a call is made from, and what it leaves behind. */
 import type { Observer } from '../agentese/observer.ts'
-import type { Accepted, Browser, Call, Inference } from '../contract/call.ts'
+import type { Accepted, Browser, Call, Inference, InferOptions } from '../contract/call.ts'
 import type { FunctionDefinition } from '../contract/function.ts'
 import type { Need } from '../contract/needs.ts'
 import type { Db } from '../database/database.ts'
@@ -50,7 +50,7 @@ export interface CallParts {
   /** Absent where nobody is to be notified. */
   repeats?: () => void
   /** Absent where no job can be asked for. */
-  infer?: (inference: Inference, as: { as: string; input: unknown } | undefined) => Accepted
+  infer?: (inference: Inference, options: InferOptions | undefined) => Accepted
 }
 
 /** @throws Failure INTERNAL where nobody need be known */

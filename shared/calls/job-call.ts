@@ -26,6 +26,10 @@ export const JobCall = z.object({
   model: z.string().optional(),
   /** The composition that this is a stage of. */
   parent: z.uuid().optional(),
+  /** An event to its function that its end brings. */
+  whenEnded: z
+    .object({ type: z.templateLiteral(['io.kgents.', z.string()]), data: z.record(z.string(), z.unknown()) })
+    .optional(),
   /** Whether no request of a caller stands behind it. */
   inner: z.boolean().optional(),
 })
@@ -37,7 +41,8 @@ export interface NewJob {
   function: string
   path: string
   call: JobCall
-  message: JobMessage
+  /** Absent while it is held. */
+  message?: JobMessage
   /** Of whose plan it is. */
   requester: Identity
 }

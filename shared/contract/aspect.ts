@@ -4,7 +4,7 @@ import type { Archetypes } from '../agentese/archetypes.ts'
 import { CATEGORIES, type AspectCategory } from '../agentese/category.ts'
 import type { Permission } from '../identity/permissions.ts'
 import type { Accepted, Completed, Failed, Given } from './call.ts'
-import type { Example, ListHolons, Scale } from './facts.ts'
+import type { Example, ListHolons, Method, Scale } from './facts.ts'
 import type { Trigger, Tick } from './function.ts'
 import type { Need } from './needs.ts'
 
@@ -56,6 +56,13 @@ export interface Aspect<
   cost?(input: I): Record<string, number>
   /** With a `forces` effect: the person whose consent it takes. */
   owner?(input: I, call: Given<NeedsOf<C, N, false>, 'caller' | 'transaction'>): Promise<string>
+  /**
+   * A second address, such as `GET /v1/kgent/sessions/:session`: the same call, whose input is what path, query or body give together,
+   * and whose answer is the result itself.
+   */
+  route?: `${Method} /v1/${string}`
+  /** Whether a call of the route creates something, by its `id` under the route; or the address of it, such as `/v1/kgent/sessions/:id`. */
+  creates?: true | `/v1/${string}`
   /** Whether its input is a secret: it is only called directly, since calls that are made later are written down. */
   secret?: boolean
   /** Whether anybody may call without a credential; such a call sees no tenant. */

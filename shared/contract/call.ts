@@ -70,7 +70,12 @@ export interface Call extends EveryCall, Platform {
    * handler, the caller gets 202 and follows it; otherwise it runs in the background. `as` names another aspect of
    * this node whose job it is to be, with an input of its own.
    */
-  infer(inference: Inference, options?: { as: string; input: unknown }): Accepted
+  infer(inference: Inference, options?: InferOptions): Accepted
+  /**
+   * Gives a held job of this function its request, in the transaction of the call: it is queued from then on. False where it
+   * has ended meanwhile.
+   */
+  release(job: string, request: ChatRequest | EmbedRequest): Promise<boolean>
   /** Ends a job in this transaction; answers the status that it then has, undefined where there is no such job. */
   endJob(end: JobEnd): Promise<JobStatus | undefined>
 }
@@ -80,8 +85,8 @@ export type How = 'caller' | 'transaction' | 'writes'
 
 type Withheld<H extends How> =
   | ('caller' extends H ? never : 'identity')
-  | ('transaction' extends H ? 'transact' : 'db' | 'endJob')
-  | ('writes' extends H ? never : 'charge' | 'emit' | 'passOn' | 'changed' | 'endJob')
+  | ('transaction' extends H ? 'transact' : 'db' | 'endJob' | 'release')
+  | ('writes' extends H ? never : 'charge' | 'emit' | 'passOn' | 'changed' | 'endJob' | 'release')
 
 /** What a handler with these needs is given. */
 export type Given<N extends Need = never, H extends How = How> = Pick<
@@ -105,6 +110,22 @@ export type ActFor = <T>(
 
 /** Runs `work` in the tenant's own database. */
 export type InOwn = <T>(mode: 'read' | 'write', work: (call: Given<Need>) => Promise<T>) => Promise<T>
+
+export interface InferOptions {
+  /** Another aspect of this node whose job it is to be, with an input of its own. */
+  as?: string
+  input?: unknown
+  /** Whether it waits, with its reservation, until it is released with what a model is asked then. */
+  held?: boolean
+  /** An event to this function that is published when the job has ended, however it did. */
+  whenEnded?: EndEvent
+}
+
+/** An event that the end of a job brings, besides those about the job itself. */
+export interface EndEvent {
+  type: `io.kgents.${string}`
+  data: Record<string, unknown>
+}
 
 export interface Browser {
   /** Of the address that was called, such as `https://kgents.example`. */
@@ -137,6 +158,7 @@ export class Accepted {
 /** What a model answered to a call, with the call's own input. */
 export interface Completed<I> {
   input: I
+  job: string
   /** Empty where vectors were asked for. */
   text: string
   /**
@@ -156,5 +178,6 @@ export interface Completed<I> {
 /** Why a model gave no answer to a call, with the call's own input. */
 export interface Failed<I> {
   input: I
+  job: string
   reason: string
 }

@@ -8,7 +8,7 @@ import { CATEGORY_NEEDS, permissionOf, type AnyAspect, type NodeContract } from 
 import { baseAspects } from './base-aspects.ts'
 import { needsOf, trigger } from './define-operation.ts'
 import { readExample } from './examples.ts'
-import { type Authentication, DEFAULT_SCALE, nameOfNode } from './facts.ts'
+import { type Authentication, DEFAULT_SCALE, type Method, nameOfNode } from './facts.ts'
 import type { Endpoint, FunctionDefinition, Trigger } from './function.ts'
 import { distinctNeeds } from './needs.ts'
 
@@ -24,7 +24,8 @@ export { aspect, NoInput } from './aspect.ts'
 export function defineNode(node: string, contract: NodeContract): FunctionDefinition {
   const name = nameOfNode(node)
   const aspects = { ...baseAspects(node, contract), ...contract.aspects }
-  const endpoints = Object.entries(aspects).map(([verb, each]) => toEndpoint(node, verb, each))
+  const own = Object.entries(aspects).map(([verb, each]) => toEndpoint(node, verb, each))
+  const endpoints = [...own, ...own.flatMap((each) => routeOf(each, aspects[each.aspect?.verb ?? '']) ?? [])]
   const triggers = [
     ...(endpoints.some(({ complete }) => complete !== undefined) ? resultsFor(name) : []),
     ...(contract.triggers ?? []),
@@ -83,6 +84,29 @@ function toEndpoint(node: string, verb: string, contract: AnyAspect): Endpoint {
     handle: contract.handle,
     ...(contract.complete === undefined ? {} : { complete: contract.complete }),
     ...(contract.recover === undefined ? {} : { recover: contract.recover }),
+  }
+}
+
+/**
+ * The second address of an aspect: the same endpoint but for where its input comes from, and what is answered of its result.
+ *
+ * @throws TypeError where a GET would change something, or the node serves open holons
+ */
+function routeOf(endpoint: Endpoint, contract: AnyAspect | undefined): Endpoint | undefined {
+  if (contract?.route === undefined) return undefined
+  const [method, path] = contract.route.split(' ') as [Method, string]
+  if (method === 'GET' && endpoint.writes)
+    throw new TypeError(`Cannot define "${endpoint.name}": a GET must not change anything`)
+  if (endpoint.name.includes('*'))
+    throw new TypeError(`Cannot define "${endpoint.name}": what serves open holons has no route`)
+  const creates = contract.creates === true ? `${path}/:id` : contract.creates
+  return {
+    ...endpoint,
+    name: `${endpoint.name}.route`,
+    method,
+    path,
+    ...(creates === undefined ? {} : { statuses: [200, 201] }),
+    route: creates === undefined ? {} : { creates },
   }
 }
 

@@ -82,6 +82,13 @@ export interface EndpointFacts<I = unknown, O = unknown> {
   maxAgeSeconds?: number
   /** Set on aspects of a node. */
   aspect?: AspectFacts
+  /** Set where it is the second address of an aspect, which takes its input from path, query and body, and answers the result alone. */
+  route?: RouteOfAspect
+}
+
+export interface RouteOfAspect {
+  /** The address of what a call creates, such as `/v1/kgent/sessions/:id`, to be filled from the result; the answer is then 201. */
+  creates?: string
 }
 
 /** What makes an endpoint an aspect: AGENTESE's own facts about it. */
@@ -105,6 +112,18 @@ export interface AspectFacts {
 /** Whether its input comes in a body; that of the others comes in the query. */
 export function takesBody({ method }: Pick<EndpointFacts, 'method'>): boolean {
   return method === 'POST' || method === 'PUT' || method === 'PATCH'
+}
+
+/** Whether it is an aspect at its own address: what discovery lists, and what a path is found by. */
+export function isAspect<E extends Pick<EndpointFacts, 'aspect' | 'route'>>(
+  endpoint: E,
+): endpoint is E & { aspect: AspectFacts } {
+  return endpoint.aspect !== undefined && endpoint.route === undefined
+}
+
+/** Whether names in its URL are members of the input; under `/v1/agentese` they name the holon. */
+export function takesParameters({ aspect, route }: Pick<EndpointFacts, 'aspect' | 'route'>): boolean {
+  return aspect === undefined || route !== undefined
 }
 
 /** Whether it may answer 202; what only reads and streams reports the work of others. */

@@ -1,5 +1,5 @@
 /** Finds what serves a path: the node of that very name, else the one that serves the context's open holons. */
-import type { AspectFacts, EndpointFacts, FunctionFacts } from './facts.ts'
+import { isAspect, type AspectFacts, type EndpointFacts, type FunctionFacts } from './facts.ts'
 
 /** An aspect and the function that serves it: with handlers, where these are of this process. */
 export interface FoundAspect<F extends FunctionFacts = FunctionFacts> {
@@ -18,7 +18,7 @@ export function findAspect<F extends FunctionFacts>(
   const [context = '', holon = '', verb = ''] = path.split('.')
   const definition = findNode(functions, context, holon)
   const endpoint: F['endpoints'][number] | undefined = definition?.endpoints.find(
-    ({ aspect }) => aspect?.verb === verb,
+    (each) => isAspect(each) && each.aspect.verb === verb,
   )
   return definition === undefined || endpoint?.aspect === undefined
     ? undefined
@@ -27,9 +27,9 @@ export function findAspect<F extends FunctionFacts>(
 
 /** Every aspect of `functions`. */
 export function aspectsOf(
-  functions: readonly { endpoints: readonly Pick<EndpointFacts, 'aspect'>[] }[],
+  functions: readonly { endpoints: readonly Pick<EndpointFacts, 'aspect' | 'route'>[] }[],
 ): AspectFacts[] {
-  return functions.flatMap(({ endpoints }) => endpoints.flatMap(({ aspect }) => aspect ?? []))
+  return functions.flatMap(({ endpoints }) => endpoints.filter(isAspect).map(({ aspect }) => aspect))
 }
 
 /** The node that serves `context.holon`, whatever its verbs. */

@@ -53,6 +53,8 @@ export const TABLES: Readonly<Record<string, 'tenant' | 'central' | 'people' | '
   jobs: 'tenant',
   kgent_messages: 'tenant',
   kgent_sessions: 'tenant',
+  kgent_summaries: 'tenant',
+  kgent_turns: 'tenant',
   ledger_entries: 'central',
   ledger_transactions: 'central',
   ledgers: 'central',

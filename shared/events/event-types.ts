@@ -12,6 +12,7 @@ import {
   SubscriptionData,
   TrialEndingData,
 } from './billing-events.ts'
+import { SESSION_EVENTS, SessionEventData } from './session-events.ts'
 import { THRESHOLD_REACHED, ThresholdReached } from './usage-events.ts'
 import { TENANT_EVENTS } from './event.ts'
 
@@ -68,6 +69,19 @@ export const SYSTEM_EVENTS = {
   [BILLING_EVENTS.paymentFailed]: {
     summary: 'An invoice was not paid; and each step that is taken about it',
     data: PaymentFailedData,
+  },
+  [SESSION_EVENTS.created]: { summary: 'A conversation has begun', data: SessionEventData },
+  [SESSION_EVENTS.message]: { summary: 'A message has joined a conversation', data: SessionEventData },
+  [SESSION_EVENTS.changed]: { summary: 'A conversation has other settings', data: SessionEventData },
+  [SESSION_EVENTS.idle]: {
+    summary: 'Nobody has spoken in a conversation for half an hour',
+    data: SessionEventData,
+  },
+  [SESSION_EVENTS.ended]: { summary: 'A conversation is over', data: SessionEventData },
+  [SESSION_EVENTS.reset]: { summary: 'A conversation begins afresh', data: SessionEventData },
+  [SESSION_EVENTS.forked]: {
+    summary: 'A conversation has begun with a part of another',
+    data: SessionEventData,
   },
   [THRESHOLD_REACHED]: {
     summary: 'A limit of the plan is used to 50, 80 or 100 percent',

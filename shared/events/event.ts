@@ -64,7 +64,12 @@ export const MEMBER_EVENTS = {
   removed: 'io.kgents.members.removed',
   recovered: 'io.kgents.members.recovered',
 } as const
-const DELIVERABLE = new Set<string>(Object.values(MEMBER_EVENTS))
+/** And what happens to a person's conversations, which is delivered to that person and to admins: that they are over, never what was said. */
+const DELIVERABLE = new Set<string>([
+  ...Object.values(MEMBER_EVENTS),
+  'io.kgents.session.idle',
+  'io.kgents.session.ended',
+])
 
 /** What happens to a tenant as a whole; `event-types.ts` has the shapes. */
 export const TENANT_EVENTS = {
@@ -74,7 +79,7 @@ export const TENANT_EVENTS = {
   exported: 'io.kgents.tenants.exported',
 } as const
 
-/** Whether webhooks may ask for events of `type` by this type: a tenant's own, and some about its people. */
+/** Whether webhooks may ask for events of `type` by this type: a tenant's own, and some about its people and their conversations. */
 export function isDeliverable(type: string): boolean {
   return !isReserved(type) || DELIVERABLE.has(type)
 }

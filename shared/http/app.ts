@@ -8,7 +8,7 @@ import { Hono, type Context } from 'hono'
 import { textOfResult } from '../agentese/manifest/describe.ts'
 import type { Envelope } from '../contract/answers.ts'
 import { findAspect } from '../contract/find-aspect.ts'
-import { acts, takesBody, type Format } from '../contract/facts.ts'
+import { acts, takesBody, takesParameters, type Format } from '../contract/facts.ts'
 import { Pieces } from '../contract/pieces.ts'
 import type { Endpoint, FunctionDefinition } from '../contract/function.ts'
 import type { KgentsEvent } from '../events/event.ts'
@@ -37,6 +37,7 @@ import { isForm, readForm } from './read-form.ts'
 import { readEventList } from './read-event-list.ts'
 import { readEvent, type RequestHeaders } from './read-event.ts'
 import { asksForDryRun, checkUrlText, readPostQuery, readQuery } from './read-query.ts'
+import { answerOfRoute, readTyped } from './aspect-routes.ts'
 
 /** Makes the app that serves the functions of `runtime`. */
 export function createApp(runtime: Runtime): Hono {
@@ -201,10 +202,11 @@ function answerForeign(error: unknown, errors: 'oauth' | 'scim', { answerHeaders
 }
 
 /** Made without the context's help, which copies headers into a `Headers` that the server then takes apart again. */
-function write(context: Context, endpoint: Endpoint, answer: Answer, call: Call): Response {
-  const { status, body, cookies } = answer
+function write(context: Context, endpoint: Endpoint, answered: Answer, call: Call): Response {
   const { accept } = headersOf(context)
-  if (status === 200 && acts(endpoint) && prefersEventStream(accept)) return writeStream(body, call)
+  if (answered.status === 200 && acts(endpoint) && prefersEventStream(accept))
+    return writeStream(answered.body, call)
+  const { status, body, cookies } = answerOfRoute(endpoint, answered, call)
   const asText = manifestText(body, accept)
   const headers = {
     ...HEADERS_OF_FORMAT[asText === undefined ? endpoint.format : 'text'],
@@ -308,7 +310,7 @@ async function inputOf(context: Context, endpoint: Endpoint): Promise<unknown> {
   const { url } = context.req
   const parameters = context.req.param()
   checkUrlText(parameters)
-  if (!takesBody(endpoint)) return { ...readQuery(url), ...parameters }
+  if (!takesBody(endpoint)) return { ...readTyped(endpoint, readQuery(url)), ...parameters }
   const dryRun = readPostQuery(url).dry_run ? { dry_run: true } : {}
   if (endpoint.body === 'signed') {
     const signature = headersOf(context)['stripe-signature'] ?? ''
@@ -319,7 +321,8 @@ async function inputOf(context: Context, endpoint: Endpoint): Promise<unknown> {
   }
   const readsForm = endpoint.body === 'form' && isForm(headersOf(context)['content-type'])
   const body = await (readsForm ? readForm(context.req.raw) : readJsonObject(context.req.raw))
-  return endpoint.aspect === undefined ? { ...body, ...dryRun, ...parameters } : body
+  if (endpoint.route !== undefined) return { ...body, ...parameters }
+  return takesParameters(endpoint) ? { ...body, ...dryRun, ...parameters } : body
 }
 
 /** The path that an aspect is called by: its own, with the holon that the URL names. */

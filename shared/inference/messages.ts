@@ -165,6 +165,7 @@ export const InferenceFailure = z.object({
   code: z.enum(['INFERENCE_FAILED', 'INFERENCE_REFUSED']).optional().catch(undefined),
   /** What was generated of an answer that was cancelled. */
   tokens: TokenUsage.optional(),
+  text: Words.optional(),
   attempt: z.int().min(1),
 })
 export type InferenceFailure = z.infer<typeof InferenceFailure>

@@ -97,13 +97,14 @@ async function run(
     pending,
     mayWrite: mayWrite(jobCall),
     deadline: deadlineOf(signal),
-    infer: (inference, as) => prepareJob(inference, as, requester, pending),
+    infer: (inference, options) => prepareJob(inference, options, requester, pending),
   })
-  if (failed !== undefined) return endpoint.recover?.({ input: parsed, reason: failed }, call)
+  if (failed !== undefined) return endpoint.recover?.({ input: parsed, job: job.id, reason: failed }, call)
   const read = vectors.map((vector, at) => (unread.includes(at) ? undefined : decodeVector(vector)))
   const { text, tokens, model, finishReason, toolCalls = [], messageTokens } = answer
   const completed = {
     input: parsed,
+    job: job.id,
     text,
     tokens,
     model,

@@ -1,19 +1,19 @@
 /** Turns what a handler asks of a model into a job: a row, a reservation and an event, in one transaction. */
-import { Accepted, type Inference } from '../contract/call.ts'
+import { Accepted, type Inference, type InferOptions } from '../contract/call.ts'
 import type { Endpoint, FunctionDefinition } from '../contract/function.ts'
 import type { Db } from '../database/database.ts'
-import { createEvent, deriveResultKey } from '../events/event.ts'
+import { deriveResultKey } from '../events/event.ts'
 import { Failure } from '../failures.ts'
 import { storedOf, type Identity } from '../identity/identity.ts'
 import { newId } from '../new-id.ts'
 import type { Pending } from '../calls/call-parts.ts'
 import type { JobCall, NewJob } from '../calls/job-call.ts'
-import { chargedFor, chargeRow, toOutbox } from '../calls/record.ts'
+import { chargedFor, chargeRow } from '../calls/record.ts'
 import type { Runtime } from '../calls/runtime.ts'
 import { formatTraceparent, type TraceContext } from '../telemetry/trace.ts'
 import { checkRequest } from '../models/check-request.ts'
 import { periodOf, reserveTokens } from '../plans/allowance.ts'
-import type { JobRequested } from '../inference/job-events.ts'
+import { requestedEvent } from './held-job.ts'
 
 /** The requester: identity, archetype and function. */
 export interface Requester {
@@ -30,17 +30,15 @@ export interface Requester {
   inner?: boolean | undefined
 }
 
-const REQUESTED = 'io.kgents.inference.requested'
-
 /**
  * Prepares a job for `requester`; it is written by `writeJobs`, and its event with the others that are pending.
  *
- * @param options another aspect of the same node whose job it is to be, with its input
+ * @param options another aspect of the same node whose job it is to be, with its input; and whether it waits to be released
  * @throws Failure INFERENCE_UNAVAILABLE where no model can be had; what `checkRequest` throws
  */
 export function prepareJob(
   { estimateTokens, priority: _priority, deadline: _deadline, ...request }: Inference,
-  options: { as: string; input: unknown } | undefined,
+  { as, input, held = false, whenEnded }: InferOptions = {},
   requester: Requester,
   pending: Pending,
 ): Accepted {
@@ -48,9 +46,13 @@ export function prepareJob(
   if (runtime.inferenceUnavailable !== undefined) throw unavailable(runtime.inferenceUnavailable)
   const model = checkRequest(request, requester.identity.plan)
   const id = newId()
-  const doer = options === undefined ? requester : asOther(requester, options)
+  const doer = as === undefined ? requester : asOther(requester, { as, input })
   const { path } = doer
-  const call = { ...jobCallOf(doer, estimateTokens), model: model.id }
+  const call = {
+    ...jobCallOf(doer, estimateTokens),
+    model: model.id,
+    ...(whenEnded === undefined ? {} : { whenEnded }),
+  }
   const message = {
     job: id,
     tenant: call.identity.tenant,
@@ -65,10 +67,13 @@ export function prepareJob(
     function: requester.function.name,
     path,
     call,
-    message,
+    ...(held ? {} : { message }),
     requester: requester.identity,
   })
-  pending.events.push(requestedEvent(id, doer, call))
+  if (!held)
+    pending.events.push(
+      requestedEvent({ job: id, path, call, function: requester.function.name }, runtime.eventKey),
+    )
   return new Accepted(id)
 }
 
@@ -129,25 +134,9 @@ async function insertJob(db: Db, { id, function: name, path, call, message }: Ne
     with reservation as (
       insert into charges select * from jsonb_populate_record(null::charges, ${db.json(reserved)})
     )
-    insert into jobs (id, tenant_id, user_id, function, path, call, message)
-    values (${id}, ${tenant}, ${user}, ${name}, ${path}, ${db.json(call)}, ${JSON.stringify(message)})`
-}
-
-function requestedEvent(job: string, requester: Requester, call: JobCall) {
-  const data: JobRequested = { job, path: requester.path, reserved_tokens: call.reservedTokens }
-  return toOutbox(
-    createEvent(
-      {
-        source: `/functions/${requester.function.name}`,
-        type: REQUESTED,
-        tenant: call.identity.tenant,
-        subject: job,
-        traceparent: call.traceparent,
-        data,
-      },
-      requester.runtime.eventKey,
-    ),
-  )
+    insert into jobs (id, tenant_id, user_id, function, path, call, message, admitted_at)
+    values (${id}, ${tenant}, ${user}, ${name}, ${path}, ${db.json(call)},
+      ${message === undefined ? null : JSON.stringify(message)}, ${message === undefined ? 'infinity' : null}::text::timestamptz)`
 }
 
 function unavailable(reason: string): Failure {

@@ -200,10 +200,18 @@ function closingEvents({ eventKey }: Runtime, job: JobRow, call: JobCall, ending
   }
   const data = endingOf(job, ending, chargesOf(call, ending) ?? {}, costOf(call, ending))
   const closing = createEvent({ ...common, type: `io.kgents.job.${ending.status}`, data }, eventKey)
-  if (call.parent === undefined) return [toOutbox(closing, job.id)]
+  const own = whenEnded(eventKey, job, call)
+  if (call.parent === undefined) return [toOutbox(closing, job.id), ...own]
   const stage = { composition: call.parent, job: job.id }
   const stageEnded = createEvent({ ...common, type: STAGE_ENDED, data: stage }, eventKey)
-  return [toOutbox(closing, job.id), toOutbox(stageEnded)]
+  return [toOutbox(closing, job.id), ...own, toOutbox(stageEnded)]
+}
+
+/** What the requester wants to know the end by. */
+function whenEnded(eventKey: string, job: JobRow, { whenEnded: event, traceparent }: JobCall) {
+  if (event === undefined) return []
+  const from = { source: `/functions/${job.function}`, tenant: job.tenant_id, function: job.function }
+  return [toOutbox(createEvent({ ...from, subject: job.id, traceparent, ...event }, eventKey))]
 }
 
 /** Notifies a composition that a stage of it, which was a job, has ended. */

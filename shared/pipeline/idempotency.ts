@@ -56,7 +56,7 @@ function keyed(invocation: Invocation): KeyedRequest | undefined {
   const { idempotencyKey, endpoint, path } = request
   if (idempotencyKey === undefined) return undefined
   const parts = [path, input, observer?.user, observer?.archetype]
-  return keyedRequest(callerOf(invocation), idempotencyKey, endpoint.name, parts)
+  return keyedRequest(callerOf(invocation), idempotencyKey, endpoint.aspect?.path ?? endpoint.name, parts)
 }
 
 /**

@@ -208,7 +208,7 @@ function callOf(invocation: Invocation, db: Db | undefined, pending: Pending | u
     repeats: () => void (request.answerHeaders['Idempotency-Replayed'] = 'true'),
     ...(pending === undefined
       ? {}
-      : { infer: (inference, as) => prepareJob(inference, as, requesterOf(invocation), pending) }),
+      : { infer: (inference, options) => prepareJob(inference, options, requesterOf(invocation), pending) }),
   })
 }
 

@@ -1,40 +1,32 @@
 /**
- * `self.kgent`: conversations with K-gent that remember their messages. Each belongs to one person. A message asks
- * a model with the latest of the conversation before it, as far as that fits; the answer joins the conversation.
+ * `self.kgent`: conversations with K-gent that remember their messages and outlive every process. Each belongs to one person, and is
+ * given to nobody else. A message asks a model with as much of the conversation before it as fits; the answer joins the conversation.
  */
 import { z } from 'zod'
 import { TALKERS } from '../../../shared/agentese/archetypes.ts'
-import type { Call } from '../../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
 import { NextCursor } from '../../../shared/contract/pages.ts'
-import { Failure } from '../../../shared/failures.ts'
-import {
-  closeSession,
-  findSession,
-  listSessions,
-  Message,
-  NEWEST_FIRST,
-  openSession,
-  readMessages,
-  addMessage,
-  Session,
-  SESSION_STATUSES,
-} from './kgent/sessions.ts'
-import { BUDGETS } from './soul/budgets.ts'
-import { modeOf } from './soul/mode.ts'
-import { MODES, systemPrompt, temperatureOf } from './soul/persona.ts'
+import { tell } from './kgent/events.ts'
+import { findMessage, NEWEST_MESSAGE_FIRST, readMessages } from './kgent/messages.ts'
+import { sessionTick, sessionTriggers } from './kgent/queue.ts'
+import { describeSession, findSession, listSessions, NEWEST_FIRST, openSession } from './kgent/sessions.ts'
+import { changeSession, closeSession, forkSession, resetSession } from './kgent/settle.ts'
+import { Message, MessageInput, MessageOutput, Session, SESSION_STATUSES, Settings } from './kgent/shapes.ts'
+import { hear, speak } from './kgent/speak.ts'
+import { keepSummary, summaryRequest } from './kgent/summarise.ts'
+import { BUDGETS, checkBudget } from './soul/budgets.ts'
+import { modeOf, requireMode } from './soul/mode.ts'
 
-/** Messages of the conversation that a model is shown, at most, and their characters. */
-const REMEMBERED_MESSAGES = 12
-const REMEMBERED_CHARACTERS = 6000
-
-const ModeName = z.enum(MODES)
 const SessionId = z.strictObject({ session: z.uuid() })
 const OPENED = { path: 'self.kgent.create', input: { title: 'The garden' } }
 const ITS_ID = { $from: 'given.0.result.id' }
+const GREETED = { path: 'self.kgent.message', input: { session: ITS_ID, message: 'Hello' } }
+const ONE = '/v1/kgent/sessions/:session'
 
 export const selfKgent = defineNode('self.kgent', {
   summary: 'Conversations with K-gent, each of one person',
+  triggers: sessionTriggers,
+  tick: sessionTick,
   aspects: {
     manifest: aspect({
       category: 'P',
@@ -48,12 +40,12 @@ export const selfKgent = defineNode('self.kgent', {
       }),
       examples: [{ summary: 'What do we talk about?', input: {} }],
       async handle(_input, call) {
-        const [row] = await call.db<{ active: number; closed: number; expired: number }[]>`
-          select count(*) filter (where status = 'active' and expires_at >= now())::int as active,
-                 count(*) filter (where status = 'closed')::int as closed,
-                 count(*) filter (where status = 'active' and expires_at < now())::int as expired
+        const [row] = await call.db<{ active: number; archived: number; closed: number }[]>`
+          select count(*) filter (where status = 'active' and expires_at > now())::int as active,
+                 count(*) filter (where status = 'archived')::int as archived,
+                 count(*) filter (where status = 'closed' or status = 'active' and expires_at <= now())::int as closed
           from kgent_sessions where user_id = ${call.identity.user}`
-        return { type: 'kgent' as const, sessions: row ?? { active: 0, closed: 0, expired: 0 } }
+        return { type: 'kgent' as const, sessions: row ?? { active: 0, archived: 0, closed: 0 } }
       },
     }),
 
@@ -62,13 +54,18 @@ export const selfKgent = defineNode('self.kgent', {
       archetypes: TALKERS,
       summary: 'Begin a conversation; it ends after half an hour of silence',
       effects: ['writes:session'],
-      input: z.strictObject({
-        title: z.string().trim().min(1).max(200).optional(),
-        mode: ModeName.optional(),
-      }),
+      route: 'POST /v1/kgent/sessions',
+      creates: '/v1/kgent/sessions/:id',
+      input: z.strictObject(Settings),
       output: Session,
       examples: [{ summary: 'About the garden', input: { title: 'The garden', mode: 'advise' } }],
-      handle: async ({ title, mode }, call) => openSession(title, mode ?? (await modeOf(call)), call),
+      async handle(wanted, call) {
+        if (wanted.mode !== undefined) await requireMode(wanted.mode, call)
+        if (wanted.budget !== undefined) await checkBudget(wanted.budget, call)
+        const row = await openSession({ ...wanted, mode: wanted.mode ?? (await modeOf(call)) }, call)
+        tell('created', row, call, { mode: row.mode })
+        return describeSession(row)
+      },
     }),
 
     list: aspect({
@@ -76,16 +73,42 @@ export const selfKgent = defineNode('self.kgent', {
       archetypes: 'all',
       summary: 'Your conversations, newest first',
       effects: ['reads:session'],
+      route: 'GET /v1/kgent/sessions',
       input: z.strictObject({
+        status: z.enum(SESSION_STATUSES).optional(),
         limit: z.int().min(1).max(100).default(20),
         cursor: NEWEST_FIRST.Cursor.optional(),
       }),
       output: z.strictObject({ sessions: z.array(Session), next_cursor: NextCursor }),
       examples: [{ summary: 'The latest ones', input: { limit: 5 } }],
-      async handle(bounds, call) {
-        const { page, next_cursor } = await listSessions(bounds, call)
-        return { sessions: page, next_cursor }
-      },
+      handle: (wanted, call) => listSessions(wanted, call),
+    }),
+
+    read: aspect({
+      category: 'P',
+      archetypes: 'all',
+      summary: 'One conversation: what is set, and how it stands',
+      effects: ['reads:session'],
+      route: `GET ${ONE}`,
+      input: SessionId,
+      output: Session,
+      examples: [{ summary: 'Is it still open?', input: { session: ITS_ID }, given: [OPENED] }],
+      handle: async ({ session }, call) => describeSession(await findSession(session, call)),
+    }),
+
+    update: aspect({
+      category: 'M',
+      archetypes: TALKERS,
+      summary:
+        'Change title, mode, budget or what is done when it is busy; archive it, or make it active again',
+      effects: ['writes:session'],
+      route: `PATCH ${ONE}`,
+      input: SessionId.extend({ ...Settings, status: z.enum(['active', 'archived']).optional() }),
+      output: Session,
+      examples: [
+        { summary: 'Another title', input: { session: ITS_ID, title: 'The orchard' }, given: [OPENED] },
+      ],
+      handle: (changes, call) => changeSession(changes, call),
     }),
 
     message: aspect({
@@ -95,12 +118,9 @@ export const selfKgent = defineNode('self.kgent', {
       effects: ['writes:session', 'reads:session', 'calls:llm', 'charges:tokens'],
       cost: () => ({ tokens: BUDGETS.dialogue.estimate }),
       needs: ['inference'],
-      input: z.strictObject({
-        session: z.uuid(),
-        message: z.string().trim().min(1).max(4000),
-        mode: ModeName.optional(),
-      }),
-      output: z.strictObject({ session: z.uuid(), message: Message, mode: ModeName, tokens_used: z.int() }),
+      route: `POST ${ONE}/messages`,
+      input: MessageInput,
+      output: MessageOutput,
       examples: [
         {
           summary: 'Ask about the garden',
@@ -108,43 +128,12 @@ export const selfKgent = defineNode('self.kgent', {
           given: [OPENED],
         },
       ],
-      async handle({ session: id, message, mode }, call) {
-        const session = await findSession(id, call)
-        if (session.status !== 'active') {
-          throw new Failure(
-            'PRECONDITION_FAILED',
-            `Cannot talk in session "${id}": it is ${session.status}`,
-            {
-              suggestion: 'Begin another with self.kgent.create',
-            },
-          )
-        }
-        const chosen = mode ?? session.mode
-        const before = await remembered(id, call)
-        await addMessage(id, { role: 'user', content: message }, call)
-        return call.infer({
-          messages: [
-            { role: 'system', content: systemPrompt(chosen) },
-            ...before,
-            { role: 'user', content: message },
-          ],
-          maxTokens: BUDGETS.dialogue.replyTokens,
-          temperature: temperatureOf(chosen),
-          estimateTokens: BUDGETS.dialogue.estimate,
-        })
-      },
-      async complete({ input, text, tokens, model }, call) {
-        const { mode } = await findSession(input.session, call)
-        const content = text.trim()
-        const reply = { role: 'assistant' as const, content, model }
-        const used = { tokens_in: tokens.prompt, tokens_out: tokens.completion }
-        const id = await addMessage(input.session, { ...reply, ...used }, call)
-        return {
-          session: input.session,
-          message: { id, ...reply, ...used, created_at: new Date().toISOString() },
-          mode: input.mode ?? mode,
-          tokens_used: tokens.prompt + tokens.completion,
-        }
+      handle: (input, call) => speak(input, call),
+      async complete(completed, call) {
+        const output = await hear(completed, call)
+        const request = await summaryRequest(await findSession(output.session, call), call)
+        if (request !== undefined) call.infer(request.inference, { as: 'summarise', input: request.input })
+        return output
       },
     }),
 
@@ -153,10 +142,10 @@ export const selfKgent = defineNode('self.kgent', {
       archetypes: 'all',
       summary: 'The messages of a conversation, newest first',
       effects: ['reads:session'],
-      input: z.strictObject({
-        session: z.uuid(),
+      route: `GET ${ONE}/messages`,
+      input: SessionId.extend({
         limit: z.int().min(1).max(100).default(50),
-        cursor: NEWEST_FIRST.Cursor.optional(),
+        cursor: NEWEST_MESSAGE_FIRST.Cursor.optional(),
       }),
       output: z.strictObject({
         session: Session,
@@ -165,10 +154,78 @@ export const selfKgent = defineNode('self.kgent', {
       }),
       examples: [{ summary: 'What did we say?', input: { session: ITS_ID }, given: [OPENED] }],
       async handle({ session: id, ...bounds }, call) {
-        const session = await findSession(id, call)
-        const { page, next_cursor } = await readMessages(id, bounds, call)
-        return { session, messages: page, next_cursor }
+        const session = describeSession(await findSession(id, call))
+        return { session, ...(await readMessages(id, bounds, call)) }
       },
+    }),
+
+    quote: aspect({
+      category: 'P',
+      archetypes: 'all',
+      summary: 'One message of a conversation',
+      effects: ['reads:session'],
+      route: `GET ${ONE}/messages/:message`,
+      input: SessionId.extend({ message: z.uuid() }),
+      output: Message,
+      examples: [
+        {
+          summary: 'What did you answer?',
+          input: { session: ITS_ID, message: { $from: 'given.1.result.message.id' } },
+          given: [OPENED, GREETED],
+        },
+      ],
+      async handle({ session, message }, call) {
+        await findSession(session, call)
+        return findMessage(session, message, call)
+      },
+    }),
+
+    fork: aspect({
+      category: 'M',
+      archetypes: TALKERS,
+      summary: 'Begin another conversation with what was said up to a message of this one',
+      effects: ['reads:session', 'writes:session'],
+      route: `POST ${ONE}/fork`,
+      creates: '/v1/kgent/sessions/:id',
+      input: SessionId.extend({
+        message: z.uuid().optional().describe('Default: the latest one'),
+        title: Settings.title,
+      }),
+      output: Session,
+      examples: [{ summary: 'What if?', input: { session: ITS_ID }, given: [OPENED, GREETED] }],
+      handle: (wanted, call) => forkSession(wanted, call),
+    }),
+
+    reset: aspect({
+      category: 'M',
+      archetypes: TALKERS,
+      summary: 'Begin afresh: no model is shown what was said before, which you can still read',
+      effects: ['writes:session'],
+      route: `POST ${ONE}/reset`,
+      input: SessionId,
+      output: Session,
+      examples: [{ summary: 'Let us start again', input: { session: ITS_ID }, given: [OPENED] }],
+      handle: ({ session }, call) => resetSession(session, call),
+    }),
+
+    summarise: aspect({
+      category: 'M',
+      archetypes: TALKERS,
+      summary:
+        'Have the older messages made short for the model, once they are long; this also happens by itself',
+      effects: ['reads:session', 'writes:session', 'calls:llm', 'charges:tokens'],
+      cost: () => ({ tokens: BUDGETS.deep.estimate }),
+      needs: ['inference'],
+      input: SessionId.extend({ until: z.int().min(0).default(0).describe('Of no use to callers') }),
+      output: z.strictObject({ session: z.uuid(), covers_to: z.int(), summary: z.string() }),
+      examples: [{ summary: 'What do you keep in mind?', input: { session: ITS_ID }, given: [OPENED] }],
+      async handle({ session: id }, call) {
+        const session = await findSession(id, call)
+        const request = await summaryRequest(session, call)
+        if (request === undefined) return { session: id, covers_to: 0, summary: '' }
+        return call.infer(request.inference, { as: 'summarise', input: request.input })
+      },
+      complete: (completed, call) => keepSummary(completed, call),
     }),
 
     close: aspect({
@@ -176,21 +233,11 @@ export const selfKgent = defineNode('self.kgent', {
       archetypes: 'all',
       summary: 'End a conversation; its messages stay',
       effects: ['writes:session'],
+      route: `DELETE ${ONE}`,
       input: SessionId,
       output: Session,
       examples: [{ summary: 'That was it', input: { session: ITS_ID }, given: [OPENED] }],
-      async handle({ session }, call) {
-        await findSession(session, call)
-        return closeSession(session, call)
-      },
+      handle: ({ session }, call) => closeSession(session, call),
     }),
   },
 })
-
-/** The latest of a conversation, oldest first, as far as it fits. */
-async function remembered(session: string, call: Pick<Call, 'db'>) {
-  const { page } = await readMessages(session, { limit: REMEMBERED_MESSAGES }, call)
-  let left = REMEMBERED_CHARACTERS
-  const fitting = page.filter(({ content }) => (left -= content.length) >= 0)
-  return fitting.toReversed().map(({ role, content }) => ({ role, content }))
-}

@@ -18,7 +18,7 @@ import type { Call, Given } from '../../../shared/contract/call.ts'
 import { Flag } from '../../../shared/contract/query-values.ts'
 import { route } from '../../../shared/contract/define-operation.ts'
 import { aspectsOf, findNode } from '../../../shared/contract/find-aspect.ts'
-import type { EndpointFacts, FunctionFacts } from '../../../shared/contract/facts.ts'
+import { isAspect, type EndpointFacts, type FunctionFacts } from '../../../shared/contract/facts.ts'
 import { inputSchemaOf, outputSchemaOf } from '../../../shared/contract/schemas.ts'
 import { Failure } from '../../../shared/failures.ts'
 import { expanderFor, findPath } from './resolve.ts'
@@ -129,8 +129,8 @@ async function discover(
 
 /** The contract of an aspect; undefined for anything else. */
 function contractOf(endpoint: EndpointFacts, includeSchemas: boolean): PathContract | undefined {
+  if (!isAspect(endpoint)) return undefined
   const { aspect } = endpoint
-  if (aspect === undefined) return undefined
   const { category, effects, archetypes } = aspect
   return {
     path: aspect.path,

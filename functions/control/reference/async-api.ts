@@ -1,6 +1,6 @@
 /** The AsyncAPI 3.0 document: what subscribers receive and send, and which events functions consume. */
 import { agenteseSubject, eventSubject } from '../../../shared/nats/subjects.ts'
-import { takesBody, type FunctionFacts } from '../../../shared/contract/facts.ts'
+import { isAspect, takesBody, type FunctionFacts } from '../../../shared/contract/facts.ts'
 import { dataSchemaOf, type JsonSchema } from '../../../shared/contract/schemas.ts'
 import { EventAttributes } from '../../../shared/events/attributes.ts'
 import { PATH_EVENTS, STATE_EVENTS, type EventType } from '../../../shared/events/event-types.ts'
@@ -15,7 +15,7 @@ type Parts = Record<string, unknown>
 
 export function createAsyncApi(catalog: Catalog): Parts {
   const routes = routesOf(catalog)
-  const paths = routes.filter(({ endpoint }) => endpoint.aspect !== undefined)
+  const paths = routes.filter(({ endpoint }) => isAspect(endpoint))
   const heard = routes.filter(({ hub, endpoint }) => hub && endpoint.format !== 'events')
   const system = systemEventsOf(catalog)
   const events = { ...PATH_EVENTS, ...STATE_EVENTS, ...system }

@@ -2,7 +2,13 @@
 import { z } from 'zod'
 import { CATEGORIES } from '../../../shared/agentese/category.ts'
 import { scopesOf } from '../../../shared/agentese/effects.ts'
-import { acts, startsJobs, type AspectFacts, type EndpointFacts } from '../../../shared/contract/facts.ts'
+import {
+  acts,
+  startsJobs,
+  takesBody,
+  type AspectFacts,
+  type EndpointFacts,
+} from '../../../shared/contract/facts.ts'
 import type { JsonSchema } from '../../../shared/contract/schemas.ts'
 import { RequiredAttributes } from '../../../shared/events/tenant-event.ts'
 import { costOf } from './cost.ts'
@@ -98,7 +104,7 @@ function headersAskedBy(endpoint: EndpointFacts): string[] {
   const keys: [key: string, applies: boolean][] = [
     ['IdempotencyKey', endpoint.writes || (acts(endpoint) && endpoint.aspect === undefined)],
     ['ObserverArchetype', acts(endpoint) || endpoint.streams],
-    ['DryRun', endpoint.aspect !== undefined],
+    ['DryRun', endpoint.aspect !== undefined && takesBody(endpoint)],
     ['Prefer', startsJobs(endpoint)],
     ['LastEventId', endpoint.streams || endpoint.format === 'events'],
     ['IfNoneMatch', endpoint.maxAgeSeconds !== undefined],
@@ -208,6 +214,7 @@ function answerSchema(route: Route): JsonSchema {
   const output = reference('schemas', schemaName(route, 'Output'))
   if (endpoint.aspect === undefined) return output
   const path = pathSchema(endpoint.aspect)
+  if (endpoint.route !== undefined) return routeSchema(endpoint, output, path)
   const envelope = {
     type: 'object',
     properties: {
@@ -222,6 +229,15 @@ function answerSchema(route: Route): JsonSchema {
   if (!endpoint.streams) return { anyOf: answers }
   const narrowed = { type: 'object', properties: { path, result: output } }
   return { anyOf: [...answers, { allOf: [reference('schemas', 'FinishedJob'), narrowed] }] }
+}
+
+/** The result alone; but a job that was waited for, and a dry run, are answered as everywhere. */
+function routeSchema(endpoint: EndpointFacts, output: JsonSchema, path: JsonSchema): JsonSchema {
+  if (!takesBody(endpoint)) return output
+  const rehearsal = reference('schemas', 'Rehearsal')
+  if (!endpoint.streams) return { anyOf: [output, rehearsal] }
+  const narrowed = { type: 'object', properties: { path, result: output } }
+  return { anyOf: [output, rehearsal, { allOf: [reference('schemas', 'FinishedJob'), narrowed] }] }
 }
 
 /** `world.*.manifest` answers by the holon that was called. */

@@ -2,6 +2,7 @@
 import { CONTEXTS, SEGMENT_SCHEMA } from '../../../shared/agentese/path.ts'
 import {
   takesBody,
+  takesParameters,
   type EndpointFacts,
   type Example,
   type FunctionFacts,
@@ -77,7 +78,7 @@ export function inputsOf(endpoint: EndpointFacts): Inputs {
   const properties = (schema['properties'] ?? {}) as Record<string, JsonSchema>
   const required = (schema['required'] ?? []) as readonly string[]
   const inPath = namesInPath(endpoint.path)
-  const taken = endpoint.aspect === undefined ? inPath : []
+  const taken = takesParameters(endpoint) ? inPath : []
   const elsewhere = Object.keys(properties).filter((name) => !taken.includes(name))
   const member = (name: string) => ({
     name,
@@ -95,8 +96,9 @@ export function inputsOf(endpoint: EndpointFacts): Inputs {
 }
 
 /** An example's input, by where its members are sent. */
-export function placeExample({ aspect, path }: EndpointFacts, { input, holon }: Example) {
-  if (aspect !== undefined) return { path: holon === undefined ? {} : { holon }, rest: input }
+export function placeExample(endpoint: EndpointFacts, { input, holon }: Example) {
+  const { path } = endpoint
+  if (!takesParameters(endpoint)) return { path: holon === undefined ? {} : { holon }, rest: input }
   const inPath = namesInPath(path)
   const entries = Object.entries(input)
   return {

@@ -4,7 +4,7 @@ import { archetypesFor } from '../../../shared/agentese/observer.ts'
 import type { StoredIdentity } from '../../../shared/identity/identity.ts'
 import { permissionsOf, type Role } from '../../../shared/identity/permissions.ts'
 import type { Runtime } from '../../../shared/calls/runtime.ts'
-import { ASPECTS, asAllowed, OPERATIONS, requestFor, runExample, urlOf } from './examples.ts'
+import { ASPECTS, asAllowed, OPERATIONS, requestFor, ROUTES, runExample, urlOf } from './examples.ts'
 import { testWith, type Tenant } from './world.ts'
 
 const test = testWith()
@@ -96,6 +96,26 @@ describe.for(ASPECTS)('$path', (known) => {
     // It named what is another's: that is not there, or nothing was done to it.
     if (after.status === 200) expect(after.body.result, path).not.toEqual(body.result)
     else expect(after.status, path).toBeGreaterThanOrEqual(400)
+  })
+})
+
+describe.for(ROUTES)('$method $path', (endpoint) => {
+  test('takes the first example of its aspect, answers the result alone, and leaves the mark of the path', async ({
+    newTenant,
+    settles,
+    owner,
+  }) => {
+    const tenant = await newTenant('enterprise', ['admin'])
+    const [example = { summary: '', input: {} }] = endpoint.examples
+    const { status, body } = await runExample({ endpoint, aspect: endpoint.aspect }, example, tenant, settles)
+    const answer = endpoint.streams && 'result' in body ? body.result : body
+    expect(endpoint.output.safeParse(answer).error?.message, JSON.stringify(body)).toBeUndefined()
+    expect(status).toBe(endpoint.route?.creates === undefined ? 200 : 201)
+    if (endpoint.writes)
+      expect(
+        await owner`
+        select from marks where tenant_id = ${tenant.id} and path = ${endpoint.aspect.path}`,
+      ).not.toEqual([])
   })
 })
 

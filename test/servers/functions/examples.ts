@@ -2,7 +2,7 @@
 import { catalog } from '../../../functions/catalog.ts'
 import { placeExample } from '../../../functions/control/reference/routes.ts'
 import { replaceFrom } from '../../../shared/contract/examples.ts'
-import { takesBody, type AspectFacts, type Example } from '../../../shared/contract/facts.ts'
+import { isAspect, takesBody, type AspectFacts, type Example } from '../../../shared/contract/facts.ts'
 import type { Endpoint, FunctionDefinition } from '../../../shared/contract/function.ts'
 import { findAspect } from '../../../shared/contract/find-aspect.ts'
 import type { Tenant, World } from './world.ts'
@@ -17,11 +17,14 @@ export interface KnownAspect {
 /** Every aspect of the catalog. */
 export const ASPECTS: KnownAspect[] = catalog.flatMap((definition) =>
   definition.endpoints.flatMap((endpoint) =>
-    endpoint.aspect === undefined
-      ? []
-      : [{ path: endpoint.aspect.path, definition, endpoint, aspect: endpoint.aspect }],
+    isAspect(endpoint) ? [{ path: endpoint.aspect.path, definition, endpoint, aspect: endpoint.aspect }] : [],
   ),
 )
+
+/** Every second address of an aspect. */
+export const ROUTES: (Endpoint & { aspect: AspectFacts })[] = catalog
+  .flatMap(({ endpoints }) => endpoints)
+  .filter((endpoint) => endpoint.route !== undefined) as never // reason: only an aspect has such a route
 
 /** Every operation of the catalog. */
 export const OPERATIONS: Endpoint[] = catalog
@@ -56,6 +59,17 @@ export function urlOf({ aspect }: Pick<KnownAspect, 'aspect'>, holon = 'example'
   return `/v1/agentese/${aspect.path.replace('*', holon).replaceAll('.', '/')}`
 }
 
+type Sent = [method: string, url: string, body: Record<string, unknown> | undefined]
+
+/** An input, by where a route takes it. */
+function placeInput(endpoint: Endpoint, input: Record<string, unknown>): Sent {
+  const { path, rest } = placeExample(endpoint, { summary: '', input })
+  const url = endpoint.path.replaceAll(/:(\w+)/g, (_, name: string) => String(path[name]))
+  if (takesBody(endpoint)) return [endpoint.method, url, rest]
+  const query = new URLSearchParams(rest as Record<string, string>).toString()
+  return [endpoint.method, query === '' ? url : `${url}?${query}`, undefined]
+}
+
 /** Headers with which an observer that has the verb calls. */
 export function asAllowed({ archetypes }: AspectFacts): Record<string, string> {
   return archetypes === 'all' ? {} : { 'x-observer-archetype': archetypes[0] ?? 'guest' }
@@ -84,8 +98,11 @@ export async function runExample(
     given.push(answer.body)
   }
   const input = fill(example.template ?? example.input, { given }) as Record<string, unknown>
-  const url = urlOf({ aspect }, example.holon)
-  const answer = await finish(await tenant.calls('POST', url, input, asAllowed(aspect)), tenant, settles)
+  const [method, url, body]: Sent =
+    endpoint.route === undefined
+      ? ['POST', urlOf({ aspect }, example.holon), input]
+      : placeInput(endpoint, input)
+  const answer = await finish(await tenant.calls(method, url, body, asAllowed(aspect)), tenant, settles)
   return { ...answer, input, given: given.map(({ result }) => result) }
 }
 

@@ -48,6 +48,12 @@ describe('self.kgent', () => {
       for (const [verb, input] of [
         ['history', { session }],
         ['message', { session, message: 'Let me in, please' }],
+        ['read', { session }],
+        ['quote', { session, message: session }],
+        ['update', { session, title: 'Mine' }],
+        ['fork', { session }],
+        ['reset', { session }],
+        ['summarise', { session }],
         ['close', { session }],
       ] as const)
         expect(await kgent(who, verb, input, headers), verb).toMatchObject({
@@ -73,8 +79,8 @@ describe('self.kgent', () => {
       })
     expect((await kgent(tenant, 'manifest')).body.result.sessions).toEqual({
       active: 0,
-      closed: 1,
-      expired: 1,
+      archived: 0,
+      closed: 2,
     })
   })
 

@@ -114,6 +114,8 @@ test('the contract has the members of an aspect', () => {
     output: 0,
     examples: 0,
     cost: 0,
+    route: 0,
+    creates: 0,
     owner: 0,
     secret: 0,
     guests: 0,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
+import { isAspect } from '../../../shared/contract/facts.ts'
 import { catalog } from '../../../functions/catalog.ts'
 import { createAsyncApi } from '../../../functions/control/reference/async-api.ts'
 import { Transcript } from '../../../gateway/stream-hub/transcript.ts'
@@ -59,7 +60,7 @@ describe('createAsyncApi()', () => {
   })
 })
 
-const aspects = catalog.flatMap(({ endpoints }) => endpoints.filter(({ aspect }) => aspect !== undefined))
+const aspects = catalog.flatMap(({ endpoints }) => endpoints.filter(isAspect))
 
 test.each(aspects.map((endpoint) => [endpoint.name, endpoint] as const))(
   '%s has a channel',

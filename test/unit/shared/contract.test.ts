@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { catalog } from '../../../functions/catalog.ts'
 import { BASE_ASPECTS, hasAffordance } from '../../../shared/agentese/affordances.ts'
 import { observerFor } from '../../../shared/agentese/observer.ts'
-import { aspectsOf } from '../../../shared/contract/find-aspect.ts'
+import { aspectsOf, findAspect } from '../../../shared/contract/find-aspect.ts'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
 import { defineOperation, route } from '../../../shared/contract/define-operation.ts'
 
@@ -30,6 +30,39 @@ describe('defineNode()', () => {
   test('refuses an effect without a resource, and a name that is no path', () => {
     expect(nodeWith('P', ['reads'])).toThrow(/kind:resource/)
     expect(nodeWith('P', [], 'space.house')).toThrow(/not a context/)
+  })
+})
+
+describe('the route of an aspect', () => {
+  const verb = {
+    category: 'M',
+    archetypes: 'all',
+    summary: 'A verb',
+    effects: [],
+    input: z.strictObject({ house: z.string() }),
+    output: z.strictObject({ id: z.string() }),
+    examples: [],
+    handle: () => ({ id: '1' }),
+  } as const
+  const define = (more: object, node = 'self.kgent') =>
+    defineNode(node, { summary: 'A node', aspects: { manifest: aspect({ ...verb, ...more }) } })
+
+  test('is a second endpoint with the same handler, which no path is found by', () => {
+    const definition = define({ route: 'POST /v1/houses/:house', creates: true })
+    const [own, second] = definition.endpoints.filter(({ aspect }) => aspect?.verb === 'manifest')
+    expect(second).toMatchObject({
+      path: '/v1/houses/:house',
+      scopes: own?.scopes,
+      route: { creates: '/v1/houses/:house/:id' },
+    })
+    expect(second?.handle).toBe(own?.handle)
+    expect(findAspect([definition], 'self.kgent.manifest')?.endpoint.path).toBe(own?.path)
+    expect(aspectsOf([definition]).filter(({ verb: name }) => name === 'manifest')).toHaveLength(1)
+  })
+
+  test('must not change anything by a GET, nor be of an open holon', () => {
+    expect(() => define({ route: 'GET /v1/houses' })).toThrow(/must not change/)
+    expect(() => define({ route: 'POST /v1/houses' }, 'world.*')).toThrow(/open holons/)
   })
 })
 

@@ -1,49 +1,34 @@
-/** Conversations as rows: whose they are, how long they live, and their messages. */
-import { z } from 'zod'
+/** Conversations as rows: whose they are, how long they live, and what is set. */
 import type { Call } from '../../../../shared/contract/call.ts'
 import { orderBy, type Bounds } from '../../../../shared/contract/pages.ts'
 import { Failure } from '../../../../shared/failures.ts'
-import { spendSession } from '../../../../shared/plans/allowance.ts'
 import { newId } from '../../../../shared/new-id.ts'
-import { MODES, type Mode } from '../soul/persona.ts'
+import { spendSession } from '../../../../shared/plans/allowance.ts'
+import type { BudgetTier } from '../soul/budgets.ts'
+import type { Mode } from '../soul/persona.ts'
+import type { Session, WhenBusy } from './shapes.ts'
 
 /** A conversation without a message for so long is over. */
-const IDLE_MINUTES = 30
+export const IDLE_MINUTES = 30
 
 /** UUIDs of version 7 sort by time. */
 export const NEWEST_FIRST = orderBy({ id: 'uuid' }, 'desc')
 
-export const SESSION_STATUSES = ['active', 'closed', 'expired'] as const
-
-export const Session = z.strictObject({
-  id: z.uuid(),
-  title: z.string().nullable(),
-  mode: z.enum(MODES),
-  status: z.enum(SESSION_STATUSES),
-  message_count: z.int(),
-  tokens_used: z.int(),
-  last_message_at: z.string().nullable(),
-  created_at: z.string(),
-  expires_at: z.string(),
-})
-export type Session = z.infer<typeof Session>
-
-export const Message = z.strictObject({
-  id: z.uuid(),
-  role: z.enum(['user', 'assistant']),
-  content: z.string(),
-  tokens_in: z.int(),
-  tokens_out: z.int(),
-  model: z.string().nullable(),
-  created_at: z.string(),
-})
-export type Message = z.infer<typeof Message>
-
-interface SessionRow {
+export interface SessionRow {
   id: string
+  tenant_id: string
+  user_id: string
   title: string | null
   mode: Mode
-  status: 'active' | 'closed'
+  budget: BudgetTier
+  when_busy: WhenBusy
+  status: Session['status']
+  ended_reason: Session['ended_reason']
+  forked_from: string | null
+  forked_at: number | null
+  reset_at: number
+  last_position: number
+  last_turn: number
   message_count: number
   tokens_used: number
   last_message_at: Date | null
@@ -51,88 +36,99 @@ interface SessionRow {
   expires_at: Date
 }
 
+export interface NewSession {
+  title?: string | undefined
+  mode: Mode
+  budget?: BudgetTier | undefined
+  when_busy?: WhenBusy | undefined
+}
+
+type Rows = Pick<Call, 'db' | 'identity'>
+
 /**
  * Opens a conversation.
  *
  * @throws Failure QUOTA_EXCEEDED where the plan has none left this month
  */
 export async function openSession(
-  title: string | undefined,
-  mode: Mode,
-  call: Pick<Call, 'db' | 'identity'>,
-): Promise<Session> {
-  const { db, identity } = call
+  { title, mode, budget = 'dialogue', when_busy = 'reject' }: NewSession,
+  { db, identity }: Rows,
+): Promise<SessionRow> {
   await spendSession(db, identity)
   const [row] = await db<SessionRow[]>`
-    insert into kgent_sessions (id, tenant_id, user_id, title, mode, expires_at)
-    values (${newId()}, ${identity.tenant}, ${identity.user}, ${title ?? null}, ${mode},
+    insert into kgent_sessions (id, tenant_id, user_id, title, mode, budget, when_busy, expires_at)
+    values (${newId()}, ${identity.tenant}, ${identity.user}, ${title ?? null}, ${mode}, ${budget}, ${when_busy},
             now() + ${IDLE_MINUTES} * interval '1 minute')
     returning *`
   if (row === undefined) throw new TypeError('Cannot open a session: nothing was inserted')
-  return describeSession(row)
+  return row
 }
 
-/** @throws Failure NOT_FOUND for what is not this person's */
-export async function findSession(
-  id: string,
-  { db, identity }: Pick<Call, 'db' | 'identity'>,
-): Promise<Session> {
+/**
+ * A conversation of the caller.
+ *
+ * @param lock keeps everybody else from changing it until the transaction ends
+ * @throws Failure NOT_FOUND for what is not this person's
+ */
+export async function findSession(id: string, { db, identity }: Rows, lock?: 'lock'): Promise<SessionRow> {
   const [row] = await db<SessionRow[]>`
-    select * from kgent_sessions where id = ${id} and user_id = ${identity.user}`
-  if (row !== undefined) return describeSession(row)
+    select * from kgent_sessions where id = ${id} and user_id = ${identity.user}
+    ${lock === undefined ? db`` : db`for update`}`
+  if (row !== undefined) return row
   throw new Failure('NOT_FOUND', `Cannot find session "${id}"`, {
     suggestion: 'self.kgent.list shows your sessions',
   })
 }
 
+/** A conversation of anybody of the tenant, locked; undefined where there is none. */
+export async function lockSession(id: string, { db }: Pick<Call, 'db'>): Promise<SessionRow | undefined> {
+  const [row] = await db<SessionRow[]>`select * from kgent_sessions where id = ${id} for update`
+  return row
+}
+
+/** @throws Failure PRECONDITION_FAILED where it takes no messages */
+export function checkActive(row: SessionRow): void {
+  const { status, ended_reason } = describeSession(row)
+  if (status === 'active') return
+  const why =
+    status === 'archived'
+      ? 'it is archived'
+      : `it is closed${ended_reason === 'idle' ? ' since nobody spoke for half an hour' : ''}`
+  throw new Failure('PRECONDITION_FAILED', `Cannot talk in session "${row.id}": ${why}`, {
+    suggestion:
+      status === 'archived'
+        ? 'Make it active with self.kgent.update'
+        : 'Begin another with self.kgent.create, or go on from one of its messages with self.kgent.fork',
+    details: { status, ended_reason },
+  })
+}
+
 /** Newest first, and the cursor of the next page. */
-export async function listSessions(bounds: Bounds, { db, identity }: Pick<Call, 'db' | 'identity'>) {
-  const sessions = db<SessionRow[]>`select * from kgent_sessions where user_id = ${identity.user}`
+export async function listSessions(
+  { status, ...bounds }: Bounds & { status?: Session['status'] | undefined },
+  { db, identity }: Rows,
+) {
+  const sessions = db<SessionRow[]>`
+    select * from kgent_sessions where user_id = ${identity.user}
+      and (${status ?? null}::text is null or ${status ?? null} =
+        case when status = 'active' and expires_at <= now() then 'closed' else status end)`
   const { page, next_cursor } = await NEWEST_FIRST.readPage(db, sessions, bounds)
-  return { page: page.map(describeSession), next_cursor }
+  return { sessions: page.map(describeSession), next_cursor }
 }
 
-export async function closeSession(id: string, call: Pick<Call, 'db' | 'identity'>): Promise<Session> {
-  await call.db`
-    update kgent_sessions set status = 'closed' where id = ${id} and user_id = ${call.identity.user}`
-  return findSession(id, call)
-}
-
-/** Messages, newest first, and the cursor of the next page. */
-export async function readMessages(session: string, bounds: Bounds, { db }: Pick<Call, 'db'>) {
-  const messages = db<(Omit<Message, 'created_at'> & { created_at: Date })[]>`
-    select id, role, content, tokens_in, tokens_out, model, created_at from kgent_messages
-    where session_id = ${session}`
-  const { page, next_cursor } = await NEWEST_FIRST.readPage(db, messages, bounds)
-  return { page: page.map((row) => ({ ...row, created_at: row.created_at.toISOString() })), next_cursor }
-}
-
-/** Adds a message, and keeps the conversation alive. */
-export async function addMessage(
-  session: string,
-  message: Pick<Message, 'role' | 'content'> & Partial<Pick<Message, 'tokens_in' | 'tokens_out' | 'model'>>,
-  { db, identity }: Pick<Call, 'db' | 'identity'>,
-): Promise<string> {
-  const { role, content, tokens_in = 0, tokens_out = 0, model = null } = message
-  const id = newId()
-  await db`
-    with added as (
-      insert into kgent_messages (id, tenant_id, session_id, role, content, tokens_in, tokens_out, model)
-      values (${id}, ${identity.tenant}, ${session}, ${role}, ${content}, ${tokens_in}, ${tokens_out}, ${model})
-    )
-    update kgent_sessions set message_count = message_count + 1, tokens_used = tokens_used + ${tokens_in + tokens_out},
-      last_message_at = now(), expires_at = now() + ${IDLE_MINUTES} * interval '1 minute'
-    where id = ${session}`
-  return id
-}
-
-function describeSession(row: SessionRow): Session {
-  const { id, title, mode, message_count, tokens_used } = row
+export function describeSession(row: SessionRow): Session {
+  const { id, title, mode, budget, when_busy, message_count, tokens_used, forked_from, forked_at } = row
+  // A tick writes it down; until then the time decides.
+  const isIdle = row.status === 'active' && row.expires_at.getTime() <= Date.now()
   return {
     id,
     title,
     mode,
-    status: row.status === 'active' && row.expires_at.getTime() < Date.now() ? 'expired' : row.status,
+    budget,
+    when_busy,
+    status: isIdle ? 'closed' : row.status,
+    ended_reason: isIdle ? 'idle' : row.ended_reason,
+    forked_from: forked_from === null ? null : { session: forked_from, position: forked_at ?? 0 },
     message_count,
     tokens_used,
     last_message_at: row.last_message_at?.toISOString() ?? null,
