@@ -62,6 +62,8 @@ const OF_CALL: {
 
   infer: (parts) => present(parts.infer, 'infer', parts, 'nothing may be left behind'),
 
+  begin: (parts) => present(parts.begin, 'begin', parts, 'it has no transaction that changes anything'),
+
   endJob(parts) {
     writing('endJob', parts)
     const db = present(parts.db, 'endJob', parts, NO_TRANSACTION)
