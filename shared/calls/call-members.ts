@@ -69,6 +69,8 @@ const OF_CALL: {
     return (job, request) => releaseJob({ job, request }, { db, events, eventKey: parts.runtime.eventKey })
   },
 
+  begin: (parts) => present(parts.begin, 'begin', parts, 'it has no transaction that changes anything'),
+
   endJob(parts) {
     writing('endJob', parts)
     const db = present(parts.db, 'endJob', parts, NO_TRANSACTION)

@@ -51,6 +51,8 @@ export interface CallParts {
   repeats?: () => void
   /** Absent where no job can be asked for. */
   infer?: (inference: Inference, options: InferOptions | undefined) => Accepted
+  /** Absent where the call cannot be a job. */
+  begin?: () => Promise<Accepted>
 }
 
 /** @throws Failure INTERNAL where nobody need be known */

@@ -32,6 +32,8 @@ export const JobCall = z.object({
     .optional(),
   /** Whether no request of a caller stands behind it. */
   inner: z.boolean().optional(),
+  /** Whether it is done in steps, which are jobs of their own and charged themselves. */
+  inSteps: z.boolean().optional(),
 })
 export type JobCall = z.infer<typeof JobCall>
 

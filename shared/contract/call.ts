@@ -76,6 +76,11 @@ export interface Call extends EveryCall, Platform {
    * has ended meanwhile.
    */
   release(job: string, request: ChatRequest | EmbedRequest): Promise<boolean>
+  /**
+   * Begins the job that this call is, for work of many steps: no worker gets it, events go on with it, and `endJob` ends it.
+   * Returned by the handler, the caller gets 202 and follows it.
+   */
+  begin(): Promise<Accepted>
   /** Ends a job in this transaction; answers the status that it then has, undefined where there is no such job. */
   endJob(end: JobEnd): Promise<JobStatus | undefined>
 }

@@ -24,7 +24,11 @@ export const NEEDS = {
   /** To publish events, and to believe those that come in. */
   events: { gives: ['emit', 'passOn', 'changed'], secrets: ['EVENT_SIGNING_KEY'], reaches: [] },
   /** To ask a model; the answer comes as an event. */
-  inference: { gives: ['infer', 'release', 'hasModel'], secrets: ['EVENT_SIGNING_KEY'], reaches: [] },
+  inference: {
+    gives: ['infer', 'release', 'begin', 'hasModel'],
+    secrets: ['EVENT_SIGNING_KEY'],
+    reaches: [],
+  },
   /** To end jobs. */
   jobs: { gives: ['endJob'], secrets: ['DATABASE_URL', 'EVENT_SIGNING_KEY'], reaches: ['postgres'] },
   /** To know what other functions there are. */

@@ -9,6 +9,8 @@
  * `each`: every database has its own rows, which never move.
  */
 export const TABLES: Readonly<Record<string, 'tenant' | 'central' | 'people' | 'each'>> = {
+  agent_runs: 'tenant',
+  agent_steps: 'tenant',
   agents: 'tenant',
   aliases: 'tenant',
   allowances: 'tenant',

@@ -28,3 +28,14 @@ export const ChangeData = z.object({
   user: z.uuid().describe('Who changed it; what is personal (`self`) is delivered to this person alone'),
 })
 export type ChangeData = z.infer<typeof ChangeData>
+
+/** What a run of an agent has done; what was said is in `world.agent.steps`. */
+export const AgentStepped = z.strictObject({
+  run: z.uuid(),
+  step: z.int().min(1),
+  kind: z.enum(['memory', 'model', 'tool', 'human']),
+  tool: z.string().nullable(),
+  failed: z.boolean(),
+  tokens: z.int().min(0),
+  job: z.uuid().nullable(),
+})

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { JobCancelled, JobCompleted, JobFailed, JobRequested, JobStarted } from '../inference/job-events.ts'
 import { Completion, InferenceFailure } from '../inference/messages.ts'
 import { PlanChanged } from './plan-changed.ts'
-import { ChangeData, InvocationData } from './agentese-events.ts'
+import { AgentStepped, ChangeData, InvocationData } from './agentese-events.ts'
 import {
   BILLING_EVENTS,
   InvoiceData,
@@ -45,6 +45,7 @@ export const SYSTEM_EVENTS = {
   'io.kgents.inference.failed': { summary: 'The model has not answered', data: InferenceFailure },
   'io.kgents.job.completed': { summary: 'A job has its result', data: JobCompleted },
   'io.kgents.job.failed': { summary: 'A job has ended without a result', data: JobFailed },
+  'io.kgents.agent.step': { summary: 'A run of an agent has one step more', data: AgentStepped },
   'io.kgents.tenants.plan_changed': {
     summary: 'A tenant is on another plan, or another version of it',
     data: PlanChanged,

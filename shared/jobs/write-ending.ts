@@ -131,13 +131,21 @@ interface Settlement {
   charges: Record<string, number>
 }
 
-/** Writes what was used up instead of what was reserved, the mark, and the records that go with them. */
+/**
+ * Writes what was used up instead of what was reserved, the mark, and the records that go with them. What was done in steps leaves
+ * a mark alone.
+ */
 async function settle(
   { db, runtime }: JobContext,
   settlement: Settlement,
   { events, changes }: Pick<Records, 'events' | 'changes'>,
 ): Promise<void> {
   const { call, charges } = settlement
+  if (call.inSteps === true) {
+    const { mark, event } = markOf(callOutcomeOf({ ...settlement, charges: {} }), runtime.eventKey)
+    writeRecords(db, { marks: [mark], events: [...events, event], charges: [], changes })
+    return
+  }
   await settleTokens(db, call.reservedTokens, charges['tokens'] ?? 0, call.period)
   const { mark, event } = markOf(callOutcomeOf(settlement), runtime.eventKey)
   writeRecords(db, { marks: [mark], events: [...events, event], charges: ledgerOf(settlement), changes })
@@ -159,15 +167,16 @@ function costOf({ model }: JobCall, ending: Ending): number | undefined {
 }
 
 /**
- * What a job has used up; undefined while that is not known. A composition adds up what its stages were charged, and is
- * charged nothing itself.
+ * What a job has used up; undefined while that is not known. What is done in steps, as a composition is by its stages, adds up
+ * what they were charged, and is charged nothing itself.
  */
 function chargesOf(call: JobCall, ending: Ending): Record<string, number> | undefined {
   if (ending.status === 'failed') return {}
   if (ending.tokens === undefined) return undefined
   const tokens = ending.tokens.prompt + ending.tokens.completion
   if (ending.status === 'cancelled') return tokens === 0 ? {} : { tokens }
-  return call.aspect === undefined ? ending.pending.charges : { ...ending.pending.charges, tokens }
+  const isSum = call.aspect === undefined || call.inSteps === true
+  return isSum ? ending.pending.charges : { ...ending.pending.charges, tokens }
 }
 
 function ledgerOf({ job, call, ending, charges }: Settlement): Records['charges'] {

@@ -6,6 +6,7 @@ import type { EnvelopeMeta } from '../contract/answers.ts'
 import { Accepted, type Call } from '../contract/call.ts'
 import { withTenant, type Db } from '../database/database.ts'
 import { Failure, Refusal } from '../failures.ts'
+import { beginJob } from '../jobs/begin-job.ts'
 import { acceptedJob } from '../jobs/job-answer.ts'
 import { prepareJob, writeJobs, type Requester } from '../jobs/queue-job.ts'
 import { formatTraceparent } from '../telemetry/trace.ts'
@@ -209,6 +210,9 @@ function callOf(invocation: Invocation, db: Db | undefined, pending: Pending | u
     ...(pending === undefined
       ? {}
       : { infer: (inference, options) => prepareJob(inference, options, requesterOf(invocation), pending) }),
+    ...(db === undefined || !request.endpoint.writes
+      ? {}
+      : { begin: () => beginJob(db, requesterOf(invocation)) }),
   })
 }
 
