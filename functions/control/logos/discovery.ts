@@ -128,7 +128,7 @@ async function discover(
 }
 
 /** The contract of an aspect; undefined for anything else. */
-function contractOf(endpoint: EndpointFacts, includeSchemas: boolean): PathContract | undefined {
+export function contractOf(endpoint: EndpointFacts, includeSchemas: boolean): PathContract | undefined {
   const { aspect } = endpoint
   if (aspect === undefined) return undefined
   const { category, effects, archetypes } = aspect
