@@ -54,6 +54,7 @@ export const loaders: Loaders = {
   credits: async () => (await import('./control/credits.ts')).credits,
   usage: async () => (await import('./control/usage.ts')).usage,
   metering: async () => (await import('./control/metering.ts')).metering,
+  mcp: async () => (await import('./control/mcp.ts')).mcp,
   jobs: async () => (await import('./control/jobs.ts')).jobs,
   traces: async () => (await import('./control/traces.ts')).traces,
   reference: async () => (await import('./control/reference.ts')).reference,

@@ -157,7 +157,8 @@ function checkFollow(row: JobRow, call: Pick<Call, 'identity'>): void {
   })
 }
 
-async function cancel(
+/** @throws Failure NOT_FOUND, STATE_CONFLICT where it has ended */
+export async function cancel(
   id: string,
   call: Pick<Call, 'db' | 'identity' | 'endJob'>,
 ): Promise<z.infer<typeof JobAnswer>> {

@@ -31,6 +31,8 @@ export interface RoutedEndpoint {
   perAddress?: number
   /** Where events are taken, their attributes may come in headers. */
   body?: BodyForm
+  /** Of `mcp`, the function itself answers who brings no credential: its challenge names the metadata of the resource. */
+  errors?: string
 }
 
 /** Kong can check neither an API key nor a session, so who sends one passes without a token and is checked by the function alone. */
@@ -97,7 +99,7 @@ export function endpointRoutes(
     ...(endpoint.body === 'cloudevents' ? { plugins: letEventsIn() } : {}),
     ...(endpoint.perAddress === undefined ? {} : { plugins: [limitAddress(endpoint.perAddress)] }),
   }
-  const required = endpoint.auth === 'required'
+  const required = endpoint.auth === 'required' && endpoint.errors !== 'mcp'
   return withVariants(route, required, required || endpoint.path.startsWith(AGENTESE))
 }
 

@@ -30,8 +30,11 @@ export type Authentication = 'none' | 'optional' | 'required' | 'api-key' | 'opt
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
-/** What a body is that is no JSON object: events; one of these or a form; or as it was signed, with its signature, `{ payload, signature }`. */
-export type BodyForm = 'cloudevents' | 'form' | 'signed'
+/**
+ * What a body is that is no JSON object: events; one of these or a form; as it was signed, with its signature, `{ payload, signature }`; or
+ * a message of JSON-RPC, with the headers that MCP repeats it in, `{ message, headers }`.
+ */
+export type BodyForm = 'cloudevents' | 'form' | 'signed' | 'json-rpc'
 
 /**
  * How an answer is written; `text` is for Prometheus, `html`, `javascript` and `css` are for people, `ndjson` is a line of JSON for
@@ -68,8 +71,13 @@ export interface EndpointFacts<I = unknown, O = unknown> {
    * What the body is, of a call that has one; absent is a JSON object, and that is the input. `form` takes one of these or a form.
    */
   body?: BodyForm
-  /** How failures are written; absent is as problem details. `oauth` is for forms alone (RFC 6749, 5.2). */
-  errors?: 'oauth' | 'scim'
+  /**
+   * How failures are written; absent is as problem details. `oauth` is for forms alone (RFC 6749, 5.2), and `mcp` are problem details
+   * whose 401 names the metadata of the resource (RFC 9728, 5.1).
+   */
+  errors?: 'oauth' | 'scim' | 'mcp'
+  /** Whether a request counts as a call of the plan, by its input; absent is by the address. */
+  counts?(input: I): boolean
   /** Requests that one address may make in a minute, whoever makes them: by the gateway, and again by the function. */
   perAddress?: number
   /** `events` are server-sent, and no function has them. */

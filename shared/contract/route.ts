@@ -31,11 +31,13 @@ export interface RouteFacts<I, O> {
   format?: Format | 'events'
   /**
    * `cloudevents` takes events in each of their three forms; the input is then `{ events }`, a list of what was sent. `form` takes a
-   * form as well as JSON. `signed` takes the body as it was signed.
+   * form as well as JSON. `signed` takes the body as it was signed, `json-rpc` a message.
    */
   body?: BodyForm
   /** How failures are written; absent is as problem details. */
-  errors?: 'oauth' | 'scim'
+  errors?: 'oauth' | 'scim' | 'mcp'
+  /** Whether a request counts as a call of the plan; absent is by the address. */
+  counts?(input: I): boolean
   /** Requests that one address may make in a minute, for what anybody may call and what costs much. */
   perAddress?: number
   status?: (output: O) => number
@@ -71,6 +73,7 @@ export function toEndpointFacts(name: string, contract: RouteFacts<unknown, unkn
     format: contract.format ?? 'json',
     ...(contract.body === undefined ? {} : { body: contract.body }),
     ...(contract.errors === undefined ? {} : { errors: contract.errors }),
+    ...(contract.counts === undefined ? {} : { counts: contract.counts }),
     ...(contract.perAddress === undefined ? {} : { perAddress: contract.perAddress }),
     ...(contract.status === undefined ? {} : { status: contract.status }),
     ...(contract.statuses === undefined ? {} : { statuses: contract.statuses }),

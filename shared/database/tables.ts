@@ -61,6 +61,8 @@ export const TABLES: Readonly<Record<string, 'tenant' | 'central' | 'people' | '
   ledger_transactions: 'central',
   ledgers: 'central',
   marks: 'tenant',
+  mcp_pins: 'central',
+  mcp_tools: 'tenant',
   memories: 'tenant',
   memory_checkpoints: 'tenant',
   memory_consolidations: 'tenant',

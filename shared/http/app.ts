@@ -182,9 +182,22 @@ async function answer(context: Context, runtime: Runtime, endpoint: Endpoint, ca
   } catch (error) {
     const path = call.path ?? new URL(context.req.url).pathname
     const errors = errorsFor(endpoint, headersOf(context))
+    if (errors === 'mcp')
+      return withMetadata(answerError(context, runtime, error, call.trace, call.answerHeaders), call)
     if (errors !== undefined && !isBug(error)) return answerForeign(error, errors, call)
     return answerError(context, runtime, error, call.trace, call.answerHeaders, path)
   }
+}
+
+/** Names the metadata of the resource in a challenge (RFC 9728, 5.1). */
+function withMetadata(response: Response, { browser }: Call): Response {
+  const { origin = '' } = browser?.() ?? {}
+  if (response.status === 401)
+    response.headers.set(
+      'WWW-Authenticate',
+      `Bearer resource_metadata="${origin}/.well-known/oauth-protected-resource/mcp"`,
+    )
+  return response
 }
 
 /** How failures are written to this client; undefined is as problem details. */
@@ -319,10 +332,20 @@ async function inputOf(context: Context, endpoint: Endpoint): Promise<unknown> {
   if (endpoint.body === 'cloudevents') {
     return { events: await readEventList(context.req.raw, headersOf(context)), ...dryRun, ...parameters }
   }
+  if (endpoint.body === 'json-rpc')
+    return { message: await readJsonObject(context.req.raw), headers: mcpHeaders(headersOf(context)) }
   const readsForm = endpoint.body === 'form' && isForm(headersOf(context)['content-type'])
   const body = await (readsForm ? readForm(context.req.raw) : readJsonObject(context.req.raw))
   if (endpoint.route !== undefined) return { ...body, ...parameters }
   return takesParameters(endpoint) ? { ...body, ...dryRun, ...parameters } : body
+}
+
+/** Those in which a request of MCP repeats what its message is. */
+function mcpHeaders(headers: RequestHeaders): Record<string, string> {
+  const own = Object.entries(headers).filter(([name]) => name.startsWith('mcp-'))
+  return Object.fromEntries(
+    own.flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
+  )
 }
 
 /** The path that an aspect is called by: its own, with the holon that the URL names. */

@@ -11,6 +11,7 @@ import {
   checkIdempotencyKey,
   checkPermission,
   checkScopes,
+  countByInput,
   countCall,
   limitAddress,
   limitRate,
@@ -30,6 +31,7 @@ const UNDERSTAND = [
   checkIdempotencyKey,
   checkHolon,
   readInput,
+  countByInput,
   observe,
 ]
 /** Whether it may, and then the work. From here on, each outcome leaves exactly one mark. */

@@ -132,6 +132,11 @@ export async function countCall({ identity, request, runtime }: Invocation): Pro
   if (request.endpoint.path.startsWith(COUNTED)) await runtime.calls.take(identity)
 }
 
+/** The same, of an address at which some requests are calls and others are not. */
+export async function countByInput({ identity, input, request, runtime }: Invocation): Promise<void> {
+  if (identity !== undefined && request.endpoint.counts?.(input) === true) await runtime.calls.take(identity)
+}
+
 function rateLimited({ answerHeaders }: Request, decision: Decision, why: string): Failure {
   Object.assign(answerHeaders, limitHeaders(decision))
   return new Failure('RATE_LIMITED', `Cannot take more requests now: ${why}`, {

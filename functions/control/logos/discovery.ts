@@ -128,7 +128,7 @@ async function discover(
 }
 
 /** The contract of an aspect; undefined for anything else. */
-function contractOf(endpoint: EndpointFacts, includeSchemas: boolean): PathContract | undefined {
+export function contractOf(endpoint: EndpointFacts, includeSchemas: boolean): PathContract | undefined {
   if (!isAspect(endpoint)) return undefined
   const { aspect } = endpoint
   const { category, effects, archetypes } = aspect

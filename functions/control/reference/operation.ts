@@ -117,8 +117,8 @@ function requestBodyOf(route: Route) {
   const { endpoint } = route
   const { body } = inputsOf(endpoint)
   if (body === undefined) return {}
-  // As its sender signed it, whatever that is.
-  if (endpoint.body === 'signed')
+  // As its sender signed it, or as another protocol has it.
+  if (endpoint.body === 'signed' || endpoint.body === 'json-rpc')
     return { requestBody: { required: true, content: { 'application/json': { schema: {} } } } }
   const examples = endpoint.examples.map((example) => [
     toKey(example.summary),
