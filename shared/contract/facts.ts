@@ -69,7 +69,7 @@ export interface EndpointFacts<I = unknown, O = unknown> {
    */
   body?: BodyForm
   /** How failures are written; absent is as problem details. `oauth` is for forms alone (RFC 6749, 5.2). */
-  errors?: 'oauth' | 'scim'
+  errors?: 'oauth' | 'scim' | 'openai'
   /** Requests that one address may make in a minute, whoever makes them: by the gateway, and again by the function. */
   perAddress?: number
   /** `events` are server-sent, and no function has them. */

@@ -35,7 +35,7 @@ export interface RouteFacts<I, O> {
    */
   body?: BodyForm
   /** How failures are written; absent is as problem details. */
-  errors?: 'oauth' | 'scim'
+  errors?: 'oauth' | 'scim' | 'openai'
   /** Requests that one address may make in a minute, for what anybody may call and what costs much. */
   perAddress?: number
   status?: (output: O) => number
