@@ -21,6 +21,14 @@ import { PublicKeys } from '../../shared/identity/public-keys.ts'
 import { JOB_STREAM_PATH } from '../../shared/inference/job-stream.ts'
 import { eventSubject } from '../../shared/nats/subjects.ts'
 
+/** What the API of OpenAI takes and answers is OpenAI's to document; here is what one needs to begin with. */
+const OPENAI = {
+  permission: 'agentese:write',
+  scopes: ['llm:call', 'tokens:charge'],
+  errors: 'openai',
+} as const
+const Model = { model: z.string().describe('One of GET /v1/models') }
+
 const SubscriptionId = z.strictObject({ id: z.uuid().toLowerCase() })
 
 export const streamHub = defineComponent({
@@ -54,6 +62,34 @@ export const streamHub = defineComponent({
       }),
       output: z.string(),
       format: 'events',
+    },
+    'models.chat': {
+      ...OPENAI,
+      route: 'POST /v1/chat/completions',
+      summary: 'Ask a model, as with the API of OpenAI: whole or, with "stream", in pieces',
+      input: z.looseObject({
+        ...Model,
+        messages: z.array(z.looseObject({ role: z.string(), content: z.unknown().optional() })).min(1),
+        stream: z.boolean().optional(),
+      }),
+      output: z.looseObject({ id: z.string(), object: z.literal('chat.completion') }),
+      examples: [
+        {
+          summary: 'One question',
+          input: {
+            model: 'smollm2-135m-instruct',
+            messages: [{ role: 'user', content: 'Why is the sky blue?' }],
+          },
+        },
+      ],
+    },
+    'models.embed': {
+      ...OPENAI,
+      route: 'POST /v1/embeddings',
+      summary: 'The vectors of texts, as with the API of OpenAI',
+      input: z.looseObject({ ...Model, input: z.union([z.string(), z.array(z.string())]) }),
+      output: z.looseObject({ object: z.literal('list'), data: z.array(z.unknown()) }),
+      examples: [{ summary: 'One text', input: { model: 'all-minilm-l6-v2', input: 'a cat on a mat' } }],
     },
     'subscribe.ack': {
       route: `POST ${SUBSCRIPTION_PATH}/:id/ack`,

@@ -1,12 +1,6 @@
 /** One open stream of server-sent events to one client. */
 import type { ServerResponse } from 'node:http'
-import {
-  EVENT_STREAM_HEADERS,
-  HEARTBEAT,
-  OPENING,
-  writeEventMessage,
-} from '../../shared/http/event-message.ts'
-import type { StreamEvent } from './transcript.ts'
+import { EVENT_STREAM_HEADERS, HEARTBEAT } from '../../shared/http/event-message.ts'
 
 /**
  * A client that does not read is cut off: it can resume where it was, while the hub holds little for it. What may
@@ -16,16 +10,21 @@ const MAX_WAITING_BYTES = 4 * 1024 * 1024
 const MAX_STALLED_MS = 30_000
 
 export interface EventStream {
-  send(event: StreamEvent): void
+  /** @param text one event or more, as they are written */
+  send(text: string): void
   /** A comment: clients pass over it, and connections stay open. */
   beat(): void
   end(): void
 }
 
-/** @param onSlow called once, when the client is cut off because it does not read */
+/**
+ * @param opening what it begins with
+ * @param onSlow called once, when the client is cut off because it does not read
+ */
 export function openEventStream(
   response: ServerResponse,
   headers: Record<string, string | string[]>,
+  opening: string,
   onSlow: () => void,
 ): EventStream {
   let stalled: NodeJS.Timeout | undefined
@@ -48,10 +47,10 @@ export function openEventStream(
 
   response.on('drain', reads).once('close', reads)
   response.writeHead(200, { ...headers, ...EVENT_STREAM_HEADERS })
-  write(OPENING)
+  write(opening)
 
   return {
-    send: (event) => write(writeEventMessage(event)),
+    send: write,
     beat: () => write(HEARTBEAT),
     end: () => response.end(),
   }

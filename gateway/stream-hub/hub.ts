@@ -35,9 +35,11 @@ import {
   type Subscriptions,
   type SubscriptionTimes,
 } from './subscriptions/subscriptions.ts'
+import type { ModelCalls } from './openai/calls.ts'
+import { answerOpenAiFailure, OPENAI_ANSWERS } from './openai/openai.ts'
 import type { TokenLogs } from './token-logs.ts'
 import { createWatching, type Watching } from './watching.ts'
-import { hasSeenTheEnd, readPreference } from './preference.ts'
+import { hasSeenTheEnd, readLastEventId, readPreference } from './preference.ts'
 
 export interface HubOptions {
   catalog: readonly (RoutedFunction & VisibleFunction)[]
@@ -87,6 +89,7 @@ class StreamHub implements Hub {
   readonly #options: HubOptions
   readonly #watching: Watching
   readonly #subscriptions: Subscriptions
+  readonly #modelCalls: ModelCalls
   readonly #status: Status
   readonly #findOwn = createEndpointLookup(streamHub.endpoints)
   readonly #findEndpoint: (method: string, path: string) => { function: string } | undefined
@@ -98,6 +101,7 @@ class StreamHub implements Hub {
     this.#options = options
     const revocations = createRevocations(options.link, options.revokedMs)
     this.#watching = createWatching({ functions, logs, log, metrics, revocations, heartbeatMs })
+    this.#modelCalls = { functions, readCaller: options.readCaller, watching: this.#watching }
     const times = { ...SUBSCRIPTION_TIMES, heartbeatMs, ...subscriptionTimes }
     this.#subscriptions = createSubscriptions({ ...options, registry, revocations, times })
     this.#status = {
@@ -149,6 +153,8 @@ class StreamHub implements Hub {
 
   async #serveOwn(client: Client, { name, path }: EndpointFacts): Promise<void> {
     const { id = '' } = parametersIn(path, client.target.path)
+    const openAi = OPENAI_ANSWERS[name]
+    if (openAi !== undefined) return openAi(this.#modelCalls, client, await bodyOf(client.request), id)
     const answer = this.#own[name]
     if (answer === undefined || !ID.test(id)) throw ANSWERS.routeUnknown
     await answer(client, id.toLowerCase())
@@ -171,7 +177,8 @@ class StreamHub implements Hub {
     if (request.method === 'HEAD') return void response.writeHead(200, EVENT_STREAM_HEADERS).end()
     const caller = await readCaller(request.headers)
     if (caller === undefined) throw ANSWERS.functionUnavailable
-    this.#watching.openStream(client, { tenant: caller.tenant, job, row }, {})
+    const lastEventId = readLastEventId(request.headers, target.query)
+    this.#watching.openStream(client, { tenant: caller.tenant, job, row }, { lastEventId })
   }
 
   /** Any other request: the function answers, and where its answer is a job, the client gets what it preferred. */
@@ -201,7 +208,8 @@ class StreamHub implements Hub {
     const followed = { tenant: caller.tenant, job: accepted.data.job.id }
     if (preference.kind === 'wait')
       return this.#watching.answerInTime(client, followed, preference.seconds, headers)
-    this.#watching.openStream(client, followed, headers)
+    const lastEventId = readLastEventId(client.request.headers, client.target.query)
+    this.#watching.openStream(client, followed, { headers, lastEventId })
     return true
   }
 
@@ -222,7 +230,9 @@ class StreamHub implements Hub {
     const known = error instanceof Failure ? error : ANSWERS.internal
     if (known !== error) log.error({ err: error, path: target.path }, 'unhandled error')
     else if (known.cause !== undefined) log.warn({ err: known.cause, path: target.path }, known.message)
-    answerFailure(client, known)
+    const own = this.#findOwn(methodOf(client.request), target.path)
+    if (own?.errors === 'openai') answerOpenAiFailure(client, known)
+    else answerFailure(client, known)
   }
 }
 

@@ -2,16 +2,17 @@
 import type { Log } from '../../shared/telemetry/log.ts'
 import { readTraceparent } from '../../shared/telemetry/trace.ts'
 import { answerFailure, answerJson, type AnswerHeaders, type Client } from './client.ts'
-import { failureOf, JobRow, type Completed } from './ending.ts'
+import { failureOf, JobRow, type Completed, type Ending } from './ending.ts'
+import { createCoalescer } from './coalesce.ts'
 import { openEventStream } from './event-stream.ts'
 import { followJob } from './follow-job.ts'
 import { passedHeaders, type Functions } from './functions.ts'
 import type { HubMetrics } from './metrics.ts'
 import type { Revocations } from './revocations.ts'
 import type { TokenLogs } from './token-logs.ts'
-import { Transcript } from './transcript.ts'
+import { Transcript, type StreamEvent } from './transcript.ts'
 import { waitForJob } from './wait-for-job.ts'
-import { readLastEventId } from './preference.ts'
+import { JOB_WIRE, type Wire } from './wire.ts'
 
 export interface WatchingOptions {
   functions: Functions
@@ -30,9 +31,19 @@ export interface Followed {
   row?: JobRow
 }
 
+/** Where a stream begins, and how it is written; absent is from the start, in our own form. */
+export interface Streaming {
+  headers?: AnswerHeaders
+  /** Index of the last event that the client has. */
+  lastEventId?: number
+  wire?: Wire
+}
+
 export interface Watching {
   /** Delivers everything to the client, from where it left off. */
-  openStream(client: Client, followed: Followed, headers: AnswerHeaders): void
+  openStream(client: Client, followed: Followed, streaming: Streaming): void
+  /** The end of a job, where it comes in time and the client does not leave before. */
+  untilEnd(client: Client, followed: Followed, seconds: number): Promise<Ending | undefined>
   /** Answers with the result if it is there in time; false where it is not, and nothing is answered. */
   answerInTime(client: Client, followed: Followed, seconds: number, headers: AnswerHeaders): Promise<boolean>
   /** Ends all of it; streams can be resumed elsewhere. */
@@ -50,26 +61,34 @@ class JobWatching implements Watching {
     this.#options = options
   }
 
-  openStream(client: Client, followed: Followed, headers: AnswerHeaders): void {
+  openStream(
+    client: Client,
+    followed: Followed,
+    { headers = {}, lastEventId, wire = JOB_WIRE }: Streaming,
+  ): void {
     const { metrics } = this.#options
-    const { request, response, target } = client
+    const { response } = client
     if (response.destroyed) return
     let how: 'ended' | 'left' | 'slow' | 'drained' | 'revoked' = 'left'
-    const transcript = new Transcript(followed.job, readLastEventId(request.headers, target.query))
-    const stream = openEventStream(response, headers, () => (how = 'slow'))
+    const transcript = new Transcript(followed.job, lastEventId)
+    const stream = openEventStream(response, headers, wire.opening, () => (how = 'slow'))
     metrics.streamOpened()
+    const coalescer = createCoalescer((event: StreamEvent) => {
+      const text = wire.write(event)
+      if (text === '') return
+      metrics.delivered()
+      stream.send(text)
+    })
     const stop = followJob({
       ...this.#followingOf(client, followed),
       onMessage(message) {
         const event = transcript.eventFor(message)
-        if (event === undefined) return
-        metrics.delivered()
-        stream.send(event)
+        if (event !== undefined) coalescer.add(event)
       },
       onBeat: () => stream.beat(),
       onEnd(ending) {
         how = 'ended'
-        stream.send(transcript.end(ending))
+        for (const event of transcript.end(ending)) coalescer.add(event)
         stream.end()
       },
     })
@@ -84,6 +103,7 @@ class JobWatching implements Watching {
     })
     response.once('close', () => {
       stop()
+      coalescer.close()
       unwatch()
       this.#streams.delete(drain)
       metrics.streamClosed(how)
@@ -97,18 +117,23 @@ class JobWatching implements Watching {
     seconds: number,
     headers: AnswerHeaders,
   ): Promise<boolean> {
-    const revoked = new AbortController()
-    const signal = AbortSignal.any([client.left, this.#ended.signal, revoked.signal])
-    const unwatch = this.#watchCredential(client, followed, () => revoked.abort())
-    const waiting = waitForJob({ ...this.#followingOf(client, followed), seconds, signal })
-    const ending = await waiting.finally(unwatch)
-    this.#options.metrics.waited(client.left.aborted ? 'left' : ending === undefined ? 'too_long' : 'in_time')
+    const ending = await this.untilEnd(client, followed, seconds)
     if (ending === undefined) return false
     const applied = { ...headers, 'preference-applied': `wait=${seconds}` }
     if (ending.status === 'completed')
       answerJson(client, 200, envelopeOf(followed.job, ending, headers), applied)
     else answerFailure(client, failureOf(ending), applied, { job: followed.job })
     return true
+  }
+
+  async untilEnd(client: Client, followed: Followed, seconds: number): Promise<Ending | undefined> {
+    const revoked = new AbortController()
+    const signal = AbortSignal.any([client.left, this.#ended.signal, revoked.signal])
+    const unwatch = this.#watchCredential(client, followed, () => revoked.abort())
+    const waiting = waitForJob({ ...this.#followingOf(client, followed), seconds, signal })
+    const ending = await waiting.finally(unwatch)
+    this.#options.metrics.waited(client.left.aborted ? 'left' : ending === undefined ? 'too_long' : 'in_time')
+    return ending
   }
 
   end(): void {

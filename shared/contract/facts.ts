@@ -75,7 +75,7 @@ export interface EndpointFacts<I = unknown, O = unknown> {
    * How failures are written; absent is as problem details. `oauth` is for forms alone (RFC 6749, 5.2), and `mcp` are problem details
    * whose 401 names the metadata of the resource (RFC 9728, 5.1).
    */
-  errors?: 'oauth' | 'scim' | 'mcp'
+  errors?: 'oauth' | 'scim' | 'mcp' | 'openai'
   /** Whether a request counts as a call of the plan, by its input; absent is by the address. */
   counts?(input: I): boolean
   /** Requests that one address may make in a minute, whoever makes them: by the gateway, and again by the function. */

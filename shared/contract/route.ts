@@ -35,7 +35,7 @@ export interface RouteFacts<I, O> {
    */
   body?: BodyForm
   /** How failures are written; absent is as problem details. */
-  errors?: 'oauth' | 'scim' | 'mcp'
+  errors?: 'oauth' | 'scim' | 'mcp' | 'openai'
   /** Whether a request counts as a call of the plan; absent is by the address. */
   counts?(input: I): boolean
   /** Requests that one address may make in a minute, for what anybody may call and what costs much. */

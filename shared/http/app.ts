@@ -30,6 +30,7 @@ import { EVENT_STREAM_HEADERS, LAST_EVENT_ID, OPENING, writeEventMessage } from 
 import { keptAnswer, knows } from './kept-answer.ts'
 import { methodNotAllowed } from './method-not-allowed.ts'
 import { oauthError, scimError } from './foreign-errors.ts'
+import { openAiError } from './openai-error.ts'
 import { isBug, problemOf } from './problem.ts'
 import { asFailure } from '../database/database.ts'
 import { decodeBody, readBytes, readJsonObject } from './read-body.ts'
@@ -205,9 +206,15 @@ function errorsFor({ errors }: Endpoint, headers: RequestHeaders): Endpoint['err
   return errors === 'oauth' && !isForm(headers['content-type']) ? undefined : errors
 }
 
-function answerForeign(error: unknown, errors: 'oauth' | 'scim', { answerHeaders, trace }: Call): Response {
+const FOREIGN = { oauth: oauthError, scim: scimError, openai: openAiError }
+
+function answerForeign(
+  error: unknown,
+  errors: keyof typeof FOREIGN,
+  { answerHeaders, trace }: Call,
+): Response {
   const failure = asFailure(error) as Failure // reason: it is no bug
-  const { status, headers, body } = errors === 'oauth' ? oauthError(failure) : scimError(failure)
+  const { status, headers, body } = FOREIGN[errors](failure)
   const { retryAfterSeconds } = failure.facts
   const retry = retryAfterSeconds === undefined ? {} : { 'retry-after': String(Math.ceil(retryAfterSeconds)) }
   const all = { ...answerHeaders, ...headers, ...retry, traceparent: formatTraceparent(trace) }

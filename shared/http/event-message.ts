@@ -34,6 +34,11 @@ export function writeEventMessage({ event, id, data }: EventMessage): string {
   return `event: ${event}\n${id === undefined ? '' : `id: ${id}\n`}data: ${toOneLine(JSON.stringify(data))}\n\n`
 }
 
+/** An event that has data alone. */
+export function writeData(data: unknown): string {
+  return `data: ${toOneLine(JSON.stringify(data))}\n\n`
+}
+
 /** Line breaks that JSON does not escape: NEL, LINE SEPARATOR, PARAGRAPH SEPARATOR. */
 const LINE_BREAK = /[\u0085\u2028\u2029]/g
 

@@ -118,7 +118,10 @@ async function finish(
   const { body } = await tenant.calls('GET', answer.body.links.self)
   const { job } = body
   return job.status === 'completed'
-    ? { status: 200, body: { path: job.path, result: job.result, meta: { charges: job.charges } } }
+    ? {
+        status: 200,
+        body: { path: job.path, result: job.result, job: { id: job.id }, meta: { charges: job.charges } },
+      }
     : { status: 500, body: job }
 }
 

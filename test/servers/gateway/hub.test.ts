@@ -117,7 +117,7 @@ describe('a call with Accept: text/event-stream', () => {
       body: '{}',
     })
     await world.close(acme, jobOf(response), completed)
-    expect((await allEvents(response)).map(({ event }) => event)).toEqual(['complete'])
+    expect((await allEvents(response)).map(({ event }) => event)).toEqual(['chunk', 'complete'])
   })
 
   test.for([

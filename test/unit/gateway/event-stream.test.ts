@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http'
 import { Writable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { openEventStream } from '../../../gateway/stream-hub/event-stream.ts'
+import { JOB_WIRE } from '../../../gateway/stream-hub/wire.ts'
 
 /** A client that reads only when the test says so. */
 class Client extends Writable {
@@ -29,11 +30,16 @@ class Client extends Writable {
 function open() {
   const client = new Client()
   const onSlow = vi.fn<() => void>()
-  const stream = openEventStream(client as unknown as ServerResponse, { location: '/v1/jobs/1' }, onSlow)
+  const stream = openEventStream(
+    client as unknown as ServerResponse,
+    { location: '/v1/jobs/1' },
+    JOB_WIRE.opening,
+    onSlow,
+  )
   return { client, stream, onSlow }
 }
 
-const chunk = (text: string) => ({ event: 'chunk' as const, id: 1, data: { text } })
+const chunk = (text: string) => JOB_WIRE.write({ event: 'chunk', id: 1, data: { text } })
 
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
@@ -43,7 +49,7 @@ describe('openEventStream()', () => {
     const { client, stream } = open()
     stream.send(chunk('a\nb'))
     stream.beat()
-    stream.send({ event: 'complete', id: 'end', data: {} })
+    stream.send(JOB_WIRE.write({ event: 'complete', id: 'end', data: {} }))
     stream.end()
     await client.reads()
     expect(client.headers).toMatchObject({ location: '/v1/jobs/1', 'x-accel-buffering': 'no' })

@@ -138,15 +138,15 @@ describe('what is described is what is sent', () => {
       transcript.eventFor({ kind: 'started', index: 0, attempt: 1 }),
       transcript.eventFor({ kind: 'chunk', index: 1, attempt: 1, text: 'a', tokens: 1 }),
       transcript.eventFor({ kind: 'restart', index: 2, attempt: 2 }),
-      transcript.end({
+      ...transcript.end({
         status: 'completed',
         path: 'p',
-        text: 'a',
+        text: '',
         tokens: { prompt: 1, completion: 1 },
         result: {},
         charges: {},
       }),
-      transcript.end({ status: 'failed', path: 'p', error: { code: 'INFERENCE_FAILED', message: 'm' } }),
+      ...transcript.end({ status: 'failed', path: 'p', error: { code: 'INFERENCE_FAILED', message: 'm' } }),
     ]
     expect(sent.map((each) => each?.event)).toEqual(['started', 'chunk', 'restart', 'complete', 'error'])
     for (const each of sent) {
