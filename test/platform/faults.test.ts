@@ -4,7 +4,7 @@ import { describe, expect, vi } from 'vitest'
 import { natsPassword } from '../../knative/local/servers/nats.ts'
 import { eventually, until } from '../eventually.ts'
 import { readState, startPlatform } from './start-platform.ts'
-import { readAll, test as base, textOf, type Caller, type StreamEvent } from './world.ts'
+import { readAll, test as base, textOf, type Caller, type StreamEvent, type World } from './world.ts'
 
 /** A platform that nobody else uses, because much of it is killed here. */
 const test = base.extend({
@@ -259,7 +259,7 @@ async function followToTheEnd(tenant: Caller, message: string): Promise<StreamEv
 
 /** Kills one part after the other until `signal` is aborted; how often each was killed. */
 async function killAtRandom(
-  { functions, pidOf }: Pick<Parameters<Parameters<typeof test>[2]>[0], 'functions' | 'pidOf'>,
+  { functions, pidOf }: Pick<World, 'functions' | 'pidOf'>,
   signal: AbortSignal,
 ): Promise<Record<string, number>> {
   const killed: Record<string, number> = {}

@@ -37,7 +37,7 @@ export interface Caller {
   ): AsyncGenerator<StreamEvent>
 }
 
-interface World {
+export interface World {
   /** The platform that all files share, unless a file has one of its own to break. */
   platform: { url: string; state: string }
   url: string
