@@ -6,6 +6,8 @@ import { z } from 'zod'
 import { deadLetters, defineOperation, route } from '../../shared/contract/define-operation.ts'
 import { NextCursor } from '../../shared/contract/pages.ts'
 import { wholeNumber } from '../../shared/contract/query-values.ts'
+import { Chosen, narrowedBy, NARROWING } from './dead-letters/filter.ts'
+import { discardMany, MAX_REPLAYS, replayMany } from './dead-letters/many.ts'
 import { replay } from './dead-letters/replay.ts'
 import {
   describe,
@@ -17,6 +19,9 @@ import {
   NEWEST_FIRST,
   removeLetter,
 } from './dead-letters/rows.ts'
+
+/** Removed by one call. */
+const MAX_DISCARDED = 1000
 
 const LetterId = z.strictObject({ id: z.uuid() })
 const LetterAnswer = z.strictObject({ dead_letter: Letter })
@@ -84,6 +89,42 @@ export const deadLetterSink = defineOperation({
       output: LetterAnswer,
       writes: true,
       handle: async ({ id }, call) => ({ dead_letter: describe(await removeLetter(id, call)) }),
+    }),
+
+    'replay-many': route({
+      route: 'POST /v1/dead-letters/replay',
+      summary: 'Deliver those that fit to their functions again, the least often tried first',
+      permission: 'tenant:admin',
+      scopes: ['dead_letter:write'],
+      needs: ['postgres', 'deliveries'],
+      input: Chosen.extend({ limit: z.int().min(1).max(MAX_REPLAYS).default(50) }).refine(
+        ...narrowedBy(NARROWING),
+      ),
+      output: z.strictObject({
+        taken: z.int(),
+        failed: z.int().describe('Still there, with the new error'),
+        remaining: z.int().describe('That fit and were not tried; call again as long as some are taken'),
+      }),
+      examples: [{ summary: 'After a function was mended', input: { function: 'self-soul', limit: 100 } }],
+      writes: true,
+      // It waits for those functions.
+      transaction: false,
+      handle: (chosen, call) => replayMany(chosen, call),
+    }),
+
+    'discard-many': route({
+      route: 'POST /v1/dead-letters/discard',
+      summary: 'Remove those that fit for good, oldest first',
+      permission: 'tenant:admin',
+      scopes: ['dead_letter:delete'],
+      needs: ['postgres'],
+      input: Chosen.extend({ limit: z.int().min(1).max(MAX_DISCARDED).default(MAX_DISCARDED) }).refine(
+        ...narrowedBy(NARROWING),
+      ),
+      output: z.strictObject({ discarded: z.int(), remaining: z.int().describe('That fit; call again') }),
+      examples: [{ summary: 'Those of a function that is gone', input: { function: 'old-function' } }],
+      writes: true,
+      handle: (chosen, call) => discardMany(chosen, call),
     }),
   },
   deadLetters: deadLetters({

@@ -296,6 +296,35 @@ describe('a replay', () => {
   })
 })
 
+describe('many at once', () => {
+  test('are delivered again by what they have in common, and of another tenant none', async ({
+    admin,
+    newTenant,
+    eventOf,
+    buries,
+    expect,
+  }) => {
+    const globex = await newTenant('enterprise', ['admin'])
+    for (const tenant of [admin, admin, admin, globex]) await buries(asDeadLetter(eventOf(tenant)))
+    state.isBroken = true
+    const failing = await admin.calls('POST', '/v1/dead-letters/replay', { function: 'fragile', limit: 2 })
+    expect(failing.body).toEqual({ taken: 0, failed: 2, remaining: 1 })
+    state.isBroken = false
+    const rest = await admin.calls('POST', '/v1/dead-letters/replay', { type: FRAGILE })
+    expect(rest.body).toEqual({ taken: 3, failed: 0, remaining: 0 })
+    expect([await list(admin), await list(globex)]).toMatchObject([[], [{ replays: 0 }]])
+  })
+
+  test('are removed, oldest first, and never all by mistake', async ({ admin, eventOf, buries, expect }) => {
+    for (let n = 0; n < 3; n++) await buries(asDeadLetter(eventOf(admin)))
+    const [newest] = await list(admin)
+    expect((await admin.calls('POST', '/v1/dead-letters/discard', {})).status).toBe(400)
+    const { body } = await admin.calls('POST', '/v1/dead-letters/discard', { function: 'fragile', limit: 2 })
+    expect(body).toEqual({ discarded: 2, remaining: 1 })
+    expect(await list(admin)).toMatchObject([{ id: newest?.id }])
+  })
+})
+
 describe('dead letters belong to the admins of their tenant', () => {
   const CALLS = [
     ['GET', ''],
