@@ -25,7 +25,7 @@ export async function replayMany(
     await db`delete from dead_letters where id = any (${listOf(taken)}::uuid[])`
     await db`
       update dead_letters set replays = replays + 1, error = new.value
-      from jsonb_each(${db.json(failed as Record<string, never>)}) as new where id = new.key::uuid`
+      from jsonb_each(${db.json(failed)}) as new where id = new.key::uuid`
   })
   const [took, missed] = [taken.length, Object.keys(failed).length]
   return { taken: took, failed: missed, remaining: (letters[0]?.matching ?? 0) - took - missed }
