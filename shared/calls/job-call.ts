@@ -24,6 +24,9 @@ export const JobCall = z.object({
   period: z.string(),
   /** The composition that this is a stage of. */
   parent: z.uuid().optional(),
+  /** As its caller set them; what goes on from it has them as well. */
+  priority: z.int().optional(),
+  deadline: z.iso.datetime().optional(),
   /** Whether no request of a caller stands behind it. */
   inner: z.boolean().optional(),
 })

@@ -13,6 +13,7 @@ import type { Runtime } from '../calls/runtime.ts'
 import { formatTraceparent, type TraceContext } from '../telemetry/trace.ts'
 import { periodOf, reserveTokens } from '../plans/allowance.ts'
 import type { JobRequested } from '../inference/job-events.ts'
+import { queueingOf, type Queueing } from './queueing.ts'
 
 /** The requester: identity, archetype and function. */
 export interface Requester {
@@ -27,6 +28,7 @@ export interface Requester {
   startedAt: number
   parent?: string | undefined
   inner?: boolean | undefined
+  queueing?: Queueing | undefined
 }
 
 const REQUESTED = 'io.kgents.inference.requested'
@@ -38,7 +40,7 @@ const REQUESTED = 'io.kgents.inference.requested'
  * @throws Failure INFERENCE_UNAVAILABLE where no model can be had
  */
 export function prepareJob(
-  { estimateTokens, priority: _priority, deadline: _deadline, ...request }: Inference,
+  { estimateTokens, priority, deadline, ...request }: Inference,
   options: { as: string; input: unknown } | undefined,
   requester: Requester,
   pending: Pending,
@@ -48,7 +50,7 @@ export function prepareJob(
   const id = newId()
   const doer = options === undefined ? requester : asOther(requester, options)
   const { path } = doer
-  const call = jobCallOf(doer, estimateTokens)
+  const call = { ...jobCallOf(doer, estimateTokens), ...queueingOf(requester, { priority, deadline }) }
   const message = {
     job: id,
     tenant: call.identity.tenant,
@@ -127,8 +129,9 @@ async function insertJob(db: Db, { id, function: name, path, call, message }: Ne
     with reservation as (
       insert into charges select * from jsonb_populate_record(null::charges, ${db.json(reserved)})
     )
-    insert into jobs (id, tenant_id, user_id, function, path, call, message)
-    values (${id}, ${tenant}, ${user}, ${name}, ${path}, ${db.json(call)}, ${JSON.stringify(message)})`
+    insert into jobs (id, tenant_id, user_id, function, path, call, message, estimate, priority, deadline)
+    values (${id}, ${tenant}, ${user}, ${name}, ${path}, ${db.json(call)}, ${JSON.stringify(message)}, ${amount},
+      ${call.priority ?? 0}, ${call.deadline ?? null})`
 }
 
 function requestedEvent(job: string, requester: Requester, call: JobCall) {

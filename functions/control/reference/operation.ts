@@ -97,6 +97,8 @@ function parametersOf(route: Route) {
 function headersAskedBy(endpoint: EndpointFacts): string[] {
   const keys: [key: string, applies: boolean][] = [
     ['IdempotencyKey', endpoint.writes || (acts(endpoint) && endpoint.aspect === undefined)],
+    ['Priority', startsJobs(endpoint)],
+    ['Deadline', startsJobs(endpoint)],
     ['ObserverArchetype', acts(endpoint) || endpoint.streams],
     ['DryRun', endpoint.aspect !== undefined],
     ['Prefer', startsJobs(endpoint)],
