@@ -9,7 +9,7 @@ import { fromNats } from '../shared/nats/event-message.ts'
 import { JOB_ATTEMPTS, WORKERS_CONSUMER } from '../shared/nats/streams.ts'
 import { JobMessage, type InferenceFailure } from '../shared/inference/messages.ts'
 import { eventSubject } from '../shared/nats/subjects.ts'
-import { createStateLog } from '../shared/telemetry/state-log.ts'
+import { createStateLog, type ReportState } from '../shared/telemetry/state-log.ts'
 import type { Log } from '../shared/telemetry/log.ts'
 import { readTraceparent } from '../shared/telemetry/trace.ts'
 import { consume } from '../shared/nats/consume.ts'
@@ -74,15 +74,20 @@ class QueueWorker {
     this.#settings = settings
   }
 
-  /** Takes jobs, as many at once as the engine can run, until it is stopped. */
-  work(): Promise<void> {
-    const { link, engine, log } = this.#parts
+  /** Takes jobs, as many at once as the engine can run, until it is stopped: with one request for each slot, as the relay counts them. */
+  async work(): Promise<void> {
+    const { engine, log } = this.#parts
     const report = createStateLog(log, 'the queue')
+    await Promise.all(Array.from({ length: engine.concurrency }, () => this.#fillSlot(report)))
+  }
+
+  #fillSlot(report: ReportState): Promise<void> {
+    const { link } = this.#parts
     return consume({
       link,
       stream: 'INFERENCE',
       consumer: WORKERS_CONSUMER,
-      concurrency: engine.concurrency,
+      concurrency: 1,
       stop: this.draining.signal,
       workingMs: this.#beatSeconds * 1000,
       confirmed: true,

@@ -72,6 +72,7 @@ const CODES = {
   PRECONDITION_FAILED: { category: 'PRECONDITION_FAILED' },
   RATE_LIMITED: { category: 'QUOTA_EXCEEDED' },
   QUOTA_EXCEEDED: { category: 'QUOTA_EXCEEDED' },
+  BACKLOG_FULL: { category: 'QUOTA_EXCEEDED' },
   ENTROPY_EXHAUSTED: { category: 'QUOTA_EXCEEDED' },
   CONSENT_REQUIRED: { category: 'REFUSED' },
   INTERNAL: { category: 'INTERNAL' },

@@ -31,6 +31,8 @@ export const GLOBAL_PLUGINS: readonly KongPlugin[] = [
         'Prefer',
         'X-Observer-Archetype',
         'Idempotency-Key',
+        'Priority',
+        'X-Deadline',
         'If-None-Match',
         'Last-Event-ID',
         'traceparent',

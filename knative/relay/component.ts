@@ -37,7 +37,7 @@ export const relay = defineComponent({
       'Silence of a worker after which its job goes to another; the same for relay and workers',
     ),
     JOBS_IN_FLIGHT: Count.default(100).describe(
-      'Jobs in the queue at once; the others wait in their database',
+      'Jobs in the queue at once at most, however many slots workers have; the others wait in their database',
     ),
     CLOCK_SECONDS: z.coerce
       .number()
@@ -49,7 +49,7 @@ export const relay = defineComponent({
   secrets: ['NATS_URL', 'RELAY_DATABASE_URLS', 'MOVER_DATABASE_URL'],
   nats: {
     publish: ['agentese.>', 'events.>', 'inference.>', 'tokens.>', 'sinks.changed'],
-    subscribe: ['$JS.EVENT.ADVISORY.>'],
+    subscribe: ['$JS.EVENT.ADVISORY.>', '$JS.EVENT.METRIC.CONSUMER.ACK.INFERENCE.>'],
     takes: [
       { stream: 'AGENTESE', consumer: BROKER_CONSUMER },
       { stream: 'EVENTS', consumer: BROKER_CONSUMER },

@@ -4,6 +4,8 @@
  */
 import postgres, { type Sql } from 'postgres'
 import type { Log } from '../../shared/telemetry/log.ts'
+import { TIERS } from '../../shared/plans/tiers.ts'
+import { readTier } from './admission/weights.ts'
 import { createDepartures } from './departures.ts'
 import type { Metrics } from './metrics.ts'
 import type { StreamLink } from './stream-link.ts'
@@ -103,21 +105,28 @@ export function openHousekeeping({
       // A turn under way sets them once more.
       await running
       // The relay that leads next reports them; what was known last would be added to it.
-      for (const name of ['relay_lag_seconds', 'relay_jobs_waiting'] as const)
-        metrics.remove(name, { database })
+      metrics.remove('relay_lag_seconds', { database })
+      for (const tier of TIERS) metrics.remove('relay_jobs_waiting', { database, tier })
     },
   }
 }
 
 async function observe(sql: Sql, metrics: Metrics, database: string): Promise<void> {
-  const [row] = await sql<{ lag: number; waiting: number }[]>`
+  const [row] = await sql<{ lag: number }[]>`
     select
       coalesce(extract(epoch from now() - (
         select created_at from outbox where published_at is null order by xid, seq limit 1
-      )), 0)::float8 as lag,
-      (select count(*) from jobs where admitted_at is null and status = 'queued')::int as waiting`
+      )), 0)::float8 as lag`
   metrics.set('relay_lag_seconds', Math.max(0, row?.lag ?? 0), { database })
-  metrics.set('relay_jobs_waiting', row?.waiting ?? 0, { database })
+  const rows = await sql<{ tier: string | null; waiting: number }[]>`
+    select t.tier, sum(w.waiting)::int as waiting from (
+      select tenant_id, count(*) as waiting from jobs where admitted_at is null and status = 'queued' group by tenant_id
+    ) w left join tenants t on t.id = w.tenant_id group by t.tier`
+  for (const tier of TIERS) {
+    const waiting = rows.filter((each) => readTier(each.tier) === tier)
+    const total = waiting.reduce((sum, each) => sum + each.waiting, 0)
+    metrics.set('relay_jobs_waiting', total, { database, tier })
+  }
 }
 
 async function deleteBatch(sql: Sql, { table, key, since, kept, of }: Passing): Promise<number> {

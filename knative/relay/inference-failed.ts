@@ -17,8 +17,18 @@ export function readJob(message: string): JobMessage | undefined {
 }
 
 /** Writes `io.kgents.inference.failed`, signed with the job's own key: the relay holds no other. */
-export function writeInferenceFailed(job: JobMessage, reason: string, attempt: number): Outgoing {
-  const data: InferenceFailure = { job: job.job, reason, attempt: Math.max(1, attempt) }
+export function writeInferenceFailed(
+  job: JobMessage,
+  reason: string,
+  attempt: number,
+  code?: InferenceFailure['code'],
+): Outgoing {
+  const data: InferenceFailure = {
+    job: job.job,
+    reason,
+    attempt: Math.max(1, attempt),
+    ...(code === undefined ? {} : { code }),
+  }
   const event = createEvent(
     {
       source: '/relay',

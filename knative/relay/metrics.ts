@@ -1,6 +1,7 @@
 /** Counters and gauges of the relay. */
 import type { KgentsEvent } from '../../shared/events/event.ts'
 import { createRegistry, type Counter, type Gauge } from '../../shared/telemetry/metrics.ts'
+import type { Tier } from '../../shared/plans/tiers.ts'
 import { createInvocationMetrics } from './invocation-metrics.ts'
 
 const COUNTERS = {
@@ -21,7 +22,7 @@ const COUNTERS = {
 
 const GAUGES = {
   relay_lag_seconds: ['Age of the oldest event that is not published', 'database'],
-  relay_jobs_waiting: ['Jobs that wait for admission', 'database'],
+  relay_jobs_waiting: ['Jobs that wait for admission', 'database', 'tier'],
   relay_jobs_unfinished: [
     'Jobs in INFERENCE, and those that wait where this relay leads; take the maximum of all relays',
   ],
@@ -32,6 +33,8 @@ const GAUGES = {
   relay_nats_connected: ['Whether NATS is reached'],
 } as const satisfies Record<string, Description>
 
+const WAIT_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5, 15, 60, 300, 1800]
+
 type Description = readonly [help: string, ...labels: string[]]
 type Labels = Record<string, string>
 
@@ -39,6 +42,8 @@ export interface Metrics {
   /** Counts what an event that was published reports. */
   published(event: KgentsEvent): void
   add(name: keyof typeof COUNTERS, amount?: number, labels?: Labels): void
+  /** Counts how long a job waited for its admission. */
+  waited(tier: Tier, seconds: number): void
   set(name: keyof typeof GAUGES, value: number, labels?: Labels): void
   /** Reports no value any more, where it is not known or another relay knows it. */
   remove(name: keyof typeof GAUGES, labels?: Labels): void
@@ -52,9 +57,13 @@ export function createMetrics(): Metrics {
   const { counter, gauge, render } = registry
   const counters = each(COUNTERS, (name, help, labels): Counter => counter(name, help, labels))
   const gauges = each(GAUGES, (name, help, labels): Gauge => gauge(name, help, labels))
+  const waits = registry.histogram('relay_queue_wait_seconds', 'Time that jobs waited for admission', WAIT_SECONDS, [
+    'tier',
+  ])
   return {
     published: createInvocationMetrics(registry),
     add: (name, amount = 1, labels = {}) => counters[name].inc(labels, amount),
+    waited: (tier, seconds) => waits.observe({ tier }, Math.max(0, seconds)),
     set: (name, value, labels = {}) => gauges[name].set(labels, value),
     remove: (name, labels = {}) => gauges[name].remove(labels),
     async total(name) {

@@ -29,8 +29,8 @@ export interface OutboxOptions {
   link: StreamLink
   log: Log
   metrics: Metrics
-  /** Called with the subjects of each row that was published, before its mark is known to be written. */
-  onPublished?: (subjects: readonly string[]) => void
+  /** Called with the subjects and the event of each row that was published, before its mark is known to be written. */
+  onPublished?: (subjects: readonly string[], event: KgentsEvent) => void
 }
 
 export interface Outbox {
@@ -64,7 +64,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
 
   function published(stored: readonly Stored[]): void {
     for (const { row, event } of stored) {
-      onPublished(row.subjects)
+      onPublished(row.subjects, event)
       metrics.published(event)
     }
     metrics.add('relay_published_total', stored.length)

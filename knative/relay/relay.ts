@@ -7,7 +7,8 @@
 import { openNatsLink } from '../../shared/nats/link.ts'
 import { ensureStreams } from '../../shared/nats/ensure-streams.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
-import { createRoom } from './admission.ts'
+import { FairQueue } from './admission/fair-queue.ts'
+import { createRoom } from './admission/room.ts'
 import { relay, type RelayConfig } from './component.ts'
 import { deadLetterJobs, ensureDeadLetters } from './dead-letter.ts'
 import { forwardEvents } from './forward.ts'
@@ -40,10 +41,11 @@ export async function runRelay(
   reached['nats'] = false
   const link = openLink(config, log, metrics, reached)
   const room = createRoom(link, config.JOBS_IN_FLIGHT)
+  const queue = new FairQueue()
   const drain = (url: string, stopped: AbortSignal, isReached?: (is: boolean) => void) => {
     const database = nameOf(url)
     const settings = { brokerUrl: config.BROKER_URL, clockSeconds: config.CLOCK_SECONDS }
-    const options = { url, database, link, room, log, metrics, ...settings }
+    const options = { url, database, link, room, queue, log, metrics, ...settings }
     const reportState = createStateLog(log, `database ${database}`)
     const report: ReportState = (state, error) => {
       isReached?.(error === undefined)

@@ -8,7 +8,9 @@ import { NatsError } from 'nats'
 import type { StreamState } from '../../shared/nats/ensure-streams.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 import { createClock } from './clock.ts'
-import { createAdmission, type Admission, type Room } from './admission.ts'
+import { createAdmission } from './admission/admission.ts'
+import type { FairQueue } from './admission/fair-queue.ts'
+import type { Room } from './admission/room.ts'
 import { createJobExpiry } from './job-expiry.ts'
 import { openHousekeeping } from './housekeeping.ts'
 import type { Session } from './leader.ts'
@@ -20,14 +22,12 @@ import { createRecovery } from './recovery.ts'
 import { createSinks } from './sinks.ts'
 import { createStateLog } from '../../shared/telemetry/state-log.ts'
 import type { StreamLink } from './stream-link.ts'
-import { readWaiting, type Waiting } from './waiting.ts'
+import { BEGINNING, readWaiting, type Cursor, type Waiting } from './waiting.ts'
 import { createWake, type Found, type Wake } from './wake.ts'
 
 /** A cycle that takes longer hangs on a dead connection: acknowledgements, statements and naps end well before. */
 const CYCLE_SECONDS = 30
 const CHECK_INTERVAL_MS = 50
-/** Events that are read at once. */
-const MAX_EVENTS = 500
 
 export interface ServeOptions {
   url: string
@@ -35,6 +35,7 @@ export interface ServeOptions {
   database: string
   link: StreamLink
   room: Room
+  queue: FairQueue
   log: Log
   metrics: Metrics
   brokerUrl: string
@@ -43,15 +44,25 @@ export interface ServeOptions {
 
 export async function serveDatabase(session: Session, options: ServeOptions): Promise<void> {
   const { sql, ended } = session
-  const { url, database, link, room, log, metrics, brokerUrl, clockSeconds } = options
+  const { url, database, link, room, queue, log, metrics, brokerUrl, clockSeconds } = options
   const wake = createWake(sql, metrics, ended)
   const sinks = createSinks({ sql, link, log, metrics })
-  const outbox = createOutbox({ sql, link, log, metrics, onPublished: sinks.notice })
-  const admission = createAdmission({ sql, link, room, log, metrics })
+  const admission = createAdmission({ sql, link, room, queue, log, metrics, onFreed: wake.hint })
+  const outbox = createOutbox({
+    sql,
+    link,
+    log,
+    metrics,
+    onPublished(subjects, event) {
+      sinks.notice(subjects)
+      admission.notice(event)
+    },
+  })
   const recovery = createRecovery(sql, link, outbox, log)
   const expiry = createJobExpiry(sql, link, log)
   const clock = createClock({ sql, brokerUrl, seconds: clockSeconds, log, metrics, database })
   const reportStoring = createStateLog(log, `publishing from ${database}`)
+  let arrivals = BEGINNING
   let failures = 0
   let checked: Promise<readonly StreamState[]> | undefined
   let nextCheck = 0
@@ -61,6 +72,7 @@ export async function serveDatabase(session: Session, options: ServeOptions): Pr
     const states = await streams
     const recovered = await recovery.check(states)
     await expiry.check()
+    await admission.check()
     await clock.check()
     await sinks.check(states)
     checked = recovered ? streams : undefined
@@ -70,9 +82,10 @@ export async function serveDatabase(session: Session, options: ServeOptions): Pr
   async function passOn(): Promise<Found> {
     const streams = link.streams()
     if (streams !== checked || performance.now() >= nextCheck) await checkStreams(streams)
-    const { events, jobs, outlook } = await readAndWrite(sql, { wake, outbox, admission })
-    const [, admitted] = await allOrThrow([outbox.publish(events), admission.admit(jobs)])
-    return { moved: events.length + admitted > 0, outlook, full: admission.full }
+    const { events, arrived, outlook } = await readAndWrite(sql, { wake, outbox, arrivals })
+    const [, admitted] = await allOrThrow([outbox.publish(events), admission.admit(arrived)])
+    arrivals = arrived.at(-1) ?? arrivals
+    return { moved: events.length + arrived.length + admitted > 0, outlook, full: admission.full }
   }
 
   async function cycle(): Promise<void> {
@@ -101,6 +114,7 @@ export async function serveDatabase(session: Session, options: ServeOptions): Pr
     while (!ended.aborted) await within(CYCLE_SECONDS, cycle())
     if (!session.lost.aborted) await Promise.all([outbox.mark('all'), wake.end()])
   } finally {
+    admission.close()
     await Promise.all([housekeeping.close(), metering.close(), clock.close()])
   }
 }
@@ -108,16 +122,16 @@ export async function serveDatabase(session: Session, options: ServeOptions): Pr
 interface Writing {
   wake: Wake
   outbox: Outbox
-  admission: Admission
+  /** How far the jobs that wait are known. */
+  arrivals: Cursor
 }
 
 /** What is to be written goes with the read: the driver sends it all together, and it runs in this order. */
-async function readAndWrite(sql: Session['sql'], { wake, outbox, admission }: Writing): Promise<Waiting> {
-  const limits = { events: MAX_EVENTS, jobs: admission.ask() }
+async function readAndWrite(sql: Session['sql'], { wake, outbox, arrivals }: Writing): Promise<Waiting> {
   const [, , waiting] = await allOrThrow([
     wake.announce(),
     outbox.mark(wake.asleep ? 'all' : 'due'),
-    readWaiting(sql, outbox.cursor, limits),
+    readWaiting(sql, { outbox: outbox.cursor, arrivals }),
   ])
   return waiting
 }

@@ -10,7 +10,7 @@
  * notifies nobody, but such a writer shows in the read, and until there is none the relay sleeps only for moments.
  */
 import type { Sql } from 'postgres'
-import { ROOM_INTERVAL_MS } from './admission.ts'
+import { ROOM_INTERVAL_MS } from './admission/admission.ts'
 import type { Metrics } from './metrics.ts'
 import type { Outlook } from './waiting.ts'
 

@@ -30,6 +30,9 @@ export const JobCall = z.object({
   whenEnded: z
     .object({ type: z.templateLiteral(['io.kgents.', z.string()]), data: z.record(z.string(), z.unknown()) })
     .optional(),
+  /** As its caller set them; what goes on from it has them as well. */
+  priority: z.int().optional(),
+  deadline: z.iso.datetime().optional(),
   /** Whether no request of a caller stands behind it. */
   inner: z.boolean().optional(),
   /** Whether it is done in steps, which are jobs of their own and charged themselves. */

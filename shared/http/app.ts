@@ -17,6 +17,7 @@ import { RequestDeadline } from '../calls/deadline.ts'
 import { invoke } from '../pipeline/invoke.ts'
 import type { Answer, Credential, Request as Call } from '../pipeline/invocation.ts'
 import type { Runtime } from '../calls/runtime.ts'
+import { readDeadline, readPriority } from '../jobs/queueing.ts'
 import { takeDeadLetter } from '../pipeline/take-dead-letter.ts'
 import { takeEvent } from '../pipeline/take-event.ts'
 import { takeTick } from '../pipeline/take-tick.ts'
@@ -81,6 +82,10 @@ async function serve(context: Context, runtime: Runtime, definition: FunctionDef
       ...optional('archetype', headers['x-observer-archetype']),
       ...optional('idempotencyKey', headers['idempotency-key']),
       ...optional('claimedTenant', headers['x-tenant-id']),
+      queueing: {
+        priority: readPriority(headers['priority']),
+        deadline: readDeadline(headers['x-deadline']),
+      },
       ...optional('address', addressIn(headers)),
       browser: () => browserOf(headers, runtime),
       trace,

@@ -161,8 +161,8 @@ export type Completion = z.infer<typeof Completion>
 export const InferenceFailure = z.object({
   job: z.uuid(),
   reason: Words,
-  /** `INFERENCE_REFUSED` where the request itself was refused, and would be again. */
-  code: z.enum(['INFERENCE_FAILED', 'INFERENCE_REFUSED']).optional().catch(undefined),
+  /** `INFERENCE_REFUSED`: the request itself was refused, and would be again. `DEADLINE_EXCEEDED`: it waited until its deadline. */
+  code: z.enum(['INFERENCE_FAILED', 'INFERENCE_REFUSED', 'DEADLINE_EXCEEDED']).optional().catch(undefined),
   /** What was generated of an answer that was cancelled. */
   tokens: TokenUsage.optional(),
   text: Words.optional(),

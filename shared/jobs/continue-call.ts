@@ -87,6 +87,7 @@ async function run(
     input: parsed,
     trace,
     startedAt: Date.now(),
+    queueing: { priority: jobCall.priority, deadline: jobCall.deadline },
   }
   const call = createCall({
     ...requester,

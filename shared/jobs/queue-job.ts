@@ -14,6 +14,7 @@ import { formatTraceparent, type TraceContext } from '../telemetry/trace.ts'
 import { checkRequest } from '../models/check-request.ts'
 import { periodOf, reserveTokens } from '../plans/allowance.ts'
 import { requestedEvent } from './held-job.ts'
+import { queueingOf, type Queueing } from './queueing.ts'
 
 /** The requester: identity, archetype and function. */
 export interface Requester {
@@ -28,6 +29,7 @@ export interface Requester {
   startedAt: number
   parent?: string | undefined
   inner?: boolean | undefined
+  queueing?: Queueing | undefined
 }
 
 /**
@@ -37,7 +39,7 @@ export interface Requester {
  * @throws Failure INFERENCE_UNAVAILABLE where no model can be had; what `checkRequest` throws
  */
 export function prepareJob(
-  { estimateTokens, priority: _priority, deadline: _deadline, ...request }: Inference,
+  { estimateTokens, priority, deadline, ...request }: Inference,
   { as, input, held = false, whenEnded }: InferOptions = {},
   requester: Requester,
   pending: Pending,
@@ -50,6 +52,7 @@ export function prepareJob(
   const { path } = doer
   const call = {
     ...jobCallOf(doer, estimateTokens),
+    ...queueingOf(requester, { priority, deadline }),
     model: model.id,
     ...(whenEnded === undefined ? {} : { whenEnded }),
   }
@@ -134,9 +137,10 @@ async function insertJob(db: Db, { id, function: name, path, call, message }: Ne
     with reservation as (
       insert into charges select * from jsonb_populate_record(null::charges, ${db.json(reserved)})
     )
-    insert into jobs (id, tenant_id, user_id, function, path, call, message, admitted_at)
+    insert into jobs (id, tenant_id, user_id, function, path, call, message, admitted_at, estimate, priority, deadline)
     values (${id}, ${tenant}, ${user}, ${name}, ${path}, ${db.json(call)},
-      ${message === undefined ? null : JSON.stringify(message)}, ${message === undefined ? 'infinity' : null}::text::timestamptz)`
+      ${message === undefined ? null : JSON.stringify(message)}, ${message === undefined ? 'infinity' : null}::text::timestamptz,
+      ${amount}, ${call.priority ?? 0}, ${call.deadline ?? null})`
 }
 
 function unavailable(reason: string): Failure {

@@ -51,7 +51,12 @@ export async function ensureStreams(
     states.push(await ensureStream(manager, streamConfig(name, replicas)))
   }
   const workers = { max_deliver: JOB_ATTEMPTS, ack_wait: nanos(ackWaitSeconds * 1000) }
-  await ensureConsumer(manager, 'INFERENCE', { durable_name: WORKERS_CONSUMER, ...workers })
+  await ensureConsumer(manager, 'INFERENCE', {
+    durable_name: WORKERS_CONSUMER,
+    ...workers,
+    // The relay is notified of each job that ends: a slot is free.
+    sample_freq: '100%',
+  })
   for (const stream of ['AGENTESE', 'EVENTS'] as const) {
     const filter = brokerSubjects === undefined ? {} : { filter_subjects: subjectsOf(stream, brokerSubjects) }
     await ensureConsumer(manager, stream, {

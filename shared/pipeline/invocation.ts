@@ -8,6 +8,7 @@ import { Failure } from '../failures.ts'
 import type { Identity } from '../identity/identity.ts'
 import type { SessionCredential } from '../identity/sessions.ts'
 import type { TraceContext } from '../telemetry/trace.ts'
+import type { Queueing } from '../jobs/queueing.ts'
 import type { Deadline } from '../calls/deadline.ts'
 import type { Runtime } from '../calls/runtime.ts'
 
@@ -31,6 +32,8 @@ export interface Request {
   parent?: string
   /** Whether no request of a caller stands behind it. */
   inner?: boolean
+  /** What the caller wants of the queue, should this become a job. */
+  queueing?: Queueing
   credential: Credential
   /** Reads the input, from wherever it is; not called before the caller is known. */
   readInput(): Promise<unknown>

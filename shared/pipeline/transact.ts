@@ -8,6 +8,7 @@ import { withTenant, type Db } from '../database/database.ts'
 import { Failure, Refusal } from '../failures.ts'
 import { beginJob } from '../jobs/begin-job.ts'
 import { acceptedJob } from '../jobs/job-answer.ts'
+import { checkBacklog } from '../jobs/backlog.ts'
 import { prepareJob, writeJobs, type Requester } from '../jobs/queue-job.ts'
 import { formatTraceparent } from '../telemetry/trace.ts'
 import { checkConsent } from './consent.ts'
@@ -114,6 +115,7 @@ async function queueAfterLook(invocation: Invocation, output: unknown, pending: 
     async (db) => {
       const repeated = await claimAnswer(invocation, db)
       if (repeated !== undefined) return repeated
+      await checkBacklog(db, pending.jobs)
       await writeJobs(db, pending, jobOf(output))
       writeRecords(db, { marks: [], events: pending.events, charges: [], changes: [] })
       const answer = answerOf(invocation, output, {})
@@ -139,6 +141,7 @@ async function leaveBehind(
   output: unknown,
   pending: Pending,
 ): Promise<Answer> {
+  await checkBacklog(db, pending.jobs)
   await writeJobs(db, pending, jobOf(output))
   const answer = answerOf(invocation, output, pending.charges)
   const { id, request } = invocation
@@ -230,6 +233,7 @@ function requesterOf(invocation: Invocation): Requester {
     startedAt,
     parent: request.parent,
     inner: request.inner,
+    queueing: request.queueing,
   }
 }
 

@@ -31,6 +31,21 @@ const REQUEST_HEADERS: readonly Header[] = [
     schema: { type: 'string', minLength: 1, maxLength: 255 },
   },
   {
+    key: 'Priority',
+    name: 'Priority',
+    description:
+      'Where the call becomes a job: its place among those that wait of your tenant, `u=0` before `u=7`, 3 by default (RFC 9218)',
+    schema: { type: 'string' },
+    example: 'u=1',
+  },
+  {
+    key: 'Deadline',
+    name: 'X-Deadline',
+    description:
+      'Seconds within which the model has to begin: a job that cannot is refused with the estimated wait, or fails while it waits',
+    schema: { type: 'integer', minimum: 1, maximum: 86_400 },
+  },
+  {
     key: 'ObserverArchetype',
     name: 'X-Observer-Archetype',
     description: 'Archetype to observe as, within your roles; default is that of your most capable role',

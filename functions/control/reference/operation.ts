@@ -103,6 +103,8 @@ function parametersOf(route: Route) {
 function headersAskedBy(endpoint: EndpointFacts): string[] {
   const keys: [key: string, applies: boolean][] = [
     ['IdempotencyKey', endpoint.writes || (acts(endpoint) && endpoint.aspect === undefined)],
+    ['Priority', startsJobs(endpoint)],
+    ['Deadline', startsJobs(endpoint)],
     ['ObserverArchetype', acts(endpoint) || endpoint.streams],
     ['DryRun', endpoint.aspect !== undefined && takesBody(endpoint)],
     ['Prefer', startsJobs(endpoint)],

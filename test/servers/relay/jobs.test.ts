@@ -32,17 +32,19 @@ async function takeNow(world: World) {
   return worker.next({ expires: 1000 })
 }
 
-test('jobs are admitted first come first served, and never more than the cap', async ({ world }) => {
-  const ids = await queueJobs(world, 8)
+test('jobs of one tenant are admitted first come first served: one lies ready, and never more than the cap', async ({
+  world,
+}) => {
+  const ids = await queueJobs(world, 6)
   world.startRelay({ JOBS_IN_FLIGHT: '3' })
-  await eventually(async () => expect(await admitted(world)).toEqual(ids.slice(0, 3)))
+  const running: Awaited<ReturnType<typeof takeJob>>[] = []
   const taken: string[] = []
-  for (let n = 1; n <= 8; n += 1) {
-    const message = await takeJob(world)
-    taken.push(JobMessage.parse(message.json()).job)
+  for (let n = 1; n <= 6; n += 1) {
+    await eventually(async () => expect(await admitted(world)).toEqual(ids.slice(0, n)))
+    running.push(await takeJob(world))
+    taken.push(JobMessage.parse(running.at(-1)?.json()).job)
     expect(await world.count('INFERENCE')).toBeLessThanOrEqual(3)
-    await message.ackAck()
-    await eventually(async () => expect(await admitted(world)).toEqual(ids.slice(0, n + 3)))
+    if (running.length === 3) await running.shift()?.ackAck()
   }
   expect(taken).toEqual(ids)
 })
@@ -56,8 +58,6 @@ test('a job of a transaction that still runs goes before those that came later',
   const second = await world.queuesJob()
   await slow`commit`
   slow.release()
-  await eventually(async () => expect(await world.count('INFERENCE')).toBe(2))
-  expect(await world.stored('TOKENS')).toEqual([])
   const taken = [await takeJob(world), await takeJob(world)].map(
     (message) => JobMessage.parse(message.json()).job,
   )

@@ -35,6 +35,14 @@ export const PATH = 'void.entropy.sip'
 const NODE = join(process.cwd(), 'node_modules', '.bin', 'node')
 const MAIN = join(process.cwd(), 'knative', 'relay', 'main.ts')
 
+/** A job as its caller wants it; of the world's own tenant unless another is named. */
+export interface QueuedJob {
+  tenant?: string
+  estimate?: number
+  priority?: number
+  deadline?: Date
+}
+
 export interface RunningRelay {
   metrics: Metrics
   /** Value of a series as `/metrics` shows it; 0 where it is not there yet. */
@@ -173,21 +181,33 @@ export class World {
   }
 
   /** Queues a job as a function does; resolves with its id. */
-  async queuesJob(sql: Pick<Sql, 'unsafe'> = this.owner): Promise<string> {
-    const job = newId()
-    const message: JobMessage = {
-      job,
-      tenant: this.tenant,
-      function: 'self-soul',
-      path: 'self.soul.dialogue',
-      request: { messages: [{ role: 'user', content: 'hi' }], maxTokens: 8, temperature: 0 },
-      resultKey: deriveResultKey(SIGNING_KEY, this.tenant, job),
-    }
-    await sql.unsafe(
-      `insert into jobs (id, tenant_id, function, path, call, message) values ($1, $2, $3, $4, '{}', $5)`,
-      [job, this.tenant, message.function, message.path, JSON.stringify(message)],
-    )
+  async queuesJob(sql: Pick<Sql, 'unsafe'> = this.owner, options: QueuedJob = {}): Promise<string> {
+    const [job = ''] = await this.queuesJobs(1, options, sql)
     return job
+  }
+
+  /** Queues jobs of a tenant in one statement; resolves with their ids in their order. */
+  async queuesJobs(count: number, options: QueuedJob = {}, sql: Pick<Sql, 'unsafe'> = this.owner): Promise<string[]> {
+    const { tenant = this.tenant, estimate = 0, priority = 0, deadline } = options
+    const rows = Array.from({ length: count }, () => {
+      const job = newId()
+      const message: JobMessage = {
+        job,
+        tenant,
+        function: 'self-soul',
+        path: 'self.soul.dialogue',
+        request: { messages: [{ role: 'user', content: 'hi' }], maxTokens: 8, temperature: 0 },
+        resultKey: deriveResultKey(SIGNING_KEY, tenant, job),
+      }
+      return { id: job, message: JSON.stringify(message) }
+    })
+    await sql.unsafe(
+      `insert into jobs (id, tenant_id, function, path, call, message, estimate, priority, deadline)
+       select (j->>'id')::uuid, $2, 'self-soul', 'self.soul.dialogue', '{}', j->>'message', $3, $4, $5
+       from jsonb_array_elements($1::text::jsonb) with ordinality as rows (j, place) order by place`,
+      [JSON.stringify(rows), tenant, estimate, priority, deadline?.toISOString() ?? null],
+    )
+    return rows.map(({ id }) => id)
   }
 
   /** Starts a relay in this process. */
