@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { WORKERS_CONSUMER } from '../shared/nats/streams.ts'
 import { DESCRIPTIONS, List, NatsSettings, ServerSettings } from '../shared/config.ts'
+import { ModelSettings } from '../shared/models/settings.ts'
 import { defineComponent } from '../shared/contract/component.ts'
 
 const Seconds = z.coerce.number().positive()
@@ -21,6 +22,7 @@ const Common = z.object({
   STALL_SECONDS: Seconds.default(120).describe(
     'Silence of an engine after which it is given up; several model servers share it',
   ),
+  MODEL_CATALOGUE: ModelSettings.shape.MODEL_CATALOGUE,
   INFERENCE_CONCURRENCY: Count.default(1).describe('Jobs at once'),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.url().optional().describe(DESCRIPTIONS.OTEL_EXPORTER_OTLP_ENDPOINT),
 })

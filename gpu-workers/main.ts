@@ -10,6 +10,8 @@ import { createLog, type Log } from '../shared/telemetry/log.ts'
 import { gpuWorker, type WorkerEnvironment } from './component.ts'
 import type { Engine } from './engines/engine.ts'
 import type { Server } from './engines/openai-compatible.ts'
+import { setCatalogue } from '../shared/models/catalogue.ts'
+import type { Model } from '../shared/models/model.ts'
 import { openNatsLink } from '../shared/nats/link.ts'
 import { startTracing } from '../shared/telemetry/spans.ts'
 import { createMetrics } from './metrics.ts'
@@ -17,6 +19,7 @@ import { openWorker } from './worker.ts'
 
 const settings = readEnvironment(gpuWorker)
 const log = createLog(gpuWorker.name, settings.LOG_LEVEL)
+setCatalogue(settings.MODEL_CATALOGUE)
 const metrics = createMetrics(() => opened?.concurrency ?? 0)
 const { OTEL_EXPORTER_OTLP_ENDPOINT: collector } = settings
 const stopTracing = collector === undefined ? undefined : await startTracing(gpuWorker.name, collector)
@@ -92,13 +95,24 @@ function serversOf(settings: Extract<WorkerEnvironment, { ENGINE: 'openai' }>): 
   const server = (baseUrl: string, at: number): Server => {
     const name = names?.[at] ?? (urls.length === 0 ? undefined : `server-${at + 1}`)
     const apiKey = keys[at] ?? keys[0] ?? ''
+    const served = name === undefined ? undefined : modelsOf(name, settings.MODEL_CATALOGUE ?? [])
     return {
       baseUrl,
       model: models[at] ?? models[0],
       canContinue: settings.INFERENCE_CAN_CONTINUE[at] ?? settings.INFERENCE_CAN_CONTINUE[0] ?? false,
       ...(name === undefined ? {} : { name }),
+      ...(served === undefined ? {} : { models: served }),
       ...(apiKey === '' ? {} : { apiKey }),
     }
   }
   return [server(url, 0), ...urls.map((each, index) => server(each, index + 1))]
+}
+
+/** Models that the catalogue has on a server, with their names there. */
+function modelsOf(server: string, models: readonly Model[]): Map<string, string> {
+  return new Map(
+    models.flatMap(({ id, servers = [] }) =>
+      servers.filter(({ name }) => name === server).map(({ model }) => [id, model] as const),
+    ),
+  )
 }

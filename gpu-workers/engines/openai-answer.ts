@@ -4,10 +4,11 @@
  */
 import { z } from 'zod'
 import { readServerSentEvents } from '../../shared/http/server-sent-events.ts'
-import { estimateTokens, type FinishReason } from '../../shared/inference/messages.ts'
+import { estimateTokens, type FinishReason, type ToolCall } from '../../shared/inference/messages.ts'
 import { decodeVector } from '../../shared/inference/vectors.ts'
 import type { Embeddings } from './engine.ts'
 import { failureInAnswer, parseJson, ServerFailure } from './openai-failure.ts'
+import { ToolCallReader } from './openai-tool-calls.ts'
 
 /** Tokens as a server has counted them; absent where it has not. */
 export interface Counted {
@@ -18,7 +19,8 @@ export interface Counted {
 /** One step of an answer; `end` comes last. */
 export type Read =
   /** `tokens` is an estimate of what this took; the text is empty where the model thinks. */
-  { kind: 'piece'; text: string; tokens: number } | { kind: 'end'; reason: FinishReason; counted: Counted }
+  | { kind: 'piece'; text: string; tokens: number }
+  | { kind: 'end'; reason: FinishReason; counted: Counted; toolCalls: ToolCall[] }
 
 const Choice = z.looseObject({
   index: z.unknown().optional(),
@@ -73,6 +75,7 @@ export async function* readAnswer(body: AsyncIterable<Uint8Array>): AsyncGenerat
   const { opening, bytes } = await peek(body)
   const chunks = opening === '{' ? readWhole(bytes) : readStream(bytes)
   const counted: Counted = {}
+  const calls = new ToolCallReader()
   let reason: FinishReason | undefined
   let begun = false
   try {
@@ -86,6 +89,8 @@ export async function* readAnswer(body: AsyncIterable<Uint8Array>): AsyncGenerat
       Object.assign(counted, countIn(chunk.usage ?? chunk.x_groq?.usage ?? choice?.usage))
       const piece = pieceOf(choice)
       if (piece !== undefined) yield piece
+      const called = calls.read(callsIn(choice))
+      if (called !== '') yield { kind: 'piece', text: '', tokens: tokensIn(called) }
       reason = reasonOf(choice?.finish_reason) ?? reason
       // The usage alone comes after everything else.
       if (begun && chunk.choices.length === 0 && counted.completion !== undefined) reason ??= 'unknown'
@@ -96,7 +101,8 @@ export async function* readAnswer(body: AsyncIterable<Uint8Array>): AsyncGenerat
       throw error instanceof ServerFailure ? error : new ServerFailure('brokenOff', { cause: error })
   }
   if (reason === undefined) throw new ServerFailure('brokenOff')
-  yield { kind: 'end', reason, counted }
+  const toolCalls = reason === 'length' ? [] : calls.end()
+  yield { kind: 'end', reason: toolCalls.length > 0 ? 'tool_calls' : reason, counted, toolCalls }
 }
 
 /** The first character of a body that is not blank, and the body with it. */
@@ -159,6 +165,13 @@ function readChunk(text: string): Chunk {
 /** Some servers do not wrap their errors. */
 function errorIn(chunk: Chunk): unknown {
   return chunk['object'] === 'error' || chunk['type'] === 'error' ? (chunk.error ?? chunk) : chunk.error
+}
+
+/** Tool calls in a choice; those of the old form have no list, and are one. */
+function callsIn(choice: z.infer<typeof Choice> | undefined): unknown {
+  const from = choice?.delta ?? choice?.message
+  const { tool_calls: calls, function_call: call } = from ?? {}
+  return calls ?? (typeof call === 'object' && call !== null ? [{ index: 0, function: call }] : undefined)
 }
 
 /** What a choice adds to the answer. A message beside a delta repeats the whole answer so far. */

@@ -10,8 +10,10 @@ import {
   estimateTokens,
   type ChatRequest,
   type FinishReason,
+  type ToolCall,
   type TokenUsage,
 } from '../../shared/inference/messages.ts'
+import { modelNamed } from '../../shared/models/catalogue.ts'
 import {
   EngineFailure,
   type Embeddings,
@@ -21,6 +23,7 @@ import {
   type GenerateOptions,
   type Prefix,
 } from './engine.ts'
+import { bodyOf } from './openai-request.ts'
 import { readAnswer, readEmbeddings, type Counted } from './openai-answer.ts'
 import { failureOfStatus, ServerFailure } from './openai-failure.ts'
 import { ServerTurns } from './server-turns.ts'
@@ -32,6 +35,8 @@ export interface Server {
   /** Up to and without `/chat/completions` and `/embeddings`, such as `http://vllm:8000/v1`. */
   baseUrl: string
   model: string
+  /** Models of the catalogue that it has besides those without a server, with their names there. */
+  models?: ReadonlyMap<string, string>
   apiKey?: string
   /** Whether it goes on with an answer that has begun: whether it knows vLLM's `continue_final_message`. */
   canContinue?: boolean
@@ -47,6 +52,8 @@ export interface OpenAiCompatibleSettings {
   /** Called for each server that did not answer, with its name. */
   onFailure?: (server: string, failure: Error) => void
   fetch?: typeof fetch
+  /** Milliseconds that never go back; replaced in tests. */
+  now?: () => number
 }
 
 export function createOpenAiCompatible(settings: OpenAiCompatibleSettings): Engine {
@@ -64,6 +71,7 @@ class OpenAiCompatible implements Engine {
   readonly name = 'openai'
   readonly model: string
   readonly concurrency: number
+  readonly #servers: readonly Server[]
   readonly #turns: ServerTurns<Server>
   readonly #embeddingModel: string | undefined
   readonly #silentMs: number
@@ -73,7 +81,8 @@ class OpenAiCompatible implements Engine {
     const { servers, concurrency = 1, silentSeconds = SILENT_SECONDS } = settings
     this.model = servers[0].model
     this.concurrency = concurrency
-    this.#turns = new ServerTurns(servers, settings.onFailure)
+    this.#servers = servers
+    this.#turns = new ServerTurns(servers, settings)
     this.#embeddingModel = settings.embeddingModel
     this.#silentMs = silentSeconds * 1000
     this.#fetch = settings.fetch ?? globalThis.fetch
@@ -81,9 +90,10 @@ class OpenAiCompatible implements Engine {
 
   async *generate(request: ChatRequest, options: GenerateOptions): AsyncGenerator<EngineOutput> {
     let soFar = options.prefix ?? NOTHING
-    const answers = this.#turns.take(options.signal, (server) =>
-      this.#complete(server, request, soFar, options),
-    )
+    const servers = this.#servers.filter((server) => modelAt(server, request.model) !== undefined)
+    if (servers.length === 0) throw hasNotModel(request.model)
+    const ask = (server: Server) => this.#complete(server, request, soFar, options)
+    const answers = this.#turns.take(options.signal, ask, servers)
     for await (const output of answers) {
       if (output.kind === 'restart') soFar = NOTHING
       if (output.kind === 'chunk') soFar = { text: soFar.text + output.text, tokens: output.tokens }
@@ -114,7 +124,7 @@ class OpenAiCompatible implements Engine {
     if (soFar.tokens < request.maxTokens) yield* this.#ask(server, request, soFar, options)
     else {
       const usage = usageOf({}, request, soFar, soFar.tokens)
-      yield { kind: 'end', reason: 'length', usage, model: server.model }
+      yield { kind: 'end', reason: 'length', usage, model: modelAt(server, request.model) ?? server.model }
     }
   }
 
@@ -124,8 +134,10 @@ class OpenAiCompatible implements Engine {
     soFar: Prefix,
     { signal, onProgress }: GenerateOptions,
   ): AsyncGenerator<EngineOutput> {
-    const { model } = server
-    const from = server.canContinue === true && soFar.text !== '' ? soFar : NOTHING
+    const model = modelAt(server, request.model) ?? server.model
+    // A schema holds a whole answer, and not the rest of one.
+    const continues = server.canContinue === true && request.responseSchema === undefined
+    const from = continues && soFar.text !== '' ? soFar : NOTHING
     let isVoid = soFar.text !== from.text
     let tokens = from.tokens
     const watch = this.#watch(signal)
@@ -142,13 +154,14 @@ class OpenAiCompatible implements Engine {
         isVoid = false
         if (read.kind === 'piece') yield { kind: 'chunk', text: read.text, tokens }
         if (read.kind === 'piece' && !isOver) continue
-        const { reason, counted } = read.kind === 'end' ? read : stoppedAt(request.maxTokens)
+        const { reason, counted, toolCalls } = read.kind === 'end' ? read : stoppedAt(request.maxTokens)
         yield {
           kind: 'end',
           reason,
           usage: usageOf(counted, request, from, tokens),
           model,
           ...namedBy(server),
+          ...(toolCalls.length === 0 ? {} : { toolCalls }),
         }
         return
       }
@@ -209,8 +222,26 @@ class OpenAiCompatible implements Engine {
 }
 
 /** The end of an answer that the server itself does not end: nobody pays for more than was asked for. */
-function stoppedAt(maxTokens: number): { reason: FinishReason; counted: Counted } {
-  return { reason: 'length', counted: { completion: maxTokens } }
+function stoppedAt(maxTokens: number): {
+  reason: FinishReason
+  counted: Counted
+  toolCalls: ToolCall[]
+} {
+  return { reason: 'length', counted: { completion: maxTokens }, toolCalls: [] }
+}
+
+/** The name that a server has for a model of the catalogue; undefined where it does not have it. */
+function modelAt({ model, models }: Server, id: string | undefined): string | undefined {
+  const named = id === undefined ? undefined : modelNamed(id)
+  if (id === undefined || (named !== undefined && named.servers === undefined)) return model
+  return models?.get(id)
+}
+
+function hasNotModel(id: string | undefined): EngineFailure {
+  return new EngineFailure(`Cannot answer by model "${id}": no server of this worker has it`, {
+    retry: false,
+    refused: true,
+  })
 }
 
 function namedBy({ name }: Server): { server?: string } {
@@ -238,20 +269,6 @@ async function readBeginning({ body }: Response): Promise<string> {
     if (text.length >= MAX_ERROR_CHARACTERS) break
   }
   return text
-}
-
-function bodyOf(model: string, request: ChatRequest, from: Prefix) {
-  const continued = from.text !== ''
-  return {
-    model,
-    messages: continued ? [...request.messages, { role: 'assistant', content: from.text }] : request.messages,
-    max_tokens: request.maxTokens - from.tokens,
-    temperature: request.temperature,
-    ...(request.seed === undefined ? {} : { seed: request.seed }),
-    stream: true,
-    stream_options: { include_usage: true },
-    ...(continued ? { add_generation_prompt: false, continue_final_message: true } : {}),
-  }
 }
 
 /** What the server has counted, and estimates for the rest. It counts the text that it continued as part of the prompt. */

@@ -97,6 +97,11 @@ export class ServerFailure extends Error {
     return MEANINGS[this.meaning].again
   }
 
+  /** Whether it is the server that is at fault, and not the request, nor how much it has to do. */
+  get isFault(): boolean {
+    return this.meaning !== 'refused' && this.meaning !== 'forbidden' && this.meaning !== 'busy'
+  }
+
   get restSeconds(): number {
     return Math.min(this.retryAfterSeconds ?? MEANINGS[this.meaning].restSeconds, MAX_REST_SECONDS)
   }

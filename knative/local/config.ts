@@ -53,6 +53,7 @@ export const LocalConfig = LogSettings.extend({
   INFERENCE_SERVER_NAMES: z.string().optional(),
   INFERENCE_CAN_CONTINUE: z.string().optional(),
   INFERENCE_THREADS: z.string().optional(),
+  MODEL_CATALOGUE: z.string().optional(),
   MODEL_PATH: z.string().optional(),
   EMBEDDING_MODEL_PATH: z.string().optional(),
 })

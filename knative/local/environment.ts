@@ -100,6 +100,7 @@ function settingsOf({ config, secrets, infrastructure, ports }: PlatformFacts): 
     UPSTASH_REDIS_REST_URL: rest?.restUrl ?? `http://${LOOPBACK}:${ports.parts.get('redis-rest')}`,
     NATS_MONITORING_URL: nats.monitoring,
     INFERENCE_UNAVAILABLE: inference.engine === 'none' ? inference.reason : undefined,
+    MODEL_CATALOGUE: config.MODEL_CATALOGUE,
     ...engineSettings(inference, config),
   }
 }

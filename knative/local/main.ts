@@ -27,6 +27,7 @@ Environment (all optional):
   INFERENCE_BASE_URL      OpenAI-compatible server to use instead of the small models that come along
   INFERENCE_MODEL, INFERENCE_EMBEDDING_MODEL, INFERENCE_API_KEY   which models there, and the key
   INFERENCE_SERVER_NAMES, INFERENCE_CAN_CONTINUE    what jobs call several servers, and whether they continue answers
+  MODEL_CATALOGUE         models that callers may name, as JSON (shared/models/model.ts)
   MODEL_PATH, EMBEDDING_MODEL_PATH     GGUF files to use instead of the small models that come along
   STRIPE_API_KEY, STRIPE_WEBHOOK_SECRET   payment by card; STRIPE_AUTOMATIC_TAX=on lets Stripe compute taxes
   DATABASE_URL            PostgreSQL to use, as its owner; NATS_URL, REDIS_URL or UPSTASH_REDIS_REST_URL likewise

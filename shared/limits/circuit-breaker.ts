@@ -27,7 +27,7 @@ export class CircuitBreaker {
     this.#onChange = onChange
   }
 
-  /** Whether to try now; whoever gets true reports `succeeded` or `failed`. */
+  /** Whether to try now; whoever gets true reports `succeeded`, `failed` or `abandoned`. */
   mayTry(now: number): boolean {
     if (this.#openedAt === undefined) return true
     if (this.#trying || now - this.#openedAt < this.#settings.pauseMs) return false
@@ -43,6 +43,16 @@ export class CircuitBreaker {
     if (this.#successes < this.#settings.successes) return
     this.#openedAt = undefined
     this.#onChange?.(false)
+  }
+
+  /** Of a try whose outcome says nothing: the next caller may try. */
+  abandoned(): void {
+    this.#trying = false
+  }
+
+  /** When the next try is due; undefined while the circuit is closed. */
+  get nextTryAt(): number | undefined {
+    return this.#openedAt === undefined ? undefined : this.#openedAt + this.#settings.pauseMs
   }
 
   failed(now: number, reason?: unknown): void {

@@ -1,13 +1,24 @@
 import { randomUUID } from 'node:crypto'
 import type { Sql } from 'postgres'
-import { describe, expect } from 'vitest'
+import { describe, expect, onTestFinished } from 'vitest'
 import { createEvent } from '../../../shared/events/event.ts'
 import { Failure } from '../../../shared/failures.ts'
+import { setCatalogue } from '../../../shared/models/catalogue.ts'
+import { Models } from '../../../shared/models/model.ts'
 import { testWith, type Tenant } from './world.ts'
 
 const test = testWith()
 
 const TOKENS = { prompt: 40, completion: 10 }
+const PRICED = Models.parse([
+  {
+    id: 'priced',
+    kind: 'chat',
+    ownedBy: 'us',
+    contextTokens: 4096,
+    pricePerMillion: { prompt: 100, completion: 200 },
+  },
+])
 const COMPLETION = {
   text: ' A house. ',
   tokens: TOKENS,
@@ -123,6 +134,32 @@ describe('an event of each type, delivered twice or more, has one effect', () =>
       expect(event?.['data']).toMatchObject(ended)
     },
   )
+
+  test('what its tokens cost by the catalogue is said of a job, and its engine’s seconds are metered', async ({
+    newTenant,
+    resultOf,
+    delivers,
+    owner,
+  }) => {
+    setCatalogue(PRICED)
+    onTestFinished(() => setCatalogue())
+    const tenant = await newTenant()
+    const job = await ask(tenant)
+    const [queued] = await owner<{ message: string }[]>`select message from jobs where id = ${job}`
+    expect(JSON.parse(queued?.message ?? '')).toMatchObject({ request: { model: 'priced' } })
+    const completion = { ...COMPLETION, computeSeconds: 0.25 }
+    await delivers(resultOf(tenant.id, job, 'io.kgents.inference.completed', completion))
+    // 40 tokens at 100 dollars, and 10 at 200, for a million.
+    expect(await jobOf(tenant, job)).toMatchObject({ status: 'completed', cost_usd: 0.006 })
+    const listed = await tenant.calls('GET', '/v1/jobs')
+    expect(listed.body.jobs[0]).toMatchObject({ id: job, cost_usd: 0.006 })
+    const [mark] = await owner`select gpu_seconds::float8 from marks where job_id = ${job}`
+    expect(mark).toEqual({ gpu_seconds: 0.25 })
+    const [event] = await owner`
+      select event::json->'data' as data from outbox
+      where tenant_id = ${tenant.id} and event::json->>'type' = 'io.kgents.job.completed'`
+    expect(event?.['data']).toMatchObject({ cost_usd: 0.006 })
+  })
 
   test('a reason for the end that is not known here is unknown', async ({
     newTenant,

@@ -1,7 +1,5 @@
 /** Model servers as they are: what each sends over a real connection is scripted here, piece by piece. */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { EngineOutput } from '../../../gpu-workers/engines/engine.ts'
 import {
   createOpenAiCompatible,
@@ -9,69 +7,18 @@ import {
   type Server,
 } from '../../../gpu-workers/engines/openai-compatible.ts'
 import { eventually } from '../../eventually.ts'
-
-interface Asked {
-  body: { messages: { role: string; content: string }[]; max_tokens: number }
-  url: string
-  authorization: string | undefined
-}
-
-type Script = (response: ServerResponse, asked: Asked) => void
-
-const closers: (() => void)[] = []
-afterEach(() => {
-  for (const close of closers.splice(0)) close()
-})
-
-/** A server that answers as `script` says, and what it was asked. */
-async function open(script: Script): Promise<{ baseUrl: string; asked: Asked[] }> {
-  const asked: Asked[] = []
-  const server = createServer((request, response) => {
-    void readBody(request).then((body) => {
-      const { url = '', headers } = request
-      asked.push({ body: body as Asked['body'], url, authorization: headers.authorization })
-      script(response, { body: body as Asked['body'], url, authorization: headers.authorization })
-    })
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  closers.push(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return { baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`, asked }
-}
-
-async function readBody(request: IncomingMessage): Promise<unknown> {
-  const parts: Buffer[] = []
-  for await (const part of request) parts.push(part as Buffer)
-  return JSON.parse(Buffer.concat(parts).toString())
-}
-
-/** Sends a body byte for byte, in pieces as small as `size`, so that events and characters are cut anywhere. */
-function send(text: string, { type = 'text/event-stream', size = Infinity } = {}): Script {
-  return (response) => {
-    response.writeHead(200, { 'content-type': type })
-    const bytes = Buffer.from(text)
-    for (let at = 0; at < bytes.length; at += size) response.write(bytes.subarray(at, at + size))
-    response.end()
-  }
-}
-
-const event = (data: unknown) => `data: ${typeof data === 'string' ? data : JSON.stringify(data)}\n\n`
-const events = (...data: unknown[]) => data.map(event).join('')
-const delta = (content: unknown, more: object = {}) => ({
-  choices: [{ index: 0, delta: { content }, ...more }],
-})
-const finish = (reason: string, more: object = {}) => ({
-  choices: [{ index: 0, delta: {}, finish_reason: reason }],
-  ...more,
-})
-const usage = (prompt_tokens: unknown, completion_tokens: unknown) => ({ prompt_tokens, completion_tokens })
-const DONE = '[DONE]'
-
-function refuse(status: number, body: string, headers: Record<string, string> = {}): Script {
-  return (response) => response.writeHead(status, headers).end(body)
-}
+import {
+  delta,
+  DONE,
+  event,
+  events,
+  finish,
+  openServer as open,
+  refuse,
+  send,
+  usage,
+  type Script,
+} from './scripted-server.ts'
 
 const never = new AbortController().signal
 const REQUEST = { messages: [{ role: 'user' as const, content: 'Say hello' }], maxTokens: 16, temperature: 0 }

@@ -25,6 +25,8 @@ export interface Script {
   concurrency?: number
   /** How many words may be said before `allow`; all of them unless told otherwise. */
   allowed?: number
+  /** What the end says besides. */
+  end?: Partial<Extract<EngineOutput, { kind: 'end' }>>
 }
 
 export function createScriptedEngine(script: Script): ScriptedEngine {
@@ -46,7 +48,8 @@ export function createScriptedEngine(script: Script): ScriptedEngine {
       yield { kind: 'chunk', text: word, tokens: index + 1 }
     }
     if (failure !== undefined) throw failure
-    yield { kind: 'end', reason: 'stop', usage: { prompt: 5, completion: words.length }, model: 'words' }
+    const usage = { prompt: 5, completion: words.length }
+    yield { kind: 'end', reason: 'stop', usage, model: 'words', ...script.end }
   }
 
   async function embed(texts: readonly string[], { signal }: { signal: AbortSignal }): Promise<Embeddings> {
