@@ -8,11 +8,15 @@ import { NextCursor } from '../../shared/contract/pages.ts'
 import { wholeNumber } from '../../shared/contract/query-values.ts'
 import { Instant } from '../../shared/instant.ts'
 import { listTraces, NEWEST_FIRST, OUTCOMES, Trace } from './traces/list.ts'
+import { Narrative, narrate, VERBOSITIES } from './traces/narrate.ts'
 import { readTrace } from './traces/read.ts'
 import { TraceSpans } from './traces/spans.ts'
 
 /** As in the header `traceparent` (W3C). */
 const TraceId = z.string().regex(/^[0-9a-f]{32}$/, 'is no trace id: 32 hexadecimal digits')
+
+/** A day. */
+const MAX_DURATION_MS = 86_400_000
 
 export const traces = defineOperation({
   name: 'traces',
@@ -27,8 +31,9 @@ export const traces = defineOperation({
       input: z.strictObject({
         start: Instant.optional(),
         end: Instant.optional().describe('Exclusive'),
-        path: z.string().max(200).optional(),
+        path: z.string().max(200).optional().describe('Or what it begins with, up to a dot'),
         status: z.enum(OUTCOMES).optional(),
+        min_duration_ms: wholeNumber(0, MAX_DURATION_MS).optional().describe('Of the call that fits'),
         limit: wholeNumber(1, 100).default(20),
         cursor: NEWEST_FIRST.Cursor.optional(),
       }),
@@ -48,6 +53,24 @@ export const traces = defineOperation({
       output: TraceSpans,
       examples: [{ summary: 'A call', input: { id: '0af7651916cd43dd8448eb211c80319c' } }],
       handle: ({ id }, call) => readTrace(id, call),
+    }),
+
+    narrative: route({
+      route: 'GET /v1/traces/:id/narrative',
+      summary: 'What happened in a trace, in sentences that follow from its spans',
+      permission: 'agentese:read',
+      scopes: ['trace:read'],
+      needs: ['postgres'],
+      input: z.strictObject({
+        id: TraceId,
+        genre: z.enum(['technical']).default('technical'),
+        verbosity: z.enum(VERBOSITIES).default('normal').describe('verbose says more of each call'),
+      }),
+      output: Narrative,
+      examples: [
+        { summary: 'In a sentence', input: { id: '0af7651916cd43dd8448eb211c80319c', verbosity: 'terse' } },
+      ],
+      handle: async ({ id, verbosity }, call) => narrate(await readTrace(id, call), verbosity),
     }),
   },
 })

@@ -38,13 +38,15 @@ interface Wanted extends Bounds {
   end?: string | undefined
   path?: string | undefined
   status?: string | undefined
+  min_duration_ms?: number | undefined
 }
 
 export async function listTraces(wanted: Wanted, { db, identity }: Pick<Call, 'db' | 'identity'>) {
-  const { start = null, end = null, path = null, status = null, ...bounds } = wanted
+  const { start = null, end = null, path = null, status = null, min_duration_ms = 0, ...bounds } = wanted
   /** The same for the call and for those before it, which are `m` and `earlier`. */
   const fits = () => db`
-    ${readableMarks(db, identity)} and (${path}::text is null or path = ${path})
+    ${readableMarks(db, identity)} and duration_ms >= ${min_duration_ms}
+      and (${path}::text is null or path = ${path} or starts_with(path, ${path} || '.'))
       and (${status}::text is null or outcome = ${status})`
   const rows = db<TraceRow[]>`
     select m.id, m.trace_id, m.path, m.outcome, m.code, m.duration_ms, m.at, whole.calls, whole.charges

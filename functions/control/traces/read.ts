@@ -2,6 +2,7 @@
 import type { Call } from '../../../shared/contract/call.ts'
 import { readableMarks } from '../../../shared/contract/visibility.ts'
 import { Failure } from '../../../shared/failures.ts'
+import { jobCost } from './job-cost.ts'
 import { spansOf, type JobRow, type MarkRow, type TraceSpans } from './spans.ts'
 
 /** Calls of a trace that are shown, and jobs. */
@@ -15,11 +16,12 @@ export async function readTrace(
   const seesAll = identity.permissions.includes('tenant:admin')
   const [marks, jobs] = await Promise.all([
     db<MarkRow[]>`
-      select id, path, outcome, code, user_id, archetype, charges, duration_ms, at from marks
+      select id, path, outcome, code, user_id, archetype, charges, duration_ms, at, model from marks
       where trace_id = ${id} and ${readableMarks(db, identity)} order by at, id limit ${MAX_ROWS + 1}`,
     db<JobRow[]>`
       select id, path, status, user_id, created_at, started_at, finished_at, model_seconds, tokens, charges,
-        call -> 'aspect' is null as composes, (call ->> 'parent')::uuid as parent
+        call -> 'aspect' is null as composes, admitted_at is not null or message is not null or model_seconds is not null as queues,
+        ${jobCost(db)} as cost_usd, (call ->> 'parent')::uuid as parent
       from jobs where split_part(call ->> 'traceparent', '-', 2) = ${id} and (${seesAll} or user_id = ${identity.user})
       order by id limit ${MAX_ROWS + 1}`,
   ])

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { addTo, type Amounts } from '../../../shared/amount.ts'
 import { TokenUsage } from '../../../shared/inference/messages.ts'
-import { centsOf } from './price.ts'
+import { centsOf, usdOf } from './price.ts'
 
 const KINDS = ['call', 'composition', 'queue', 'worker', 'continuation'] as const
 
@@ -21,8 +21,10 @@ const Span = z.strictObject({
   archetype: z.string().optional(),
   charges: z.record(z.string(), z.number()).optional(),
   tokens: TokenUsage.optional(),
+  model: z.string().optional(),
+  cost_usd: z.number().optional().describe('Of a call that a model has answered'),
 })
-type Span = z.infer<typeof Span>
+export type Span = z.infer<typeof Span>
 
 export const TraceSpans = z.strictObject({
   id: z.string(),
@@ -30,6 +32,7 @@ export const TraceSpans = z.strictObject({
   duration_ms: z.number().describe('Until the last of it that has ended'),
   charges: z.record(z.string(), z.number()),
   cost_cents: z.number().describe('Tokens at list price'),
+  cost_usd: z.number().describe('Of the models, by their prices'),
   spans: z.array(Span).describe('By their beginning; each after the one that it is a part of'),
   truncated: z.boolean().describe('Whether there is more of it than is shown'),
 })
@@ -45,6 +48,7 @@ export interface MarkRow {
   charges: Amounts
   duration_ms: number
   at: Date
+  model: string | null
 }
 
 export interface JobRow {
@@ -60,6 +64,10 @@ export interface JobRow {
   charges: Amounts | null
   /** Whether it is a composition, whose stages are calls. */
   composes: boolean
+  /** Whether it waits for a worker, or did. */
+  queues: boolean
+  /** Null where no cost is kept. */
+  cost_usd: number | null
   parent: string | null
 }
 
@@ -102,12 +110,35 @@ export function spansOf(
     duration_ms: last - start,
     charges,
     cost_cents: centsOf(charges),
+    cost_usd: sumOf(jobs.map(costOf)),
     spans: timed.map(toSpan),
   }
 }
 
+/** What the model's work on a job has cost; undefined where none has been done. */
+function costOf({ tokens, cost_usd }: JobRow): number | undefined {
+  return cost_usd ?? (tokens === null ? undefined : usdOf(tokens))
+}
+
+/** To a millionth of a dollar. */
+function sumOf(costs: readonly (number | undefined)[]): number {
+  return Number(costs.reduce<number>((sum, cost = 0) => sum + cost, 0).toFixed(6))
+}
+
+/** Of a job, what is said of its call. */
+function ofWork(job: JobRow | undefined): Partial<Span> {
+  if (job === undefined) return {}
+  const cost = costOf(job)
+  return {
+    job: job.id,
+    ...(job.parent === null ? {} : { parent: job.parent }),
+    ...(job.tokens === null ? {} : { tokens: job.tokens }),
+    ...(cost === undefined ? {} : { cost_usd: cost }),
+  }
+}
+
 function ofMark(mark: MarkRow, job: JobRow | undefined): Timed {
-  const { id, path, outcome, code, user_id, archetype, charges, at, duration_ms } = mark
+  const { id, path, outcome, code, user_id, archetype, charges, at, duration_ms, model } = mark
   const end = at.getTime()
   return {
     start: end - duration_ms,
@@ -121,15 +152,14 @@ function ofMark(mark: MarkRow, job: JobRow | undefined): Timed {
       charges,
       ...(code === null ? {} : { code }),
       ...(user_id === null ? {} : { person: user_id }),
-      ...(job === undefined ? {} : { job: job.id }),
-      ...(job?.parent == null ? {} : { parent: job.parent }),
-      ...(job?.tokens == null ? {} : { tokens: job.tokens }),
+      ...(model === null ? {} : { model }),
+      ...ofWork(job),
     },
   }
 }
 
 function ofJob(job: JobRow): Timed {
-  const { id, path, status, user_id, created_at, finished_at, composes, parent, charges } = job
+  const { id, path, status, user_id, created_at, finished_at, composes, charges } = job
   return {
     start: created_at.getTime(),
     end: finished_at?.getTime() ?? Infinity,
@@ -138,10 +168,9 @@ function ofJob(job: JobRow): Timed {
       kind: composes ? 'composition' : 'call',
       name: path,
       status: STATUS[status],
-      job: id,
+      ...ofWork(job),
       ...(status === 'cancelled' ? { code: 'CANCELLED' } : {}),
       ...(user_id === null ? {} : { person: user_id }),
-      ...(parent === null ? {} : { parent }),
       ...(charges === null ? {} : { charges }),
     },
   }
@@ -160,7 +189,7 @@ function placeWithin(call: Timed, calls: readonly Timed[]): void {
 
 /** The wait of a job, the work of the model on it, and what its function has made of the answer. */
 function phasesOf(job: JobRow | undefined): Timed[] {
-  if (job === undefined || job.composes) return []
+  if (job === undefined || job.composes || !job.queues) return []
   const created = job.created_at.getTime()
   const finished = job.finished_at?.getTime() ?? Infinity
   const started = job.started_at?.getTime() ?? finished

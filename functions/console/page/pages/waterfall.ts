@@ -1,7 +1,7 @@
 /** The spans of a trace as bars over time, each below its parent: a table, so that it can be read without seeing the bars. */
 import { html } from '../core/html.ts'
 import type { Json } from '../core/api.ts'
-import { formatDuration } from '../core/format.ts'
+import { formatDuration, formatMoney } from '../core/format.ts'
 import { Table } from '../parts/table.ts'
 import { Value } from '../parts/value.ts'
 
@@ -15,6 +15,8 @@ export interface Span {
   code?: string
   started_at: string
   duration_ms?: number
+  tokens?: { prompt: number; completion: number }
+  cost_usd?: number
 }
 
 export interface Trace {
@@ -23,6 +25,7 @@ export interface Trace {
   duration_ms: number
   charges: Json
   cost_cents: number
+  cost_usd: number
   spans: Span[]
   truncated: boolean
 }
@@ -39,16 +42,26 @@ export function Waterfall({ trace }: { trace: Trace }) {
     { name: 'kind' },
     { name: 'status' },
     { name: 'duration_ms' },
+    { name: 'tokens', show: ({ tokens }: Json) => tokensOf(tokens as Span['tokens']) },
+    {
+      name: 'cost_usd',
+      label: 'Cost',
+      show: ({ cost_usd: cost }: Json) => (typeof cost === 'number' ? formatMoney(cost * 100) : ''),
+    },
     {
       name: 'started_at',
       label: 'Time',
       show: (row: Json) => html`<${Bar} span=${row} from=${from} whole=${whole} />`,
     },
   ]
-  const { started_at, duration_ms, charges, cost_cents, truncated } = trace
-  return html`<${Value} value=${{ started_at, duration_ms, charges, cost_cents }} />
+  const { started_at, duration_ms, charges, cost_cents, cost_usd, truncated } = trace
+  return html`<${Value} value=${{ started_at, duration_ms, charges, cost_cents, cost_usd }} />
     ${truncated && html`<p>There is more of it than is shown.</p>`}
     <${Table} caption="Spans of the trace" columns=${columns} rows=${rows} />`
+}
+
+function tokensOf(tokens: Span['tokens']): string {
+  return tokens === undefined ? '' : `${tokens.prompt} in, ${tokens.completion} out`
 }
 
 /** What goes on reaches to the end. */
