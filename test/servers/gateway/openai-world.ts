@@ -59,6 +59,13 @@ export class OpenAiWorld {
   /** Jobs that the model was asked, in their order. */
   readonly asked: JobMessage[] = []
 
+  /** The last of them. */
+  get last(): JobMessage {
+    const last = this.asked.at(-1)
+    if (last === undefined) throw new Error('The model was not asked')
+    return last
+  }
+
   get owner(): postgres.Sql {
     return this.#owner
   }
