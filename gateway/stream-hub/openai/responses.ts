@@ -23,7 +23,7 @@ const Kept = z.object({
     created_at: z.string(),
     input: CompletionInput,
     result: CompletionOutput.optional(),
-    error: z.unknown(),
+    error: z.unknown().optional(),
   }),
 })
 

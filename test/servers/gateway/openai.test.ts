@@ -226,8 +226,7 @@ describe('a request that cannot be served', () => {
 describe('embeddings.create()', () => {
   test.for(['float', 'base64', undefined] as const)(
     'answers vectors, asked for as %s',
-    async (form, context) => {
-      const { world, acme, expect } = context
+    async (form, { world, acme, expect }) => {
       const vector = Float32Array.of(0.6, 0.8)
       world.model = () => ({
         vectors: [encodeVector(vector), encodeVector(vector)],
