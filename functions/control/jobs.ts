@@ -129,7 +129,7 @@ interface Wanted extends Bounds {
 async function listJobs(wanted: Wanted, { db, identity }: Pick<Call, 'db' | 'identity'>) {
   const { status = null, path = null, person = null, from = null, to = null, ...bounds } = wanted
   const jobs = db<JobRow[]>`
-    select id, user_id, status, path, created_at, started_at, finished_at, forgotten_at, null as result, error, tokens,
+    select id, user_id, status, path, created_at, started_at, finished_at, forgotten_at, null as result, null as text, error, tokens,
       finish_reason, server, cost_usd::float8, charges
     from jobs
     where (${seesAll(identity)} or user_id = ${identity.user})

@@ -27,6 +27,8 @@ const OPENAI = {
   scopes: ['llm:call', 'tokens:charge'],
   errors: 'openai',
 } as const
+const Response = z.looseObject({ id: z.string(), object: z.literal('response') })
+const ResponseId = z.looseObject({ id: z.string() })
 const Model = { model: z.string().describe('One of GET /v1/models') }
 
 const SubscriptionId = z.strictObject({ id: z.uuid().toLowerCase() })
@@ -90,6 +92,43 @@ export const streamHub = defineComponent({
       input: z.looseObject({ ...Model, input: z.union([z.string(), z.array(z.string())]) }),
       output: z.looseObject({ object: z.literal('list'), data: z.array(z.unknown()) }),
       examples: [{ summary: 'One text', input: { model: 'all-minilm-l6-v2', input: 'a cat on a mat' } }],
+    },
+    'models.respond': {
+      ...OPENAI,
+      route: 'POST /v1/responses',
+      summary:
+        'Ask a model, as with the Responses API of OpenAI; "previous_response_id" goes on from an answer',
+      input: z.looseObject({ ...Model, input: z.union([z.string(), z.array(z.unknown())]) }),
+      output: Response,
+      examples: [
+        { summary: 'One question', input: { model: 'smollm2-135m-instruct', input: 'Why is the sky blue?' } },
+      ],
+    },
+    'models.response': {
+      ...OPENAI,
+      permission: 'agentese:read',
+      scopes: ['completion:read'],
+      route: 'GET /v1/responses/:id',
+      summary: 'A response; with "stream", as a stream that goes on behind the event "starting_after"',
+      input: ResponseId.extend({ stream: z.boolean().optional(), starting_after: z.int().optional() }),
+      output: Response,
+    },
+    'models.deleteResponse': {
+      ...OPENAI,
+      scopes: ['completion:delete'],
+      route: 'DELETE /v1/responses/:id',
+      summary: 'Forget what was asked and answered',
+      input: ResponseId,
+      output: z.looseObject({ id: z.string(), deleted: z.literal(true) }),
+    },
+    'models.cancelResponse': {
+      ...OPENAI,
+      permission: 'jobs:cancel',
+      scopes: ['completion:read', 'job:write'],
+      route: 'POST /v1/responses/:id/cancel',
+      summary: 'Cancel a response that is under way; what was generated is charged',
+      input: ResponseId,
+      output: Response,
     },
     'subscribe.ack': {
       route: `POST ${SUBSCRIPTION_PATH}/:id/ack`,

@@ -77,7 +77,7 @@ export async function writeEnding(context: JobContext, job: JobRow, whole: Endin
   const error = ending.status === 'failed' ? { code: ending.code, message: ending.message } : undefined
   await db`
     update jobs set status = ${ending.status}, finished_at = now(), charges = ${charges === undefined ? null : db.json(charges)},
-      result = ${resultTextOf(ending)}::text::json, tokens = ${tokensOf(db, ending)},
+      result = ${resultTextOf(ending)}::text::json, text = ${completed === undefined || completed.text === '' ? null : completed.text}, tokens = ${tokensOf(db, ending)},
       finish_reason = ${completed?.finishReason ?? null}, server = ${completed?.server ?? null},
       model_seconds = ${completed?.durationSeconds ?? null}, cost_usd = ${costOf(call, ending) ?? null},
       error = ${error === undefined ? null : db.json(error)},

@@ -19,6 +19,8 @@ export const Job = z.object({
   /** When something was forgotten that it quotes: that is in no result any more. */
   forgotten_at: z.string().optional(),
   result: z.unknown().optional(),
+  /** The words of the model. */
+  text: z.string().optional(),
   error: z.strictObject({ code: z.string(), message: z.string() }).optional(),
   tokens: TokenUsage.optional(),
   /** Why the model ended its answer. */
@@ -47,6 +49,7 @@ export interface JobRow {
   finished_at: Date | null
   forgotten_at: Date | null
   result: unknown
+  text: string | null
   error: { code: string; message: string } | null
   tokens: TokenUsage | null
   finish_reason: FinishReason | null
@@ -69,7 +72,8 @@ export async function find(id: string, { db, identity }: Pick<Call, 'db' | 'iden
   const [row] = await db<JobRow[]>`
     select id, user_id, status, path, created_at, started_at, finished_at, forgotten_at, error, tokens,
       finish_reason, server, cost_usd::float8, charges,
-      case when user_id = ${identity.user} then result end as result
+      case when user_id = ${identity.user} then result end as result,
+      case when user_id = ${identity.user} then text end as text
     from jobs where id = ${id} and (${seesAll(identity)} or user_id = ${identity.user})`
   if (row !== undefined) return row
   throw notFound(id)
@@ -90,7 +94,7 @@ export function present(row: JobRow, call: Pick<Call, 'identity'>): z.infer<type
 
 export function describe(row: JobRow): z.infer<typeof Job> {
   const { id, status, path, created_at, started_at, finished_at, forgotten_at } = row
-  const { result, error, tokens, finish_reason, server, cost_usd, charges } = row
+  const { result, text, error, tokens, finish_reason, server, cost_usd, charges } = row
   return {
     id,
     ...(row.user_id === null ? {} : { person: row.user_id }),
@@ -101,6 +105,7 @@ export function describe(row: JobRow): z.infer<typeof Job> {
     ...(finished_at === null ? {} : { finished_at: finished_at.toISOString() }),
     ...(forgotten_at === null ? {} : { forgotten_at: forgotten_at.toISOString() }),
     ...(result === null ? {} : { result }),
+    ...(text === null ? {} : { text }),
     ...(error === null ? {} : { error }),
     ...(tokens === null ? {} : { tokens }),
     ...(finish_reason === null ? {} : { finish_reason }),

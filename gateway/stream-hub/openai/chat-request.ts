@@ -1,7 +1,7 @@
 /** A request of `POST /v1/chat/completions`, as the input of `world.model.complete`. */
 import { z } from 'zod'
 import type { ChatMessage } from '../../../shared/inference/messages.ts'
-import { ANY_JSON_OBJECT, AnswerTokens, defined, FunctionTool, JsonForm, text } from './content.ts'
+import { ANY_JSON_OBJECT, AnswerTokens, defined, JsonForm, text, TOOL, toTool } from './content.ts'
 import { Ignored, optional, unsupported } from './read-request.ts'
 
 const Calls = z.array(
@@ -71,7 +71,11 @@ export const ChatRequest = z
     top_p: optional(z.number().gt(0).max(1)),
     seed: optional(z.int().min(0)),
     stop: optional(z.union([z.string().transform((one) => [one]), z.array(z.string()).max(4)])),
-    tools: optional(z.array(z.strictObject({ type: z.literal('function'), function: FunctionTool }))),
+    tools: optional(
+      z.array(
+        z.strictObject({ type: z.literal('function'), function: z.strictObject(TOOL).transform(toTool) }),
+      ),
+    ),
     tool_choice: optional(ToolChoice),
     response_format: optional(Form),
     stream: optional(z.boolean()),

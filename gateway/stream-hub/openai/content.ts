@@ -19,17 +19,21 @@ export function text(...types: readonly [string, ...string[]]) {
 /** A tool without parameters takes none. */
 const NO_PARAMETERS = { type: 'object', properties: {} }
 
-const Described = {
+/** A tool, as both APIs describe it. */
+export const TOOL = {
   name: z.string(),
   description: z.string().nullish(),
   parameters: AnyObject.nullish(),
   strict: z.unknown().optional(),
 }
-export const FunctionTool = z.strictObject(Described).transform(({ name, description, parameters }) => ({
-  name,
-  ...(typeof description === 'string' ? { description } : {}),
-  parameters: parameters ?? NO_PARAMETERS,
-}))
+
+export function toTool({ name, description, parameters }: z.output<z.ZodObject<typeof TOOL>>) {
+  return {
+    name,
+    ...(typeof description === 'string' ? { description } : {}),
+    parameters: parameters ?? NO_PARAMETERS,
+  }
+}
 
 /** How many tokens a model may answer by; what asks for more gets as many as there can be. */
 const MAX_ANSWER_TOKENS = 8192

@@ -13,6 +13,7 @@ import { ChatRequest } from './chat-request.ts'
 import { EmbeddingRequest, embeddings } from './embeddings.ts'
 import { outputOf } from './ending.ts'
 import { readRequest } from './read-request.ts'
+import { cancelResponse, deleteResponse, readResponse, respond } from './responses.ts'
 
 /** Answers one endpoint. */
 type Answer = (calls: ModelCalls, client: Client, body: Body, id: string) => Promise<void>
@@ -37,6 +38,10 @@ async function embed(calls: ModelCalls, client: Client, body: Body): Promise<voi
 export const OPENAI_ANSWERS: Readonly<Record<string, Answer>> = {
   'models.chat': chat,
   'models.embed': embed,
+  'models.respond': respond,
+  'models.response': readResponse,
+  'models.deleteResponse': deleteResponse,
+  'models.cancelResponse': cancelResponse,
 }
 
 /** Answers a failure as OpenAI does. */

@@ -79,7 +79,7 @@ export const STEPS: Record<Step, (move: Move) => Promise<Step | undefined>> = {
   },
 
   async open({ placement: { tenant }, pool, from, to }) {
-    await to`update jobs set admitted_at = null where status = 'queued' and admitted_at = 'infinity'`
+    await to`update jobs set admitted_at = null where status = 'queued' and admitted_at = 'infinity' and message is not null`
     await fence.open(to, tenant)
     await pool`
       update placements set fenced_ms = extract(epoch from clock_timestamp() - fenced_at) * 1000 where tenant_id = ${tenant}`
@@ -108,7 +108,7 @@ export async function giveWay({ placement: { tenant, step }, from }: Move): Prom
     { refuses: string }[]
   >`select refuses from moved_tenants where tenant_id = ${tenant}`
   if (row?.refuses === 'all') return 'switch'
-  await from`update jobs set admitted_at = null where status = 'queued' and admitted_at = 'infinity'`
+  await from`update jobs set admitted_at = null where status = 'queued' and admitted_at = 'infinity' and message is not null`
   await fence.lower(from, tenant)
   return 'copy'
 }

@@ -59,6 +59,13 @@ export class OpenAiWorld {
   /** Jobs that the model was asked, in their order. */
   readonly asked: JobMessage[] = []
 
+  /** The last of them. */
+  get last(): JobMessage {
+    const last = this.asked.at(-1)
+    if (last === undefined) throw new Error('The model was not asked')
+    return last
+  }
+
   get owner(): postgres.Sql {
     return this.#owner
   }
@@ -75,7 +82,7 @@ export class OpenAiWorld {
     const ingress = await listen(server)
     this.#nc = await openNats(nats.relay, 'test', { inboxPrefix: inboxPrefixOf('relay') })
     await ensureStreams(this.#nc)
-    const log = createLog('hub', 'silent')
+    const log = createLog('hub', process.env['HUB_TEST_LOG'] ?? 'silent')
     const link = openNatsLink(nats.hub, 'stream-hub')
     const functions = createFunctions(createResolver({ CLUSTER_INGRESS: ingress }))
     const logs = createTokenLogs(link, log)
@@ -128,7 +135,6 @@ export class OpenAiWorld {
 
   /** Publishes and delivers what calls have written. */
   async #relay(): Promise<void> {
-    const models: Promise<void>[] = []
     while (this.#running) {
       const rows = await this.#owner<{ subjects: string[]; event: string }[]>`
         with next as (
@@ -138,12 +144,11 @@ export class OpenAiWorld {
       for (const { subjects, event } of rows) {
         const read = JSON.parse(event) as KgentsEvent
         await this.#publish(subjects, read)
-        if (read.type === 'io.kgents.inference.requested') models.push(this.#ask(read))
+        if (read.type === 'io.kgents.inference.requested') void this.#ask(read)
         else await this.#deliver(read)
       }
       if (rows.length === 0) await new Promise((resolve) => setTimeout(resolve, 5))
     }
-    await Promise.all(models)
   }
 
   async #publish(subjects: readonly string[], event: KgentsEvent): Promise<void> {
