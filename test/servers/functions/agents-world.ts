@@ -3,6 +3,8 @@ import { z } from 'zod'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
 import { Failure } from '../../../shared/failures.ts'
 import type { ChatRequest, Completion, JobMessage } from '../../../shared/inference/messages.ts'
+import type { Runtime } from '../../../shared/calls/runtime.ts'
+import type { Database } from '../../../shared/database/database.ts'
 import type { Tenant } from './world.ts'
 
 /** Calls that the counter has answered, by what it was called for. */
@@ -131,4 +133,64 @@ export async function jobOf(tenant: Tenant, id: string) {
 
 export async function stepsOf(tenant: Tenant, run: string) {
   return (await agentsOf(tenant)('steps', { run, limit: 100 })).body.result.steps
+}
+
+/** What happens to statements of transactions: `count` is told of each, and `commit` may fail one before or after it is made. */
+export interface Watching {
+  count?(): void
+  commit?(): 'before' | 'after' | undefined
+}
+
+/** Puts itself between a runtime and its database. */
+export function watch(runtime: Runtime, watching: Watching): () => void {
+  const { database } = runtime
+  const serving: Database['serving'] = async (tenant) => {
+    const found = await database.serving(tenant)
+    return { ...found, connections: watchedConnections(found.connections, watching) }
+  }
+  Object.assign(runtime, { database: { ...database, serving, central: database.central } })
+  return () => void Object.assign(runtime, { database })
+}
+
+type Connections = Awaited<ReturnType<Database['serving']>>['connections']
+type Connection = Awaited<ReturnType<Connections['acquire']>>
+
+function watchedConnections(connections: Connections, watching: Watching): Connections {
+  const real = new WeakMap<Connection, Connection>()
+  return {
+    async acquire() {
+      const connection = await connections.acquire()
+      const watched = new Proxy(connection, {
+        get: (target, key) =>
+          key === 'sql' ? watchedSql(target.sql, watching) : Reflect.get(target, key, target),
+        set: (target, key, value) => Reflect.set(target, key, value, target),
+      })
+      real.set(watched, connection)
+      return watched
+    },
+    release: (connection: Connection) => connections.release(real.get(connection) ?? connection),
+  } as unknown as Connections
+}
+
+function watchedSql(sql: Connection['sql'], { count, commit }: Watching): Connection['sql'] {
+  const unsafe = (...args: Parameters<typeof sql.unsafe>) => {
+    count?.()
+    const how = args[0] === 'commit' ? commit?.() : undefined
+    return how === undefined
+      ? sql.unsafe(...args)
+      : failing(sql.unsafe(how === 'before' ? 'rollback' : 'commit'))
+  }
+  return new Proxy(sql, {
+    apply(target, self, args) {
+      count?.()
+      return Reflect.apply(target, self, args)
+    },
+    get: (target, key) => (key === 'unsafe' ? unsafe : Reflect.get(target, key, target)),
+  })
+}
+
+/** As if the process had died: whatever the server did, nobody gets to know it. */
+async function failing(work: PromiseLike<unknown>): Promise<never> {
+  await work
+  throw Object.assign(new Error('The connection was lost'), { code: 'CONNECTION_CLOSED' })
 }

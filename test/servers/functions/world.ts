@@ -188,7 +188,7 @@ export function testWith(
 }
 
 /** Events of a tenant that were not delivered yet, in their order. */
-async function nextEvents(owner: postgres.Sql, tenant: string): Promise<KgentsEvent[]> {
+export async function nextEvents(owner: postgres.Sql, tenant: string): Promise<KgentsEvent[]> {
   const rows = await owner<{ event: string }[]>`
     with next as (
       update outbox set published_at = now() where tenant_id = ${tenant} and published_at is null returning seq, event
@@ -198,7 +198,7 @@ async function nextEvents(owner: postgres.Sql, tenant: string): Promise<KgentsEv
 }
 
 /** What a worker would publish about the job that `requested` asks for. */
-async function answerJob(
+export async function answerJob(
   owner: postgres.Sql,
   requested: KgentsEvent,
   eventKey: string,

@@ -1,7 +1,7 @@
 /** What one step of a run shows its model: as much, whether it is the tenth or the thousandth. */
 import { beginningOf } from '../../../../shared/beginning.ts'
 import type { ChatMessage, ToolCall } from '../../../../shared/inference/messages.ts'
-import { HISTORY_CHARACTERS } from './limits.ts'
+import { CHARACTERS_PER_TOKEN, MAX_HISTORY, MIN_HISTORY, STEP_TOKENS } from './limits.ts'
 
 /** A row of `agent_steps`, as far as it is shown. */
 export interface ShownStep {
@@ -20,6 +20,10 @@ export interface Shown {
   memories: string
   /** The last ones, newest first. */
   steps: readonly ShownStep[]
+  /** What the model reads besides, in characters: its tools. */
+  besides: number
+  /** Of the model, with its answer. */
+  contextTokens: number
 }
 
 /** A model's answer with those of the tools that it called. */
@@ -29,9 +33,11 @@ interface Turn {
 }
 
 /** Instructions, input, and the last turns that fit: the newest one in any case, its answers cut where they must be. */
-export function messagesOf({ instructions, input, memories, steps }: Shown): ChatMessage[] {
+export function messagesOf({ instructions, input, memories, steps, ...size }: Shown): ChatMessage[] {
   const turns = turnsOf(steps)
-  const shown = lastThatFit(turns)
+  const fixed = instructions.length + memories.length + input.length + size.besides
+  const free = (size.contextTokens - STEP_TOKENS) * CHARACTERS_PER_TOKEN - fixed
+  const shown = lastThatFit(turns, Math.min(MAX_HISTORY, Math.max(MIN_HISTORY, free)))
   const isWhole = shown.length === turns.length && (turns[0]?.answer.n ?? 1) <= FIRST
   const system = [instructions, memories, isWhole ? '' : EARLIER].filter((part) => part !== '').join('\n\n')
   return [
@@ -55,11 +61,11 @@ function turnsOf(steps: readonly ShownStep[]): Turn[] {
   return turns
 }
 
-function lastThatFit(turns: readonly Turn[]): Turn[] {
+function lastThatFit(turns: readonly Turn[], most: number): Turn[] {
   const newest = turns.at(-1)
   if (newest === undefined) return []
-  const fitting = [fitted(newest)]
-  let left = HISTORY_CHARACTERS - sizeOf(newest)
+  const fitting = [fitted(newest, most)]
+  let left = most - sizeOf(newest)
   for (const turn of turns.slice(0, -1).toReversed()) {
     left -= sizeOf(turn)
     if (left < 0) break
@@ -68,12 +74,17 @@ function lastThatFit(turns: readonly Turn[]): Turn[] {
   return fitting
 }
 
-/** The same with its answers cut to equal parts of what there is, where it is too long as a whole. */
-function fitted(turn: Turn): Turn {
-  if (sizeOf(turn) <= HISTORY_CHARACTERS) return turn
-  const most = Math.floor(HISTORY_CHARACTERS / 2 / (turn.tools.length + 1))
-  const short = (step: ShownStep) => ({ ...step, output: beginningOf(step.output, most) })
-  return { answer: short(turn.answer), tools: turn.tools.map(short) }
+/** The same with its texts cut to equal parts of what there is, where it is too long as a whole. */
+function fitted({ answer, tools }: Turn, most: number): Turn {
+  if (sizeOf({ answer, tools }) <= most) return { answer, tools }
+  const part = Math.floor(most / (1 + answer.calls.length + tools.length))
+  const short = (step: ShownStep) =>
+    step.output.length > part ? { ...step, output: `${beginningOf(step.output, part)}\n[Cut]` } : step
+  // What is cut is no JSON any more, and some models read no other.
+  const calls = answer.calls.map((call) =>
+    call.arguments.length > part ? { ...call, arguments: '{}' } : call,
+  )
+  return { answer: { ...short(answer), calls }, tools: tools.map(short) }
 }
 
 function sizeOf({ answer, tools }: Turn): number {

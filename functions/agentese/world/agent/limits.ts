@@ -26,7 +26,9 @@ export const MAX_SCHEMA = 4000
 export const MAX_TEXT = 16_000
 
 /** What a step shows of those before it: this is what makes step 1,000 cost what step 10 costs. */
-export const HISTORY_CHARACTERS = 12_000
+export const MAX_HISTORY = 12_000
+/** However long the rest is. */
+export const MIN_HISTORY = 3000
 /** Rows that are read for it. */
 export const HISTORY_ROWS = 64
 /** Of memories. */

@@ -20,6 +20,7 @@ import {
   STEP_TOKENS,
 } from './limits.ts'
 import { memoriesFor } from './memories.ts'
+import { contextTokensOf } from './models.ts'
 import { addStep, CONTINUE, endAtLimit, endRun, loadRun, type RunRow } from './runs.ts'
 import { TOOL_RUN } from './shapes.ts'
 import { specsOf } from './tools.ts'
@@ -79,8 +80,8 @@ async function askModel(given: RunRow, call: Stepping) {
     return undefined
   }
   const run = await withMemories(given, call)
-  const messages = await conversationOf(run, call)
   const tools = await specsOf(run.tools, call)
+  const messages = await conversationOf(run, tools, call)
   const estimateTokens = estimateOf(messages, tools)
   if (run.budget_tokens !== null && run.tokens_used + estimateTokens > run.budget_tokens) {
     await endAtLimit(run, 'budget', call)
@@ -107,7 +108,11 @@ async function withMemories(run: RunRow, call: Stepping): Promise<RunRow> {
   return addStep(run, { kind: 'memory', output: JSON.stringify(found) }, { state: 'model' }, call)
 }
 
-async function conversationOf(run: RunRow, { db }: Pick<Call, 'db'>): Promise<ChatMessage[]> {
+async function conversationOf(
+  run: RunRow,
+  tools: readonly ToolSpec[],
+  { db, identity }: Pick<Call, 'db' | 'identity'>,
+): Promise<ChatMessage[]> {
   const steps = await db<ShownStep[]>`
     select n, kind, call_id, output, calls from agent_steps
     where run_id = ${run.id} and kind in ('model', 'tool') order by n desc limit ${HISTORY_ROWS}`
@@ -117,6 +122,8 @@ async function conversationOf(run: RunRow, { db }: Pick<Call, 'db'>): Promise<Ch
     input: textFor((input as { input?: unknown } | null)?.input),
     memories: run.memory ? await memoriesOf(run.id, db) : '',
     steps,
+    besides: JSON.stringify(tools).length,
+    contextTokens: contextTokensOf(run.model, identity),
   })
 }
 
