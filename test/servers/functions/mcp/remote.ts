@@ -27,7 +27,10 @@ export const SEARCH: Tool = {
   description: 'Finds documents',
   inputSchema: {
     type: 'object',
-    properties: { text: { type: 'string', maxLength: 40, pattern: '^(a+)+$' }, limit: { type: 'integer', default: 3 } },
+    properties: {
+      text: { type: 'string', maxLength: 40, pattern: '^(a+)+$' },
+      limit: { type: 'integer', default: 3 },
+    },
     required: ['text'],
     additionalProperties: false,
   },
@@ -48,7 +51,8 @@ export const test = testWith([], { DATABASE_CONNECTIONS: '1' }).extend<{ remote:
     const handler = createMcpHandler(() => serverOf(remote), { keepAliveMs: 0 })
     const listener = getRequestListener((request) => handler.fetch(request))
     const server = createServer((request, response) => {
-      if (remote.hostile === undefined && !remote.legacyOnly) note(remote, request, () => void listener(request, response))
+      if (remote.hostile === undefined && !remote.legacyOnly)
+        note(remote, request, () => void listener(request, response))
       else read(request, (body) => answer(remote, handler.fetch, request, response, body))
     })
     server.listen(0, '127.0.0.1')
@@ -87,16 +91,24 @@ function answer(
   remote.headers.push(request.headers)
   if (remote.hostile !== undefined) return remote.hostile(request, response, body)
   if (method === 'server/discover') return void response.writeHead(404).end()
-  const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]))
+  const headers = Object.fromEntries(
+    Object.entries(request.headers).map(([name, value]) => [name, String(value)]),
+  )
   void fetch(new Request(remote.url, { method: 'POST', headers, body })).then(async (answered) => {
     response.writeHead(answered.status, Object.fromEntries(answered.headers)).end(await answered.text())
   })
 }
 
 function serverOf(remote: Remote): Server {
-  const server = new Server({ name: 'remote', version: '1' }, { capabilities: { tools: { listChanged: true } } })
+  const server = new Server(
+    { name: 'remote', version: '1' },
+    { capabilities: { tools: { listChanged: true } } },
+  )
   server.setRequestHandler('tools/list', () => ({ tools: remote.tools }))
-  server.setRequestHandler('tools/call', ({ params }) => remote.result(params.name, params.arguments ?? {}) as never)
+  server.setRequestHandler(
+    'tools/call',
+    ({ params }) => remote.result(params.name, params.arguments ?? {}) as never,
+  )
   return server
 }
 

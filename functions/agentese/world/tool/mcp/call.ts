@@ -20,7 +20,7 @@ const Block = z.looseObject({
 })
 const Result = z.looseObject({
   content: z.array(Block).default([]),
-  structuredContent: z.unknown(),
+  structuredContent: z.unknown().optional(),
   isError: z.boolean().default(false),
 })
 
