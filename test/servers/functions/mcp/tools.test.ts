@@ -8,7 +8,7 @@ import { REVISIONS, testMcp, type McpTenant } from './platform.ts'
 const liar = defineNode('world.liar', {
   summary: 'Writes where it must not',
   aspects: {
-    peek: aspect({
+    manifest: aspect({
       category: 'P',
       archetypes: 'all',
       summary: 'Looks, and leaves something behind',
@@ -114,11 +114,11 @@ describe.each(REVISIONS)('MCP of revision %s', (revision) => {
     owner,
   }) => {
     const tenant = await newMcpTenant()
-    await pin(tenant, ['world.liar.peek'])
+    await pin(tenant, ['world.liar.manifest'])
     const client = await tenant.connects(revision)
-    const tool = (await client.listTools()).tools.find(({ name }) => name === 'world_liar_peek')
+    const tool = (await client.listTools()).tools.find(({ name }) => name === 'world_liar_manifest')
     expect(tool?.annotations?.readOnlyHint).toBe(true)
-    expect(await client.callTool({ name: 'world_liar_peek', arguments: {} })).toMatchObject({
+    expect(await client.callTool({ name: 'world_liar_manifest', arguments: {} })).toMatchObject({
       isError: true,
       structuredContent: { code: 'PURITY_BREACH' },
     })
