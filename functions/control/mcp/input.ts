@@ -77,14 +77,14 @@ export async function answerQuestions(
   }
 }
 
-/** Pending questions of the caller's job, by what they are about. */
+/** Pending questions of the caller's job, by what they are about: the run of an agent is the job of its call. */
 export async function questionsOf(job: string, call: Serving): Promise<string[]> {
   const rows = await call.inOwn(
     'read',
     ({ db, identity }: Pick<Call, 'db' | 'identity'>) => db<{ id: string }[]>`
     select id from semaphores
     where status = 'pending' and (deadline is null or deadline > now()) and user_id = ${identity.user}
-      and about ->> 'job' = ${job}
+      and coalesce(about ->> 'job', about ->> 'run') = ${job}
     order by opened_at, id`,
   )
   return rows.map(({ id }) => id)

@@ -7,16 +7,7 @@ import { problemMembers } from '../../../shared/problem.ts'
 import { VERSION } from '../../../shared/version.ts'
 import { callTool, type Client } from './call-tool.ts'
 import { failed } from './results.ts'
-import {
-  cancelTask,
-  getTask,
-  listTasks,
-  taskResult,
-  TaskCursor,
-  TaskId,
-  TaskInput,
-  updateTask,
-} from './tasks.ts'
+import { cancelTask, getTask, listTasks, taskResult, TaskCursor, TaskId, updateTask } from './tasks.ts'
 import { listTools } from './tools.ts'
 
 type Sdk = typeof import('@modelcontextprotocol/server')
@@ -61,8 +52,8 @@ export function createServer(sdk: Sdk, isLegacy: boolean, call: Serving) {
       guard(() => listTasks(page, call)),
     )
   } else {
-    server.setRequestHandler('tasks/update', { params: TaskInput }, (input) =>
-      guard(() => updateTask(input, call)),
+    server.setRequestHandler('tasks/update', { params: TaskId }, ({ taskId }, { mcpReq }) =>
+      guard(() => updateTask(taskId, mcpReq.inputResponses ?? {}, call)),
     )
   }
   return server

@@ -25,7 +25,6 @@ const PAGE = 50
 const Id = z.string().max(100)
 export const TaskId = z.looseObject({ taskId: Id })
 export const TaskCursor = z.looseObject({ cursor: z.string().max(1000).optional() })
-export const TaskInput = z.looseObject({ taskId: Id, inputResponses: z.record(z.string(), z.unknown()) })
 
 /** UUIDs of version 7 sort by time. */
 const NEWEST_FIRST = orderBy({ id: 'uuid' }, 'desc')
@@ -35,7 +34,7 @@ type Status = 'working' | 'input_required' | 'completed' | 'failed' | 'cancelled
 /** What a call answers whose work goes on. */
 export async function createTask(id: string, isLegacy: boolean, call: Serving): Promise<CallToolResult> {
   const task = describe(await findOwn(id, call), 'working', isLegacy)
-  const created = isLegacy ? { task } : { resultType: 'task', ...task }
+  const created = isLegacy ? { task, content: [] } : { resultType: 'task', ...task }
   return created as unknown as CallToolResult // reason: either stands in place of the result, and the SDK has no type for both
 }
 
@@ -113,9 +112,9 @@ export async function cancelTask(id: string, isLegacy: boolean, call: Serving) {
 }
 
 /** Passes on answers to the questions of a task. Those to others are ignored, as the extension wants it. */
-export async function updateTask({ taskId, inputResponses }: z.infer<typeof TaskInput>, call: Serving) {
-  const { id } = await findOwn(taskId, allowed('tasks/update', call))
-  await answerQuestions(await questionsOf(id, call), inputResponses, call)
+export async function updateTask(id: string, responses: Readonly<Record<string, unknown>>, call: Serving) {
+  const { id: job } = await findOwn(id, allowed('tasks/update', call))
+  await answerQuestions(await questionsOf(job, call), responses, call)
   return {}
 }
 

@@ -4,6 +4,7 @@ import type { Call } from '../../../../shared/contract/call.ts'
 import { parseExactly } from '../../../../shared/exact-json.ts'
 import { Failure } from '../../../../shared/failures.ts'
 import type { FencedResponse } from '../../../../shared/egress/fenced-request.ts'
+import { isDeeper } from './deeper.ts'
 import type { Prepared, ToolRow } from './rows.ts'
 import { checkBySchema } from './schema.ts'
 import { createRedactor, withSecrets, type Redactor } from './secrets.ts'
@@ -55,7 +56,11 @@ export async function callTool(
   }
 }
 
-function checkArguments(tool: ToolRow, given: Readonly<Record<string, unknown>>): Record<string, unknown> {
+/** @throws Failure TYPE_MISMATCH for arguments that do not fit the schema of the tool */
+export function checkArguments(
+  tool: ToolRow,
+  given: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
   const checked = checkBySchema(tool.input_schema, given)
   if ('value' in checked) return checked.value as Record<string, unknown>
   throw new Failure('TYPE_MISMATCH', `Cannot use tool "${tool.name}": ${checked.problem}`, {
@@ -150,11 +155,6 @@ function parseJson(tool: ToolRow, text: string): unknown {
       isBeyond ? `its answer is too much: ${error.message}` : 'its answer is not the JSON that it says it is',
     )
   }
-}
-
-function isDeeper(value: unknown, most: number): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  return most === 0 || Object.values(value).some((each) => isDeeper(each, most - 1))
 }
 
 function withoutSecrets({ code, message, facts }: Failure, redactor: Redactor): Failure {

@@ -4,6 +4,7 @@ import { BUILDERS } from '../../../../shared/agentese/archetypes.ts'
 import { aspect } from '../../../../shared/contract/define-node.ts'
 import { jsonObject } from '../../../../shared/contract/json-object.ts'
 import { callTool } from './call.ts'
+import { callImported } from './mcp/call.ts'
 import { prepareTool } from './rows.ts'
 import { Name, WITH_WEATHER } from './shapes.ts'
 
@@ -41,7 +42,11 @@ export const invoke = aspect({
   ],
   async handle({ tool, input, arguments: given }, call) {
     const prepared = await call.transact('read', (reading) => prepareTool(tool, reading))
-    const answer = await callTool(prepared, { ...input, ...given }, call)
+    const { mcp } = prepared.tool
+    const all = { ...input, ...given }
+    const answer = await (mcp === null
+      ? callTool(prepared, all, call)
+      : callImported(prepared, mcp, all, call))
     call.charge('tool_calls', 1)
     return { tool, ...answer }
   },

@@ -57,7 +57,7 @@ export const list = aspect({
 
 /** What everybody may know of a tool: of headers the names, of secrets the names. */
 function contractOf(tool: ToolRow): z.infer<typeof Basic> {
-  const { name, description, method, url, headers, input_schema, output_schema, timeout_seconds } = tool
+  const { name, description, method, url, headers, input_schema, output_schema, timeout_seconds, mcp } = tool
   return {
     type: 'basic',
     summary: `${name}: ${method} ${url}`,
@@ -71,6 +71,11 @@ function contractOf(tool: ToolRow): z.infer<typeof Basic> {
       input_schema,
       output_schema,
       timeout_seconds,
+      ...(mcp === null
+        ? {}
+        : {
+            mcp: { name: mcp.remote, pin: mcp.pin, protocol: mcp.protocol, changed: mcp.changed_to !== null },
+          }),
     },
   }
 }

@@ -3,6 +3,7 @@ import { similarPaths } from '../../../../shared/agentese/path.ts'
 import type { Call } from '../../../../shared/contract/call.ts'
 import type { Db } from '../../../../shared/database/database.ts'
 import { Failure } from '../../../../shared/failures.ts'
+import type { ImportedRow } from './mcp/rows.ts'
 import type { JsonSchema } from './schema.ts'
 import { secretsIn } from './secrets.ts'
 import { readTemplate } from './template.ts'
@@ -16,6 +17,8 @@ export interface ToolRow {
   input_schema: JsonSchema
   output_schema: JsonSchema | null
   timeout_seconds: number
+  /** Of a tool that comes from a server of MCP. */
+  mcp: ImportedRow | null
 }
 
 /** All that a call of a tool needs to know, read before it. */
@@ -35,7 +38,8 @@ interface SecretRow {
 
 /** @throws Failure NOT_FOUND that names similar tools of this tenant */
 export async function findTool(db: Db, name: string): Promise<ToolRow> {
-  const [tool] = await db<ToolRow[]>`select * from tools where name = ${name}`
+  const [tool] = await db<ToolRow[]>`
+    select t.*, to_jsonb(m) as mcp from tools t left join mcp_tools m on m.tool = t.name where t.name = ${name}`
   if (tool !== undefined) return tool
   const rows = await db<{ name: string }[]>`select name from tools order by name limit 1000`
   throw new Failure('NOT_FOUND', `Cannot find tool "${name}": there is no such tool`, {
@@ -54,21 +58,33 @@ export async function findTool(db: Db, name: string): Promise<ToolRow> {
  */
 export async function prepareTool(
   name: string,
-  { db, identity, secretBox }: Pick<Call, 'db' | 'identity' | 'secretBox'>,
+  call: Pick<Call, 'db' | 'identity' | 'secretBox'>,
 ): Promise<Prepared> {
-  const tool = await findTool(db, name)
+  const tool = await findTool(call.db, name)
+  return { tool, ...(await readAccess(tool, call)) }
+}
+
+/**
+ * Where the tenant lets its tools go, and the secrets that `headers` refer to.
+ *
+ * @throws Failure STATE_CONFLICT where a secret is missing or may not go there
+ */
+export async function readAccess(
+  { name, url, headers }: Pick<ToolRow, 'name' | 'url' | 'headers'>,
+  { db, identity, secretBox }: Pick<Call, 'db' | 'identity' | 'secretBox'>,
+): Promise<Omit<Prepared, 'tool'>> {
   const origins = await db<{ origin: string }[]>`select origin from tool_origins`
-  const wanted = secretsIn(tool.headers)
+  const wanted = secretsIn(headers)
   const rows = await db<SecretRow[]>`
     select name, sealed, origins from tool_secrets
     where name in (select jsonb_array_elements_text(${db.json(wanted)}))`
-  const { origin } = readTemplate(tool.url)
+  const { origin } = readTemplate(url)
   const secrets = wanted.map((secret): [string, string] => {
     const row = rows.find((each) => each.name === secret)
-    if (row === undefined || !row.origins.includes(origin)) throw notSent(tool.name, secret, origin, row)
+    if (row === undefined || !row.origins.includes(origin)) throw notSent(name, secret, origin, row)
     return [secret, secretBox.open(identity.tenant, secret, row.sealed)]
   })
-  return { tool, allow: origins.map((each) => each.origin), secrets: new Map(secrets) }
+  return { allow: origins.map((each) => each.origin), secrets: new Map(secrets) }
 }
 
 function notSent(tool: string, secret: string, origin: string, row: SecretRow | undefined): Failure {

@@ -55,7 +55,11 @@ export function testMcp(extra: readonly FunctionDefinition[] = []) {
               ...(body === undefined ? {} : { body: JSON.stringify(body) }),
             })
             const text = await response.text()
-            return { status: response.status, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) }
+            return {
+              status: response.status,
+              headers: response.headers,
+              body: text === '' ? undefined : JSON.parse(text),
+            }
           },
           async connects(revision = '2026-07-28', options = {}) {
             const client = await connect(`${url}/mcp`, key, revision, options)
@@ -70,7 +74,12 @@ export function testMcp(extra: readonly FunctionDefinition[] = []) {
 }
 
 /** The official client, of one revision and no other. */
-export async function connect(address: string, key: string, revision: Revision, options: ClientOptions): Promise<Client> {
+export async function connect(
+  address: string,
+  key: string,
+  revision: Revision,
+  options: ClientOptions,
+): Promise<Client> {
   const mode = revision === '2025-11-25' ? 'legacy' : { pin: revision }
   const client = new Client({ name: 'test', version: '1' }, { versionNegotiation: { mode }, ...options })
   const transport = new StreamableHTTPClientTransport(new URL(address), {
