@@ -17,6 +17,7 @@ import {
   SUBSCRIPTION_SCOPES,
 } from '../../shared/events/subscription-stream.ts'
 import { CREDENTIALS_REVOKED } from '../../shared/events/credentials.ts'
+import { SESSION_STREAM_PATH } from '../../shared/events/session-events.ts'
 import { PublicKeys } from '../../shared/identity/public-keys.ts'
 import { JOB_STREAM_PATH } from '../../shared/inference/job-stream.ts'
 import { eventSubject } from '../../shared/nats/subjects.ts'
@@ -38,7 +39,7 @@ export const streamHub = defineComponent({
   nats: {
     publish: ['events.*.io.kgents.subscription.dead'],
     subscribe: [eventSubject('*', CREDENTIALS_REVOKED)],
-    reads: ['TOKENS'],
+    reads: ['TOKENS', 'EVENTS'],
     keeps: ['AGENTESE'],
   },
   routes: {
@@ -47,6 +48,20 @@ export const streamHub = defineComponent({
       summary: 'Follow a job: its text as it comes, then how it ended',
       permission: 'jobs:read',
       scopes: ['job:read'],
+      input: z.strictObject({
+        id: z.uuid(),
+        /** As the header `Last-Event-ID`, for clients that cannot send it. */
+        last_event_id: z.string().optional(),
+      }),
+      output: z.string(),
+      format: 'events',
+    },
+    'self-kgent.events': {
+      route: `GET ${SESSION_STREAM_PATH}`,
+      summary:
+        'Follow a conversation of yours, whoever of your programs writes: messages, answers as they come, changes, its end',
+      permission: 'agentese:read',
+      scopes: ['session:read'],
       input: z.strictObject({
         id: z.uuid(),
         /** As the header `Last-Event-ID`, for clients that cannot send it. */

@@ -5,8 +5,8 @@ import {
   HEARTBEAT,
   OPENING,
   writeEventMessage,
+  type EventMessage,
 } from '../../shared/http/event-message.ts'
-import type { StreamEvent } from './transcript.ts'
 
 /**
  * A client that does not read is cut off: it can resume where it was, while the hub holds little for it. What may
@@ -16,7 +16,7 @@ const MAX_WAITING_BYTES = 4 * 1024 * 1024
 const MAX_STALLED_MS = 30_000
 
 export interface EventStream {
-  send(event: StreamEvent): void
+  send(event: EventMessage): void
   /** A comment: clients pass over it, and connections stay open. */
   beat(): void
   end(): void

@@ -36,6 +36,7 @@ import {
   type SubscriptionTimes,
 } from './subscriptions/subscriptions.ts'
 import type { TokenLogs } from './token-logs.ts'
+import { createSessionStreams, type SessionStreams } from './session-stream.ts'
 import { createWatching, type Watching } from './watching.ts'
 import { hasSeenTheEnd, readPreference } from './preference.ts'
 
@@ -87,6 +88,7 @@ class StreamHub implements Hub {
   readonly #options: HubOptions
   readonly #watching: Watching
   readonly #subscriptions: Subscriptions
+  readonly #sessions: SessionStreams
   readonly #status: Status
   readonly #findOwn = createEndpointLookup(streamHub.endpoints)
   readonly #findEndpoint: (method: string, path: string) => { function: string } | undefined
@@ -100,6 +102,13 @@ class StreamHub implements Hub {
     this.#watching = createWatching({ functions, logs, log, metrics, revocations, heartbeatMs })
     const times = { ...SUBSCRIPTION_TIMES, heartbeatMs, ...subscriptionTimes }
     this.#subscriptions = createSubscriptions({ ...options, registry, revocations, times })
+    this.#sessions = createSessionStreams({
+      ...options,
+      metrics,
+      revocations,
+      heartbeatMs,
+      recheckMs: times.recheckMs,
+    })
     this.#status = {
       dependencies: () => ({ nats: logs.connected }),
       metrics: () => registry.render(),
@@ -118,6 +127,7 @@ class StreamHub implements Hub {
     const closed = closeServer(this.server, openMs, DRAIN_MS)
     this.#watching.end()
     this.#subscriptions.end()
+    this.#sessions.end()
     await closed
   }
 
@@ -142,6 +152,7 @@ class StreamHub implements Hub {
   /** What the hub answers itself, by the name in its contract. */
   readonly #own: Record<string, (client: Client, id: string) => Promise<void>> = {
     'jobs.stream': (client, id) => this.#serveStream(client, id),
+    'self-kgent.events': (client, id) => this.#sessions.open(client, id),
     'subscribe.ack': async (client, id) =>
       this.#subscriptions.acknowledge(client, id, await bodyOf(client.request)),
     'subscribe.end': (client, id) => this.#subscriptions.remove(client, id),
