@@ -17,6 +17,7 @@ import {
   SUBSCRIPTION_SCOPES,
 } from '../../shared/events/subscription-stream.ts'
 import { CREDENTIALS_REVOKED } from '../../shared/events/credentials.ts'
+import { SESSION_STREAM_PATH } from '../../shared/events/session-events.ts'
 import { PublicKeys } from '../../shared/identity/public-keys.ts'
 import { JOB_STREAM_PATH } from '../../shared/inference/job-stream.ts'
 import { eventSubject } from '../../shared/nats/subjects.ts'
@@ -48,7 +49,7 @@ export const streamHub = defineComponent({
   nats: {
     publish: ['events.*.io.kgents.subscription.dead'],
     subscribe: [eventSubject('*', CREDENTIALS_REVOKED)],
-    reads: ['TOKENS'],
+    reads: ['TOKENS', 'EVENTS'],
     keeps: ['AGENTESE'],
   },
   routes: {
@@ -129,6 +130,20 @@ export const streamHub = defineComponent({
       summary: 'Cancel a response that is under way; what was generated is charged',
       input: ResponseId,
       output: Response,
+    },
+    'self-kgent.events': {
+      route: `GET ${SESSION_STREAM_PATH}`,
+      summary:
+        'Follow a conversation of yours, whoever of your programs writes: messages, answers as they come, changes, its end',
+      permission: 'agentese:read',
+      scopes: ['session:read'],
+      input: z.strictObject({
+        id: z.uuid(),
+        /** As the header `Last-Event-ID`, for clients that cannot send it. */
+        last_event_id: z.string().optional(),
+      }),
+      output: z.string(),
+      format: 'events',
     },
     'subscribe.ack': {
       route: `POST ${SUBSCRIPTION_PATH}/:id/ack`,

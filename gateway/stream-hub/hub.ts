@@ -38,6 +38,7 @@ import {
 import type { ModelCalls } from './openai/calls.ts'
 import { answerOpenAiFailure, OPENAI_ANSWERS } from './openai/openai.ts'
 import type { TokenLogs } from './token-logs.ts'
+import { createSessionStreams, type SessionStreams } from './session-stream.ts'
 import { createWatching, type Watching } from './watching.ts'
 import { hasSeenTheEnd, readLastEventId, readPreference } from './preference.ts'
 
@@ -90,6 +91,7 @@ class StreamHub implements Hub {
   readonly #watching: Watching
   readonly #subscriptions: Subscriptions
   readonly #modelCalls: ModelCalls
+  readonly #sessions: SessionStreams
   readonly #status: Status
   readonly #findOwn = createEndpointLookup(streamHub.endpoints)
   readonly #findEndpoint: (method: string, path: string) => { function: string } | undefined
@@ -104,6 +106,13 @@ class StreamHub implements Hub {
     this.#modelCalls = { functions, readCaller: options.readCaller, watching: this.#watching }
     const times = { ...SUBSCRIPTION_TIMES, heartbeatMs, ...subscriptionTimes }
     this.#subscriptions = createSubscriptions({ ...options, registry, revocations, times })
+    this.#sessions = createSessionStreams({
+      ...options,
+      metrics,
+      revocations,
+      heartbeatMs,
+      recheckMs: times.recheckMs,
+    })
     this.#status = {
       dependencies: () => ({ nats: logs.connected }),
       metrics: () => registry.render(),
@@ -122,6 +131,7 @@ class StreamHub implements Hub {
     const closed = closeServer(this.server, openMs, DRAIN_MS)
     this.#watching.end()
     this.#subscriptions.end()
+    this.#sessions.end()
     await closed
   }
 
@@ -146,6 +156,7 @@ class StreamHub implements Hub {
   /** What the hub answers itself, by the name in its contract. */
   readonly #own: Record<string, (client: Client, id: string) => Promise<void>> = {
     'jobs.stream': (client, id) => this.#serveStream(client, id),
+    'self-kgent.events': (client, id) => this.#sessions.open(client, id),
     'subscribe.ack': async (client, id) =>
       this.#subscriptions.acknowledge(client, id, await bodyOf(client.request)),
     'subscribe.end': (client, id) => this.#subscriptions.remove(client, id),

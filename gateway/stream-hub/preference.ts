@@ -27,6 +27,6 @@ export function hasSeenTheEnd(headers: IncomingHttpHeaders, query: string): bool
   return lastEventId(headers, query) === LAST_EVENT_ID
 }
 
-function lastEventId(headers: IncomingHttpHeaders, query: string): string {
+export function lastEventId(headers: IncomingHttpHeaders, query: string): string {
   return String(headers['last-event-id'] ?? new URLSearchParams(query).get('last_event_id'))
 }

@@ -14,6 +14,7 @@ import { changeSession, closeSession, forkSession, resetSession } from './kgent/
 import { Message, MessageInput, MessageOutput, Session, SESSION_STATUSES, Settings } from './kgent/shapes.ts'
 import { hear, speak } from './kgent/speak.ts'
 import { keepSummary, summaryRequest } from './kgent/summarise.ts'
+import { openTurns } from './kgent/turns.ts'
 import { BUDGETS, checkBudget } from './soul/budgets.ts'
 import { modeOf, requireMode } from './soul/mode.ts'
 
@@ -91,9 +92,22 @@ export const selfKgent = defineNode('self.kgent', {
       effects: ['reads:session'],
       route: `GET ${ONE}`,
       input: SessionId,
-      output: Session,
+      output: Session.extend({
+        running_job: z.uuid().nullable().describe('The job that answers a message now'),
+        waiting_jobs: z.array(z.uuid()).describe('Jobs of messages that wait, in their order'),
+      }),
       examples: [{ summary: 'Is it still open?', input: { session: ITS_ID }, given: [OPENED] }],
-      handle: async ({ session }, call) => describeSession(await findSession(session, call)),
+      async handle({ session }, call) {
+        const found = await findSession(session, call)
+        const turns = await openTurns(found, call)
+        const running = turns.find(({ status }) => status === 'running')
+        const waiting = turns.filter((each) => each !== running)
+        return {
+          ...describeSession(found),
+          running_job: running?.job ?? null,
+          waiting_jobs: waiting.map(({ job }) => job),
+        }
+      },
     }),
 
     update: aspect({

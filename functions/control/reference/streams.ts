@@ -1,5 +1,6 @@
 /** What is sent over a connection that stays open, as server-sent events. The stream hub serves it. */
 import type { EventType } from '../../../shared/events/event-types.ts'
+import { SESSION_STREAM_EVENTS, SESSION_STREAM_PATH } from '../../../shared/events/session-events.ts'
 import { SUBSCRIPTION_EVENTS, SUBSCRIPTION_PATH } from '../../../shared/events/subscription-stream.ts'
 import { JOB_STREAM_EVENTS, JOB_STREAM_PATH } from '../../../shared/inference/job-stream.ts'
 
@@ -24,6 +25,12 @@ export const STREAMS: readonly Stream[] = [
     title: 'What happens on paths',
     url: SUBSCRIPTION_PATH,
     events: Object.entries(SUBSCRIPTION_EVENTS),
+  },
+  {
+    name: 'session',
+    title: 'One conversation as it goes',
+    url: SESSION_STREAM_PATH.replace(':id', '{id}'),
+    events: Object.entries(SESSION_STREAM_EVENTS),
   },
 ]
 

@@ -22,7 +22,7 @@ import { openNatsLink } from '../../../shared/nats/link.ts'
 import { createTokenLogs } from '../../../gateway/stream-hub/token-logs.ts'
 import { createResolver } from '../../../gateway/upstream/addresses.ts'
 import { CREDENTIALS_REVOKED } from '../../../shared/events/credentials.ts'
-import { createEvent } from '../../../shared/events/event.ts'
+import { createEvent, deriveResultKey } from '../../../shared/events/event.ts'
 import type { EventKind } from '../../../shared/events/subscription.ts'
 import { createApp } from '../../../shared/http/app.ts'
 import type { Role } from '../../../shared/identity/permissions.ts'
@@ -81,7 +81,7 @@ export class SubscriptionWorld {
     const facts = { kid: 'platform', alg: 'EdDSA' }
     const key = { ...(await exportJWK(privateKey)), ...facts }
     const config = FunctionConfig.parse({
-      FUNCTION: 'subscribe,issue-token,jobs',
+      FUNCTION: 'subscribe,issue-token,jobs,self-kgent',
       LOG_LEVEL: 'silent',
       DATABASE_URL: inject('servers').postgres.app,
       PLATFORM_JWKS: JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), ...facts }] }),
@@ -228,6 +228,47 @@ export class SubscriptionWorld {
 
   acknowledge(hub: string, tenant: Tenant, id: string, events: readonly (ReadEvent | undefined)[]) {
     return this.send(hub, tenant, 'POST', `/${id}/ack`, { acks: events.map((event) => event?.data['ack']) })
+  }
+
+  /** Calls a function without a hub in between. */
+  async call({ token }: Pick<Tenant, 'token'>, method: string, path: string, body?: object) {
+    const response = await fetch(`http://${this.#ingress}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    return { status: response.status, body: (await response.json()) as Record<string, never> }
+  }
+
+  /** Publishes the events that calls of the tenant have written, as the relay does. */
+  async relays({ id }: Pick<Tenant, 'id'>): Promise<void> {
+    const rows = await this.owner<{ subjects: string[]; event: string }[]>`
+      with next as (
+        update outbox set published_at = now() where tenant_id = ${id} and published_at is null
+        returning seq, subjects, event
+      ) select subjects, event from next order by seq`
+    for (const { subjects, event } of rows) {
+      const { headers, payload } = toNats(JSON.parse(event))
+      for (const subject of subjects) await this.nc.jetstream().publish(subject, payload, { headers })
+    }
+  }
+
+  /** Delivers what a worker has come to, as a Trigger does. */
+  async answers({ id }: Pick<Tenant, 'id'>, job: string, text: string): Promise<void> {
+    const facts = { engine: 'test', model: 'test', attempt: 1, durationSeconds: 0 }
+    const data = { job, text, tokens: { prompt: 5, completion: 7 }, ...facts }
+    const about = { tenant: id, subject: job, function: 'self-kgent' }
+    const event = createEvent(
+      { source: '/gpu-workers', type: 'io.kgents.inference.completed', ...about, data },
+      deriveResultKey(this.#eventKey, id, job),
+    )
+    const headers = { 'content-type': 'application/cloudevents+json' }
+    const { status } = await fetch(`http://${this.#ingress}/events`, {
+      method: 'POST',
+      headers,
+      body: JSON.stringify(event),
+    })
+    if (status !== 202) throw new Error(`The answer was answered ${status}`)
   }
 
   /** The dead letters of a tenant, as they stand in the stream. */

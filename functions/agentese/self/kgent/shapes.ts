@@ -1,5 +1,6 @@
 /** Conversations and messages as they are shown. */
 import { z } from 'zod'
+import { SessionMessage } from '../../../../shared/events/session-events.ts'
 import { BUDGET_TIERS } from '../soul/budgets.ts'
 import { MODES } from '../soul/persona.ts'
 
@@ -29,18 +30,7 @@ export const Session = z.strictObject({
 })
 export type Session = z.infer<typeof Session>
 
-export const Message = z.strictObject({
-  id: z.uuid(),
-  position: z.int().describe('Its place in the conversation'),
-  role: z.enum(['user', 'assistant', 'system', 'tool']),
-  content: z.string(),
-  interrupted: z.boolean().describe('Whether the answer was cut off, and this is how far it had come'),
-  job: z.uuid().nullable(),
-  tokens_in: z.int(),
-  tokens_out: z.int(),
-  model: z.string().nullable(),
-  created_at: z.string(),
-})
+export const Message = SessionMessage
 export type Message = z.infer<typeof Message>
 
 const Title = z.string().trim().min(1).max(200)
