@@ -66,6 +66,7 @@ export const TABLES: Readonly<Record<string, 'tenant' | 'central' | 'people' | '
   memories: 'tenant',
   memory_checkpoints: 'tenant',
   memory_consolidations: 'tenant',
+  memory_quotes: 'tenant',
   migrations: 'each',
   moved_tenants: 'each',
   // What a move finds in it is published before the tenant is served elsewhere.

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { TALKERS } from '../../../shared/agentese/archetypes.ts'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
 import { NextCursor } from '../../../shared/contract/pages.ts'
+import { indexAspect } from '../../../shared/recall/indexing.ts'
 import { tell } from './kgent/events.ts'
 import { findMessage, NEWEST_MESSAGE_FIRST, readMessages } from './kgent/messages.ts'
 import { sessionTick, sessionTriggers } from './kgent/queue.ts'
@@ -15,6 +16,7 @@ import { Message, MessageInput, MessageOutput, Session, SESSION_STATUSES, Settin
 import { hear, speak } from './kgent/speak.ts'
 import { keepSummary, summaryRequest } from './kgent/summarise.ts'
 import { openTurns } from './kgent/turns.ts'
+import { SESSIONS } from './memory/sessions.ts'
 import { BUDGETS, checkBudget } from './soul/budgets.ts'
 import { modeOf, requireMode } from './soul/mode.ts'
 
@@ -150,6 +152,8 @@ export const selfKgent = defineNode('self.kgent', {
         return output
       },
     }),
+
+    index: indexAspect(SESSIONS, TALKERS),
 
     history: aspect({
       category: 'P',

@@ -12,6 +12,7 @@ import { engram } from './memory/engram.ts'
 import { forget, restore } from './memory/forget.ts'
 import { manifest, status } from './memory/overview.ts'
 import { bytag, get, recent } from './memory/read.ts'
+import { forPrompt } from './memory/for-prompt.ts'
 import { recall } from './memory/recall.ts'
 import { MEMORIES } from './memory/rows.ts'
 import { MEMORISERS } from './memory/shapes.ts'
@@ -24,6 +25,7 @@ export const selfMemory = defineNode('self.memory', {
     status,
     engram,
     recall,
+    for_prompt: forPrompt,
     get,
     recent,
     bytag,

@@ -55,3 +55,19 @@ grant update (source, confidence, confirmed_at, occurrences, status, reason, evi
   on persona_traits to kgents_app;
 -- A person's oldest reverted traits make room for new ones.
 grant delete on persona_traits to kgents_app;
+
+-- Where a memory was said, when it comes from a conversation, and the model that said it.
+alter table memories add column session_id uuid, add column message_id uuid, add column model text;
+
+-- Answers of conversations that a model gave when it was shown a memory: they are erased when it is forgotten.
+create table memory_quotes (
+  tenant_id uuid not null,
+  memory_id uuid not null,
+  session_id uuid not null,
+  job_id uuid not null,
+  quoted_at timestamptz not null default now(),
+  primary key (tenant_id, memory_id, job_id)
+);
+select enable_tenant_isolation(array['memory_quotes']::regclass[]);
+grant select, insert, delete on memory_quotes to kgents_app;
+grant update (content) on kgent_messages to kgents_app;

@@ -371,9 +371,8 @@ describe('a persona is its person’s alone:', () => {
       await soul(tenant, 'update', { aspect: 'context', operation: 'add', content: { path, value } })
     await propose(tenant, 'values', 'secret hope')
     const agent = { name: 'Gardener', theme: 'plants', instructions: 'You know plants' }
-    const created = await tenant.calls('POST', '/v1/agentese/world/agent/create', agent)
-    const handle = created.body.result?.handle ?? created.body.result?.agent?.handle
-    const name = String(handle).split('.').at(-1)
+    await tenant.calls('POST', '/v1/agentese/world/agent/define', { ...agent, handle: 'gardener' })
+    const name = 'gardener'
     const { status, body } = await soul(tenant, 'persona', { for_agent: name })
     expect({ status, context: body.result.context }).toEqual({
       status: 200,

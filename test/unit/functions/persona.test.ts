@@ -128,9 +128,10 @@ describe('with time', () => {
 })
 
 describe('contradicts()', () => {
-  const said = (path: string, content: string) => ({ aspect: 'preference' as const, path, content })
-  const thought = (content: string) => ({ aspect: 'pattern' as const, path: 'thinking', content })
-  test.for([
+  type Statement = Pick<Trait, 'aspect' | 'path' | 'content'>
+  const said = (path: string, content: string): Statement => ({ aspect: 'preference', path, content })
+  const thought = (content: string): Statement => ({ aspect: 'pattern', path: 'thinking', content })
+  test.for<[Statement, Statement]>([
     [said('communication.style', 'direct'), said('communication.style', 'gentle')],
     [said('values', 'Meetings'), said('dislikes', 'meetings!')],
     [said('values', 'tabs over spaces'), said('values', 'spaces over tabs')],
@@ -139,7 +140,7 @@ describe('contradicts()', () => {
   ])('%j and %j, both ways', ([one, other]) => {
     expect([contradicts(one, other), contradicts(other, one)]).toEqual([true, true])
   })
-  test.for([
+  test.for<[Statement, Statement]>([
     [said('communication.style', 'direct'), said('communication.style', 'Direct.')],
     [said('values', 'tabs'), said('values', 'spaces')],
     [said('values', 'tabs over spaces'), said('values', 'tabs over semicolons')],

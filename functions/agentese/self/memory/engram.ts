@@ -8,6 +8,7 @@ import { Failure } from '../../../../shared/failures.ts'
 import { newId } from '../../../../shared/new-id.ts'
 import { putEntry } from '../../../../shared/recall/entries.ts'
 import { keepIndexing } from '../../../../shared/recall/indexing.ts'
+import { findSourceMessage } from './provenance.ts'
 import { COMPOST_DAYS, findMemory, MEMORIES, MAX_MEMORIES, Tags } from './rows.ts'
 import { summaryOf, textOfResult } from './text.ts'
 import { ENGRAM, MEMORISERS } from './shapes.ts'
@@ -37,8 +38,10 @@ export const engram = aspect({
       metadata: Metadata.default({}),
       /** The memory that this one comes from. */
       causal_parent: z.uuid().optional(),
+      /** The message of a conversation of yours that says it; without content, its text. */
+      message: z.uuid().optional(),
     }),
-    ['content', 'input!'],
+    ['content', 'input!', 'message'],
     'content is required',
   ),
   output: z.strictObject({
@@ -49,17 +52,20 @@ export const engram = aspect({
     captured_at: z.string(),
   }),
   examples: [{ summary: 'Something that happened', input: ENGRAM.input }],
-  async handle({ content: given, input, causal_parent, source_ref, ...rest }, call) {
+  async handle({ content: given, input, causal_parent, source_ref, message, ...rest }, call) {
     const { db, identity } = call
-    const content = contentOf(given, input)
+    const said = message === undefined ? undefined : await findSourceMessage(message, call)
+    const content = contentOf(given ?? said?.content, input)
     await checkRoom(call)
     if (causal_parent !== undefined) await findMemory(call, causal_parent)
     const id = newId()
     const tags = [...new Set(rest.tags)]
     const [row] = await db<{ captured_at: Date }[]>`
-      insert into memories (id, tenant_id, user_id, content, tags, source_type, source_ref, metadata, causal_parent)
+      insert into memories (id, tenant_id, user_id, content, tags, source_type, source_ref, metadata, causal_parent,
+        session_id, message_id, model)
       values (${id}, ${identity.tenant}, ${identity.user}, ${content}, ${db.json(tags)}, ${rest.source_type},
-              ${source_ref ?? null}, ${db.json(rest.metadata)}, ${causal_parent ?? null})
+              ${source_ref ?? null}, ${db.json(rest.metadata)}, ${causal_parent ?? null},
+              ${said?.session_id ?? null}, ${said?.id ?? null}, ${said?.model ?? null})
       returning captured_at`
     await putEntry(call, MEMORIES, { owner: identity.user, subject: id, text: content, tags })
     await keepIndexing(call, MEMORIES)

@@ -7,6 +7,7 @@ import { Refusal } from '../../../../shared/failures.ts'
 import { hideEntries } from '../../../../shared/recall/entries.ts'
 import { separate } from './merge.ts'
 import { COMPOST_DAYS, findMemory, MEMORIES, MemoryView, viewOf } from './rows.ts'
+import { eraseQuotes } from './sessions.ts'
 import { ENGRAM, idOf, ITS_ID, naming, OneMemory } from './shapes.ts'
 
 export const forget = aspect({
@@ -80,13 +81,14 @@ async function waitForWork({ db, identity }: Pick<Call, 'db' | 'identity'>): Pro
 }
 
 /**
- * Erases what quotes one of these memories: results of jobs and compositions, calls that were deferred, answers that are
+ * Erases what quotes one of these memories: answers in conversations, results of jobs and compositions, calls that were deferred, answers that are
  * kept to be repeated. Jobs that quote one and are under way are cancelled. Restoring brings none of that back.
  */
 async function eraseCopies(
-  { db, endJob }: Pick<Call, 'db' | 'endJob'>,
+  { db, identity, endJob }: Pick<Call, 'db' | 'identity' | 'endJob'>,
   ids: readonly string[],
 ): Promise<void> {
+  for (const job of await eraseQuotes({ db, identity }, ids)) await endJob({ job, how: 'cancelled' })
   const underWay = await db<{ job: string }[]>`
     select distinct job from jsonb_array_elements_text(${db.json([...ids])}) as id, erase_copies(id::uuid) as job`
   for (const { job } of underWay) await endJob({ job, how: 'cancelled' })

@@ -10,7 +10,8 @@ import { countEntries, type EntryCounts } from '../../../../shared/recall/entrie
 import { canEmbed, estimateTokens, keepIndexingFromLook } from '../../../../shared/recall/indexing.ts'
 import { keepMeaning, meaningOf, type Meaning } from '../../../../shared/recall/questions.ts'
 import { search, type ModelVector } from '../../../../shared/recall/search.ts'
-import { findMemory, Lifecycle, MEMORIES, readMemories, Tags } from './rows.ts'
+import { Provenance, sourceOf } from './provenance.ts'
+import { findMemory, Lifecycle, MEMORIES, readMemories, Tags, type MemoryRow } from './rows.ts'
 import { ENGRAM } from './shapes.ts'
 import { detailAt, inDetail, textOfResult } from './text.ts'
 import { beginningOf } from '../../../../shared/beginning.ts'
@@ -48,6 +49,7 @@ const Recalled = z.strictObject({
       captured_at: z.string(),
       /** What the question and the memory have in common. */
       by: z.array(z.enum(['words', 'meaning'])),
+      source: Provenance,
     }),
   ),
   count: z.int().min(0),
@@ -156,16 +158,22 @@ async function showHits(
     hits.map(({ subject }) => subject),
   )
   const bySubject = new Map(hits.map((hit) => [hit.subject, hit]))
-  return rows.map(({ id, content, resolution, relevance, lifecycle, tags, captured_at }) => ({
+  return rows.map((memory) => showHit(memory, bySubject.get(memory.id)))
+}
+
+function showHit(memory: MemoryRow, hit: { similarity: number; by: ('words' | 'meaning')[] } | undefined) {
+  const { id, content, resolution, relevance, lifecycle, tags, captured_at } = memory
+  return {
     id,
     summary: inDetail(content, detailAt(Math.min(resolution, 0.49))),
-    similarity: bySubject.get(id)?.similarity ?? 0,
+    similarity: hit?.similarity ?? 0,
     relevance,
     lifecycle,
     tags,
     captured_at: captured_at.toISOString(),
-    by: bySubject.get(id)?.by ?? [],
-  }))
+    by: hit?.by ?? [],
+    source: sourceOf(memory),
+  }
 }
 
 /** Requests the vector of the query; undefined where no model can be had, or where the plan has no tokens left. */

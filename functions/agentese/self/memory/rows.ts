@@ -55,6 +55,10 @@ export interface MemoryRow {
   captured_at: Date
   merged_into: string | null
   merged_from: Source[]
+  /** The message of a conversation that it was taken from, and the model that said it. */
+  session_id: string | null
+  message_id: string | null
+  model: string | null
 }
 
 /** A memory as it is shown to its owner: at a low resolution, a summary or a title is what is shown of it. */
@@ -79,6 +83,11 @@ export const MemoryView = z.strictObject({
   merged_into: z.uuid().nullable(),
   /** Older memories of the same text that were merged into it, as they were. */
   merged_from: z.array(Source),
+  /** The message of a conversation that it was taken from. */
+  session_id: z.uuid().nullable(),
+  message_id: z.uuid().nullable(),
+  /** The model that said it; null where the person did. */
+  model: z.string().nullable(),
 })
 
 /** What was forgotten says nothing: its id, tags and times are enough to find and restore it. */
@@ -99,7 +108,7 @@ export function viewOf(row: MemoryRow): z.infer<typeof MemoryView> {
 export function columns(db: Db) {
   return db`m.id, m.content, m.tags, m.source_type, m.source_ref, m.metadata, m.causal_parent, m.lifecycle,
     m.resolution, relevance_now(m) as relevance, m.cherished, m.access_count, m.last_accessed, m.captured_at,
-    m.merged_into, m.merged_from`
+    m.merged_into, m.merged_from, m.session_id, m.message_id, m.model`
 }
 
 /**

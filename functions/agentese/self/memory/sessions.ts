@@ -1,0 +1,82 @@
+/**
+ * Session memory: what was said in a person's conversations, found by words at once and by meaning when a model has embedded
+ * it. A message is its own memory, so each is found with its session, who said it, when, and by which model.
+ */
+import type { Call } from '../../../../shared/contract/call.ts'
+import { putEntry, type Corpus } from '../../../../shared/recall/entries.ts'
+import { keepIndexing } from '../../../../shared/recall/indexing.ts'
+
+/** The node has the messages, so its `index` embeds them. */
+export const SESSIONS: Corpus = { kind: 'session', node: 'self.kgent' }
+
+/** What stands in an answer in place of what was forgotten. */
+export const FORGOTTEN = '[forgotten]'
+
+interface Said {
+  id: string
+  session: string
+  content: string
+}
+
+/** Lets a message be recalled, in this conversation and in later ones. */
+export async function rememberMessage(
+  { id, session, content }: Said,
+  call: Pick<Call, 'db' | 'identity' | 'infer' | 'hasModel'>,
+): Promise<void> {
+  if (content.trim() === '') return
+  await putEntry(call, SESSIONS, { owner: call.identity.user, subject: id, text: content, tags: [session] })
+  await keepIndexing(call, SESSIONS)
+}
+
+/** Removes a conversation from session memory: its messages are found no more. */
+export async function forgetSession(
+  session: string,
+  { db, identity }: Pick<Call, 'db' | 'identity'>,
+): Promise<void> {
+  await db`
+    delete from recall_entries
+    where kind = ${SESSIONS.kind} and owner = ${identity.user} and tags @> name_keys(${db.json([session])})`
+}
+
+/** Notes that the model of `job` is shown these memories, so that forgetting one erases its answer. */
+export async function noteQuoted(
+  { job, session, memories }: { job: string; session: string; memories: readonly string[] },
+  { db, identity }: Pick<Call, 'db' | 'identity'>,
+): Promise<void> {
+  if (memories.length === 0) return
+  await db`
+    insert into memory_quotes (tenant_id, memory_id, session_id, job_id)
+    select ${identity.tenant}, id::uuid, ${session}, ${job}
+    from jsonb_array_elements_text(${db.json([...memories])}) as id on conflict do nothing`
+}
+
+/**
+ * Erases what models have said since they were shown one of these memories: in each conversation the answers from then on,
+ * since a later one was shown the earlier ones. Copies of those in jobs go as well.
+ *
+ * @returns jobs that are under way and were shown one
+ */
+export async function eraseQuotes(
+  { db, identity }: Pick<Call, 'db' | 'identity'>,
+  memories: readonly string[],
+): Promise<string[]> {
+  const erased = await db<{ id: string }[]>`
+    update kgent_messages m set content = ${FORGOTTEN}
+    where m.role = 'assistant' and exists (
+      select from memory_quotes q where q.session_id = m.session_id and q.quoted_at <= m.created_at
+        and q.memory_id in (select jsonb_array_elements_text(${db.json([...memories])})::uuid))
+    returning m.id`
+  const ids = db.json(erased.map(({ id }) => id))
+  await db`
+    delete from recall_entries where kind = ${SESSIONS.kind} and owner = ${identity.user}
+      and subject in (select jsonb_array_elements_text(${ids}))`
+  const copies = await db<{ job: string }[]>`
+    select distinct job from jsonb_array_elements_text(${ids}) as id, erase_copies(id::uuid) as job`
+  const quoting = await db<{ job: string }[]>`
+    with gone as (
+      delete from memory_quotes
+      where memory_id in (select jsonb_array_elements_text(${db.json([...memories])})::uuid) returning job_id
+    )
+    select distinct j.id as job from gone join jobs j on j.id = gone.job_id where j.status in ('queued', 'running')`
+  return [...new Set([...copies, ...quoting].map(({ job }) => job))]
+}
