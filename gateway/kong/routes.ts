@@ -38,6 +38,8 @@ export interface RoutedEndpoint {
 /** Kong can check neither an API key nor a session, so who sends one passes without a token and is checked by the function alone. */
 const UNCHECKED = {
   key: { 'x-api-key': ['~*^kg_'] },
+  /** As clients of OpenAI send a key, and directories that speak SCIM. */
+  bearer: { authorization: ['~*^bearer +kg_'] },
   session: { cookie: [String.raw`~*(^|;\s*)(__host-)?kgents_session=kgs_`] },
 }
 /** A request for one of these waits, and waiting is the stream hub's work. */

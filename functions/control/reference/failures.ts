@@ -18,7 +18,7 @@ const CAUSES: Record<number, (endpoint: EndpointFacts) => boolean> = {
   400: () => true,
   401: ({ auth }) => auth !== 'none',
   403: ({ auth }) => auth !== 'none',
-  404: (endpoint) => acts(endpoint) || endpoint.path.includes('/:'),
+  404: (endpoint) => acts(endpoint) || endpoint.path.includes('/:') || endpoint.errors === 'openai',
   409: (endpoint) => acts(endpoint) || endpoint.writes,
   412: (endpoint) => acts(endpoint) || endpoint.writes || endpoint.needs.includes('payments'),
   413: takesBody,

@@ -1,4 +1,7 @@
 /** The official client of OpenAI for JavaScript, on the hub and all functions: conversations, vectors and models. */
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import OpenAI from 'openai'
 import { describe } from 'vitest'
 import { encodeVector } from '../../../shared/inference/vectors.ts'
@@ -270,4 +273,26 @@ test('models lists what can be asked, and knows each by its name', async ({ worl
     status: 404,
     code: 'model_not_found',
   })
+})
+
+/** Where the package `openai` of Python is; with what it needs it takes 46 MB, and so it is not fetched by itself. */
+const python = process.env['OPENAI_PYTHON']
+if (python === undefined)
+  process.stdout.write('The client of OpenAI for Python is not run: OPENAI_PYTHON is not set\n')
+
+test.skipIf(python === undefined)('the client for Python reads the same', async ({ world, acme, expect }) => {
+  world.model = (_message, say) => (say('Hel', 'lo'), {})
+  const program = fileURLToPath(new URL('../../python/openai_client.py', import.meta.url))
+  const env = { ...process.env, PYTHONPATH: python, PYTHONDONTWRITEBYTECODE: '1' }
+  const args = [program, `${world.url}/v1`, acme.key, MODEL]
+  const { stdout } = await promisify(execFile)('python3', args, { env })
+  const lines = stdout.trim().split('\n')
+  expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual([
+    ['Hello', 'stop', 12],
+    'Hello',
+    ['Hello', 'completed'],
+    'Hello',
+    true,
+    [404, 'model_not_found'],
+  ])
 })

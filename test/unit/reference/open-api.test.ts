@@ -66,16 +66,18 @@ describe('createOpenApi()', () => {
 
   test.each(hubRoutes)(
     'documents $name, which the stream hub answers itself',
-    ({ methods, paths: [path = ''] }) => {
+    ({ name, methods, paths: [path = ''] }) => {
       const pattern = new RegExp(`^${path.slice(1)}`)
       const found = Object.entries(paths).find(([url]) => pattern.test(url.replaceAll(/[{}]/g, '')))
       const [url = '', operations = {}] = found ?? []
       const operation = (operations as Record<string, Operation>)[methods?.[0]?.toLowerCase() ?? '']
-      expect(operation?.['x-scopes']).toHaveLength(1)
+      expect(operation?.['x-scopes']).not.toHaveLength(0)
       expect(Object.keys(operation?.responses ?? {})).toEqual(
         expect.arrayContaining(['200', '401', '403', '404', '429', '503']),
       )
       expect(operation?.responses).not.toHaveProperty('415')
+      // The events of these streams are OpenAI's to document.
+      if (name.startsWith('models.')) return
       const asyncApi = Object.values(
         createAsyncApi(catalog)['channels'] as Record<string, { address: string }>,
       )

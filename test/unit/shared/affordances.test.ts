@@ -27,6 +27,7 @@ const OPEN: Record<string, string> = {
   'time.future': 'forecast',
   'world.agent': 'list invoke retire',
   'world.tool': 'list secret allow',
+  'world.model': 'complete embed recall forget',
   'concept.*': 'define relate lineage index',
 }
 
@@ -102,7 +103,7 @@ test('every verb of the catalog belongs to the archetypes that are written here,
     ARCHETYPES.filter((archetype) => hasAffordance({ archetype, capabilities: [] }, each)),
   ])
   expect(Object.fromEntries(rights)).toEqual(EXPECTED)
-  expect(ASPECTS).toHaveLength(185)
+  expect(ASPECTS).toHaveLength(194)
 })
 
 describe('defineNode()', () => {
