@@ -25,7 +25,7 @@ const OPEN: Record<string, string> = {
   'time.past': 'project compare',
   'time.schedule': 'defer cancel status list',
   'time.future': 'forecast',
-  'world.agent': 'list invoke retire',
+  'world.agent': 'list invoke runs steps step cancel retire',
   'world.tool': 'list secret allow',
   'concept.*': 'define relate lineage index',
 }
@@ -102,7 +102,7 @@ test('every verb of the catalog belongs to the archetypes that are written here,
     ARCHETYPES.filter((archetype) => hasAffordance({ archetype, capabilities: [] }, each)),
   ])
   expect(Object.fromEntries(rights)).toEqual(EXPECTED)
-  expect(ASPECTS).toHaveLength(185)
+  expect(ASPECTS).toHaveLength(189)
 })
 
 describe('defineNode()', () => {
