@@ -248,6 +248,7 @@ describe('a run of an agent', () => {
   test('shows what its caller remembers, and ends where that is forgotten', async ({
     newTenant,
     settles,
+    ticks,
     owner,
   }) => {
     const tenant = await newTenant()
@@ -264,6 +265,26 @@ describe('a run of an agent', () => {
     expect(rows.length).toBeGreaterThan(3)
     for (const row of rows) expect(row).toEqual({ input: '', output: '', calls: [] })
     expect((await jobOf(tenant, run)).result ?? null).toBeNull()
+
+    // One that is under way ends, although it waits for a person.
+    const again = await memory('engram', { content: 'Counting lanterns begins at eight' })
+    const asked = await agentsOf(tenant)('define', {
+      name: 'Asker',
+      instructions: 'Count.',
+      tools: [COUNT],
+      memory: true,
+      approval: 'all',
+    })
+    expect(asked.status).toBe(200)
+    const { body } = await agentsOf(tenant)('invoke', {
+      agent: 'asker',
+      input: 'When does counting lanterns begin?',
+    })
+    await settles(tenant, scripted(calling([COUNT, { what: 'x' }])).model)
+    await memory('forget', { id: again.body.result.crystal_id })
+    await ticks()
+    await settles(tenant)
+    expect((await jobOf(tenant, body.job.id)).status).toBe('cancelled')
   })
 })
 
@@ -304,6 +325,9 @@ describe('world.agent', () => {
       [{ tools: ['world.counters.nope'] }, 'NODE_NOT_REGISTERED'],
       [{ tools: ['world.tool.secret'] }, 'TYPE_MISMATCH'],
       [{ tools: ['world.agent.invoke'] }, 'TYPE_MISMATCH'],
+      [{ tools: ['world.purgatory.resolve'] }, 'TYPE_MISMATCH'],
+      [{ tools: ['self.consent.grant'] }, 'TYPE_MISMATCH'],
+      [{ tools: ['time.schedule.defer'] }, 'TYPE_MISMATCH'],
       [{ tools: ['a.b'] }, 'TYPE_MISMATCH'],
       [{ tools: [COUNT, COUNT] }, 'TYPE_MISMATCH'],
       [{ tools: Array.from({ length: 17 }, (_, at) => `tool_${at}`) }, 'TYPE_MISMATCH'],
