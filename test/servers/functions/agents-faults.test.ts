@@ -18,7 +18,7 @@ import { answerJob, nextEvents, testWith, type Tenant } from './world.ts'
 const test = testWith([counters])
 
 /** Kills at every commit with `all`; else at some of them. */
-const EVERY = process.env['AGENT_KILLS'] === 'all' ? 1 : 5
+const EVERY = process.env['AGENT_KILLS'] === 'all' ? 1 : 8
 
 const script = () =>
   scripted(calling([COUNT, { what: 'a' }], [COUNT, { what: 'b' }]), calling([COUNT, { what: 'c' }]), {

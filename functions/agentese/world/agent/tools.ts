@@ -26,7 +26,7 @@ export const ToolName = z
   )
 
 /** The name by which a model calls it: a tool of `world.tool` has no hyphen in its own. */
-export function functionNameOf(tool: string): string {
+function functionNameOf(tool: string): string {
   return tool.replaceAll('.', '-')
 }
 
