@@ -65,12 +65,13 @@ grant select, insert on agent_runs, agent_steps to kgents_app;
 grant update (state, position, turn, next_call, steps, tokens_used, waiting_job, semaphore_id, attempts, finish, moved_at)
   on agent_runs to kgents_app;
 
--- Runs that wait for nothing and have not moved for a while: the event that goes on was lost. And those whose question is past its
--- deadline: nobody emits an event then.
+-- Runs that wait for nothing and have not moved for a while: the event that goes on was lost. Those whose question is past its
+-- deadline: nobody emits an event then. And those that quote what was forgotten, which are to end.
 create view stalled_agent_runs with (security_invoker = true) as
   select r.id, r.tenant_id from agent_runs r join jobs j on j.id = r.id
-  where j.status = 'running' and case r.state
-    when 'human' then exists (
+  where j.status = 'running' and case
+    when j.forgotten_at is not null then true
+    when r.state = 'human' then exists (
       select from semaphores s where s.tenant_id = r.tenant_id and s.id = r.semaphore_id
         and (s.status <> 'pending' and r.moved_at < now() - interval '10 minutes' or s.deadline <= now()))
     else r.moved_at < now() - interval '10 minutes'
@@ -81,6 +82,7 @@ create policy due on agent_runs for select to kgents_scheduler using (true);
 create policy due_agent_runs on semaphores for select to kgents_scheduler using (true);
 grant select (id, tenant_id, state, waiting_job, semaphore_id, moved_at) on agent_runs to kgents_scheduler;
 grant select (id, tenant_id, status, deadline) on semaphores to kgents_scheduler;
+grant select (forgotten_at) on jobs to kgents_scheduler;
 
 create function tenants_with_stalled_agent_runs() returns setof uuid
   language sql stable security definer set search_path = pg_catalog, public, pg_temp

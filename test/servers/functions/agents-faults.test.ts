@@ -18,7 +18,7 @@ import { answerJob, nextEvents, testWith, type Tenant } from './world.ts'
 const test = testWith([counters])
 
 /** Kills at every commit with `all`; else at some of them. */
-const EVERY = process.env['AGENT_KILLS'] === 'all' ? 1 : 5
+const EVERY = process.env['AGENT_KILLS'] === 'all' ? 1 : 8
 
 const script = () =>
   scripted(calling([COUNT, { what: 'a' }], [COUNT, { what: 'b' }]), calling([COUNT, { what: 'c' }]), {
@@ -41,7 +41,7 @@ async function expectOnce(tenant: Tenant, owner: postgres.Sql, run: string, runs
     select (select coalesce(sum(amount), 0)::int from charges where tenant_id = ${tenant.id} and kind = 'settled') as charged,
       (select spent::int from allowances where tenant_id = ${tenant.id} and resource = 'tokens') as spent,
       (select reserved::int from allowances where tenant_id = ${tenant.id} and resource = 'tokens') as reserved,
-      (select count(*)::int from marks where tenant_id = ${tenant.id} and path = ${COUNT}) as tools,
+      (select count(*)::int from marks where tenant_id = ${tenant.id} and path = ${COUNT} and outcome = 'success') as tools,
       (select count(*)::int from jobs where tenant_id = ${tenant.id}) as jobs`
   const tokens = 36 * runs
   expect(sums).toEqual({ charged: tokens, spent: tokens, reserved: 0, tools: 3 * runs, jobs: 4 * runs })

@@ -6,7 +6,7 @@ import { testWith } from './world.ts'
 const test = testWith([counters])
 
 /** By hand: `AGENT_STEPS=1000`. */
-const STEPS = Number(process.env['AGENT_STEPS'] ?? 30)
+const STEPS = Number(process.env['AGENT_STEPS'] ?? 20)
 /** From which on what is shown of earlier steps is as long as it may be. */
 const STEADY = 10
 
@@ -39,6 +39,6 @@ test(
     expect(size?.['run']).toBeLessThan(400)
     expect(size?.['steps']).toBe(2 * STEPS - 1)
     // oxlint-disable-next-line no-console -- reason: what a run by hand reports
-    if (STEPS > 30) console.log({ STEPS, seconds, steady, row: size?.['run'] })
+    if (STEPS > 20) console.log({ STEPS, seconds, steady, row: size?.['run'] })
   },
 )

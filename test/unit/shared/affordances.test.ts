@@ -25,7 +25,7 @@ const OPEN: Record<string, string> = {
   'time.past': 'project compare',
   'time.schedule': 'defer cancel status list',
   'time.future': 'forecast',
-  'world.agent': 'list invoke retire',
+  'world.agent': 'list invoke runs steps step cancel retire',
   'world.tool': 'list secret allow',
   'world.model': 'complete embed recall forget',
   'concept.*': 'define relate lineage index',

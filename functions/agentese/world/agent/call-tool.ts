@@ -1,4 +1,4 @@
-/** Calling the tools that a model wants, one after the other. Whatever comes of a call is told to the model, and the run goes on. */
+/** Calling the tools that a model wants, one after the other. Whatever comes of a call is an answer for the model. */
 import type { Call } from '../../../../shared/contract/call.ts'
 import { Failure, failureFrom } from '../../../../shared/failures.ts'
 import type { ToolCall } from '../../../../shared/inference/messages.ts'
@@ -91,7 +91,10 @@ async function ask(run: RunRow, next: ToolCall, { call }: GoingOn): Promise<void
 async function followJob(run: RunRow, job: string, { call }: GoingOn): Promise<void> {
   await call.transact('write', async (inner) => {
     const now = await loadRun(inner.db, run.id, 'lock')
-    if (now?.status !== 'running') return void (await inner.endJob({ job, how: 'cancelled' }))
+    if (now?.status !== 'running') {
+      await inner.endJob({ job, how: 'cancelled' })
+      return
+    }
     if (now.state !== 'tools' || now.turn !== run.turn || now.next_call !== run.next_call) return
     await inner.db`update agent_runs set waiting_job = ${job}, moved_at = now() where id = ${run.id}`
     await takeToolJob({ ...now, waiting_job: job }, job, inner)

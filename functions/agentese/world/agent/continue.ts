@@ -76,7 +76,7 @@ async function continueRun(id: string, call: Continuing): Promise<void> {
   const run = await call.transact('read', ({ db }) => loadRun(db, id))
   if (run === undefined) return
   const parent = readTraceparent(JobCall.parse(run.call).traceparent)
-  const { handle: name, model } = run
+  const { name, model } = run
   await withAgentSpan({ name, model: model ?? undefined, conversation: id }, parent, (trace) =>
     goOn(run, { call, trace }),
   )

@@ -1,13 +1,12 @@
-/** What runs there are and what they did, and ending one. A run is its person's own, as its job is. */
+/** What runs there are and what they did, and how to end one. A run is its person's own, as its job is. */
 import { z } from 'zod'
 import { beginningOf } from '../../../../shared/beginning.ts'
 import { aspect } from '../../../../shared/contract/define-node.ts'
 import { NextCursor, orderBy } from '../../../../shared/contract/pages.ts'
-import { Failure } from '../../../../shared/failures.ts'
 import { NEWEST_FIRST, Page, Which } from './rows.ts'
 import { FINISHES, type RunRow } from './runs.ts'
 import { TOOL_RUN } from './shapes.ts'
-import { ownRun } from './step.ts'
+import { ownRun, Stand, standOf } from './step.ts'
 
 const JOB_STATUSES = ['queued', 'running', 'completed', 'failed', 'cancelled'] as const
 /** Characters of what a step was given and came to. */
@@ -124,7 +123,7 @@ export const steps = aspect({
     cursor: IN_ORDER.Cursor.optional(),
   }),
   output: z.strictObject({ run: z.uuid(), steps: z.array(Step), next_cursor: NextCursor }),
-  examples: [{ summary: 'From the first', input: { run: { $from: 'given.1.job.id' } }, given: TOOL_RUN }],
+  examples: [{ summary: 'From the first', input: { run: { $from: 'given.1.result.run' } }, given: TOOL_RUN }],
   async handle({ run, ...bounds }, call) {
     await ownRun(run, call)
     const rows = call.db<StepRow[]>`
@@ -150,19 +149,15 @@ function stepOf({ n, input, output, calls, created_at, ...row }: StepRow): z.inf
 export const cancel = aspect({
   category: 'M',
   archetypes: 'all',
-  summary: 'End a run of yours; what it has used stays charged',
+  summary: 'End a run of yours, unless it has ended; what it has used stays charged',
   effects: ['reads:agent'],
   needs: ['jobs'],
   input: z.strictObject({ run: z.uuid() }),
-  output: z.strictObject({ run: z.uuid(), status: z.literal('cancelled'), steps: z.int() }),
-  examples: [{ summary: 'Enough', input: { run: { $from: 'given.1.job.id' } }, given: TOOL_RUN }],
+  output: Stand,
+  examples: [{ summary: 'Enough', input: { run: { $from: 'given.1.result.run' } }, given: TOOL_RUN }],
   async handle({ run: id }, call) {
     const run = await ownRun(id, call, 'lock')
     const status = await call.endJob({ job: id, how: 'cancelled' })
-    if (status === 'cancelled') return { run: id, status, steps: run.steps }
-    throw new Failure('STATE_CONFLICT', `Cannot cancel run "${id}": it has ${status ?? 'ended'} already`, {
-      suggestion: 'world.agent.runs shows how it ended',
-      details: { status },
-    })
+    return standOf({ ...run, status: status ?? run.status })
   },
 })

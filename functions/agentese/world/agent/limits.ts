@@ -34,5 +34,5 @@ export const HISTORY_ROWS = 64
 /** Of memories. */
 export const MEMORY_CHARACTERS = 2000
 
-/** Failed attempts at one thing, after which a run fails, or its model is told. */
+/** Failed attempts at one thing, after which that is a failure of the run or of its tool. */
 export const MAX_ATTEMPTS = 6

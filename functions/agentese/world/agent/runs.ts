@@ -9,7 +9,7 @@ import type { Approval } from './rows.ts'
 /** Goes on with a run; may come any number of times. */
 export const CONTINUE = 'io.kgents.agent.continue'
 /** A step was added to a run. */
-export const STEPPED = 'io.kgents.agent.step'
+const STEPPED = 'io.kgents.agent.step'
 
 /** Why a run ended: as its model's last answer did, or at a limit. */
 export const FINISHES = [...FinishReason.options, 'step_limit', 'budget'] as const

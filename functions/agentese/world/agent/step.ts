@@ -25,7 +25,8 @@ import { addStep, CONTINUE, endAtLimit, endRun, loadRun, type RunRow } from './r
 import { TOOL_RUN } from './shapes.ts'
 import { specsOf } from './tools.ts'
 
-const Stand = z.strictObject({
+/** How a run stands. */
+export const Stand = z.strictObject({
   run: z.uuid(),
   status: z.enum(['queued', 'running', 'completed', 'failed', 'cancelled']),
   steps: z.int().min(0),
@@ -45,7 +46,7 @@ export const step = aspect({
   needs: ['inference', 'jobs', 'catalog'],
   input: z.strictObject({ run: z.uuid() }),
   output: Stand,
-  examples: [{ summary: 'Go on', input: { run: { $from: 'given.1.job.id' } }, given: TOOL_RUN }],
+  examples: [{ summary: 'Go on', input: { run: { $from: 'given.1.result.run' } }, given: TOOL_RUN }],
   async handle({ run: id }, call) {
     const run = await ownRun(id, call, 'lock')
     if (run.status === 'running' && run.state === 'model' && run.waiting_job === null)

@@ -26,7 +26,7 @@ export const ToolName = z
   )
 
 /** The name by which a model calls it: a tool of `world.tool` has no hyphen in its own. */
-export function functionNameOf(tool: string): string {
+function functionNameOf(tool: string): string {
   return tool.replaceAll('.', '-')
 }
 
@@ -56,10 +56,19 @@ async function checkPath(path: string, call: Pick<Call, 'findAspect'>): Promise<
       suggestion: 'GET /v1/agentese/discover lists the paths',
     })
   checkMayBeKept(path, found)
-  if (found.definition.node === 'world.agent')
-    throw new Failure('TYPE_MISMATCH', `Cannot give an agent "${path}": agents use no agents`, {
-      suggestion: 'Compose them: world.agent.invoke >> world.agent.invoke',
+  const why = NOT_FOR_AGENTS[path] ?? NOT_FOR_AGENTS[found.definition.node ?? '']
+  if (why !== undefined)
+    throw new Failure('TYPE_MISMATCH', `Cannot give an agent "${path}": ${why}`, {
+      suggestion: 'Give it the tools that it needs by name',
     })
+}
+
+/** Nodes and paths that no agent has: by them it would get around its list of tools, or answer what a person is asked. */
+const NOT_FOR_AGENTS: Readonly<Record<string, string>> = {
+  'world.agent': 'agents use no agents',
+  'world.purgatory': 'its questions are for people',
+  'self.consent': "consent is a person's own",
+  'time.schedule.defer': 'what is deferred may be any call',
 }
 
 /** What a model is shown of the tools; of those that are there no more, nothing. */
