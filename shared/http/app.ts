@@ -356,7 +356,7 @@ async function inputOf(context: Context, endpoint: Endpoint): Promise<unknown> {
 function mcpHeaders(headers: RequestHeaders): Record<string, string> {
   const own = Object.entries(headers).filter(([name]) => name.startsWith('mcp-'))
   return Object.fromEntries(
-    own.flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
+    own.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
   )
 }
 

@@ -1,5 +1,5 @@
 /** One call of a tool: as the caller, on the function that serves the path. */
-import { z } from 'zod'
+import type { z } from 'zod'
 import type { CallToolResult, InputRequiredResult } from '@modelcontextprotocol/server'
 import { expandAlias } from '../../../shared/agentese/alias.ts'
 import { whatIsWrong } from '../../../shared/contract/what-is-wrong.ts'
@@ -10,7 +10,7 @@ import { describePath, discoverPaths } from './explore.ts'
 import { answerQuestion, questionIn, QuestionState } from './input.ts'
 import { pinsOf } from './pins.ts'
 import { answered, failed } from './results.ts'
-import type { Serving } from './server.ts'
+import type { Serving } from './serving.ts'
 import { createTask, resultWithin } from './tasks.ts'
 import { DescribeInput, DiscoverInput, InvokeInput } from './tools.ts'
 

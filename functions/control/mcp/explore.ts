@@ -4,7 +4,7 @@ import type { z } from 'zod'
 import { contractOf } from '../logos/discovery.ts'
 import { findPath } from '../logos/resolve.ts'
 import { answered } from './results.ts'
-import type { Serving } from './server.ts'
+import type { Serving } from './serving.ts'
 import { hintsOf, type DiscoverInput } from './tools.ts'
 
 export async function discoverPaths(

@@ -7,7 +7,7 @@ import { z } from 'zod'
 import type { Call } from '../../../shared/contract/call.ts'
 import { failureFrom } from '../../../shared/failures.ts'
 import { answered, failed } from './results.ts'
-import type { Serving } from './server.ts'
+import type { Serving } from './serving.ts'
 
 /** The result of a call that asks a person. */
 const Waiting = z.looseObject({

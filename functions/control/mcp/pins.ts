@@ -4,7 +4,7 @@ import type { Given, Call } from '../../../shared/contract/call.ts'
 import { Failure } from '../../../shared/failures.ts'
 import { findKey } from '../api-keys/rows.ts'
 import { findPath } from '../logos/resolve.ts'
-import type { Serving } from './server.ts'
+import type { Serving } from './serving.ts'
 
 /** Of one key: a model reads the contracts of all of them with every question. */
 const MAX_PINS = 32

@@ -1,7 +1,8 @@
 /** Takes one message of MCP to a server that is made for it alone, and answers what that says. The protocol itself is the SDK's. */
 import { z } from 'zod'
 import { parseKept } from '../../../shared/exact-json.ts'
-import { createServer, type Serving } from './server.ts'
+import { createServer } from './server.ts'
+import type { Serving } from './serving.ts'
 
 export const Message = z.looseObject({
   jsonrpc: z.literal('2.0'),

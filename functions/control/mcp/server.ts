@@ -1,29 +1,25 @@
 /** What of MCP is served: tools, and the jobs of their calls as tasks. */
+import type * as Sdk from '@modelcontextprotocol/server'
 import type { ClientCapabilities, ServerContext } from '@modelcontextprotocol/server'
-import type { Given } from '../../../shared/contract/call.ts'
 import { asFailure } from '../../../shared/database/database.ts'
 import { Failure } from '../../../shared/failures.ts'
 import { problemMembers } from '../../../shared/problem.ts'
 import { VERSION } from '../../../shared/version.ts'
 import { callTool, type Client } from './call-tool.ts'
 import { failed } from './results.ts'
+import type { Serving } from './serving.ts'
 import { cancelTask, getTask, listTasks, taskResult, TaskCursor, TaskId, updateTask } from './tasks.ts'
 import { listTools } from './tools.ts'
 
-type Sdk = typeof import('@modelcontextprotocol/server')
-
-/** What the handler of a message is given. */
-export type Serving = Given<'postgres' | 'catalog' | 'functions' | 'jobs', 'caller'>
-
 /** The extension by which revision 2026-07-28 has tasks; 2025-11-25 has them in its core. */
-export const TASKS = 'io.modelcontextprotocol/tasks'
+const TASKS = 'io.modelcontextprotocol/tasks'
 const CLIENT_CAPABILITIES = 'io.modelcontextprotocol/clientCapabilities'
 
 const INSTRUCTIONS =
   'Paths are context.holon.aspect. Find them with discover, read what one takes with describe, and call it with invoke.'
 
 /** A server for one message. */
-export function createServer(sdk: Sdk, isLegacy: boolean, call: Serving) {
+export function createServer(sdk: typeof Sdk, isLegacy: boolean, call: Serving) {
   const server = new sdk.Server(
     { name: 'kgents', version: VERSION },
     { capabilities: { tools: {}, ...tasksOf(isLegacy) }, instructions: INSTRUCTIONS },
@@ -72,7 +68,7 @@ function clientOf(isLegacy: boolean, params: object, { mcpReq }: ServerContext):
   const wantsTask = isLegacy
     ? 'task' in params && params.task !== undefined
     : extensions?.[TASKS] !== undefined
-  const state = mcpReq.requestState<unknown>()
+  const state = mcpReq.requestState()
   return {
     isLegacy,
     wantsTask,
@@ -94,7 +90,7 @@ function failedAs(error: unknown) {
 }
 
 /** Failures leave as errors of the protocol, and of anything else no more than that it happened. */
-function guardOf({ ProtocolError, ProtocolErrorCode }: Sdk, { log, trace }: Serving) {
+function guardOf({ ProtocolError, ProtocolErrorCode }: typeof Sdk, { log, trace }: Serving) {
   return async <T>(work: () => Promise<T>): Promise<T> => {
     try {
       return await work()

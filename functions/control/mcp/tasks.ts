@@ -13,7 +13,7 @@ import { cancel } from '../jobs.ts'
 import { find, isOwn, notFound, type JobRow } from '../jobs/rows.ts'
 import { answerQuestions, questionsOf, requestsFor } from './input.ts'
 import { answered, failed, stillRunning } from './results.ts'
-import type { Serving } from './server.ts'
+import type { Serving } from './serving.ts'
 
 /** How long a call waits for its job where the client takes no tasks. */
 const WAIT_MS = 20_000

@@ -7,7 +7,7 @@ import type { AspectFacts } from '../../../shared/contract/facts.ts'
 import { AnyObject } from '../../../shared/contract/json-object.ts'
 import { inputSchemaOf } from '../../../shared/contract/schemas.ts'
 import { pinsOf } from './pins.ts'
-import type { Serving } from './server.ts'
+import type { Serving } from './serving.ts'
 
 const Path = z.string().min(1).max(200)
 
@@ -48,33 +48,33 @@ const FIXED: readonly Tool[] = [
   },
 ]
 
-export const FIXED_NAMES: ReadonlySet<string> = new Set(FIXED.map(({ name }) => name))
-
-/** All tools of the caller. A pinned path that exists no more is left out. */
+/** All tools of the caller, but for pinned paths that exist no more. */
 export async function listTools(isLegacy: boolean, call: Serving): Promise<{ tools: Tool[] }> {
   const pins = await pinsOf(call)
-  const pinned = await Promise.all(pins.map((pin) => toolOf(pin, call)))
-  const tools = [...FIXED, ...pinned.flat()]
-  // Revision 2026-07-28 has no such member: there the server decides.
-  return { tools: isLegacy ? tools.map(withTasks) : tools.map(({ execution: _, ...tool }) => tool) }
+  const pinned = await Promise.all(pins.map((pin) => toolOf(pin, isLegacy, call)))
+  const fixed = isLegacy ? FIXED.map(withTasks) : FIXED
+  return { tools: [...fixed, ...pinned.flat()] }
 }
 
+/** Revision 2026-07-28 has no word for who may become a task: there the server decides. */
 async function toolOf(
   { name, path }: { name: string; path: string },
+  isLegacy: boolean,
   { findAspect }: Pick<Call, 'findAspect'>,
-) {
+): Promise<Tool[]> {
   const found = await findAspect(path)
   if (found === undefined) return []
   const { endpoint } = found
-  const tool: Tool = {
-    name,
-    title: path,
-    description: endpoint.summary,
-    inputSchema: { ...inputSchemaOf(endpoint), type: 'object' },
-    annotations: hintsOf(endpoint.aspect),
-    execution: { taskSupport: endpoint.streams ? 'optional' : 'forbidden' },
-  }
-  return [tool]
+  return [
+    {
+      name,
+      title: path,
+      description: endpoint.summary,
+      inputSchema: { ...inputSchemaOf(endpoint), type: 'object' },
+      annotations: hintsOf(endpoint.aspect),
+      ...(isLegacy ? { execution: { taskSupport: endpoint.streams ? 'optional' : 'forbidden' } } : {}),
+    },
+  ]
 }
 
 function withTasks(tool: Tool): Tool {

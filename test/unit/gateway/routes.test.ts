@@ -35,9 +35,10 @@ const cases = catalog.flatMap((definition: RoutedFunction) =>
 )
 
 describe.each(cases)('%s', (_name, definition, endpoint) => {
-  const { method, auth, streams } = endpoint
+  const { method, auth, errors, streams } = endpoint
   const path = pathOf(endpoint)
-  const required = auth === 'required'
+  // Of MCP, the function itself refuses: its challenge says where the metadata is.
+  const required = auth === 'required' && errors !== 'mcp'
 
   test('reaches its function, with its token checked where one is required', () => {
     expect(find(method, path, TOKEN)).toEqual({
@@ -164,7 +165,8 @@ describe('any two paths that match the same request', () => {
           // The hub calls the function that is meant, so it may stand in wherever a stream is possible.
           const waits = canStream(method, request) && ('accept' in each || 'prefer' in each)
           const service = waits ? 'stream-hub' : meant?.service
-          const checksToken = meant?.auth === 'required' && !('x-api-key' in each) && !('cookie' in each)
+          const isChecked = meant?.auth === 'required' && meant.errors !== 'mcp'
+          const checksToken = isChecked && !('x-api-key' in each) && !('cookie' in each)
           if (found.service !== service || found.checksToken !== checksToken) {
             wrong.add(`${method} ${request} ${JSON.stringify(each)}: ${found.route}`)
           }

@@ -112,7 +112,9 @@ describe('createOpenApi()', () => {
       'sso-sign-in.begin',
       'sso-sign-in.finish',
       'stripe-webhooks.take',
+      'world.tool.import',
       'world.tool.invoke',
+      'world.tool.refresh',
     ])
   })
 

@@ -321,6 +321,7 @@ describe('needs', () => {
       'logos',
       'time-schedule',
       'world-agent',
+      'mcp',
       'jobs',
       'event-mappings',
     ])

@@ -1,6 +1,5 @@
 /** How callers name and see a tool. */
 import { z } from 'zod'
-import type { ToolRow } from './rows.ts'
 
 export const Name = z
   .string()
@@ -14,7 +13,7 @@ export const Tool = z.strictObject({
 })
 export type Tool = z.infer<typeof Tool>
 
-export function viewOf({ name, description, method, url }: ToolRow): Tool {
+export function viewOf({ name, description, method, url }: Tool): Tool {
   return { name, description, method, url }
 }
 

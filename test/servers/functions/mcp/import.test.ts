@@ -327,14 +327,17 @@ function rpc(results: Record<string, object>, notifications: string[] = []): Non
   return (_request, response, body) => {
     const { id, method = '' } =
       body === '' ? { id: undefined } : (JSON.parse(body) as { id?: unknown; method?: string })
-    if (id === undefined) return void response.writeHead(202).end()
+    const isKnown = method === 'initialize' || method in results
+    if (id === undefined || !isKnown) {
+      response.writeHead(id === undefined ? 202 : 404).end()
+      return
+    }
     const initialized = {
       protocolVersion: '2025-11-25',
       capabilities: { tools: { listChanged: true } },
       serverInfo: { name: 'hostile', version: '0' },
     }
     const result = method === 'initialize' ? initialized : results[method]
-    if (result === undefined) return void response.writeHead(404).end()
     response.writeHead(200, { 'content-type': 'text/event-stream' })
     for (const each of notifications)
       response.write(`data: ${JSON.stringify({ jsonrpc: '2.0', method: each })}\n\n`)

@@ -143,7 +143,7 @@ function choose(tools: readonly unknown[], { tools: wanted, prefix = '' }: Input
   })
 }
 
-/** Tools whose names are one and the same here are all left out: which of them was meant, nobody knows. */
+/** Of tools whose names would be one and the same here, none is taken: which of them was meant, nobody knows. */
 function nameAll(
   read: readonly ReadTool[],
   prefix: string,
@@ -172,7 +172,7 @@ async function keep(
 ): Promise<boolean> {
   const made = await db`
     insert into tools (tenant_id, name, description, method, url, headers, input_schema, timeout_seconds, created_by)
-    values (${identity.tenant}, ${local}, ${description}, 'POST', ${url}, ${db.json(headers)}, ${db.json(schema as never)},
+    values (${identity.tenant}, ${local}, ${description}, 'POST', ${url}, ${db.json(headers)}, ${db.json(schema)},
             ${timeout_seconds}, ${identity.user})
     on conflict do nothing returning name`
   if (made.length === 0) {

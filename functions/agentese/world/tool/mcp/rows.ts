@@ -40,7 +40,7 @@ export async function noteChange(db: Db, tool: string, seen: string | null): Pro
 /** Takes a tool as its server says it is now. */
 export async function pinAnew(db: Db, tool: string, read: ReadTool, protocol: string): Promise<void> {
   await db`
-    update tools set description = ${read.description}, input_schema = ${db.json(read.schema as never)}
+    update tools set description = ${read.description}, input_schema = ${db.json(read.schema)}
     where name = ${tool}`
   await db`
     update mcp_tools set pin = ${read.pin}, contract = ${JSON.stringify(read.contract)}::text::json, protocol = ${protocol},
