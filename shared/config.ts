@@ -85,6 +85,8 @@ export const DESCRIPTIONS = {
   UPSTASH_REDIS_REST_TOKEN: 'Token of the REST protocol of Redis',
   WEBHOOK_SIGNING_KEY:
     '32 bytes, base64url: secrets of webhooks are derived from it, so it stays as long as they do',
+  CLICKHOUSE_URL:
+    'ClickHouse with credential and database, `https://user:password@host:8443/kgents`: traces are exported to it and read from it',
   OTEL_EXPORTER_OTLP_ENDPOINT: 'OTLP/HTTP collector that spans go to; without it there are none',
 } as const
 

@@ -27,7 +27,7 @@ export const traces = defineOperation({
       summary: 'Traces by their first call that fits, newest first; personal calls of others only for admins',
       permission: 'agentese:read',
       scopes: ['trace:read'],
-      needs: ['postgres'],
+      needs: ['postgres', 'trace-store'],
       input: z.strictObject({
         start: Instant.optional(),
         end: Instant.optional().describe('Exclusive'),
@@ -48,7 +48,7 @@ export const traces = defineOperation({
         'One trace as a tree of spans: calls, and of jobs the wait, the work of the model and the continuation',
       permission: 'agentese:read',
       scopes: ['trace:read'],
-      needs: ['postgres'],
+      needs: ['postgres', 'trace-store'],
       input: z.strictObject({ id: TraceId }),
       output: TraceSpans,
       examples: [{ summary: 'A call', input: { id: '0af7651916cd43dd8448eb211c80319c' } }],
@@ -60,7 +60,7 @@ export const traces = defineOperation({
       summary: 'What happened in a trace, in sentences that follow from its spans',
       permission: 'agentese:read',
       scopes: ['trace:read'],
-      needs: ['postgres'],
+      needs: ['postgres', 'trace-store'],
       input: z.strictObject({
         id: TraceId,
         genre: z.enum(['technical']).default('technical'),

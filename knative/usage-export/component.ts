@@ -1,6 +1,6 @@
 /** The contract of the part that exports usage to metering services of others, where there are some. */
 import { z } from 'zod'
-import { List, ServerSettings } from '../../shared/config.ts'
+import { DESCRIPTIONS, List, ServerSettings } from '../../shared/config.ts'
 import { defineComponent } from '../../shared/contract/component.ts'
 
 export const usageExport = defineComponent({
@@ -22,8 +22,9 @@ export const usageExport = defineComponent({
       .optional()
       .describe('Lago, such as https://api.getlago.com; unset exports nothing to it'),
     LAGO_API_KEY: z.string().optional().describe('Its API key'),
+    CLICKHOUSE_URL: z.url().optional().describe(DESCRIPTIONS.CLICKHOUSE_URL),
   }),
-  secrets: ['EXPORTER_DATABASE_URLS', 'OPENMETER_API_KEY', 'LAGO_API_KEY'],
+  secrets: ['EXPORTER_DATABASE_URLS', 'OPENMETER_API_KEY', 'LAGO_API_KEY', 'CLICKHOUSE_URL'],
   reaches: ['postgres', 'outside'],
   scale: {
     replicas: 1,

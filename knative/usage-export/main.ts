@@ -5,10 +5,12 @@ import { openStatusServer } from '../../shared/http/status.ts'
 import { pause } from '../../shared/pause.ts'
 import { createLog } from '../../shared/telemetry/log.ts'
 import { createRegistry } from '../../shared/telemetry/metrics.ts'
+import { openClickHouse } from '../../shared/traces/clickhouse.ts'
 import { usageExport } from './component.ts'
 import { destinationsOf } from './destinations.ts'
 import { declareTargets, runExporter } from './exporter.ts'
 import { createExportMetrics } from './metrics.ts'
+import { forgetTraceExport, runTraceExport } from './traces.ts'
 
 const RETRY_MS = 2000
 
@@ -17,6 +19,8 @@ const log = createLog(usageExport.name, environment.LOG_LEVEL)
 const registry = createRegistry()
 const metrics = createExportMetrics(registry)
 const destinations = destinationsOf(environment)
+const { CLICKHOUSE_URL } = environment
+const clickHouse = CLICKHOUSE_URL === undefined ? undefined : openClickHouse(CLICKHOUSE_URL)
 const closing = new AbortController()
 const { signal } = closing
 
@@ -28,14 +32,17 @@ async function exportAll(url: string): Promise<void> {
   for (let isDeclared = false; !isDeclared && !signal.aborted;) {
     try {
       await declareTargets(sql, names)
+      if (clickHouse === undefined) await forgetTraceExport(sql)
       isDeclared = true
     } catch (error) {
       log.warn({ err: error, database }, 'the database is not reached')
       await pause(RETRY_MS, signal)
     }
   }
-  await Promise.all(destinations.map((to) => runExporter({ sql, database, to, metrics, log, signal })))
-  if (destinations.length > 0) await sql.end({ timeout: 1 })
+  const running = destinations.map((to) => runExporter({ sql, database, to, metrics, log, signal }))
+  if (clickHouse !== undefined) running.push(runTraceExport({ sql, database, to: clickHouse, log, signal }))
+  await Promise.all(running)
+  if (running.length > 0) await sql.end({ timeout: 1 })
 }
 
 const running = environment.EXPORTER_DATABASE_URLS.map(exportAll)
@@ -43,7 +50,10 @@ const server = await openStatusServer(environment, {
   dependencies: () => ({}),
   metrics: () => registry.render(),
 })
-log.info({ address: server.address(), services: destinations.length }, 'the export of usage runs')
+log.info(
+  { address: server.address(), services: destinations.length, traces: clickHouse !== undefined },
+  'the export of usage runs',
+)
 
 process.once('SIGTERM', () => {
   closing.abort()

@@ -59,6 +59,8 @@ export const NEEDS = {
   destinations: { gives: ['privateOrigins'], secrets: [], reaches: [] },
   /** To send requests to addresses that tenants name. */
   outside: { gives: ['requestOutside', 'resolveText'], secrets: [], reaches: ['outside'] },
+  /** To read traces where an operator has them kept. */
+  'trace-store': { gives: ['traceStore'], secrets: ['CLICKHOUSE_URL'], reaches: ['outside'] },
   /** To have invoices paid. */
   payments: {
     gives: ['payments'],
@@ -86,8 +88,12 @@ export type Gives<N extends Need> = (typeof NEEDS)[N]['gives'][number]
 
 const ALL = Object.keys(NEEDS) as Need[] // reason: the keys of an object that has no others
 
-/** Secrets that a platform may be without: those of the payment provider. */
-export const OPTIONAL_SECRETS: readonly string[] = ['STRIPE_API_KEY', 'STRIPE_WEBHOOK_SECRET']
+/** Secrets that a platform may be without: those of the payment provider, and where traces are kept besides PostgreSQL. */
+export const OPTIONAL_SECRETS: readonly string[] = [
+  'STRIPE_API_KEY',
+  'STRIPE_WEBHOOK_SECRET',
+  'CLICKHOUSE_URL',
+]
 /** Secrets that a process starts without; where there is no Redis, each limits by itself. */
 export const DISPENSABLE_SECRETS: readonly string[] = ['UPSTASH_REDIS_REST_TOKEN', ...OPTIONAL_SECRETS]
 

@@ -93,7 +93,7 @@ export function orderBy(columns: Readonly<Record<string, Column>>, direction: 'a
         select listed.*, json_build_array(${db.unsafe(place)}) as list_place from (${fragment(query)}) listed
         where ${after === undefined ? db`true` : db`(${db.unsafe(key)}) ${db.unsafe(beyond)} (${values})`}
         order by ${db.unsafe(order)} limit ${limit + 1}`
-      return cut<T>(rows, limit)
+      return cutPage<T>(rows, limit)
     },
   }
 }
@@ -111,7 +111,10 @@ function asText({ column, type }: { column: string; type: string }): string {
 }
 
 /** The page out of rows of which one too many was read, which means that there are more. */
-function cut<T extends object>(rows: readonly (T & { list_place: string[] })[], limit: number): Page<T> {
+export function cutPage<T extends object>(
+  rows: readonly (T & { list_place: string[] })[],
+  limit: number,
+): Page<T> {
   const last = rows.length > limit ? rows[limit - 1] : undefined
   const page = rows.slice(0, limit).map(({ list_place: _place, ...row }) => row as unknown as T) // reason: the query selected just these
   return { page, next_cursor: last === undefined ? null : writeCursor(last.list_place) }

@@ -7,6 +7,7 @@ import type { StoredIdentity } from '../identity/identity.ts'
 import type { SecretBox } from '../identity/secret-box.ts'
 import type { Plan } from '../plans/plan.ts'
 import type { TraceContext } from '../telemetry/trace.ts'
+import type { TraceStore } from '../traces/trace-store.ts'
 import type { SignedUp, SignUp } from './sign-up.ts'
 import type { FunctionFacts } from './facts.ts'
 import type { FoundAspect } from './find-aspect.ts'
@@ -43,6 +44,8 @@ export interface Platform {
   resolveText(name: string): Promise<string[]>
   /** Sends a request to an address that a tenant named, as far as the operator lets it. */
   requestOutside(request: Omit<FencedRequest, 'privateAllowed'>): Promise<FencedResponse>
+  /** Where traces are read from; undefined is PostgreSQL. */
+  traceStore(): Promise<TraceStore | undefined>
   /** The payment provider. */
   payments: Payments
   /** Seals what tenants keep secret. */

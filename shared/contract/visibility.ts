@@ -54,7 +54,7 @@ export function mayReceive(user: string, path: string, data: unknown): boolean {
 }
 
 /** SQL: marks that the caller may read. Of what others do on `self`, only who administers the tenant keeps the record. */
-export function readableMarks(db: Db, { user, permissions }: Identity) {
+export function readableMarks(db: Db, { user, permissions }: Pick<Identity, 'user' | 'permissions'>) {
   return permissions.includes('tenant:admin')
     ? db`true`
     : db`(user_id = ${user} or not starts_with(path, ${PERSONAL}))`

@@ -103,6 +103,8 @@ export const TABLES: Readonly<Record<string, 'tenant' | 'central' | 'people' | '
   tool_origins: 'tenant',
   tool_secrets: 'tenant',
   tools: 'tenant',
+  // Exported from where they were written.
+  trace_exports: 'each',
   usage_alerts: 'tenant',
   usage_daily: 'tenant',
   usage_export_rejects: 'each',

@@ -89,6 +89,7 @@ export const FunctionConfig = z.object({
     .describe(
       'Secret of the endpoint `/webhooks/stripe`, as Stripe shows it; without it its events are refused',
     ),
+  CLICKHOUSE_URL: z.url().optional().describe(DESCRIPTIONS.CLICKHOUSE_URL),
   STRIPE_API_URL: z.url().default('https://api.stripe.com').describe('Where Stripe answers'),
   STRIPE_AUTOMATIC_TAX: z
     .enum(['on', 'off'])

@@ -7,6 +7,7 @@ import type { FunctionDefinition } from '../contract/function.ts'
 import { DISPENSABLE_SECRETS, secretsFor } from '../contract/needs.ts'
 import type { Payments } from '../contract/payments.ts'
 import type { Platform } from '../contract/platform.ts'
+import type { TraceStore } from '../traces/trace-store.ts'
 import { createPayments } from '../billing/stripe/create-payments.ts'
 import { createFencedFetch } from '../billing/stripe/fenced-fetch.ts'
 import { openDatabase } from '../database/database.ts'
@@ -162,6 +163,7 @@ function createPlatform(config: FunctionConfig, loaders: Loaders, runtime: Runti
     },
     resolveText: createTextResolver(config.DNS_SERVERS),
     payments: paymentsOf(config, runtime),
+    traceStore: once(() => openTraceStore(config)),
     secretBox: createSecretBox(config.TOOL_SECRET_KEY ?? []),
     hasModel: () => runtime.inferenceUnavailable === undefined,
     webhookSecret(subscription, rotation) {
@@ -191,6 +193,13 @@ function paymentsOf(config: FunctionConfig, { database, log }: Runtime): Payment
       return fencedRequest({ ...request, allow, privateAllowed: allow })
     }),
   )
+}
+
+/** Its client is loaded where there is one. */
+async function openTraceStore({ CLICKHOUSE_URL: url }: FunctionConfig): Promise<TraceStore | undefined> {
+  if (url === undefined) return undefined
+  const { openClickHouse } = await import('../traces/clickhouse.ts')
+  return openClickHouse(url)
 }
 
 /** Makes it when it is first asked for, and never again. */

@@ -1,9 +1,9 @@
 /** Reads what a trace has left behind: the marks of its calls, and its jobs, also those that have not ended. */
 import type { Call } from '../../../shared/contract/call.ts'
-import { readableMarks } from '../../../shared/contract/visibility.ts'
 import { Failure } from '../../../shared/failures.ts'
 import { jobCost } from './job-cost.ts'
-import { spansOf, type JobRow, type MarkRow, type TraceSpans } from './spans.ts'
+import { spansOf, type JobRow, type TraceSpans } from './spans.ts'
+import { fromStore } from './stores.ts'
 
 /** Calls of a trace that are shown, and jobs. */
 const MAX_ROWS = 500
@@ -11,13 +11,12 @@ const MAX_ROWS = 500
 /** @throws Failure NOT_FOUND, also where nothing of it is for the caller */
 export async function readTrace(
   id: string,
-  { db, identity }: Pick<Call, 'db' | 'identity'>,
+  call: Pick<Call, 'db' | 'identity' | 'traceStore' | 'log'>,
 ): Promise<TraceSpans> {
+  const { db, identity } = call
   const seesAll = identity.permissions.includes('tenant:admin')
   const [marks, jobs] = await Promise.all([
-    db<MarkRow[]>`
-      select id, path, outcome, code, user_id, archetype, charges, duration_ms, at, model from marks
-      where trace_id = ${id} and ${readableMarks(db, identity)} order by at, id limit ${MAX_ROWS + 1}`,
+    fromStore(call, (store) => store.marksOf(id, MAX_ROWS + 1, identity)),
     db<JobRow[]>`
       select id, path, status, user_id, created_at, started_at, finished_at, model_seconds, tokens, charges,
         call -> 'aspect' is null as composes, admitted_at is not null or message is not null or model_seconds is not null as queues,

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { addTo, type Amounts } from '../../../shared/amount.ts'
 import { TokenUsage } from '../../../shared/inference/messages.ts'
+import type { TraceMark } from '../../../shared/traces/trace-store.ts'
 import { centsOf, usdOf } from './price.ts'
 
 const KINDS = ['call', 'composition', 'queue', 'worker', 'continuation'] as const
@@ -37,19 +38,6 @@ export const TraceSpans = z.strictObject({
   truncated: z.boolean().describe('Whether there is more of it than is shown'),
 })
 export type TraceSpans = z.infer<typeof TraceSpans>
-
-export interface MarkRow {
-  id: string
-  path: string
-  outcome: 'success' | 'failure' | 'refusal'
-  code: string | null
-  user_id: string | null
-  archetype: string
-  charges: Amounts
-  duration_ms: number
-  at: Date
-  model: string | null
-}
 
 export interface JobRow {
   id: string
@@ -88,7 +76,7 @@ const STATUS = {
 
 export function spansOf(
   id: string,
-  marks: readonly MarkRow[],
+  marks: readonly TraceMark[],
   jobs: readonly JobRow[],
 ): Omit<TraceSpans, 'truncated'> {
   const marked = new Set(marks.map((mark) => mark.id))
@@ -137,7 +125,7 @@ function ofWork(job: JobRow | undefined): Partial<Span> {
   }
 }
 
-function ofMark(mark: MarkRow, job: JobRow | undefined): Timed {
+function ofMark(mark: TraceMark, job: JobRow | undefined): Timed {
   const { id, path, outcome, code, user_id, archetype, charges, at, duration_ms, model } = mark
   const end = at.getTime()
   return {

@@ -73,6 +73,18 @@ grant select (tenant_id, job_id) on idempotency_keys to kgents_pruner;
 create index jobs_by_end on jobs (tenant_id, finished_at) where finished_at is not null;
 create index idempotency_keys_by_job on idempotency_keys (job_id) where job_id is not null;
 
+-- What an agent did goes with the job of its run.
+do $$
+begin
+  if to_regclass('public.agent_runs') is not null then
+    create policy pruning on agent_runs to kgents_pruner using (true);
+    grant select (id), delete on agent_runs to kgents_pruner;
+    create policy pruning on agent_steps to kgents_pruner using (true);
+    grant select (run_id), delete on agent_steps to kgents_pruner;
+  end if;
+end
+$$;
+
 -- Until when each tenant's records may go: `auditDays` of its plan ago. What is not counted and reconciled yet stays.
 create function tenants_kept_until() returns table (tenant_id uuid, kept_until timestamptz)
   language sql stable
@@ -97,6 +109,7 @@ begin
       select m.id from public.marks m
       where m.tenant_id = k.tenant_id and m.at < k.kept_until
         and (m.xid is null or m.xid < (select xid from public.usage_state))
+        and not exists (select from public.trace_exports e where (m.xid, m.id) > (e.xid, e.mark))
       order by m.at limit most
     ) old limit most
   );
@@ -149,6 +162,10 @@ begin
     ) old limit most
   ) into old_jobs;
   delete from public.compositions where id = any (old_jobs);
+  if to_regclass('public.agent_runs') is not null then
+    execute 'delete from public.agent_steps where run_id = any ($1)' using old_jobs;
+    execute 'delete from public.agent_runs where id = any ($1)' using old_jobs;
+  end if;
   delete from public.jobs where id = any (old_jobs);
   return cardinality(old_jobs);
 end
@@ -165,3 +182,28 @@ begin
   end loop;
 end
 $$;
+
+-- How far marks are exported to a store of traces besides this database: in the order of their transactions. One that takes no
+-- more of them has no row.
+create table trace_exports (
+  name text primary key,
+  xid xid8 not null default '0',
+  mark uuid not null default '00000000-0000-0000-0000-000000000000',
+  sent bigint not null default 0,
+  sent_at timestamptz
+);
+alter table trace_exports enable row level security;
+alter table trace_exports force row level security;
+create policy exporting on trace_exports to kgents_usage_exporter using (true) with check (true);
+grant select, insert, update, delete on trace_exports to kgents_usage_exporter;
+create policy pruning on trace_exports for select to kgents_pruner using (true);
+grant select on trace_exports to kgents_pruner;
+create policy trace_exporting on marks for select to kgents_usage_exporter using (true);
+grant select (id, tenant_id, at, trace_id, path, category, outcome, code, user_id, archetype, charges, job_id, model, duration_ms, xid)
+  on marks to kgents_usage_exporter;
+create policy trace_exporting on tenants for select to kgents_usage_exporter using (true);
+grant select (id, tier, plan_version) on tenants to kgents_usage_exporter;
+create policy trace_exporting on plans for select to kgents_usage_exporter using (true);
+grant select (id, version, limits) on plans to kgents_usage_exporter;
+create policy trace_exporting on tombstones for select to kgents_usage_exporter using (true);
+grant select (id, erased_at) on tombstones to kgents_usage_exporter;
