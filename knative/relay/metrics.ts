@@ -57,9 +57,12 @@ export function createMetrics(): Metrics {
   const { counter, gauge, render } = registry
   const counters = each(COUNTERS, (name, help, labels): Counter => counter(name, help, labels))
   const gauges = each(GAUGES, (name, help, labels): Gauge => gauge(name, help, labels))
-  const waits = registry.histogram('relay_queue_wait_seconds', 'Time that jobs waited for admission', WAIT_SECONDS, [
-    'tier',
-  ])
+  const waits = registry.histogram(
+    'relay_queue_wait_seconds',
+    'Time that jobs waited for admission',
+    WAIT_SECONDS,
+    ['tier'],
+  )
   return {
     published: createInvocationMetrics(registry),
     add: (name, amount = 1, labels = {}) => counters[name].inc(labels, amount),

@@ -73,11 +73,15 @@ async function backlogFull(db: Db, tier: Tier, limit: number): Promise<Failure> 
   const { ahead, admitted, seconds } = await paceOf(db, LOWEST_PRIORITY)
   const excess = ahead - limit + Math.max(1, Math.ceil(limit * ROOM_TO_COME_BACK))
   const wait = admitted === 0 ? WINDOW_SECONDS : (excess * seconds) / admitted
-  return new Failure('BACKLOG_FULL', `Cannot queue another job: plan "${tier}" has ${limit} waiting at most`, {
-    suggestion: 'Wait as long as Retry-After says, cancel jobs that wait, or move to a larger plan',
-    retryAfterSeconds: Math.min(MAX_RETRY_SECONDS, Math.max(1, Math.ceil(wait))),
-    details: { resource: 'jobs_waiting', tier, limit, waiting: ahead },
-  })
+  return new Failure(
+    'BACKLOG_FULL',
+    `Cannot queue another job: plan "${tier}" has ${limit} waiting at most`,
+    {
+      suggestion: 'Wait as long as Retry-After says, cancel jobs that wait, or move to a larger plan',
+      retryAfterSeconds: Math.min(MAX_RETRY_SECONDS, Math.max(1, Math.ceil(wait))),
+      details: { resource: 'jobs_waiting', tier, limit, waiting: ahead },
+    },
+  )
 }
 
 function tooLate(deadline: string, seconds: number, ahead: number): Failure {

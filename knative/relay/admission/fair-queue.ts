@@ -84,7 +84,8 @@ export class FairQueue {
     const first: Account[] = []
     for (const account of this.#accounts.values()) {
       const last = first.at(-1)
-      if (!account.waits || (first.length >= count && last !== undefined && before(last, account) < 0)) continue
+      if (!account.waits || (first.length >= count && last !== undefined && before(last, account) < 0))
+        continue
       const place = first.findIndex((other) => before(account, other) < 0)
       first.splice(place === -1 ? first.length : place, 0, account)
       if (first.length > count) first.pop()
@@ -101,7 +102,7 @@ export class FairQueue {
     const candidates = this.next(count, slots).flatMap((tenant) => this.#accounts.get(tenant) ?? [])
     const taken = new Map<string, number>()
     const filled: H[] = []
-    for (let left = count; left > 0 && candidates.length > 0; ) {
+    for (let left = count; left > 0 && candidates.length > 0;) {
       const account = candidates.reduce((first, other) => (before(other, first) < 0 ? other : first))
       const own = heads.get(account.tenant)
       const place = taken.get(account.tenant) ?? 0

@@ -21,9 +21,9 @@ afterEach(async () => {
 /** A worker that runs `slots` jobs at once, each of one word, which `allow` lets it say. */
 async function startWorker(world: World, slots: number) {
   const engine = createScriptedEngine({ words: ['word'], concurrency: slots, allowed: 0 })
-  const link = openNatsLink(world.nats.urlOf('gpu-workers'), 'gpu-workers')
+  const link = openNatsLink(world.nats.urlOf('gpu-worker'), 'gpu-worker')
   await link.ready()
-  const parts = { link, engine, log: createLog('gpu-workers', 'silent'), metrics: createMetrics() }
+  const parts = { link, engine, log: createLog('gpu-worker', 'silent'), metrics: createMetrics() }
   const worker = openWorker(parts, { ackWaitSeconds: 15, drainSeconds: 0, stallSeconds: 60 })
   closers.push(async () => {
     engine.allow(1000)
@@ -46,7 +46,7 @@ async function begun(world: World): Promise<string[]> {
 
 /** Takes the next job and does not end it. */
 async function takeJob(world: World): Promise<string> {
-  const worker = await world.nc.jetstream().consumers.get('INFERENCE', 'workers')
+  const worker = await eventually(() => world.nc.jetstream().consumers.get('INFERENCE', 'workers'))
   const message = await until(async () => (await worker.next({ expires: 1000 })) ?? undefined)
   return JobMessage.parse(message.json()).job
 }
@@ -97,7 +97,9 @@ test('a job whose deadline passes while it waits fails with DEADLINE_EXCEEDED, a
   world.startRelay()
   const event = await until(async () => {
     const subject = eventSubject(world.tenant, 'io.kgents.inference.failed')
-    const found = await world.jsm.streams.getMessage('EVENTS', { last_by_subj: subject }).catch(() => undefined)
+    const found = await world.jsm.streams
+      .getMessage('EVENTS', { last_by_subj: subject })
+      .catch(() => undefined)
     return found === undefined ? undefined : fromNats(found)
   })
   expect(event.data).toMatchObject({ job: late, code: 'DEADLINE_EXCEEDED' })
@@ -130,7 +132,12 @@ test('a relay that takes over counts the jobs that run, and admits none of them 
 /** Publishes what a function emits when the job has ended; resolves when the relay has passed it on. */
 async function completes(world: World, job: string, used: number): Promise<void> {
   const type = 'io.kgents.job.completed'
-  const data = { job, path: 'self.soul.dialogue', status: 'completed', tokens: { prompt: 0, completion: used } }
+  const data = {
+    job,
+    path: 'self.soul.dialogue',
+    status: 'completed',
+    tokens: { prompt: 0, completion: used },
+  }
   const event = createEvent(
     { source: '/functions/self-soul', type, tenant: world.tenant, subject: job, data },
     SIGNING_KEY,
