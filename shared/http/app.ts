@@ -355,9 +355,7 @@ async function inputOf(context: Context, endpoint: Endpoint): Promise<unknown> {
 /** Those in which a request of MCP repeats what its message is. */
 function mcpHeaders(headers: RequestHeaders): Record<string, string> {
   const own = Object.entries(headers).filter(([name]) => name.startsWith('mcp-'))
-  return Object.fromEntries(
-    own.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
-  )
+  return Object.fromEntries(own.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])))
 }
 
 /** The path that an aspect is called by: its own, with the holon that the URL names. */

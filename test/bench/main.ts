@@ -21,6 +21,7 @@ import { gateway } from './sections/gateway.ts'
 import { hotPath } from './sections/hot-path.ts'
 import { imageStart } from './sections/image-start.ts'
 import { pool } from './sections/pool.ts'
+import { jobs } from './sections/jobs.ts'
 import { query } from './sections/query.ts'
 import { queue } from './sections/queue.ts'
 import { recall } from './sections/recall.ts'
@@ -39,6 +40,7 @@ const SECTIONS: readonly Section[] = [
   gateway,
   queue,
   pool,
+  jobs,
   recall,
   subscription,
   wakeUp,

@@ -65,7 +65,9 @@ export function simulate(
 
   function admit(): void {
     const free = slots - running.length + readyFor(slots) - ready.length
-    const heads = new Map(queue.next(free, slots).map((name) => [name, waiting.get(name)?.slice(0, free) ?? []]))
+    const heads = new Map(
+      queue.next(free, slots).map((name) => [name, waiting.get(name)?.slice(0, free) ?? []]),
+    )
     for (const job of queue.fill(free, slots, heads)) {
       const own = waiting.get(job.tenant.name) ?? []
       own.shift()

@@ -187,7 +187,11 @@ export class World {
   }
 
   /** Queues jobs of a tenant in one statement; resolves with their ids in their order. */
-  async queuesJobs(count: number, options: QueuedJob = {}, sql: Pick<Sql, 'unsafe'> = this.owner): Promise<string[]> {
+  async queuesJobs(
+    count: number,
+    options: QueuedJob = {},
+    sql: Pick<Sql, 'unsafe'> = this.owner,
+  ): Promise<string[]> {
     const { tenant = this.tenant, estimate = 0, priority = 0, deadline } = options
     const rows = Array.from({ length: count }, () => {
       const job = newId()
