@@ -96,21 +96,25 @@ call hand_over('tenants_with_stalled_agent_runs()', 'kgents_scheduler');
 -- What was forgotten is quoted by what an agent has recalled, and by what it went on to say.
 create policy erasure on agent_runs to kgents_eraser using (true);
 create policy erasure on agent_steps to kgents_eraser using (true);
-grant select (id, tenant_id) on agent_runs to kgents_eraser;
-grant select (run_id, tenant_id, kind, output), update (input, output, calls) on agent_steps to kgents_eraser;
+grant select (id, tenant_id, waiting_job) on agent_runs to kgents_eraser;
+grant select (run_id, tenant_id, kind, output, job), update (input, output, calls) on agent_steps to kgents_eraser;
 create index agent_steps_by_mention on agent_steps using gin (mentioned_ids(output)) where kind <> 'model';
 create function erase_agent_steps() returns trigger
   language plpgsql security definer set search_path = pg_catalog, public, pg_temp
 as $$
 declare
-  quoting constant uuid[] := array(
+  quoting uuid[] := array(
     select distinct run_id from public.agent_steps
     where tenant_id = new.tenant_id and kind <> 'model' and public.mentioned_ids(output) && array[new.id]);
 begin
   update public.agent_steps set input = '', output = '', calls = '[]' where run_id = any (quoting);
-  update public.jobs set forgotten_at = now() where id = any (quoting);
+  -- With the jobs of its steps, which have the words of the model.
+  quoting := quoting
+    || array(select job from public.agent_steps where run_id = any (quoting) and job is not null)
+    || array(select waiting_job from public.agent_runs where id = any (quoting) and waiting_job is not null);
+  update public.jobs set forgotten_at = now() where id = any (quoting) and tenant_id = new.tenant_id;
   update public.jobs set call = jsonb_set(call, '{input}', 'null'), result = null
-    where id = any (quoting) and status not in ('queued', 'running');
+    where id = any (quoting) and tenant_id = new.tenant_id and status not in ('queued', 'running');
   return null;
 end
 $$;

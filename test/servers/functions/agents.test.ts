@@ -265,6 +265,10 @@ describe('a run of an agent', () => {
     expect(rows.length).toBeGreaterThan(3)
     for (const row of rows) expect(row).toEqual({ input: '', output: '', calls: [] })
     expect((await jobOf(tenant, run)).result ?? null).toBeNull()
+    // The words of the model are in the jobs of its steps.
+    const jobs = await owner`
+      select path from jobs where tenant_id = ${tenant.id} and path like 'world.agent.%' and forgotten_at is not null`
+    expect(jobs).toHaveLength(3)
 
     // One that is under way ends, although it waits for a person.
     const again = await memory('engram', { content: 'Counting lanterns begins at eight' })
