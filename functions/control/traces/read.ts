@@ -1,7 +1,6 @@
 /** Reads what a trace has left behind: the marks of its calls, and its jobs, also those that have not ended. */
 import type { Call } from '../../../shared/contract/call.ts'
 import { Failure } from '../../../shared/failures.ts'
-import { jobCost } from './job-cost.ts'
 import { spansOf, type JobRow, type TraceSpans } from './spans.ts'
 import { fromStore } from './stores.ts'
 
@@ -20,7 +19,7 @@ export async function readTrace(
     db<JobRow[]>`
       select id, path, status, user_id, created_at, started_at, finished_at, model_seconds, tokens, charges,
         call -> 'aspect' is null as composes, admitted_at is not null or message is not null or model_seconds is not null as queues,
-        ${jobCost(db)} as cost_usd, (call ->> 'parent')::uuid as parent
+        cost_usd::float8, (call ->> 'parent')::uuid as parent
       from jobs where split_part(call ->> 'traceparent', '-', 2) = ${id} and (${seesAll} or user_id = ${identity.user})
       order by id limit ${MAX_ROWS + 1}`,
   ])

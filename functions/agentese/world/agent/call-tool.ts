@@ -5,7 +5,7 @@ import type { ToolCall } from '../../../../shared/inference/messages.ts'
 import { addAnswer, askPerson, callsOf, needsApproval, type ToolAnswer } from './approval.ts'
 import { dispatchAs, type GoingOn } from './dispatch-as.ts'
 import { failRun, loadRun, type RunRow } from './runs.ts'
-import { withToolSpan } from './spans.ts'
+import { withToolSpan } from '../../../../shared/telemetry/genai-spans.ts'
 import { answerText, failureText, wantedOf, type WantedCall } from './tools.ts'
 
 /** Makes the tool call that is next. */

@@ -13,7 +13,7 @@ import { takeDecision, callsOf, withdrawQuestion } from './approval.ts'
 import { callNextTool, takeToolJob } from './call-tool.ts'
 import { dispatchAs, type Continuing, type GoingOn } from './dispatch-as.ts'
 import { CONTINUE, failRun, loadRun, type RunRow } from './runs.ts'
-import { withAgentSpan } from './spans.ts'
+import { withAgentSpan } from '../../../../shared/telemetry/genai-spans.ts'
 
 const NEEDS = ['postgres', 'events', 'jobs', 'functions', 'catalog'] as const
 const Token = z.looseObject({ token_id: z.string() })

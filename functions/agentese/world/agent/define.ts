@@ -2,11 +2,11 @@
 import { z } from 'zod'
 import { aspect } from '../../../../shared/contract/define-node.ts'
 import { Failure } from '../../../../shared/failures.ts'
+import { findModel } from '../../../../shared/models/catalogue.ts'
 import { newId } from '../../../../shared/new-id.ts'
 import { leavePlace, takePlace } from '../../../../shared/plans/holdings.ts'
 import { identifierOf } from '../../../../shared/text/identifier.ts'
 import { MAX_BUDGET, MAX_INSTRUCTIONS, MAX_STEPS, MAX_TOOLS } from './limits.ts'
-import { checkModel } from './models.ts'
 import { activeAgent, Agent, isRetired, SAGE, viewOf, Which, type AgentRow } from './rows.ts'
 import { checkTools, ToolName } from './tools.ts'
 
@@ -66,7 +66,7 @@ export const define = aspect({
   async handle({ handle: given, model = null, ...agent }, call) {
     const { db, identity } = call
     const handle = given ?? handleOf(agent.name)
-    if (model !== null) checkModel(model, identity)
+    if (model !== null) findModel(model, identity.plan)
     await checkTools(agent.tools, call)
     const { max_steps = null, budget_tokens = null, approval_seconds = null } = agent
     const [made] = await db<AgentRow[]>`

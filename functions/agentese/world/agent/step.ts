@@ -9,6 +9,8 @@ import type { Call, Completed, Given } from '../../../../shared/contract/call.ts
 import { aspect } from '../../../../shared/contract/define-node.ts'
 import { Failure } from '../../../../shared/failures.ts'
 import type { ChatMessage, ToolSpec } from '../../../../shared/inference/messages.ts'
+import { findModel } from '../../../../shared/models/catalogue.ts'
+import { recallFor } from '../../self/memory/recall-for.ts'
 import { messagesOf, type ShownStep } from './context.ts'
 import { textFor } from './input.ts'
 import {
@@ -19,8 +21,6 @@ import {
   MEMORY_CHARACTERS,
   STEP_TOKENS,
 } from './limits.ts'
-import { memoriesFor } from './memories.ts'
-import { contextTokensOf } from './models.ts'
 import { addStep, CONTINUE, endAtLimit, endRun, loadRun, type RunRow } from './runs.ts'
 import { TOOL_RUN } from './shapes.ts'
 import { specsOf } from './tools.ts'
@@ -105,7 +105,7 @@ async function askModel(given: RunRow, call: Stepping) {
 async function withMemories(run: RunRow, call: Stepping): Promise<RunRow> {
   if (!run.memory || run.position > 0) return run
   const { input } = JobCall.parse(run.call)
-  const found = await memoriesFor(call, textFor((input as { input?: unknown } | null)?.input))
+  const found = await recallFor(call, { text: textFor((input as { input?: unknown } | null)?.input) })
   return addStep(run, { kind: 'memory', output: JSON.stringify(found) }, { state: 'model' }, call)
 }
 
@@ -124,7 +124,7 @@ async function conversationOf(
     memories: run.memory ? await memoriesOf(run.id, db) : '',
     steps,
     besides: JSON.stringify(tools).length,
-    contextTokens: contextTokensOf(run.model, identity),
+    contextTokens: findModel(run.model ?? undefined, identity.plan).contextTokens,
   })
 }
 
