@@ -30,7 +30,8 @@ const hub = createHub({
   log,
 })
 
-hub.server.listen({ port: environment.PORT, host: environment.HOST }, () =>
+// When a hub ends, all of its clients come back at once: more than the 511 connections that Node lets wait.
+hub.server.listen({ port: environment.PORT, host: environment.HOST, backlog: 4096 }, () =>
   log.info({ address: hub.server.address() }, 'the stream hub listens'),
 )
 

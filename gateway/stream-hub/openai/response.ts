@@ -58,7 +58,7 @@ export function responseOf(
 }
 
 /** What an answer consists of, in its order: words, then calls. */
-export function itemsOf(job: string, { text, toolCalls, finishReason }: CompletionOutput) {
+function itemsOf(job: string, { text, toolCalls, finishReason }: CompletionOutput) {
   const status = finishReason === 'length' ? 'incomplete' : 'completed'
   const words = text === '' && toolCalls.length > 0 ? [] : [messageItem(job, status, text)]
   return [...words, ...toolCalls.map((call, at) => callItem(job, at, call))]

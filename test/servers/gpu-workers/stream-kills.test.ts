@@ -90,6 +90,7 @@ class Reader {
     const response = await fetch(`${url}/v1/jobs/${job.job}/stream`, { headers })
     expect(response.status).toBe(200)
     for await (const { event, id = '', data } of readMessages(response)) {
+      if (event === 'comment') continue
       if (id !== LAST_EVENT_ID && this.last !== '' && Number(id) <= Number(this.last)) this.repeated++
       this.last = id
       if (event === 'restart') this.text = ''
