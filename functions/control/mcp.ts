@@ -85,6 +85,15 @@ export const mcp = defineOperation({
       needs: ['postgres', 'catalog'],
       input: NewPins,
       output: Pins,
+      examples: [
+        {
+          summary: 'Two paths, and nothing else',
+          input: {
+            key: '0190b0f2-7f2b-7000-8000-000000000001',
+            paths: ['void.entropy.sip', 'self.memory.recent'],
+          },
+        },
+      ],
       writes: true,
       handle: (wanted, call) => replacePins(wanted, call),
     }),

@@ -5,7 +5,6 @@ import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { Client, StreamableHTTPClientTransport, type ClientOptions } from '@modelcontextprotocol/client'
 import type { FunctionDefinition } from '../../../../shared/contract/function.ts'
-import { createApiKey } from '../../../../shared/identity/api-keys.ts'
 import { insertTenant, testWith, type Tenant } from '../world.ts'
 
 export const REVISIONS = ['2026-07-28', '2025-11-25'] as const
@@ -88,5 +87,3 @@ export async function connect(
   await client.connect(transport)
   return client
 }
-
-export { createApiKey }

@@ -60,7 +60,7 @@ export function findRemoteTool(
 }
 
 /** The hash of a contract: the same however its members are ordered. */
-export function pinOf({ name, description, inputSchema }: RemoteContract): string {
+function pinOf({ name, description, inputSchema }: RemoteContract): string {
   return createHash('sha256')
     .update(JSON.stringify(inOrder([name, description, inputSchema])))
     .digest('hex')

@@ -5,7 +5,7 @@ import { beginningOf } from '../../../../../shared/beginning.ts'
 import { Failure } from '../../../../../shared/failures.ts'
 import { prepareTool, type Prepared } from '../rows.ts'
 import { createRedactor } from '../secrets.ts'
-import { Name } from '../shapes.ts'
+import { Name, WITH_WEATHER } from '../shapes.ts'
 import { findRemoteTool, type ReadTool, type RemoteContract } from './contract.ts'
 import { noteChange, pinAnew, type ImportedRow } from './rows.ts'
 import { serverOf, withoutSecretsOf, type Calling } from './server.ts'
@@ -25,9 +25,10 @@ const Difference = z.strictObject({
 })
 const Output = z.strictObject({
   tool: z.string(),
-  status: z.enum(['unchanged', 'changed', 'gone', 'accepted']),
+  /** `unpinned` is one that comes from no server. */
+  status: z.enum(['unchanged', 'changed', 'gone', 'accepted', 'unpinned']),
   /** What is pinned after this call. */
-  pin: z.string(),
+  pin: z.string().nullable(),
   /** What it is at its server, to be sent as `accept`. */
   now: z.string().nullable(),
   differences: z.array(Difference),
@@ -47,11 +48,11 @@ export const refresh = aspect({
     accept: Pin.optional(),
   }),
   output: Output,
-  examples: [{ summary: 'Has it changed?', input: { tool: 'example_search' }, outside: true }],
+  examples: [{ summary: 'Has it changed?', input: { tool: 'weather' }, given: WITH_WEATHER }],
   async handle({ tool, accept }, call) {
     const prepared = await call.transact('read', (reading) => prepareTool(tool, reading))
     const { mcp } = prepared.tool
-    if (mcp === null) throw notImported(tool)
+    if (mcp === null) return unpinned(tool, accept)
     const { read, protocol } = await look(prepared, mcp, call)
     call.charge('tool_calls', 1)
     const differences = read === undefined ? [] : compare(mcp.contract, read.contract)
@@ -103,10 +104,9 @@ function leavesOf(value: unknown, at: string): [string, string][] {
   )
 }
 
-function notImported(tool: string): Failure {
-  return new Failure('STATE_CONFLICT', `Cannot refresh tool "${tool}": it comes from no server of MCP`, {
-    suggestion: 'Remove it, and define it again',
-  })
+function unpinned(tool: string, accept: string | undefined): z.infer<typeof Output> {
+  if (accept !== undefined) throw changedAgain(tool)
+  return { tool, status: 'unpinned', pin: null, now: null, differences: [] }
 }
 
 function changedAgain(tool: string): Failure {
