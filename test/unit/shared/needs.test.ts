@@ -317,7 +317,14 @@ describe('needs', () => {
     expect(holders('PLATFORM_SIGNING_KEY')).toEqual(['issue-token'])
     expect(holders('TOOL_SECRET_KEY')).toEqual(['sso-sign-in', 'sso-providers', 'world-tool'])
     expect(holders('WEBHOOK_SIGNING_KEY')).toEqual(['dead-letters', 'subscriptions'])
-    expect(holders('DISPATCH_SIGNING_KEY')).toEqual(['logos', 'time-schedule', 'jobs', 'event-mappings'])
+    expect(holders('CLICKHOUSE_URL')).toEqual(['traces'])
+    expect(holders('DISPATCH_SIGNING_KEY')).toEqual([
+      'logos',
+      'time-trace',
+      'time-schedule',
+      'jobs',
+      'event-mappings',
+    ])
     expect(holders('EVENT_SIGNING_KEY')).not.toContain('health')
     expect(secretsFor(['postgres', 'jobs', 'inference'])).toEqual(['DATABASE_URL', 'EVENT_SIGNING_KEY'])
   })
