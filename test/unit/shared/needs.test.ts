@@ -317,8 +317,10 @@ describe('needs', () => {
     expect(holders('PLATFORM_SIGNING_KEY')).toEqual(['issue-token'])
     expect(holders('TOOL_SECRET_KEY')).toEqual(['sso-sign-in', 'sso-providers', 'world-tool'])
     expect(holders('WEBHOOK_SIGNING_KEY')).toEqual(['dead-letters', 'subscriptions'])
+    expect(holders('CLICKHOUSE_URL')).toEqual(['traces'])
     expect(holders('DISPATCH_SIGNING_KEY')).toEqual([
       'logos',
+      'time-trace',
       'time-schedule',
       'world-agent',
       'mcp',
