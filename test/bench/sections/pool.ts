@@ -144,8 +144,9 @@ function throughWorker(nc: NatsConnection, hub: NatsConnection, quick: boolean):
   return async (at) => {
     const message = jobOf(at, quick)
     const { maxTokens } = requestOf(at, quick)
-    const chunks = hub.subscribe(tokensSubject(message.tenant, message.job))
-    await hub.flush()
+    const filterSubjects = tokensSubject(message.tenant, message.job)
+    const consumer = await hub.jetstream().consumers.get('TOKENS', { filterSubjects })
+    const chunks = await consumer.consume()
     const begunAt = performance.now()
     await nc.jetstream().publish(inferenceSubject(message.tenant, message.job), JSON.stringify(message))
     let firstMs = Number.NaN
@@ -154,7 +155,7 @@ function throughWorker(nc: NatsConnection, hub: NatsConnection, quick: boolean):
       if (chunk.kind !== 'chunk') continue
       if (Number.isNaN(firstMs)) firstMs = performance.now() - begunAt
       if (chunk.tokens < maxTokens) continue
-      chunks.unsubscribe()
+      await chunks.close()
       return { firstMs, tokens: chunk.tokens }
     }
     throw new Error('Cannot measure: the tokens ended')
