@@ -8,8 +8,8 @@ import type { Call } from '../../../shared/contract/call.ts'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
 import { NextCursor } from '../../../shared/contract/pages.ts'
 import { Failure } from '../../../shared/failures.ts'
-import { indexAspect } from '../../../shared/recall/indexing.ts'
-import { rememberMessage, SESSIONS } from './memory/sessions.ts'
+import { indexAspect, keepIndexing } from '../../../shared/recall/indexing.ts'
+import { SESSIONS } from './memory/sessions.ts'
 import {
   closeSession,
   findSession,
@@ -123,8 +123,8 @@ export const selfKgent = defineNode('self.kgent', {
         }
         const chosen = mode ?? session.mode
         const before = await remembered(id, call)
-        const said = await addMessage(id, { role: 'user', content: message }, call)
-        await rememberMessage({ id: said, session: id, content: message }, call)
+        await addMessage(id, { role: 'user', content: message }, call)
+        await keepIndexing(call, SESSIONS)
         return call.infer({
           messages: [
             { role: 'system', content: systemPrompt(chosen) },
@@ -142,7 +142,6 @@ export const selfKgent = defineNode('self.kgent', {
         const reply = { role: 'assistant' as const, content, model }
         const used = { tokens_in: tokens.prompt, tokens_out: tokens.completion }
         const id = await addMessage(input.session, { ...reply, ...used }, call)
-        await rememberMessage({ id, session: input.session, content }, call)
         return {
           session: input.session,
           message: { id, ...reply, ...used, created_at: new Date().toISOString() },
