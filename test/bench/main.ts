@@ -20,6 +20,7 @@ import { functionServer } from './sections/function-server.ts'
 import { gateway } from './sections/gateway.ts'
 import { hotPath } from './sections/hot-path.ts'
 import { imageStart } from './sections/image-start.ts'
+import { persona } from './sections/persona.ts'
 import { query } from './sections/query.ts'
 import { queue } from './sections/queue.ts'
 import { recall } from './sections/recall.ts'
@@ -37,6 +38,7 @@ const SECTIONS: readonly Section[] = [
   imageStart,
   gateway,
   queue,
+  persona,
   recall,
   subscription,
   wakeUp,

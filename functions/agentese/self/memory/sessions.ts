@@ -11,7 +11,7 @@ import { putEntry, type Corpus } from '../../../../shared/recall/entries.ts'
 export const SESSIONS: Corpus = { kind: 'session', node: 'self.kgent' }
 
 /** What stands in an answer in place of what was forgotten. */
-export const FORGOTTEN = '[forgotten]'
+const FORGOTTEN = '[forgotten]'
 
 /** A message joins session memory as soon as it was said; its words are found at once. */
 export const said = trigger({
@@ -29,16 +29,6 @@ export const said = trigger({
     await putEntry({ db, identity }, SESSIONS, { owner, subject: message, text, tags: [session] })
   },
 })
-
-/** Removes a conversation from session memory: its messages are found no more. */
-export async function forgetSession(
-  session: string,
-  { db, identity }: Pick<Call, 'db' | 'identity'>,
-): Promise<void> {
-  await db`
-    delete from recall_entries
-    where kind = ${SESSIONS.kind} and owner = ${identity.user} and tags @> name_keys(${db.json([session])})`
-}
 
 /** Notes that the model of `job` is shown these memories, so that forgetting one erases its answer. */
 export async function noteQuoted(

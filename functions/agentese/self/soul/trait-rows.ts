@@ -20,7 +20,7 @@ import {
 } from './traits.ts'
 
 /** Traits of one person that are in use or proposed. */
-export const MAX_TRAITS = 500
+const MAX_TRAITS = 500
 /** Reverted ones that are kept, so that they are not proposed again; the oldest make room. */
 const MAX_REVERTED = 500
 
