@@ -34,7 +34,7 @@ const MAX_TOKENS = 40
 export const persona: Section = { name: 'persona', title: 'Persona', run }
 
 async function run({ say }: Bench): Promise<Findings> {
-  const found = await findDefaultModel({ cache: cacheFolder(process.env), env: process.env, tell: say })
+  const found = await findDefaultModel({ cache: cacheFolder(process.env), env: process.env })
   if (!('path' in found)) return toFindings([], found.reason)
   const engine = await openLlamaCpp({ modelPath: found.path })
   try {
