@@ -22,6 +22,7 @@ import { hotPath } from './sections/hot-path.ts'
 import { imageStart } from './sections/image-start.ts'
 import { pool } from './sections/pool.ts'
 import { jobs } from './sections/jobs.ts'
+import { persona } from './sections/persona.ts'
 import { query } from './sections/query.ts'
 import { queue } from './sections/queue.ts'
 import { recall } from './sections/recall.ts'
@@ -41,6 +42,7 @@ const SECTIONS: readonly Section[] = [
   queue,
   pool,
   jobs,
+  persona,
   recall,
   subscription,
   wakeUp,

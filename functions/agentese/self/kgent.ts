@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { TALKERS } from '../../../shared/agentese/archetypes.ts'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
 import { NextCursor } from '../../../shared/contract/pages.ts'
-import { indexAspect } from '../../../shared/recall/indexing.ts'
+import { indexAspect, keepIndexing } from '../../../shared/recall/indexing.ts'
 import { tell } from './kgent/events.ts'
 import { findMessage, NEWEST_MESSAGE_FIRST, readMessages } from './kgent/messages.ts'
 import { sessionTick, sessionTriggers } from './kgent/queue.ts'
@@ -147,6 +147,7 @@ export const selfKgent = defineNode('self.kgent', {
       handle: (input, call) => speak(input, call),
       async complete(completed, call) {
         const output = await hear(completed, call)
+        await keepIndexing(call, SESSIONS)
         const request = await summaryRequest(await findSession(output.session, call), call)
         if (request !== undefined) call.infer(request.inference, { as: 'summarise', input: request.input })
         return output

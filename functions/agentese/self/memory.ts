@@ -15,6 +15,7 @@ import { bytag, get, recent } from './memory/read.ts'
 import { forPrompt } from './memory/for-prompt.ts'
 import { recall } from './memory/recall.ts'
 import { MEMORIES } from './memory/rows.ts'
+import { said } from './memory/sessions.ts'
 import { MEMORISERS } from './memory/shapes.ts'
 import { cherish, reinforce } from './memory/value.ts'
 
@@ -37,4 +38,5 @@ export const selfMemory = defineNode('self.memory', {
     consolidate,
     index: indexAspect(MEMORIES, MEMORISERS),
   },
+  triggers: [said],
 })

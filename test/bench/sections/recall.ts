@@ -18,9 +18,11 @@ import type { Corpus } from '../../../shared/recall/entries.ts'
 import { search } from '../../../shared/recall/search.ts'
 import { similarityOf, vectorFrom } from '../../../shared/recall/sketch.ts'
 import { memories, queries } from '../recall-set.ts'
+import { questions } from '../sessions-set.ts'
 import { inTurn, show, type Bench, type Findings, type Section } from '../section.ts'
 import { median, percentile } from '../statistics.ts'
 import { inventMemories, keepMemories, type Memory } from './recall-memories.ts'
+import { judgeSessions, messages, tellSessions, type Mind, type SessionQuality } from './recall-sessions.ts'
 
 const MEMORIES = 10_000
 const CORPUS: Corpus = { kind: 'memory', node: 'self.memory' }
@@ -35,12 +37,6 @@ const LIMIT = 5
 const ASKED_WORDS = 6
 /** Of these many closest vectors it is told how many are found. */
 const CLOSEST = 10
-
-/** The memories of one person, and a way to them. */
-interface Mind {
-  owner: string
-  look<T>(work: (db: Db) => Promise<T>): Promise<T>
-}
 
 export const recall: Section = { name: 'recall', title: 'Recall', run }
 
@@ -144,14 +140,19 @@ interface Quality {
   amongFive: number
 }
 
-/** Answers the labelled set with the default model; none where it cannot be had. */
+interface Judgement {
+  quality: Quality[]
+  conversations: SessionQuality[]
+}
+
+/** Answers the labelled sets with the default model; none where it cannot be had. */
 async function judge(
   newMind: (kept: readonly Memory[], model: string) => Promise<Mind>,
   say: Bench['say'],
-): Promise<Quality[]> {
+): Promise<Judgement> {
   const options = { cache: cacheFolder(process.env), env: process.env, tell: say }
   const [chat, embedding] = await Promise.all([findDefaultModel(options), findDefaultEmbeddingModel(options)])
-  if (!('path' in chat) || !('path' in embedding)) return []
+  if (!('path' in chat) || !('path' in embedding)) return { quality: [], conversations: [] }
   const engine = await openLlamaCpp({ modelPath: chat.path, embeddingModelPath: embedding.path })
   try {
     const embed = async (texts: readonly string[]) => {
@@ -160,9 +161,12 @@ async function judge(
     }
     const mind = await newMind(await embed(memories), embedding.name)
     const asked = await embed(queries.map(({ query }) => query))
-    return await Promise.all(
+    const quality = await Promise.all(
       (['keyword', 'hybrid'] as const).map((mode) => rank(mode, mind, asked, embedding.name)),
     )
+    const talks = await newMind(await embed(messages), embedding.name)
+    const later = await embed(questions.map(({ question }) => question))
+    return { quality, conversations: await judgeSessions(talks, CORPUS, later, embedding.name) }
   } finally {
     await engine.close()
   }
@@ -191,7 +195,11 @@ function ofLengthOne(vector: Float32Array): Float32Array {
   return vector.map((value) => value / length)
 }
 
-function toFindings(times: Record<string, number[]>, share: number, quality: readonly Quality[]): Findings {
+function toFindings(
+  times: Record<string, number[]>,
+  share: number,
+  { quality, conversations }: Judgement,
+): Findings {
   const percent = (value: number) => `${show(value * 100)} %`
   return {
     method:
@@ -205,7 +213,7 @@ function toFindings(times: Record<string, number[]>, share: number, quality: rea
               ({ mode, first, amongFive }) =>
                 `${mode} finds ${percent(amongFive)} among the first five (${percent(first)} first)`,
             )
-            .join(', ')}.`),
+            .join(', ')}.${tellSessions(conversations)}`),
     table: {
       columns: ['way', 'p50 ms', 'p95 ms', 'of every vector'],
       rows: Object.entries(times).map(([name, values]) => [

@@ -2,11 +2,16 @@
 import { randomUUID } from 'node:crypto'
 import type { Sql } from 'postgres'
 import { describe, expect } from 'vitest'
+import { createEvent } from '../../../shared/events/event.ts'
 import { colleagueOf } from './colleague.ts'
 import { playEmbedder } from './meaning.ts'
 import { testWith, type Tenant, type World } from './world.ts'
 
-const test = testWith()
+type Talking = Pick<World, 'settles' | 'owner' | 'delivers' | 'eventKey'>
+
+const test = testWith().extend<{ world: Talking }>({
+  world: async ({ settles, owner, delivers, eventKey }, use) => use({ settles, owner, delivers, eventKey }),
+})
 
 interface Recalled {
   id: string
@@ -27,18 +32,32 @@ async function forPrompt(
   return body.result.memories
 }
 
-/** Holds a conversation of one message; answers its id. */
+/** Holds a conversation of one message, and tells of its messages as K-gent does; answers its id. */
 async function talk(
   tenant: Tenant,
-  settles: World['settles'],
+  { settles, owner, delivers, eventKey }: Talking,
   message: string,
-  session?: string,
+  { session, model = playEmbedder(), shown = [] }: { session?: string; model?: Model; shown?: string[] } = {},
 ): Promise<string> {
   const id = session ?? (await post(tenant, 'kgent/create', {})).body.result.id
-  await post(tenant, 'kgent/message', { session: id, message })
+  const { body } = await post(tenant, 'kgent/message', { session: id, message })
+  for (const memory of shown)
+    await owner`
+      insert into memory_quotes (tenant_id, memory_id, session_id, job_id)
+      values (${tenant.id}, ${memory}, ${id}, ${body.job.id})`
+  await settles(tenant, model)
+  for (const said of await messagesOf(owner, id)) {
+    const event = { source: '/functions/self-kgent', type: 'io.kgents.session.message', tenant: tenant.id }
+    await delivers(
+      createEvent({ ...event, data: { session: id, message: said.id, role: said.role } }, eventKey),
+    )
+  }
+  await post(tenant, 'kgent/index', {})
   await settles(tenant, playEmbedder())
   return id
 }
+
+type Model = Parameters<World['settles']>[1]
 
 const messagesOf = (owner: Sql, session: string) => owner<{ id: string; role: string; content: string }[]>`
   select id, role, content from kgent_messages where session_id = ${session} order by id`
@@ -46,12 +65,12 @@ const messagesOf = (owner: Sql, session: string) => owner<{ id: string; role: st
 describe('self.memory.for_prompt', () => {
   test('finds what was said in another conversation, with session, message, who, when and model', async ({
     newTenant,
-    settles,
     owner,
+    world,
   }) => {
     const tenant = await newTenant()
-    const garden = await talk(tenant, settles, 'My tomatoes ripen on the balcony')
-    await talk(tenant, settles, 'The train to Vienna leaves at six')
+    const garden = await talk(tenant, world, 'My tomatoes ripen on the balcony')
+    await talk(tenant, world, 'The train to Vienna leaves at six')
     const [said] = await messagesOf(owner, garden)
     const [first, ...others] = await forPrompt(tenant, 'When do my tomatoes ripen?')
     expect(first).toMatchObject({
@@ -66,34 +85,35 @@ describe('self.memory.for_prompt', () => {
     expect(answer?.source).toMatchObject({ who: 'assistant', model: 'test' })
   })
 
-  test('finds one conversation alone, or every other', async ({ newTenant, settles }) => {
+  test('finds one conversation alone, or every other', async ({ newTenant, world }) => {
     const tenant = await newTenant()
-    const one = await talk(tenant, settles, 'My tomatoes ripen on the balcony')
-    const other = await talk(tenant, settles, 'The tomatoes of Maria ripen late')
+    const one = await talk(tenant, world, 'My tomatoes ripen on the balcony')
+    const other = await talk(tenant, world, 'The tomatoes of Maria ripen late')
     const sessions = async (more: object) =>
       (await forPrompt(tenant, 'tomatoes ripen', more)).map(({ source }) => source['session'])
-    expect((await sessions({})).toSorted()).toEqual([one, other].toSorted())
+    expect(new Set(await sessions({}))).toEqual(new Set([one, other]))
     expect(await sessions({ within: one })).toEqual([one])
     expect(await sessions({ without: one })).toEqual([other])
     expect(await sessions({ within: randomUUID() })).toEqual([])
   })
 
-  test('finds by meaning what shares no word, through what shares some', async ({ newTenant, settles }) => {
+  test('finds by meaning what shares no word, where the question was asked before', async ({
+    newTenant,
+    settles,
+  }) => {
     const tenant = await newTenant()
-    await post(tenant, 'memory/engram', { content: 'The staging database ran out of disk space' })
-    await post(tenant, 'memory/engram', { content: 'The machine: storage exhausted, staging' })
-    await post(tenant, 'memory/engram', { content: 'Our cat eats salmon' })
+    await post(tenant, 'memory/engram', { content: 'The machine: storage exhausted' })
     await settles(tenant, playEmbedder())
-    const found = await forPrompt(tenant, 'database disk space')
-    expect(found.map(({ text, by }) => [text, by])).toEqual([
-      ['The staging database ran out of disk space', ['words', 'meaning']],
-      ['The machine: storage exhausted, staging', ['meaning']],
-    ])
+    expect(await forPrompt(tenant, 'database disk full')).toEqual([])
+    await post(tenant, 'memory/recall', { query: 'database disk full' })
+    await settles(tenant, playEmbedder())
+    const found = await forPrompt(tenant, 'database disk full')
+    expect(found.map(({ text, by }) => [text, by])).toEqual([['The machine: storage exhausted', ['meaning']]])
   })
 
-  test('mixes memories with conversations, five at most', async ({ newTenant, settles }) => {
+  test('mixes memories with conversations, five at most', async ({ newTenant, world }) => {
     const tenant = await newTenant()
-    const session = await talk(tenant, settles, 'My tomatoes ripen on the balcony')
+    const session = await talk(tenant, world, 'My tomatoes ripen on the balcony')
     for (let n = 0; n < 6; n += 1)
       await post(tenant, 'memory/engram', { content: `Tomatoes ripen: note ${n}`, source_ref: `note-${n}` })
     const found = await forPrompt(tenant, 'tomatoes ripen')
@@ -115,12 +135,12 @@ describe('self.memory.for_prompt', () => {
 
   test('finds nothing of colleagues, admins and other tenants', async ({
     newTenant,
-    settles,
     owner,
     runtime,
+    world,
   }) => {
     const tenant = await newTenant()
-    const session = await talk(tenant, settles, 'My tomatoes ripen on the balcony')
+    const session = await talk(tenant, world, 'My tomatoes ripen on the balcony')
     const [said] = await messagesOf(owner, session)
     for (const other of [await colleagueOf(tenant, { owner, runtime }, 'admin'), await newTenant()]) {
       expect(await forPrompt(other, 'tomatoes ripen')).toEqual([])
@@ -131,9 +151,9 @@ describe('self.memory.for_prompt', () => {
 })
 
 describe('self.memory.engram', () => {
-  test('keeps a message of a conversation, with where it was said', async ({ newTenant, settles, owner }) => {
+  test('keeps a message of a conversation, with where it was said', async ({ newTenant, owner, world }) => {
     const tenant = await newTenant()
-    const session = await talk(tenant, settles, 'My tomatoes ripen on the balcony')
+    const session = await talk(tenant, world, 'My tomatoes ripen on the balcony')
     const [said, answer] = await messagesOf(owner, session)
     const { crystal_id } = (await post(tenant, 'memory/engram', { message: answer?.id })).body.result
     const { content, session_id, message_id, model } = (await post(tenant, 'memory/get', { id: crystal_id }))
@@ -158,27 +178,19 @@ describe('self.memory.engram', () => {
 describe('self.memory.forget', () => {
   test('erases the answers of conversations that were shown the memory, and what followed them', async ({
     newTenant,
-    settles,
     owner,
+    world,
   }) => {
     const secret = `zq${randomUUID().replaceAll('-', '')}`
     const tenant = await newTenant()
     const kept = await post(tenant, 'memory/engram', { content: `The code is ${secret}` })
     const id = kept.body.result.crystal_id
     const session = (await post(tenant, 'kgent/create', {})).body.result.id
-    const before = await talk(tenant, settles, 'I like rain', session)
-    expect(before).toBe(session)
-    const ask = async (message: string) => {
-      const { body } = await post(tenant, 'kgent/message', { session, message })
-      // What K-gent notes when it puts a memory before a model.
-      await owner`
-        insert into memory_quotes (tenant_id, memory_id, session_id, job_id)
-        values (${tenant.id}, ${id}, ${session}, ${body.job.id})`
-      await settles(tenant, ({ request }) =>
-        'texts' in request ? (playEmbedder()?.({ request } as never) ?? {}) : { text: `It is ${secret}` },
-      )
-    }
-    await ask('What is the code?')
+    await talk(tenant, world, 'I like rain', { session })
+    const model: Model = (message) =>
+      'texts' in message.request ? (playEmbedder()?.(message) ?? {}) : { text: `It is ${secret}` }
+    await talk(tenant, world, 'What is the code?', { session, model, shown: [id] })
+    await talk(tenant, world, 'Say it again, please', { session, model })
     expect(JSON.stringify(await forPrompt(tenant, `code ${secret}`))).toContain(secret)
     expect((await post(tenant, 'memory/forget', { id })).status).toBe(200)
     expect(JSON.stringify(await forPrompt(tenant, `code ${secret}`))).not.toContain(secret)
@@ -187,6 +199,8 @@ describe('self.memory.forget', () => {
       'user: I like rain',
       'assistant: What each is owed, and no less.',
       'user: What is the code?',
+      'assistant: [forgotten]',
+      'user: Say it again, please',
       'assistant: [forgotten]',
     ])
     for (const table of ['jobs', 'kgent_messages', 'idempotency_keys', 'schedules', 'compositions'])

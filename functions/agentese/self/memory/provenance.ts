@@ -1,7 +1,7 @@
 /** Where memories come from. */
 import { z } from 'zod'
-import type { Call } from '../../../../shared/contract/call.ts'
 import { Failure } from '../../../../shared/failures.ts'
+import type { Person } from '../person.ts'
 import type { MemoryRow } from './rows.ts'
 
 /** Where a memory comes from. */
@@ -32,7 +32,7 @@ export interface SourceMessage {
 /** Messages of this person's conversations, by id; those of others are not found. */
 export async function readSourceMessages(
   ids: readonly string[],
-  { db, identity }: Pick<Call, 'db' | 'identity'>,
+  { db, identity }: Person,
 ): Promise<Map<string, SourceMessage>> {
   const rows = await db<SourceMessage[]>`
     select m.id, m.session_id, m.role, m.content, m.model, m.created_at
@@ -43,10 +43,7 @@ export async function readSourceMessages(
 }
 
 /** @throws Failure NOT_FOUND where this person has no such message */
-export async function findSourceMessage(
-  id: string,
-  call: Pick<Call, 'db' | 'identity'>,
-): Promise<SourceMessage> {
+export async function findSourceMessage(id: string, call: Person): Promise<SourceMessage> {
   const found = (await readSourceMessages([id], call)).get(id)
   if (found !== undefined) return found
   throw new Failure('NOT_FOUND', `Cannot find message "${id}": you have none of that id`, {

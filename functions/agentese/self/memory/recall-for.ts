@@ -3,10 +3,9 @@
  * each with where it comes from. Read-only, and without a model.
  */
 import { beginningOf } from '../../../../shared/beginning.ts'
-import type { Call } from '../../../../shared/contract/call.ts'
-import type { Corpus } from '../../../../shared/recall/entries.ts'
 import { meaningOf } from '../../../../shared/recall/questions.ts'
-import { search, vectorOf, type Hit, type ModelVector } from '../../../../shared/recall/search.ts'
+import { search, type Hit, type ModelVector } from '../../../../shared/recall/search.ts'
+import type { Person } from '../person.ts'
 import { provenanceOf, readSourceMessages, sourceOf, type Provenance } from './provenance.ts'
 import { MEMORIES, readMemories } from './rows.ts'
 import { SESSIONS } from './sessions.ts'
@@ -30,6 +29,8 @@ export interface RecallFor {
   without?: string | undefined
   /** A conversation whose messages alone are looked through. */
   within?: string | undefined
+  /** The vector of the text, from whoever had it embedded. */
+  meaning?: ModelVector | undefined
 }
 
 /** Memories of one prompt. */
@@ -40,55 +41,36 @@ const MAX_QUERY = 1000
 const THRESHOLD = 0.2
 /** Hits of each kind that are looked at. */
 const CANDIDATES = 20
-/** How much of a question's words the memory has whose meaning stands in for the question's. */
-const STANDS_IN = 0.5
 
 /**
  * What this person remembers about `text`, best first; empty where nothing fits.
  *
- * By words, and by meaning: that of the text, where this process knows it from an earlier question, else that of the
- * memory that has most of its words (pseudo-relevance feedback, Rocchio 1971).
+ * By words, and by meaning where the text's vector is given, or known in this process from an earlier question.
  */
 export async function recallFor(
-  call: Pick<Call, 'db' | 'identity'>,
-  { text, limit = MAX_RECALLED, without, within }: RecallFor,
+  call: Person,
+  { text, limit = MAX_RECALLED, without, within, meaning }: RecallFor,
 ): Promise<RecalledMemory[]> {
   const question = beginningOf(text.trim(), MAX_QUERY)
   const most = Math.min(limit, MAX_RECALLED)
   if (question === '' || most < 1) return []
-  const tags = within === undefined ? [] : [within]
+  const asked = {
+    owner: call.identity.user,
+    text: question,
+    tags: within === undefined ? [] : [within],
+    meaning: meaning ?? meaningOf(call.identity.tenant, question)?.vector,
+    limit: CANDIDATES,
+    threshold: THRESHOLD,
+  }
   const [kept, said] = await Promise.all([
-    within === undefined ? find(MEMORIES, question, tags, call) : [],
-    find(SESSIONS, question, tags, call),
+    within === undefined ? search(call.db, MEMORIES, asked) : [],
+    search(call.db, SESSIONS, asked),
   ])
   const [memories, messages] = await Promise.all([showMemories(kept, call), showMessages(said, call)])
   return [...memories, ...messages.filter(({ source }) => source.session !== without)]
     .toSorted((a, b) => b.score - a.score || b.similarity - a.similarity)
     .slice(0, most)
     .map(({ id, text: words, similarity, by, source }) => ({ id, text: words, similarity, by, source }))
-}
-
-async function find(
-  corpus: Corpus,
-  text: string,
-  tags: readonly string[],
-  { db, identity }: Pick<Call, 'db' | 'identity'>,
-): Promise<Hit[]> {
-  const question = { owner: identity.user, text, tags, limit: CANDIDATES, threshold: THRESHOLD }
-  const known = meaningOf(identity.tenant, text)?.vector
-  if (known !== undefined) return search(db, corpus, { ...question, meaning: known })
-  const hits = await search(db, corpus, question)
-  const meaning = await standIn(corpus, hits, { db, identity })
-  return meaning === undefined ? hits : search(db, corpus, { ...question, meaning })
-}
-
-async function standIn(
-  corpus: Corpus,
-  [best]: readonly Hit[],
-  { db, identity }: Pick<Call, 'db' | 'identity'>,
-): Promise<ModelVector | undefined> {
-  if (best === undefined || best.similarity < STANDS_IN) return undefined
-  return vectorOf(db, corpus, identity.user, best.subject)
 }
 
 type Scored = RecalledMemory & { score: number }
@@ -107,7 +89,7 @@ function scored<T extends { id: string }>(
   })
 }
 
-async function showMemories(hits: readonly Hit[], call: Pick<Call, 'db' | 'identity'>): Promise<Scored[]> {
+async function showMemories(hits: readonly Hit[], call: Person): Promise<Scored[]> {
   if (hits.length === 0) return []
   const rows = await readMemories(
     call,
@@ -123,7 +105,7 @@ async function showMemories(hits: readonly Hit[], call: Pick<Call, 'db' | 'ident
   }))
 }
 
-async function showMessages(hits: readonly Hit[], call: Pick<Call, 'db' | 'identity'>): Promise<Scored[]> {
+async function showMessages(hits: readonly Hit[], call: Person): Promise<Scored[]> {
   if (hits.length === 0) return []
   const messages = await readSourceMessages(
     hits.map(({ subject }) => subject),

@@ -8,6 +8,7 @@ import { orderBy, type Bounds, type Page } from '../../../../shared/contract/pag
 import type { Db } from '../../../../shared/database/database.ts'
 import { Failure } from '../../../../shared/failures.ts'
 import type { Corpus } from '../../../../shared/recall/entries.ts'
+import type { Person } from '../person.ts'
 import { detailAt, inDetail } from './text.ts'
 
 export const MEMORIES: Corpus = { kind: 'memory', node: 'self.memory' }
@@ -151,10 +152,7 @@ export async function listMemories(
 }
 
 /** Memories by id, in the order of `ids`; those that cannot be read now are omitted. */
-export async function readMemories(
-  { db, identity }: Pick<Call, 'db' | 'identity'>,
-  ids: readonly string[],
-): Promise<MemoryRow[]> {
+export async function readMemories({ db, identity }: Person, ids: readonly string[]): Promise<MemoryRow[]> {
   const rows = await db<MemoryRow[]>`
     select ${columns(db)} from memories m
     where m.user_id = ${identity.user} and m.lifecycle in ('active', 'dormant')

@@ -2,41 +2,33 @@
  * Session memory: what was said in a person's conversations, found by words at once and by meaning when a model has embedded
  * it. A message is its own memory, so each is found with its session, who said it, when, and by which model.
  */
+import { z } from 'zod'
 import type { Call } from '../../../../shared/contract/call.ts'
+import { trigger } from '../../../../shared/contract/define-operation.ts'
 import { putEntry, type Corpus } from '../../../../shared/recall/entries.ts'
-import { keepIndexing } from '../../../../shared/recall/indexing.ts'
 
 /** The node has the messages, so its `index` embeds them. */
 export const SESSIONS: Corpus = { kind: 'session', node: 'self.kgent' }
 
 /** What stands in an answer in place of what was forgotten. */
-export const FORGOTTEN = '[forgotten]'
+const FORGOTTEN = '[forgotten]'
 
-interface Said {
-  id: string
-  session: string
-  content: string
-}
-
-/** Lets a message be recalled, in this conversation and in later ones. */
-export async function rememberMessage(
-  { id, session, content }: Said,
-  call: Pick<Call, 'db' | 'identity' | 'infer' | 'hasModel'>,
-): Promise<void> {
-  if (content.trim() === '') return
-  await putEntry(call, SESSIONS, { owner: call.identity.user, subject: id, text: content, tags: [session] })
-  await keepIndexing(call, SESSIONS)
-}
-
-/** Removes a conversation from session memory: its messages are found no more. */
-export async function forgetSession(
-  session: string,
-  { db, identity }: Pick<Call, 'db' | 'identity'>,
-): Promise<void> {
-  await db`
-    delete from recall_entries
-    where kind = ${SESSIONS.kind} and owner = ${identity.user} and tags @> name_keys(${db.json([session])})`
-}
+/** A message joins session memory as soon as it was said; its words are found at once. */
+export const said = trigger({
+  name: 'said',
+  attributes: { type: 'io.kgents.session.message' },
+  needs: ['postgres'],
+  data: z.looseObject({ message: z.uuid() }),
+  async handle({ message }, { db, identity }) {
+    const [row] = await db<{ content: string; session: string; owner: string }[]>`
+      select m.content, s.id as session, s.user_id as owner
+      from kgent_messages m join kgent_sessions s on s.id = m.session_id
+      where m.id = ${message} and m.role in ('user', 'assistant')`
+    if (row === undefined || row.content.trim() === '' || row.content === FORGOTTEN) return
+    const { content: text, session, owner } = row
+    await putEntry({ db, identity }, SESSIONS, { owner, subject: message, text, tags: [session] })
+  },
+})
 
 /** Notes that the model of `job` is shown these memories, so that forgetting one erases its answer. */
 export async function noteQuoted(

@@ -2,7 +2,7 @@
  * The system message of a person's K-gent. What the person has said about itself stands in it as quoted data, at most
  * three preferences and three patterns; memories are no part of it.
  */
-import type { Call } from '../../../../shared/contract/call.ts'
+import type { Person } from '../person.ts'
 import { systemPrompt, type Mode } from './persona.ts'
 import { readPersona, type Persona } from './persona-rows.ts'
 import { quote } from './quote.ts'
@@ -19,7 +19,7 @@ export interface Asked {
 }
 
 /** The model's instructions about itself, for this person and this topic. Read-only. */
-export async function personaPrompt(call: Pick<Call, 'db' | 'identity'>, asked: Asked): Promise<string> {
+export async function personaPrompt(call: Person, asked: Asked): Promise<string> {
   const [persona, traits] = await Promise.all([readPersona(call), readCommitted(call)])
   return promptOf(persona, traits, asked)
 }

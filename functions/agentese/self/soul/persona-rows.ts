@@ -1,6 +1,6 @@
 /** A person's persona as a row: where the character stands for this person, and what occupies the person now. */
 import { z } from 'zod'
-import type { Call } from '../../../../shared/contract/call.ts'
+import type { Person } from '../person.ts'
 import { AXES, CONFIDENCE, EIGENVECTORS, type Axis } from './persona.ts'
 
 export const Project = z.strictObject({
@@ -26,7 +26,7 @@ interface PersonaRow extends Omit<Persona, 'vectors' | 'confidence'> {
 }
 
 /** The caller's persona; never another person's. */
-export async function readPersona({ db, identity }: Pick<Call, 'db' | 'identity'>): Promise<Persona> {
+export async function readPersona({ db, identity }: Person): Promise<Persona> {
   const [row] = await db<PersonaRow[]>`
     select name, roles, eigenvectors, current_focus, recent_interests, active_projects from personas
     where user_id = ${identity.user}`

@@ -5,6 +5,7 @@ import { oneAtATime } from '../../../../shared/database/one-at-a-time.ts'
 import type { Db } from '../../../../shared/database/database.ts'
 import { Failure } from '../../../../shared/failures.ts'
 import { newId } from '../../../../shared/new-id.ts'
+import type { Person } from '../person.ts'
 import {
   confidenceAt,
   contradicts,
@@ -19,7 +20,7 @@ import {
 } from './traits.ts'
 
 /** Traits of one person that are in use or proposed. */
-export const MAX_TRAITS = 500
+const MAX_TRAITS = 500
 /** Reverted ones that are kept, so that they are not proposed again; the oldest make room. */
 const MAX_REVERTED = 500
 
@@ -61,17 +62,15 @@ function columns(db: Db) {
     token_id, created_at`
 }
 
-type InPerson = Pick<Call, 'db' | 'identity'>
-
 /** What the person has set or accepted, the latest confirmed first. */
-export function readCommitted({ db, identity }: InPerson): Promise<Trait[]> {
+export function readCommitted({ db, identity }: Person): Promise<Trait[]> {
   return readInStatus('committed', { db, identity })
 }
 
 /** What is committed, or what is proposed. */
 export async function readInStatus(
   status: 'committed' | 'pending',
-  { db, identity }: InPerson,
+  { db, identity }: Person,
 ): Promise<Trait[]> {
   return db<Trait[]>`
     select ${columns(db)} from persona_traits
@@ -79,12 +78,12 @@ export async function readInStatus(
 }
 
 /** Lets changes of one persona happen one after the other. */
-export function lockPersona(call: InPerson): Promise<void> {
+export function lockPersona(call: Person): Promise<void> {
   return oneAtATime(`persona/${call.identity.user}`, call)
 }
 
 /** @throws Failure NOT_FOUND where this person has no such trait */
-export async function findTrait(id: string, { db, identity }: InPerson): Promise<Trait> {
+export async function findTrait(id: string, { db, identity }: Person): Promise<Trait> {
   const [row] = await db<Trait[]>`
     select ${columns(db)} from persona_traits where id = ${id} and user_id = ${identity.user}`
   if (row !== undefined) return row
@@ -96,7 +95,7 @@ export async function findTrait(id: string, { db, identity }: InPerson): Promise
 /** The trait of this content, whatever became of it; the latest one. */
 export async function findSame(
   { aspect, path, content }: Pick<Trait, 'aspect' | 'path' | 'content'>,
-  { db, identity }: InPerson,
+  { db, identity }: Person,
 ): Promise<Trait | undefined> {
   const [row] = await db<Trait[]>`
     select ${columns(db)} from persona_traits
@@ -108,7 +107,7 @@ export async function findSame(
 /** What is in use and cannot hold together with `trait`. */
 export async function findContradictions(
   trait: Pick<Trait, 'aspect' | 'path' | 'content'>,
-  call: InPerson,
+  call: Person,
   at = new Date(),
 ): Promise<Trait[]> {
   const committed = await readCommitted(call)
@@ -121,7 +120,7 @@ export type NewTrait = Pick<Trait, 'aspect' | 'path' | 'content' | 'source' | 'c
   }
 
 /** @throws Failure QUOTA_EXCEEDED where the persona is full */
-export async function insertTrait(trait: NewTrait, { db, identity }: InPerson): Promise<Trait> {
+export async function insertTrait(trait: NewTrait, { db, identity }: Person): Promise<Trait> {
   const { aspect, path, content, source, confidence, status, reason = null, replaces = null } = trait
   await checkRoom({ db, identity })
   const [row] = await db<Trait[]>`
@@ -162,7 +161,7 @@ export function checkPath(aspect: Trait['aspect'], path: string): 'one' | 'many'
 }
 
 /** @throws Failure QUOTA_EXCEEDED */
-async function checkRoom({ db, identity }: InPerson): Promise<void> {
+async function checkRoom({ db, identity }: Person): Promise<void> {
   const [row] = await db<{ live: number; reverted: number }[]>`
     select (count(*) filter (where status <> 'reverted'))::int as live,
       (count(*) filter (where status = 'reverted'))::int as reverted
