@@ -13,7 +13,7 @@ const OPEN: Record<string, string> = {
   'void.gratitude': 'tithe thank acknowledge',
   'void.serendipity': 'sip inspire',
   'self.soul': 'starters',
-  'self.kgent': 'list history close',
+  'self.kgent': 'list read history quote close',
   'self.memory': 'status recall get recent',
   'self.semaphore': 'yield pending status',
   'self.capabilities': 'list acquire release',
@@ -42,6 +42,14 @@ const RESTRICTED: Record<string, string> = {
   'self.soul.governance': 'developer architect admin system technical operator',
   'self.soul.audit': 'admin operator security system',
   'self.kgent.create':
+    'developer architect admin system technical operator newcomer casual reviewer security reflective creative strategic tactical',
+  'self.kgent.update':
+    'developer architect admin system technical operator newcomer casual reviewer security reflective creative strategic tactical',
+  'self.kgent.fork':
+    'developer architect admin system technical operator newcomer casual reviewer security reflective creative strategic tactical',
+  'self.kgent.reset':
+    'developer architect admin system technical operator newcomer casual reviewer security reflective creative strategic tactical',
+  'self.kgent.summarise':
     'developer architect admin system technical operator newcomer casual reviewer security reflective creative strategic tactical',
   'self.kgent.message':
     'developer architect admin system technical operator newcomer casual reviewer security reflective creative strategic tactical',
@@ -102,7 +110,7 @@ test('every verb of the catalog belongs to the archetypes that are written here,
     ARCHETYPES.filter((archetype) => hasAffordance({ archetype, capabilities: [] }, each)),
   ])
   expect(Object.fromEntries(rights)).toEqual(EXPECTED)
-  expect(ASPECTS).toHaveLength(185)
+  expect(ASPECTS).toHaveLength(191)
 })
 
 describe('defineNode()', () => {
