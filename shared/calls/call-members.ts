@@ -6,7 +6,6 @@ import type { Platform } from '../contract/platform.ts'
 import type { ChangeData } from '../events/agentese-events.ts'
 import { createEvent, isReserved, messageIdOf, signEvent, type NewEvent } from '../events/event.ts'
 import { Failure } from '../failures.ts'
-import { releaseJob } from '../jobs/held-job.ts'
 import { newId } from '../new-id.ts'
 import { formatTraceparent } from '../telemetry/trace.ts'
 import { callerOf, present, withheld, type CallParts, type Pending } from './call-parts.ts'
@@ -66,7 +65,8 @@ const OF_CALL: {
   release(parts) {
     const { events } = writing('release', parts)
     const db = present(parts.db, 'release', parts, NO_TRANSACTION)
-    return (job, request) => releaseJob({ job, request }, { db, events, eventKey: parts.runtime.eventKey })
+    const { releaseJob, eventKey } = parts.runtime
+    return (job, request) => releaseJob({ job, request }, { db, events, eventKey })
   },
 
   begin: (parts) => present(parts.begin, 'begin', parts, 'it has no transaction that changes anything'),

@@ -10,6 +10,8 @@ import type { AuthenticateSession } from '../identity/sessions.ts'
 import type { FindPlan } from '../plans/plan-book.ts'
 import type { CallLeases } from '../plans/call-leases.ts'
 import type { RateLimiter } from '../limits/rate-limiter.ts'
+import type { InferenceRequest } from '../inference/messages.ts'
+import type { OutboxRow } from './record.ts'
 import type { Log } from '../telemetry/log.ts'
 import type { Recorder } from './recorder.ts'
 
@@ -48,5 +50,14 @@ export interface Runtime {
   platform: Platform
   /** Ends a job in a transaction of its tenant. */
   endJob(end: JobEnd, call: { db: Db; signal: AbortSignal }): Promise<JobStatus | undefined>
+  /** Queues a held job in a transaction of its tenant; false where it has ended meanwhile. */
+  releaseJob(held: { job: string; request: InferenceRequest }, call: Releasing): Promise<boolean>
   log: Log
+}
+
+/** The transaction that releases a job, and the events that it publishes. */
+export interface Releasing {
+  db: Db
+  events: OutboxRow[]
+  eventKey: string
 }

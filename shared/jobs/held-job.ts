@@ -1,19 +1,13 @@
 /** Jobs that wait, with their reservation, until it is known what a model is to be asked: the next message of a conversation. */
 import type { OutboxRow } from '../calls/record.ts'
 import { toOutbox } from '../calls/record.ts'
+import type { Releasing } from '../calls/runtime.ts'
 import { JobCall } from '../calls/job-call.ts'
-import type { Db } from '../database/database.ts'
 import { createEvent, deriveResultKey } from '../events/event.ts'
 import type { JobRequested } from '../inference/job-events.ts'
 import type { InferenceRequest, JobMessage } from '../inference/messages.ts'
 
 const REQUESTED = 'io.kgents.inference.requested'
-
-interface Releasing {
-  db: Db
-  events: OutboxRow[]
-  eventKey: string
-}
 
 /** Queues a held job with `request`; false where it has ended meanwhile, or was released before. */
 export async function releaseJob(

@@ -26,6 +26,7 @@ import { createSecretBox } from '../identity/secret-box.ts'
 import { createSessionLookup } from '../identity/sessions.ts'
 import { createSigner, createVerifier, type TokenRules } from '../identity/tokens.ts'
 import { endJob } from '../jobs/finish-job.ts'
+import { releaseJob } from '../jobs/held-job.ts'
 import { createTextResolver } from '../egress/resolve-text.ts'
 import { createRateLimiter } from '../limits/rate-limiter.ts'
 import { CallLeases } from '../plans/call-leases.ts'
@@ -86,6 +87,7 @@ export async function openRuntime(config: FunctionConfig, loaders: Loaders): Pro
     inferenceUnavailable: config.INFERENCE_UNAVAILABLE,
     platform: undefined as unknown as Platform, // reason: set below; its operations need the runtime they belong to
     endJob: (end, call) => endJob({ runtime, ...call }, end),
+    releaseJob,
   }
   runtime.platform = createPlatform(config, loaders, runtime)
   return {

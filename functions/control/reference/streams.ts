@@ -27,7 +27,7 @@ export const STREAMS: readonly Stream[] = [
     events: Object.entries(SUBSCRIPTION_EVENTS),
   },
   {
-    name: 'session',
+    name: 'sessionStream',
     title: 'One conversation as it goes',
     url: SESSION_STREAM_PATH.replace(':id', '{id}'),
     events: Object.entries(SESSION_STREAM_EVENTS),

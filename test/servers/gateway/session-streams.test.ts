@@ -20,7 +20,7 @@ async function say(
   const { status, body } = await world.call(tenant, 'POST', `${SESSIONS}/${session}/messages`, { message })
   expect(status).toBe(202)
   await world.relays(tenant)
-  return (body as { job: { id: string } }).job.id
+  return (body as unknown as { job: { id: string } }).job.id
 }
 
 /** As a worker writes. */

@@ -13,7 +13,7 @@ const OPEN: Record<string, string> = {
   'void.gratitude': 'tithe thank acknowledge',
   'void.serendipity': 'sip inspire',
   'self.soul': 'starters',
-  'self.kgent': 'list history close',
+  'self.kgent': 'list read history quote close',
   'self.memory': 'status recall get recent',
   'self.semaphore': 'yield pending status',
   'self.capabilities': 'list acquire release',
@@ -43,6 +43,14 @@ const RESTRICTED: Record<string, string> = {
   'self.soul.governance': 'developer architect admin system technical operator',
   'self.soul.audit': 'admin operator security system',
   'self.kgent.create':
+    'developer architect admin system technical operator newcomer casual reviewer security reflective creative strategic tactical',
+  'self.kgent.update':
+    'developer architect admin system technical operator newcomer casual reviewer security reflective creative strategic tactical',
+  'self.kgent.fork':
+    'developer architect admin system technical operator newcomer casual reviewer security reflective creative strategic tactical',
+  'self.kgent.reset':
+    'developer architect admin system technical operator newcomer casual reviewer security reflective creative strategic tactical',
+  'self.kgent.summarise':
     'developer architect admin system technical operator newcomer casual reviewer security reflective creative strategic tactical',
   'self.kgent.message':
     'developer architect admin system technical operator newcomer casual reviewer security reflective creative strategic tactical',

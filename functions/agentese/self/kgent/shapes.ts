@@ -4,8 +4,8 @@ import { SessionMessage } from '../../../../shared/events/session-events.ts'
 import { BUDGET_TIERS } from '../soul/budgets.ts'
 import { MODES } from '../soul/persona.ts'
 
-export const ModeName = z.enum(MODES)
-export const BudgetName = z.enum(BUDGET_TIERS)
+const ModeName = z.enum(MODES)
+const BudgetName = z.enum(BUDGET_TIERS)
 
 /** What is done with a message while the model answers another: 409, it waits for its turn, or it takes the turn. */
 export const WHEN_BUSY = ['reject', 'enqueue', 'interrupt'] as const

@@ -14,7 +14,7 @@ export const TURN_ENDED = 'io.kgents.session.turn_ended'
 export const TURN_CANCELLED = 'io.kgents.session.turn_cancelled'
 
 /** Messages that may wait in one conversation. */
-export const MAX_QUEUED = 10
+const MAX_QUEUED = 10
 /** After which to try again where another message is being answered; about as long as a short answer takes. */
 const RETRY_AFTER_SECONDS = 3
 
