@@ -11,7 +11,7 @@ import type { StreamState } from '../../shared/nats/ensure-streams.ts'
 import { STREAMS } from '../../shared/nats/streams.ts'
 import { inferenceSubject } from '../../shared/nats/subjects.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
-import { writeJob } from './admission/admission.ts'
+import { writeJob } from './admission/publish-jobs.ts'
 import { NotStored, type Outbox } from './outbox.ts'
 import type { StreamLink } from './stream-link.ts'
 

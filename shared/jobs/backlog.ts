@@ -8,7 +8,7 @@ import { Failure } from '../failures.ts'
 import { MOST_WAITING } from '../plans/most-waiting.ts'
 import type { Tier } from '../plans/tiers.ts'
 
-/** Tenants are judged by so many seconds of their past, and told to wait no longer than an hour. */
+/** Tenants are judged by so many seconds of their past; `Retry-After` is never longer than an hour. */
 const WINDOW_SECONDS = 60
 const MAX_RETRY_SECONDS = 3600
 /** Part of the limit that is to be free again when a refused caller comes back: it is not alone. */

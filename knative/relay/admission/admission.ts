@@ -5,27 +5,19 @@
  * cancelled and counted. A job is marked when its publish was acknowledged; published twice, it is stored once.
  * What the queue knows is in memory: a relay that takes over counts the jobs that run, and goes on from there.
  */
-import { headers as createHeaders } from 'nats'
 import type { Sql } from 'postgres'
 import type { KgentsEvent } from '../../../shared/events/event.ts'
-import { MESSAGE_ID_HEADER } from '../../../shared/nats/event-message.ts'
-import type { Outgoing } from '../../../shared/nats/publisher.ts'
-import { inferenceSubject } from '../../../shared/nats/subjects.ts'
 import type { Tier } from '../../../shared/plans/tiers.ts'
 import type { Log } from '../../../shared/telemetry/log.ts'
-import { readJob, writeInferenceFailed } from '../inference-failed.ts'
 import type { Metrics } from '../metrics.ts'
-import { NotStored } from '../outbox.ts'
-import { isUnstorable, type StreamLink } from '../stream-link.ts'
-import type { JobRow } from '../waiting.ts'
+import type { StreamLink } from '../stream-link.ts'
 import type { FairQueue } from './fair-queue.ts'
+import { createJobPublisher, type JobPublisher } from './publish-jobs.ts'
 import type { Room, Space } from './room.ts'
-import { createRunning } from './running.ts'
+import { createRunning, type Running } from './running.ts'
 import {
-  markAdmitted,
   readHeads,
   readMessages,
-  readOverdue,
   readWaitingTenants,
   type JobHead,
   type WaitingTenant,
@@ -59,139 +51,110 @@ export interface AdmissionOptions {
 /** How often room is looked for while `INFERENCE` is full and nothing is heard of workers. */
 export const ROOM_INTERVAL_MS = 100
 const REFRESH_INTERVAL_MS = 5000
-/** Jobs that are admitted, or failed, at once. */
+/** Jobs that are admitted at once. */
 const BATCH = 100
 
 export function createAdmission(options: AdmissionOptions): Admission {
-  const { sql, link, room, queue, log, metrics, onFreed } = options
+  return new DatabaseAdmission(options)
+}
+
+class DatabaseAdmission implements Admission {
+  full = false
+  readonly notice: Running['notice']
+  readonly #options: AdmissionOptions
+  readonly #running: Running
+  readonly #publisher: JobPublisher
+  readonly #unwatch: () => void
   /** Tenants of this database that wait. */
-  const waiting = new Map<string, Tier>()
-  const running = createRunning(sql, queue)
-  let full = false
-  let lookAgainAt = 0
-  let refreshAt = 0
-  const unwatch = room.watch(() => {
-    lookAgainAt = 0
-    if (full) onFreed?.()
-  })
+  readonly #waiting = new Map<string, Tier>()
+  #lookAgainAt = 0
+  #refreshAt = 0
 
-  function wait(tenants: readonly WaitingTenant[]): void {
+  constructor(options: AdmissionOptions) {
+    const { sql, queue, room, onFreed } = options
+    this.#options = options
+    this.#running = createRunning(sql, queue)
+    this.#publisher = createJobPublisher({ ...options, onRefused: (row) => this.#running.remove([row]) })
+    this.notice = this.#running.notice
+    this.#unwatch = room.watch(() => {
+      this.#lookAgainAt = 0
+      if (this.full) onFreed?.()
+    })
+  }
+
+  async admit(arrived: readonly WaitingTenant[]): Promise<number> {
+    this.#wait(arrived)
+    if (this.#waiting.size === 0) this.full = false
+    if (this.#waiting.size === 0 || (this.full && performance.now() < this.#lookAgainAt)) return 0
+    return this.#options.room.take(async (space) => {
+      this.#lookAgainAt = performance.now() + ROOM_INTERVAL_MS
+      const admitted = space.free === 0 ? 0 : await this.#fill(space)
+      this.full = this.#waiting.size > 0
+      return admitted
+    })
+  }
+
+  async check(): Promise<void> {
+    await this.#publisher.failOverdue()
+    if (performance.now() < this.#refreshAt) return
+    await this.#running.refresh()
+    this.#wait(await readWaitingTenants(this.#options.sql))
+    this.#refreshAt = performance.now() + REFRESH_INTERVAL_MS
+  }
+
+  close(): void {
+    this.#unwatch()
+    for (const tenant of this.#waiting.keys()) this.#leave(tenant)
+    this.#running.clear()
+  }
+
+  #wait(tenants: readonly WaitingTenant[]): void {
     for (const { tenant_id, tier } of tenants) {
-      waiting.set(tenant_id, readTier(tier))
-      queue.wait(tenant_id, WEIGHTS[readTier(tier)])
+      this.#waiting.set(tenant_id, readTier(tier))
+      this.#options.queue.wait(tenant_id, WEIGHTS[readTier(tier)])
     }
   }
 
-  function leave(tenant: string): void {
-    waiting.delete(tenant)
-    queue.leave(tenant)
+  #leave(tenant: string): void {
+    this.#waiting.delete(tenant)
+    this.#options.queue.leave(tenant)
   }
 
-  /** A job that cannot be queued, or not in time, fails; one that cannot even be read is set aside. */
-  async function fail(row: JobRow, reason: string, code?: 'DEADLINE_EXCEEDED'): Promise<void> {
-    const job = readJob(row.message)
-    if (job === undefined) return markAdmitted(sql, [row.id], 'infinity')
-    const [error] = await link.publishAll([writeInferenceFailed(job, reason, 1, code)])
-    if (error !== undefined) throw new NotStored('The failure of a job was not stored', { cause: error })
-    await markAdmitted(sql, [row.id], 'now')
-  }
-
-  async function failOverdue(): Promise<void> {
-    for (const row of await readOverdue(sql, BATCH))
-      await fail(row, `it waited until its deadline, ${row.deadline}`, 'DEADLINE_EXCEEDED')
-  }
-
-  async function publish(rows: readonly JobRow[]): Promise<void> {
-    const outcomes = await link.publishAll(rows.map(writeJob))
-    const stored = rows.filter((_, index) => outcomes[index] === undefined)
-    const ids = stored.map(({ id }) => id)
-    if (stored.length > 0) await markAdmitted(sql, ids, 'now')
-    metrics.add('relay_admitted_total', stored.length)
-    let error: Error | undefined
-    for (const [index, row] of rows.entries()) {
-      const outcome = outcomes[index]
-      if (outcome !== undefined) running.remove([row])
-      if (outcome !== undefined && isUnstorable(outcome)) {
-        log.error({ err: outcome, job: row.id, tenant: row.tenant_id }, 'A job can never be admitted')
-        await fail(row, 'the job cannot be queued')
-      } else error ??= outcome
-    }
-    if (error !== undefined) throw new NotStored('JetStream did not take all jobs', { cause: error })
-  }
-
-  /** Counts them as admitted before they are: nobody else chooses meanwhile. */
-  async function choose({ free, slots }: Space): Promise<JobHead[]> {
-    const count = Math.min(free, BATCH)
-    const own = queue.next(count, slots).filter((tenant) => waiting.has(tenant))
-    if (own.length === 0) return []
-    const heads = new Map<string, JobHead[]>(own.map((tenant) => [tenant, []]))
-    for (const head of await readHeads(sql, own, count)) heads.get(head.tenant_id)?.push(head)
-    const chosen = queue.fill(count, slots, heads)
-    running.add(chosen)
-    for (const [tenant, of] of heads) {
-      const used = chosen.filter(({ tenant_id }) => tenant_id === tenant).length
-      if (used === of.length && of.length < count) leave(tenant)
-    }
-    return chosen
-  }
-
-  async function take(space: Space): Promise<number> {
-    const chosen = await choose(space)
+  async #fill(space: Space): Promise<number> {
+    const tiers = new Map(this.#waiting)
+    const chosen = await this.#choose(space)
     if (chosen.length === 0) return 0
-    const tiers = new Map(chosen.map(({ tenant_id }) => [tenant_id, waiting.get(tenant_id)]))
+    const ids = chosen.map(({ id }) => id)
     try {
-      const rows = await readMessages(
-        sql,
-        chosen.map(({ id }) => id),
-      )
+      const rows = await readMessages(this.#options.sql, ids)
       const there = new Set(rows.map(({ id }) => id))
-      running.remove(chosen.filter(({ id }) => !there.has(id)))
-      if (rows.length > 0) await publish(rows)
+      // Cancelled a moment ago.
+      this.#running.remove(chosen.filter(({ id }) => !there.has(id)))
+      if (rows.length > 0) await this.#publisher.publish(rows)
       for (const { id, tenant_id, waited_seconds } of chosen)
-        if (there.has(id)) metrics.waited(tiers.get(tenant_id) ?? 'free', waited_seconds)
+        if (there.has(id)) this.#options.metrics.waited(tiers.get(tenant_id) ?? 'free', waited_seconds)
       return rows.length
     } catch (error) {
       // Whoever was not published still waits.
-      refreshAt = 0
+      this.#refreshAt = 0
       throw error
     }
   }
 
-  return {
-    get full() {
-      return full
-    },
-    async admit(arrived) {
-      wait(arrived)
-      if (waiting.size === 0) full = false
-      if (waiting.size === 0 || (full && performance.now() < lookAgainAt)) return 0
-      return room.take(async (space) => {
-        lookAgainAt = performance.now() + ROOM_INTERVAL_MS
-        const admitted = space.free === 0 ? 0 : await take(space)
-        full = waiting.size > 0
-        return admitted
-      })
-    },
-    async check() {
-      await failOverdue()
-      if (performance.now() < refreshAt) return
-      await running.refresh()
-      wait(await readWaitingTenants(sql))
-      refreshAt = performance.now() + REFRESH_INTERVAL_MS
-    },
-    notice: running.notice,
-    close() {
-      unwatch()
-      for (const tenant of [...waiting.keys()]) leave(tenant)
-      running.clear()
-    },
+  /** Counts them as admitted before they are: nobody else chooses meanwhile. */
+  async #choose({ free, slots }: Space): Promise<JobHead[]> {
+    const { sql, queue } = this.#options
+    const count = Math.min(free, BATCH)
+    const own = queue.next(count, slots).filter((tenant) => this.#waiting.has(tenant))
+    if (own.length === 0) return []
+    const heads = new Map<string, JobHead[]>(own.map((tenant) => [tenant, []]))
+    for (const head of await readHeads(sql, own, count)) heads.get(head.tenant_id)?.push(head)
+    const chosen = queue.fill(count, slots, heads)
+    this.#running.add(chosen)
+    for (const [tenant, all] of heads) {
+      const used = chosen.filter(({ tenant_id }) => tenant_id === tenant).length
+      if (used === all.length && all.length < count) this.#leave(tenant)
+    }
+    return chosen
   }
-}
-
-/** The message of a job; its id keeps it from being queued twice. */
-export function writeJob(row: { id: string; tenant_id: string; message: string }): Outgoing {
-  const headers = createHeaders()
-  headers.append(MESSAGE_ID_HEADER, row.id)
-  headers.append('content-type', 'application/json')
-  return { subject: inferenceSubject(row.tenant_id, row.id), headers, payload: Buffer.from(row.message) }
 }

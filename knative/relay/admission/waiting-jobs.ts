@@ -33,7 +33,8 @@ export function readWaitingTenants(sql: Sql): Promise<WaitingTenant[]> {
         order by j.tenant_id limit 1)
       from waiting w where w.tenant_id is not null
     )
-    select w.tenant_id, t.tier from waiting w left join tenants t on t.id = w.tenant_id where w.tenant_id is not null`
+    select w.tenant_id, t.tier from waiting w left join tenants t on t.id = w.tenant_id
+    where w.tenant_id is not null order by w.tenant_id`
 }
 
 /**

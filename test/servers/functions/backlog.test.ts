@@ -107,8 +107,9 @@ describe('a call that asks a model', () => {
     const many = Number(process.env['BUDGET_CALLS'] ?? 60)
     const probe = await newTenant()
     await asks(probe)
-    const [{ estimate = 0 } = {}] = await owner<{ estimate: number }[]>`
+    const [asked] = await owner<{ estimate: number }[]>`
       select estimate from jobs where tenant_id = ${probe.id}`
+    const estimate = asked?.estimate ?? Number.NaN
     const tenant = await newTenant('pro')
     const granted = 500_000
     await useUpTokens(owner, tenant.id, { granted, spent: granted - 20 * estimate })

@@ -109,12 +109,14 @@ test('a job whose deadline passes while it waits fails with DEADLINE_EXCEEDED, a
 test('what a job really used counts: a tenant whose answers are longer than estimated waits for the others', async ({
   world,
 }) => {
-  const mine = await world.queuesJobs(2, { estimate: 100 })
-  const others = await world.queuesJobs(4, { tenant: newId(), estimate: 100 })
+  const mine = await world.queuesJobs(3, { estimate: 100 })
   world.startRelay()
   expect(await takeJob(world)).toBe(mine[0])
+  // The next lies ready from here on.
+  await eventually(async () => expect(await world.count('INFERENCE')).toBe(2))
+  const others = await world.queuesJobs(4, { tenant: newId(), estimate: 100 })
   await completes(world, mine[0] ?? '', 400)
-  expect(await takeJobs(world, 5)).toEqual([...others, mine[1]])
+  expect(await takeJobs(world, 6)).toEqual([mine[1], ...others, mine[2]])
 })
 
 test('a relay that takes over counts the jobs that run, and admits none of them again', async ({ world }) => {

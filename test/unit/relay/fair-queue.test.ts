@@ -5,7 +5,7 @@ import { oneAfterFlood, quietTenant, runningAlone, sharesByTier, SLOTS } from '.
 /** Who gets the next `count` slots, where each has jobs of 100 tokens without end. */
 function turns(queue: FairQueue, count: number, slots: number, tenants: string): string {
   const heads = new Map(
-    [...tenants].map((name) => [name, Array.from({ length: count }, () => ({ tokens: 100, name }))]),
+    tenants.split('').map((name) => [name, Array.from({ length: count }, () => ({ tokens: 100, name }))]),
   )
   return queue
     .fill(count, slots, heads)
