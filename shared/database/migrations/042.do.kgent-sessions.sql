@@ -72,6 +72,8 @@ create table kgent_summaries (
 
 select enable_tenant_isolation(array['kgent_turns', 'kgent_summaries']::regclass[]);
 grant select, insert on kgent_turns, kgent_summaries to kgents_app;
+-- A summary may quote a memory that is forgotten.
+grant delete on kgent_summaries to kgents_app;
 grant update (status, reply_position, sent) on kgent_turns to kgents_app;
 
 -- Conversations that are over since nobody has spoken, and queues whose word to go on was lost on its way.

@@ -307,9 +307,9 @@ describe('what is inferred', () => {
       insert into kgent_sessions (id, tenant_id, user_id, mode, expires_at)
       values (${session}, ${tenant.id}, ${tenant.user}, 'reflect', now() + interval '1 hour')`
     await owner`
-      insert into kgent_messages (id, tenant_id, session_id, role, content) values
-        (${message}, ${tenant.id}, ${session}, 'user', 'I prefer tabs over spaces. I hate meetings.'),
-        (${answer}, ${tenant.id}, ${session}, 'assistant', 'I prefer world domination')`
+      insert into kgent_messages (id, tenant_id, session_id, position, role, content) values
+        (${message}, ${tenant.id}, ${session}, 1, 'user', 'I prefer tabs over spaces. I hate meetings.'),
+        (${answer}, ${tenant.id}, ${session}, 2, 'assistant', 'I prefer world domination')`
     const says = (id: string, of = tenant.id) =>
       delivers(
         createEvent(

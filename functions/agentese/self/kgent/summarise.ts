@@ -6,7 +6,7 @@ import type { Call, Completed, Inference } from '../../../../shared/contract/cal
 import { newId } from '../../../../shared/new-id.ts'
 import { BUDGETS } from '../soul/budgets.ts'
 import { readHistory } from './messages.ts'
-import { contextTokensFor, type Person } from './prompt-parts.ts'
+import { mostTokens, type Person } from './prompt.ts'
 import { findSession, type SessionRow } from './sessions.ts'
 import { countCautiously, oldestWithin, toSummarise, windowTokens, type Said } from './window.ts'
 
@@ -25,7 +25,7 @@ export async function summaryRequest(
   session: SessionRow,
   person: Person,
 ): Promise<{ inference: Inference; input: Summarising } | undefined> {
-  const context = contextTokensFor(person)
+  const context = mostTokens(person)
   const { history, summary } = await readHistory(session, person)
   const old = toSummarise(history, windowTokens(context, BUDGETS[session.budget].replyTokens))
   const last = old.at(-1)

@@ -4,6 +4,7 @@
  */
 import type { Call } from '../../../../shared/contract/call.ts'
 import { Failure } from '../../../../shared/failures.ts'
+import { noteQuoted } from '../memory/sessions.ts'
 import { tell } from './events.ts'
 import { addMessage, takePlaces } from './messages.ts'
 import type { Prompt } from './prompt.ts'
@@ -88,6 +89,8 @@ export async function beginTurn(
     insert into kgent_turns (job, tenant_id, session_id, number, status, reply_position, sent)
     values (${job}, ${session.tenant_id}, ${session.id}, ${await nextNumber(session, call)}, 'running', ${position + 1}, ${db.json(sent)})
     on conflict (job) do update set status = 'running', reply_position = excluded.reply_position, sent = excluded.sent`
+  const person = { tenant: session.tenant_id, user: session.user_id }
+  await noteQuoted({ job, session: session.id, memories: prompt.memories }, { db, identity: person })
   tellMessage(session, said, job, call)
 }
 

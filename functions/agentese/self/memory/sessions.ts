@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import type { Call } from '../../../../shared/contract/call.ts'
+import type { Person } from '../person.ts'
 import { trigger } from '../../../../shared/contract/define-operation.ts'
 import { putEntry, type Corpus } from '../../../../shared/recall/entries.ts'
 
@@ -33,7 +34,7 @@ export const said = trigger({
 /** Notes that the model of `job` is shown these memories, so that forgetting one erases its answer. */
 export async function noteQuoted(
   { job, session, memories }: { job: string; session: string; memories: readonly string[] },
-  { db, identity }: Pick<Call, 'db' | 'identity'>,
+  { db, identity }: Person,
 ): Promise<void> {
   if (memories.length === 0) return
   await db`
@@ -58,6 +59,10 @@ export async function eraseQuotes(
       select from memory_quotes q where q.session_id = m.session_id and q.quoted_at <= m.created_at
         and q.memory_id in (select jsonb_array_elements_text(${db.json([...memories])})::uuid))
     returning m.id`
+  await db`
+    delete from kgent_summaries s using memory_quotes q
+    where q.session_id = s.session_id and q.quoted_at <= s.created_at
+      and q.memory_id in (select jsonb_array_elements_text(${db.json([...memories])})::uuid)`
   const ids = db.json(erased.map(({ id }) => id))
   await db`
     delete from recall_entries where kind = ${SESSIONS.kind} and owner = ${identity.user}
