@@ -6,6 +6,7 @@
  */
 import { NatsError } from 'nats'
 import type { StreamState } from '../../shared/nats/ensure-streams.ts'
+import type { KgentsEvent } from '../../shared/events/event.ts'
 import type { Log } from '../../shared/telemetry/log.ts'
 import { createClock } from './clock.ts'
 import { createAdmission } from './admission/admission.ts'
@@ -44,23 +45,8 @@ export interface ServeOptions {
 
 export async function serveDatabase(session: Session, options: ServeOptions): Promise<void> {
   const { sql, ended } = session
-  const { url, database, link, room, queue, log, metrics, brokerUrl, clockSeconds } = options
-  const wake = createWake(sql, metrics, ended)
-  const sinks = createSinks({ sql, link, log, metrics })
-  const admission = createAdmission({ sql, link, room, queue, log, metrics, onFreed: wake.hint })
-  const outbox = createOutbox({
-    sql,
-    link,
-    log,
-    metrics,
-    onPublished(subjects, event) {
-      sinks.notice(subjects)
-      admission.notice(event)
-    },
-  })
-  const recovery = createRecovery(sql, link, outbox, log)
-  const expiry = createJobExpiry(sql, link, log)
-  const clock = createClock({ sql, brokerUrl, seconds: clockSeconds, log, metrics, database })
+  const { url, database, link, log, metrics } = options
+  const { wake, sinks, admission, outbox, recovery, expiry, clock } = openParts(session, options)
   const reportStoring = createStateLog(log, `publishing from ${database}`)
   let arrivals = BEGINNING
   let failures = 0
@@ -117,6 +103,23 @@ export async function serveDatabase(session: Session, options: ServeOptions): Pr
     admission.close()
     await Promise.all([housekeeping.close(), metering.close(), clock.close()])
   }
+}
+
+/** What works on this database, for as long as this relay leads it. */
+function openParts({ sql, ended }: Session, options: ServeOptions) {
+  const { database, link, room, queue, log, metrics, brokerUrl, clockSeconds } = options
+  const wake = createWake(sql, metrics, ended)
+  const sinks = createSinks({ sql, link, log, metrics })
+  const admission = createAdmission({ sql, link, room, queue, log, metrics, onFreed: wake.hint })
+  const onPublished = (subjects: readonly string[], event: KgentsEvent) => {
+    sinks.notice(subjects)
+    admission.notice(event)
+  }
+  const outbox = createOutbox({ sql, link, log, metrics, onPublished })
+  const recovery = createRecovery(sql, link, outbox, log)
+  const expiry = createJobExpiry(sql, link, log)
+  const clock = createClock({ sql, brokerUrl, seconds: clockSeconds, log, metrics, database })
+  return { wake, sinks, admission, outbox, recovery, expiry, clock }
 }
 
 interface Writing {

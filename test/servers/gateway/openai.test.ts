@@ -178,7 +178,7 @@ describe('a request that cannot be served', () => {
   test.for(refusals)(
     '%s is refused as OpenAI does',
     async ([, body, status, code, param], { acme, expect }) => {
-      const request = { ...HELLO, ...body } as typeof HELLO
+      const request: typeof HELLO = { ...HELLO, ...body }
       await expect(acme.client.chat.completions.create(request)).rejects.toMatchObject({
         status,
         code,

@@ -53,7 +53,8 @@ async function follow(
   const ids: Followed['ids'] = []
   const read = ({ event, id, data }: ReadEvent) => {
     ids.push(id)
-    return `${event}: ${String(data['content'] ?? data['text'] ?? data['reason'] ?? data['mode'] ?? '')}`
+    const said = data['content'] ?? data['text'] ?? data['reason'] ?? data['mode'] ?? ''
+    return `${event}: ${said as string}`
   }
   return {
     status: response.status,

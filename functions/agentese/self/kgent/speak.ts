@@ -110,7 +110,7 @@ async function answerAtOnce(
   return { session: session.id, message: reply, mode, tokens_used: tokens, was_template: true }
 }
 
-/** Goes on with a model's answer: it takes its place, also where another message has come between. */
+/** Goes on with a model's answer: it is put where it was to be, also where another message has come between. */
 export async function hear(
   { input, job, text, tokens, model, messageTokens }: Completed<MessageInput>,
   call: Pick<Call, 'db' | 'identity' | 'emit'>,

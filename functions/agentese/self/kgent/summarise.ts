@@ -1,6 +1,6 @@
 /**
  * Summaries: when a conversation no longer fits, a job of its own makes the older messages short, for the model alone. Turns do not
- * wait for it: until it is there, what does not fit is left out.
+ * wait for it: until it is there, models do not see what does not fit.
  */
 import type { Call, Completed, Inference } from '../../../../shared/contract/call.ts'
 import { newId } from '../../../../shared/new-id.ts'
