@@ -118,7 +118,7 @@ begin
   return null;
 end
 $$;
-revoke execute on function erase_agent_steps() from public;
-call hand_over('erase_agent_steps()', 'kgents_eraser');
 create trigger memories_erase_agent_steps after update of forgotten_at on memories
   for each row when (new.forgotten_at is not null and old.forgotten_at is null) execute function erase_agent_steps();
+revoke execute on function erase_agent_steps() from public;
+call hand_over('erase_agent_steps()', 'kgents_eraser');

@@ -4,6 +4,7 @@ import { isSubscribed } from '../../../gateway/webhooks/is-subscribed.ts'
 import { createEvent, type KgentsEvent } from '../../../shared/events/event.ts'
 import type { SinkMetadata } from '../../../shared/events/webhook.ts'
 import type { JobMessage } from '../../../shared/inference/messages.ts'
+import { playEmbedder } from './meaning.ts'
 import { inOwnDatabase, testWith, type Tenant } from './world.ts'
 
 const test = testWith([], {}, inOwnDatabase)
@@ -26,8 +27,11 @@ async function messagesOf(tenant: Tenant, session: string): Promise<Found[]> {
 /** A model that keeps what it was asked, and counts each message. */
 function listening() {
   const prompts: string[][] = []
-  const model = ({ request }: JobMessage) => {
-    const messages = 'messages' in request ? request.messages : []
+  const embed = playEmbedder()
+  const model = (job: JobMessage) => {
+    const { request } = job
+    if ('texts' in request) return embed?.(job) ?? {}
+    const { messages } = request
     prompts.push(messages.map(({ role, content }) => `${role}: ${content}`))
     const tokens = { prompt: 400 * messages.length, completion: 7 }
     return { text: `Answer ${prompts.length}`, tokens, messageTokens: messages.map(() => 400) }
@@ -151,7 +155,7 @@ describe('a conversation', () => {
     const tenant = await newTenant()
     const session = await open(tenant)
     const { prompts, model } = listening()
-    for (let turn = 1; turn <= 5; turn++) {
+    for (let turn = 1; turn <= 8; turn++) {
       await say(tenant, session, `This is the matter number ${turn}`)
       await settles(tenant, model)
     }
@@ -160,7 +164,7 @@ describe('a conversation', () => {
     expect(summaries[0]).toMatchObject({ covers_from: 1, content: expect.stringContaining('Answer') })
     expect(prompts.at(-1)?.join('\n')).toContain('assistant: What we said before, in short: Answer')
     expect(prompts.at(-1)?.join('\n')).not.toContain('matter number 1')
-    expect(await messagesOf(tenant, session)).toHaveLength(10)
+    expect(await messagesOf(tenant, session)).toHaveLength(16)
     const charged = await owner`
       select count(*)::int as times from charges where tenant_id = ${tenant.id} and path = 'self.kgent.summarise' and kind = 'settled'`
     expect(charged[0]?.['times']).toBe(summaries.length)

@@ -44,7 +44,7 @@ async function talk(
   for (const memory of shown)
     await owner`
       insert into memory_quotes (tenant_id, memory_id, session_id, job_id)
-      values (${tenant.id}, ${memory}, ${id}, ${body.job.id})`
+      values (${tenant.id}, ${memory}, ${id}, ${body.job.id}) on conflict do nothing`
   await settles(tenant, model)
   for (const said of await messagesOf(owner, id)) {
     const event = { source: '/functions/self-kgent', type: 'io.kgents.session.message', tenant: tenant.id }
@@ -225,7 +225,7 @@ describe('self.memory.forget', () => {
     const { body } = await post(tenant, 'kgent/message', { session, message: 'What is the code?' })
     await owner`
       insert into memory_quotes (tenant_id, memory_id, session_id, job_id)
-      values (${tenant.id}, ${id}, ${session}, ${body.job.id})`
+      values (${tenant.id}, ${id}, ${session}, ${body.job.id}) on conflict do nothing`
     await post(tenant, 'memory/forget', { id })
     const [job] = await owner`select status, message from jobs where id = ${body.job.id}`
     expect(job).toEqual({ status: 'cancelled', message: null })

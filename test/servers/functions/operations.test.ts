@@ -40,7 +40,8 @@ describe('operations', () => {
     expect(ids.length).toBeGreaterThan(8)
     const before = await digestTenant(owner, admin.id)
     const globex = await newTenant('enterprise', ['admin'])
-    for (const endpoint of NAMING) {
+    // Models are everybody's.
+    for (const endpoint of NAMING.filter(({ name }) => name !== 'models.get')) {
       for (const id of ids) {
         const [method, url, body, headers] = requestFor(endpoint)
         const named = url.replaceAll(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, id)

@@ -277,7 +277,8 @@ describe('the pipeline', () => {
     const own = (await asker.calls('GET', `${job}?follow=true`)).body
     expect(JSON.stringify(own.job.result)).toContain('A secret')
     expect(own.links).toEqual({ self: job, stream: `${job}/stream` })
-    const { result: _, ...rest } = own.job
+    const { result: _, text, ...rest } = own.job
+    expect(text).toBe('A secret')
     const key = await newColleague(owner, asker, 'admin')
     const seen = async (path: string) => (await call(opened.app, key, 'GET', path)).body
     expect(await seen(job)).toEqual({ job: rest, links: { self: job } })

@@ -101,7 +101,7 @@ describe('a trace', () => {
     await runtime.recorder.flush()
     const paths = pathsIn(await treeOf(tenant, id))
     expect(paths.filter((path) => !path.includes('/')).toSorted()).toEqual(
-      ['create', 'message', 'message', 'history', 'list']
+      ['create', 'message', 'message', 'history', 'index', 'list']
         .map((verb) => `self.kgent.${verb}`)
         .concat('time.trace.crystallize')
         .toSorted(),
@@ -144,6 +144,7 @@ describe('GET /v1/traces/:id/narrative', () => {
     newTenant,
     settles,
     runtime,
+    owner,
   }) => {
     const tenant = await newTenant()
     const { id, traceparent } = newTrace()
@@ -157,6 +158,8 @@ describe('GET /v1/traces/:id/narrative', () => {
       (await tenant.calls('GET', `/v1/traces/${id}/narrative${query}`)).body
     expect((await narrative('?verbosity=terse')).text).toContain('1 call, 1 under way')
     await settles(tenant, () => ({ text: 'Really?', model: 'small' }))
+    // The models that come along are free.
+    await owner`update jobs set cost_usd = 0.00012 where tenant_id = ${tenant.id}`
     await tenant.calls('POST', '/v1/agentese/void/entropy/pour', { amount: 77 }, { traceparent })
     await runtime.recorder.flush()
     const [terse, normal, verbose] = [

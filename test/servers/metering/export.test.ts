@@ -182,9 +182,9 @@ describe.for(SERVICES.map((service) => [service.name, service] as const))('expor
 })
 
 describe('the role of the export', () => {
-  test('sees what is exported, and neither calls nor people', async ({ exporter, expect }) => {
+  test('sees what is exported, and neither charges nor people', async ({ exporter, expect }) => {
     await exporter`select from usage_exports`
-    for (const table of ['marks', 'charges', 'users', 'usage_daily', 'outbox'])
+    for (const table of ['charges', 'jobs', 'users', 'usage_daily', 'outbox'])
       await expect(exporter`select from ${exporter(table)}`).rejects.toThrow(/permission denied/)
   })
 })

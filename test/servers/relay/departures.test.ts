@@ -197,6 +197,7 @@ describe('the database', () => {
       'stripe_webhook_counts',
       'tenants',
       'tombstones',
+      'trace_exports',
       'usage_export_targets',
       'usage_state',
     ]

@@ -68,6 +68,10 @@ test('jobs that were lost with INFERENCE are queued again, unless they are finis
   const waiting = await world.queuesJob()
   const running = await world.queuesJob()
   const finished = await world.queuesJob()
+  // Two are taken, so that the third lies ready.
+  const worker = await eventually(() => world.nc.jetstream().consumers.get('INFERENCE', 'workers'))
+  for (let taken = 0; taken < 2; taken++)
+    await until(async () => (await worker.next({ expires: 1000 })) ?? undefined)
   await eventually(async () => expect(await world.count('INFERENCE')).toBe(3))
   await world.owner`update jobs set status = 'running' where id = ${running}`
   await world.owner`update jobs set status = 'completed' where id = ${finished}`
