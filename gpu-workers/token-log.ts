@@ -51,6 +51,8 @@ export class TokenLog {
   #messages: TokenMessage[]
   #tokens: number
   #live = true
+  /** Something was sent that the server may not have. */
+  #unsettled = false
   #closed = false
   /** The last message in the log that was looked at. */
   #seen: number
@@ -101,6 +103,11 @@ export class TokenLog {
   ): Promise<TokenLog | 'closed' | 'overtaken'> {
     const jsm = await link.manager()
     const subject = tokensSubject(options.tenant, options.job)
+    // Before a first attempt nobody has written, mostly: that is found out by writing, and read only where it is not so.
+    if (options.attempt === 1) {
+      const { first, prefix } = announcement(readProgress([]), 1)
+      if (await announce(link, subject, first, 0)) return new TokenLog(link, jsm, subject, first, prefix, 0)
+    }
     const last = await readLast(jsm, subject)
     if (last?.closing) return 'closed'
     const stored = last === undefined ? NOTHING : await readMessages(link, subject, { to: last.seq })
@@ -145,6 +152,7 @@ export class TokenLog {
 
   /** Waits until the server has everything; after `seconds` it gives up, since the result carries the text too. */
   async settle(seconds: number): Promise<void> {
+    if (this.#live && !this.#unsettled) return
     const deadline = AbortSignal.timeout(seconds * 1000)
     const late = aborted(deadline)
     while (!deadline.aborted) {
@@ -166,6 +174,7 @@ export class TokenLog {
   }
 
   #write(message: TokenMessage): void {
+    this.#unsettled = true
     this.#link.nc?.publish(this.#subject, JSON.stringify(message))
   }
 

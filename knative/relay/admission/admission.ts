@@ -48,7 +48,7 @@ export interface AdmissionOptions {
   onFreed?: () => void
 }
 
-/** How often room is looked for while `INFERENCE` is full and nothing is heard of workers. */
+/** How often room is looked for while `INFERENCE` is full and nothing is heard of workers; for so long after that, with each read. */
 export const ROOM_INTERVAL_MS = 100
 const REFRESH_INTERVAL_MS = 5000
 /** Jobs that are admitted at once. */
@@ -68,6 +68,7 @@ class DatabaseAdmission implements Admission {
   /** Tenants of this database that wait. */
   readonly #waiting = new Map<string, Tier>()
   #lookAgainAt = 0
+  #freedAt = -Infinity
   #refreshAt = 0
 
   constructor(options: AdmissionOptions) {
@@ -78,16 +79,20 @@ class DatabaseAdmission implements Admission {
     this.notice = this.#running.notice
     this.#unwatch = room.watch(() => {
       this.#lookAgainAt = 0
+      this.#freedAt = performance.now()
       if (this.full) onFreed?.()
     })
   }
 
   async admit(arrived: readonly WaitingTenant[]): Promise<number> {
     this.#wait(arrived)
+    await this.#publisher.marked()
     if (this.#waiting.size === 0) this.full = false
-    if (this.#waiting.size === 0 || (this.full && performance.now() < this.#lookAgainAt)) return 0
+    const now = performance.now()
+    if (this.#waiting.size === 0 || (this.full && now < this.#lookAgainAt)) return 0
+    // The slot of a job that has ended asks for the next a moment later, and only then shows as free.
+    this.#lookAgainAt = now < this.#freedAt + ROOM_INTERVAL_MS ? now : now + ROOM_INTERVAL_MS
     return this.#options.room.take(async (space) => {
-      this.#lookAgainAt = performance.now() + ROOM_INTERVAL_MS
       const admitted = space.free === 0 ? 0 : await this.#fill(space)
       this.full = this.#waiting.size > 0
       return admitted

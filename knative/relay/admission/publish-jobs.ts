@@ -13,8 +13,10 @@ import type { JobRow } from '../waiting.ts'
 import { markAdmitted, readOverdue } from './waiting-jobs.ts'
 
 export interface JobPublisher {
-  /** Publishes jobs and marks them. Throws NotStored when JetStream did not take all of them. */
+  /** Publishes jobs, and sends their marks: `marked` says when those are written. Throws NotStored when JetStream did not take all of them. */
   publish(rows: readonly JobRow[]): Promise<void>
+  /** Waits for the marks; throws where they could not be written. Statements that are sent later see them without it. */
+  marked(): Promise<void>
   /** Fails jobs whose deadline has passed while they waited. */
   failOverdue(): Promise<void>
 }
@@ -32,6 +34,13 @@ const MAX_OVERDUE = 100
 
 export function createJobPublisher(options: JobPublisherOptions): JobPublisher {
   const { sql, link, log, metrics, onRefused } = options
+  let marking: Promise<void> = Promise.resolve()
+
+  /** The session has one connection, on which statements run in order, so nothing that reads jobs overtakes a mark. */
+  function sendMarks(ids: readonly string[]): void {
+    marking = Promise.all([marking, markAdmitted(sql, ids, 'now')]).then(() => {})
+    marking.catch(() => {})
+  }
 
   /** One that cannot even be read is set aside. */
   async function fail(row: JobRow, reason: string, code?: 'DEADLINE_EXCEEDED'): Promise<void> {
@@ -47,7 +56,7 @@ export function createJobPublisher(options: JobPublisherOptions): JobPublisher {
       const outcomes = await link.publishAll(rows.map(writeJob))
       const stored = rows.filter((_, index) => outcomes[index] === undefined)
       const ids = stored.map(({ id }) => id)
-      if (stored.length > 0) await markAdmitted(sql, ids, 'now')
+      if (stored.length > 0) sendMarks(ids)
       metrics.add('relay_admitted_total', stored.length)
       let error: Error | undefined
       for (const [index, row] of rows.entries()) {
@@ -60,6 +69,7 @@ export function createJobPublisher(options: JobPublisherOptions): JobPublisher {
       }
       if (error !== undefined) throw new NotStored('JetStream did not take all jobs', { cause: error })
     },
+    marked: () => marking,
     async failOverdue() {
       for (const row of await readOverdue(sql, MAX_OVERDUE))
         await fail(row, `it waited until its deadline, ${row.deadline}`, 'DEADLINE_EXCEEDED')

@@ -11,6 +11,8 @@ import type { StreamLink } from '../stream-link.ts'
 
 /** One job lies ready for so many slots, and at least one. */
 const SLOTS_FOR_ONE_READY = 16
+/** From the end of a job until its slot has asked for the next; jobs that end meanwhile are reported together. */
+const ASKS_AGAIN_MS = 4
 
 /** Room in `INFERENCE`, and the slots that workers have, busy or free. */
 export interface Space {
@@ -29,8 +31,13 @@ export interface Room {
 export function createRoom(link: StreamLink, cap: number): Room {
   let last: Promise<unknown> = Promise.resolve()
   const watching = new Set<() => void>()
-  link.nats.subscribe(`$JS.EVENT.METRIC.CONSUMER.ACK.INFERENCE.${WORKERS_CONSUMER}`, () => {
+  let reporting: NodeJS.Timeout | undefined
+  const report = () => {
+    reporting = undefined
     for (const freed of watching) freed()
+  }
+  link.nats.subscribe(`$JS.EVENT.METRIC.CONSUMER.ACK.INFERENCE.${WORKERS_CONSUMER}`, () => {
+    reporting ??= setTimeout(report, ASKS_AGAIN_MS)
   })
   return {
     take(work) {

@@ -25,8 +25,10 @@ import { median, medianRatio } from '../statistics.ts'
 /** Jobs at once in a worker, and callers that queue one job after the other. */
 const SLOTS = 32
 const CALLERS = 32
+/** So that neither a cold process nor the first poll of a queue counts. */
+const WARM_UP = 300
 const OURS = 'kgents'
-const NAMES = [OURS, 'pg-boss', 'bullmq'] as const
+const NAMES = (process.env['NAMES']?.split(',') ?? [OURS, 'pg-boss', 'bullmq']) as readonly [typeof OURS, 'pg-boss', 'bullmq'] // TEMP
 type Name = (typeof NAMES)[number]
 
 /** Queues one job, which `done` is called for when it has ended. */
@@ -49,7 +51,7 @@ async function run({ quick, say }: Bench): Promise<Findings> {
     bullmq: (done) => openBullMq(redis.url, done),
   }
   try {
-    const count = quick ? 500 : 5000
+    const count = quick ? 2000 : 10_000
     const results = await inTurn(NAMES, quick ? 1 : 5, (name, round) => {
       say(`${name}, round ${round + 1}`)
       return measure(open[name as Name], count) // reason: of NAMES
@@ -61,9 +63,9 @@ async function run({ quick, say }: Bench): Promise<Findings> {
   }
 }
 
-/** Jobs in a second, from the first that is queued to the end of the last; the first few are not counted. */
+/** Jobs in a second, from the first that is queued to the end of the last; the first hundreds are not counted. */
 async function measure(open: Open, count: number): Promise<number> {
-  let left = CALLERS
+  let left = WARM_UP
   let ended = Promise.withResolvers<void>()
   const candidate = await open(() => {
     left -= 1
@@ -76,14 +78,18 @@ async function measure(open: Open, count: number): Promise<number> {
     }
     await Promise.all(Array.from({ length: CALLERS }, caller))
   }
-  await queueAll(CALLERS)
+  await queueAll(WARM_UP)
   await ended.promise
   left = count
   ended = Promise.withResolvers()
   const began = performance.now()
+  const cpu = process.cpuUsage()
   await queueAll(count)
+  const queued = performance.now() - began
   await ended.promise
   const seconds = (performance.now() - began) / 1000
+  const { user, system } = process.cpuUsage(cpu)
+  console.error('TEMP', { rate: count / seconds, queuedRate: (count / queued) * 1000, cpuMsPerJob: (user + system) / 1000 / count })
   await candidate.close()
   return count / seconds
 }
@@ -150,11 +156,13 @@ const noWork: Engine = {
   close: async () => {},
 }
 
+/** As fast as its options make it: it fetches on while batches are full, and is notified of jobs else. */
 async function openPgBoss(connectionString: string, done: () => void): Promise<Candidate> {
-  const boss = new PgBoss({ connectionString, max: CALLERS })
+  const boss = new PgBoss({ connectionString, max: CALLERS, useListenNotify: process.env['PGB_NOTIFY'] !== '0' })
   await boss.start()
-  await boss.createQueue('none')
-  await boss.work('none', { batchSize: SLOTS, pollingIntervalSeconds: 0.5 }, async (batch) => {
+  await boss.createQueue('none', { notify: process.env['PGB_NOTIFY'] !== '0' })
+  const settings = { batchSize: SLOTS, pollingIntervalSeconds: 0.5, burstWhenBatchFull: true }
+  await boss.work('none', settings, async (batch) => {
     for (const _job of batch) done()
   })
   return { queue: () => boss.send('none', {}), close: () => boss.stop({ graceful: true }) }
