@@ -158,7 +158,7 @@ async function revoke(id: string, call: Audited & Pick<Call, 'emit'>): Promise<z
     where id = ${id} and revoked_at is null returning id`
   if (revoked.length > 0) {
     recordAudit(call, 'api_key.revoked', id, { name, prefix, user })
-    emit(CREDENTIALS_REVOKED, { key: id })
+    emit(CREDENTIALS_REVOKED, { key: id, for_good: true })
   }
   return { api_key: describe(await findKey(id, true, call)) }
 }

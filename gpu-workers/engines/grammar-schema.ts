@@ -12,6 +12,8 @@ type Grammar = Record<string, unknown>
 const MAX_REPEATS = 200
 /** Of one object: each doubles the forms that it may have. */
 const MAX_OPTIONAL_RECURSIONS = 3
+/** How often one part of a schema is written, where objects around it have several forms. */
+const MAX_COPIES = 32
 
 const ANY: Grammar = {
   oneOf: [
@@ -35,7 +37,7 @@ export function toGrammarSchema(schema: SchemaObject): GbnfJsonSchema {
 }
 
 function converter(names: ReadonlyMap<string, string>, recursive: ReadonlySet<string>) {
-  const convert = (node: unknown): Grammar => {
+  const convert = (node: unknown, copies = 1): Grammar => {
     if (!isObject(node)) return ANY
     const { $ref } = node
     if (typeof $ref === 'string') {
@@ -43,39 +45,43 @@ function converter(names: ReadonlyMap<string, string>, recursive: ReadonlySet<st
       return name === undefined ? ANY : { $ref: `#/$defs/${name}` }
     }
     const alternatives = [...listIn(node, 'anyOf'), ...listIn(node, 'oneOf'), ...listIn(node, 'allOf')]
-    if (alternatives.length > 0) return { oneOf: alternatives.map(convert) }
+    if (alternatives.length > 0) return { oneOf: alternatives.map((each) => convert(each, copies)) }
     const { const: fixed } = node
     if (fixed !== undefined && (typeof fixed !== 'object' || fixed === null)) return { const: fixed }
     const values = listIn(node, 'enum').filter((value) => typeof value !== 'object' || value === null)
     if (values.length > 0) return { enum: values }
     const types = typesOf(node)
     if (types.length === 0) return ANY
-    const forms = types.map((type) => ofType(type, node))
+    const forms = types.map((type) => ofType(type, node, copies))
     return forms.length === 1 ? (forms[0] ?? ANY) : { oneOf: forms }
   }
-  const ofType = (type: string, node: SchemaObject): Grammar => {
-    if (type === 'object') return objectOf(node)
-    if (type === 'array') return arrayOf(node, convert)
+  const ofType = (type: string, node: SchemaObject, copies: number): Grammar => {
+    if (type === 'object') return objectOf(node, copies)
+    if (type === 'array') return arrayOf(node, (each) => convert(each, copies))
     if (type === 'string') return stringOf(node)
     return SIMPLE.has(type) ? { type } : ANY
   }
-  const objectOf = (node: SchemaObject): Grammar => {
+  const objectOf = (node: SchemaObject, copies: number): Grammar => {
     const known = isObject(node['properties']) ? node['properties'] : {}
     const required = listIn(node, 'required').map(String)
     const unknown = required
       .filter((name) => !Object.hasOwn(known, name))
       .map((name) => [name, true] as const)
     const all = [...Object.entries(known), ...unknown]
-    if (all.length === 0) return { type: 'object', ...extraOf(node, convert) }
+    if (all.length === 0) return { type: 'object', ...extraOf(node, (each) => convert(each, copies)) }
     const refers = (each: unknown) => [...refsIn(each)].some((ref) => recursive.has(ref))
     const optional = all
       .filter(([name, each]) => !required.includes(name) && refers(each))
       .map(([name]) => name)
     // An object that always had what is like itself would have no end.
-    const forms = subsetsOf(optional.slice(0, MAX_OPTIONAL_RECURSIONS)).map((left) => {
-      const without = new Set([...left, ...optional.slice(MAX_OPTIONAL_RECURSIONS)])
+    const most = Math.min(MAX_OPTIONAL_RECURSIONS, Math.floor(Math.log2(MAX_COPIES / copies)))
+    const subsets = subsetsOf(optional.slice(0, most))
+    const forms = subsets.map((left) => {
+      const without = new Set([...left, ...optional.slice(most)])
       const kept = all.filter(([name]) => !without.has(name))
-      const properties = Object.fromEntries(kept.map(([name, each]) => [name, convert(each)]))
+      const properties = Object.fromEntries(
+        kept.map(([name, each]) => [name, convert(each, copies * subsets.length)]),
+      )
       return { type: 'object', properties }
     })
     return forms.length === 1 ? (forms[0] ?? ANY) : { oneOf: forms }
@@ -85,7 +91,7 @@ function converter(names: ReadonlyMap<string, string>, recursive: ReadonlySet<st
 
 function typesOf({ type, properties, items }: SchemaObject): string[] {
   if (typeof type === 'string') return [type]
-  if (Array.isArray(type)) return type.map(String)
+  if (Array.isArray(type)) return [...new Set(type.map(String))]
   if (properties !== undefined) return ['object']
   return items === undefined ? [] : ['array']
 }

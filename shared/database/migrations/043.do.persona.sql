@@ -66,7 +66,7 @@ create table memory_quotes (
   session_id uuid not null,
   job_id uuid not null,
   quoted_at timestamptz not null default now(),
-  primary key (tenant_id, memory_id, job_id)
+  primary key (tenant_id, memory_id, session_id, job_id)
 );
 select enable_tenant_isolation(array['memory_quotes']::regclass[]);
 grant select, insert, delete on memory_quotes to kgents_app;

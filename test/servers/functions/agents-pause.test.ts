@@ -197,4 +197,30 @@ describe('a run that is cancelled', () => {
       await owner`select status from semaphores where tenant_id = ${tenant.id} and id = ${semaphore}`,
     ).toEqual([{ status: 'cancelled' }])
   })
+
+  test('is cancelled where the API key that began it is revoked, and goes on where it is rotated', async ({
+    newTenant,
+    opened,
+    settles,
+  }) => {
+    const tenant = await newTenant('enterprise', ['admin'])
+    await begins(tenant, {})
+    const begun = []
+    for (const name of ['lost', 'rotated']) {
+      const { body } = await tenant.calls('POST', '/v1/api-keys', { name })
+      const holder = {
+        ...tenant,
+        calls: (...request: Parameters<Tenant['calls']>) => call(opened.app, body.key, ...request),
+      }
+      const run = (await agentsOf(holder)('invoke', { agent: 'counter', input: 'Count' })).body.job
+        .id as string
+      begun.push({ key: body.api_key.id as string, run })
+    }
+    const [lost, rotated] = begun
+    expect((await tenant.calls('DELETE', `/v1/api-keys/${lost?.key}`)).status).toBe(200)
+    expect((await tenant.calls('POST', `/v1/api-keys/${rotated?.key}/rotate`, {})).status).toBe(200)
+    await settles(tenant, scripted({ text: 'Done' }).model)
+    expect((await jobOf(tenant, lost?.run ?? '')).status).toBe('cancelled')
+    expect((await jobOf(tenant, rotated?.run ?? '')).status).toBe('completed')
+  })
 })

@@ -258,8 +258,11 @@ describe('a run of an agent', () => {
     const { model, requests } = scripted(calling([COUNT, { what: 'x' }]), { text: 'Seven' })
     const run = await begins(tenant, { memory: true }, { input: 'Where does counting lanterns begin?' })
     await settles(tenant, model)
-    for (const { messages } of requests)
-      expect(messages[0]?.content).toContain('Counting lanterns begins at seven')
+    for (const { messages } of requests) {
+      expect(messages[1]?.content).toContain('Counting lanterns begins at seven')
+      expect(messages.map(({ role }) => role).slice(0, 3)).toEqual(['system', 'user', 'user'])
+      expect(messages[0]?.content).not.toContain('lanterns')
+    }
     expect(await memory('forget', { id: kept.body.result.crystal_id })).toMatchObject({ status: 200 })
     const rows = await owner`select input, output, calls from agent_steps where run_id = ${run}`
     expect(rows.length).toBeGreaterThan(3)
@@ -331,6 +334,8 @@ describe('world.agent', () => {
       [{ tools: ['world.agent.invoke'] }, 'TYPE_MISMATCH'],
       [{ tools: ['world.purgatory.resolve'] }, 'TYPE_MISMATCH'],
       [{ tools: ['self.consent.grant'] }, 'TYPE_MISMATCH'],
+      [{ tools: ['self.soul.accept'] }, 'TYPE_MISMATCH'],
+      [{ tools: ['world.tool.invoke'] }, 'TYPE_MISMATCH'],
       [{ tools: ['time.schedule.defer'] }, 'TYPE_MISMATCH'],
       [{ tools: ['a.b'] }, 'TYPE_MISMATCH'],
       [{ tools: [COUNT, COUNT] }, 'TYPE_MISMATCH'],

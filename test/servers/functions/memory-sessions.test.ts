@@ -37,14 +37,10 @@ async function talk(
   tenant: Tenant,
   { settles, owner, delivers, eventKey }: Talking,
   message: string,
-  { session, model = playEmbedder(), shown = [] }: { session?: string; model?: Model; shown?: string[] } = {},
+  { session, model = playEmbedder() }: { session?: string; model?: Model } = {},
 ): Promise<string> {
   const id = session ?? (await post(tenant, 'kgent/create', {})).body.result.id
-  const { body } = await post(tenant, 'kgent/message', { session: id, message })
-  for (const memory of shown)
-    await owner`
-      insert into memory_quotes (tenant_id, memory_id, session_id, job_id)
-      values (${tenant.id}, ${memory}, ${id}, ${body.job.id}) on conflict do nothing`
+  await post(tenant, 'kgent/message', { session: id, message })
   await settles(tenant, model)
   for (const said of await messagesOf(owner, id)) {
     const event = { source: '/functions/self-kgent', type: 'io.kgents.session.message', tenant: tenant.id }
@@ -186,23 +182,26 @@ describe('self.memory.forget', () => {
     const kept = await post(tenant, 'memory/engram', { content: `The code is ${secret}` })
     const id = kept.body.result.crystal_id
     const session = (await post(tenant, 'kgent/create', {})).body.result.id
-    await talk(tenant, world, 'I like rain', { session })
+    await talk(tenant, world, 'I like the sound of rain in autumn', { session })
     const model: Model = (message) =>
       'texts' in message.request ? (playEmbedder()?.(message) ?? {}) : { text: `It is ${secret}` }
-    await talk(tenant, world, 'What is the code?', { session, model, shown: [id] })
+    await talk(tenant, world, 'What is the code?', { session, model })
     await talk(tenant, world, 'Say it again, please', { session, model })
+    const fork = (await post(tenant, 'kgent/fork', { session })).body.result.id
     expect(JSON.stringify(await forPrompt(tenant, `code ${secret}`))).toContain(secret)
     expect((await post(tenant, 'memory/forget', { id })).status).toBe(200)
     expect(JSON.stringify(await forPrompt(tenant, `code ${secret}`))).not.toContain(secret)
     const contents = (await messagesOf(owner, session)).map(({ role, content }) => `${role}: ${content}`)
     expect(contents).toEqual([
-      'user: I like rain',
+      'user: I like the sound of rain in autumn',
       'assistant: What each is owed, and no less.',
       'user: What is the code?',
       'assistant: [forgotten]',
       'user: Say it again, please',
       'assistant: [forgotten]',
     ])
+    const forked = await owner`select role, content from kgent_messages where session_id = ${fork} order by position`
+    expect(forked.map(({ role, content }) => `${role}: ${content}`)).toEqual(contents)
     for (const table of ['jobs', 'kgent_messages', 'idempotency_keys', 'schedules', 'compositions'])
       expect(
         await owner`select from ${owner(table)} t where t::text like ${`%${secret}%`}`,
@@ -213,9 +212,11 @@ describe('self.memory.forget', () => {
     expect(left).toHaveLength(0)
   })
 
-  test('cancels an answer that is under way and was shown the memory', async ({
+  test('cancels an answer that is under way and was shown the memory, and keeps nothing of it', async ({
     newTenant,
     settles,
+    delivers,
+    resultOf,
     owner,
   }) => {
     const tenant = await newTenant()
@@ -223,11 +224,14 @@ describe('self.memory.forget', () => {
     await settles(tenant, playEmbedder())
     const session = (await post(tenant, 'kgent/create', {})).body.result.id
     const { body } = await post(tenant, 'kgent/message', { session, message: 'What is the code?' })
-    await owner`
-      insert into memory_quotes (tenant_id, memory_id, session_id, job_id)
-      values (${tenant.id}, ${id}, ${session}, ${body.job.id}) on conflict do nothing`
+    await owner`update jobs set admitted_at = now(), status = 'running' where id = ${body.job.id}`
     await post(tenant, 'memory/forget', { id })
+    // What the worker had generated comes after.
+    const tokens = { prompt: 20, completion: 4 }
+    const soFar = { reason: 'It was cancelled', attempt: 1, text: 'The code is 12', tokens }
+    await delivers(resultOf(tenant.id, body.job.id, 'io.kgents.inference.failed', soFar, 'self-kgent'))
     const [job] = await owner`select status, message from jobs where id = ${body.job.id}`
     expect(job).toEqual({ status: 'cancelled', message: null })
+    expect((await messagesOf(owner, session)).map(({ content }) => content)).toEqual(['What is the code?'])
   })
 })

@@ -35,6 +35,17 @@ test('responses.create() answers, and the next one goes on from it', async ({ wo
   expect(await acme.client.responses.retrieve(first.id)).toMatchObject({ id: first.id, output_text: 'Hello' })
 })
 
+test('responses.create() refuses to go on from more messages than a conversation may have', async ({
+  world,
+  acme,
+}) => {
+  world.model = (_message, say) => (say('Hello'), {})
+  const input = Array.from({ length: 1999 }, () => ({ role: 'user' as const, content: 'Hi' }))
+  const first = await acme.client.responses.create({ ...HELLO, input })
+  const next = acme.client.responses.create({ ...HELLO, previous_response_id: first.id })
+  await expect(next).rejects.toThrow(/2001 messages, and 2000 is the most/)
+})
+
 test('responses.create() takes calls of tools and their answers', async ({ world, acme }) => {
   const call = { id: 'call_1', name: 'weather', arguments: '{}' }
   world.model = () => ({ finishReason: 'tool_calls', toolCalls: [call] })

@@ -1,7 +1,7 @@
 import { expect } from 'vitest'
 import { STREAMS, type StreamName } from '../../../shared/nats/streams.ts'
 import { inferenceSubject } from '../../../shared/nats/subjects.ts'
-import { eventually } from '../../eventually.ts'
+import { eventually, until } from '../../eventually.ts'
 import { test, type World } from './world.ts'
 
 /** A crowd of writers that goes on until it is told to stop; resolves with the ids that were committed. */

@@ -85,7 +85,7 @@ export const sessionTriggers = [
   }),
 ]
 
-/** Keeps how far an answer had come that was cancelled; nothing where it had not begun. */
+/** Keeps how far an answer had come that was cancelled; nothing where it had not begun, or quotes what was forgotten. */
 async function keepSoFar(
   { job, text = '', tokens }: InferenceFailure,
   call: Pick<Call, 'db' | 'emit'>,
@@ -93,7 +93,7 @@ async function keepSoFar(
   if (text.trim() === '') return
   const [turn] = await call.db<{ session_id: string; reply_position: number | null }[]>`
     select t.session_id, t.reply_position from kgent_turns t join jobs j on j.id = t.job
-    where t.job = ${job} and j.status = 'cancelled'`
+    where t.job = ${job} and j.status = 'cancelled' and j.forgotten_at is null`
   if (turn?.reply_position == null) return
   const session = await lockSession(turn.session_id, call)
   if (session === undefined) return

@@ -4,6 +4,7 @@ import { Failure } from '../../../../shared/failures.ts'
 import { requireMode } from '../soul/mode.ts'
 import { checkBudget, type BudgetTier } from '../soul/budgets.ts'
 import type { Mode } from '../soul/persona.ts'
+import { copyQuotes } from '../memory/sessions.ts'
 import { tell } from './events.ts'
 import { findMessage, latestMessage } from './messages.ts'
 import {
@@ -99,6 +100,7 @@ async function copy(from: SessionRow, to: SessionRow, until: number, { db }: Wri
     insert into kgent_summaries (id, tenant_id, session_id, covers_from, covers_to, content, tokens)
     select gen_random_uuid(), tenant_id, ${to.id}, covers_from, covers_to, content, tokens
     from kgent_summaries where session_id = ${from.id} and covers_to <= ${until}`
+  await copyQuotes(from.id, to.id, { db })
   await db`
     update kgent_sessions set forked_from = ${from.id}, forked_at = ${until}, last_position = ${until},
       reset_at = ${Math.min(from.reset_at, until)},

@@ -43,6 +43,15 @@ export async function noteQuoted(
     from jsonb_array_elements_text(${db.json([...memories])}) as id on conflict do nothing`
 }
 
+/** Notes the same of a conversation that begins with answers of another, so that forgetting erases these, too. */
+export async function copyQuotes(from: string, to: string, { db }: Pick<Call, 'db'>): Promise<void> {
+  await db`
+    insert into memory_quotes (tenant_id, memory_id, session_id, job_id, quoted_at)
+    select tenant_id, memory_id, ${to}, job_id, quoted_at from memory_quotes
+    where session_id = ${from}
+      and quoted_at <= (select max(created_at) from kgent_messages where session_id = ${to})`
+}
+
 /**
  * Erases what models have said since they were shown one of these memories: in each conversation the answers from then on,
  * since a later one was shown the earlier ones. Copies of those in jobs go as well.
@@ -74,6 +83,7 @@ export async function eraseQuotes(
       delete from memory_quotes
       where memory_id in (select jsonb_array_elements_text(${db.json([...memories])})::uuid) returning job_id
     )
-    select distinct j.id as job from gone join jobs j on j.id = gone.job_id where j.status in ('queued', 'running')`
+    update jobs set forgotten_at = now()
+    where id in (select job_id from gone) and status in ('queued', 'running') returning id as job`
   return [...new Set([...copies, ...quoting].map(({ job }) => job))]
 }

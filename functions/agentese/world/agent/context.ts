@@ -39,9 +39,11 @@ export function messagesOf({ instructions, input, memories, steps, ...size }: Sh
   const free = (size.contextTokens - STEP_TOKENS) * CHARACTERS_PER_TOKEN - fixed
   const shown = lastThatFit(turns, Math.min(MAX_HISTORY, Math.max(MIN_HISTORY, free)))
   const isWhole = shown.length === turns.length && (turns[0]?.answer.n ?? 1) <= FIRST
-  const system = [instructions, memories, isWhole ? '' : EARLIER].filter((part) => part !== '').join('\n\n')
+  const system = isWhole ? instructions : `${instructions}\n\n${EARLIER}`
   return [
     { role: 'system', content: system },
+    // Whoever wrote them, they are no instructions of the agent's.
+    ...(memories === '' ? [] : [{ role: 'user' as const, content: memories }]),
     { role: 'user', content: input },
     ...shown.flatMap(messagesOfTurn),
   ]

@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { JobCall } from '../../../../shared/calls/job-call.ts'
 import type { Given } from '../../../../shared/contract/call.ts'
 import { tick, trigger } from '../../../../shared/contract/define-operation.ts'
+import { CREDENTIALS_REVOKED, CredentialsRevoked } from '../../../../shared/events/credentials.ts'
 import type { Failure } from '../../../../shared/failures.ts'
 import { readTraceparent } from '../../../../shared/telemetry/trace.ts'
 import { takeDecision, callsOf, withdrawQuestion } from './approval.ts'
@@ -56,6 +57,13 @@ export const runTriggers = [
       const run = await loadRun(call.db, job)
       if (run !== undefined) await stopWork(run, call)
     },
+  }),
+  trigger({
+    name: 'key-revoked',
+    attributes: { type: CREDENTIALS_REVOKED },
+    needs: ['postgres', 'events', 'jobs'],
+    data: CredentialsRevoked,
+    handle: (revoked, call) => stopRunsOf(revoked, call),
   }),
   semaphoreEnded('resolved'),
   semaphoreEnded('cancelled'),
@@ -116,6 +124,18 @@ async function decide(id: string, call: Writing): Promise<void> {
 /** What quotes something that was forgotten ends, as its job would. */
 async function cancelForgotten(id: string, call: Writing): Promise<void> {
   await call.endJob({ job: id, how: 'cancelled' })
+}
+
+/** Ends what was begun with an API key that was revoked: a run may go on for days, and whoever had the key must not. */
+async function stopRunsOf(
+  { key, for_good }: z.infer<typeof CredentialsRevoked>,
+  call: Writing,
+): Promise<void> {
+  if (key === undefined || for_good !== true) return
+  const begun = await call.db<{ id: string }[]>`
+    select r.id from agent_runs r join jobs j on j.id = r.id
+    where j.status = 'running' and j.call #>> '{identity,key,id}' = ${key} order by r.id`
+  for (const { id } of begun) await call.endJob({ job: id, how: 'cancelled' })
 }
 
 /** Ends what a run was waiting for that has itself ended. */

@@ -134,7 +134,7 @@ async function memoriesOf(run: string, db: Call['db']): Promise<string> {
   const found = row === undefined || row.output === '' ? [] : (JSON.parse(row.output) as { text: string }[])
   if (found.length === 0) return ''
   const list = found.map(({ text }) => `- ${text}`).join('\n')
-  return beginningOf(`What the person remembers about this:\n${list}`, MEMORY_CHARACTERS)
+  return beginningOf(`What I have noted before, as background:\n${list}`, MEMORY_CHARACTERS)
 }
 
 function estimateOf(messages: readonly ChatMessage[], tools: readonly ToolSpec[]): number {

@@ -66,8 +66,10 @@ async function checkPath(path: string, call: Pick<Call, 'findAspect'>): Promise<
 /** Nodes and paths that no agent has: by them it would get around its list of tools, or answer what a person is asked. */
 const NOT_FOR_AGENTS: Readonly<Record<string, string>> = {
   'world.agent': 'agents use no agents',
+  'world.tool.invoke': 'it reaches every tool, whatever the agent has and whatever waits for a person',
   'world.purgatory': 'its questions are for people',
   'self.consent': "consent is a person's own",
+  'self.soul.accept': "consent is a person's own",
   'time.schedule.defer': 'what is deferred may be any call',
 }
 

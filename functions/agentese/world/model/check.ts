@@ -1,7 +1,7 @@
 /** What the schema of a conversation cannot say: how its parts refer to each other. */
 import { Failure } from '../../../../shared/failures.ts'
 import type { ChatMessage } from '../../../../shared/inference/messages.ts'
-import type { CompletionInput } from './shapes.ts'
+import { MAX_MESSAGES, type CompletionInput } from './shapes.ts'
 
 /** @throws Failure TYPE_MISMATCH */
 export function checkConversation(input: Pick<CompletionInput, 'messages' | 'tools' | 'toolChoice'>): void {
@@ -19,6 +19,11 @@ export function checkConversation(input: Pick<CompletionInput, 'messages' | 'too
 
 /** A tool's answer stands behind the call that it answers, and somebody has said something. */
 function checkMessages(messages: readonly ChatMessage[]): void {
+  if (messages.length > MAX_MESSAGES)
+    throw mismatch(
+      `the conversation has ${messages.length} messages, and ${MAX_MESSAGES} is the most`,
+      'Begin another conversation with what matters of this one',
+    )
   const called = new Set<string>()
   for (const [at, message] of messages.entries()) {
     if (message.role === 'assistant') for (const { id } of message.toolCalls ?? []) called.add(id)

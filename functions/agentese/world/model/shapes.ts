@@ -12,7 +12,8 @@ import {
 
 /** Bytes of JSON, of one schema. */
 const MAX_SCHEMA = 65_536
-const MAX_MESSAGES = 2000
+/** Of a conversation, with what it goes on from. */
+export const MAX_MESSAGES = 2000
 /** Where no limit is given: what is reserved of the plan until the model has answered. */
 const DEFAULT_ANSWER_TOKENS = 1024
 

@@ -216,6 +216,17 @@ describe('the pin of a tool', () => {
     expect((await tools('invoke', search({ text: 'a' }))).status).toBe(200)
   })
 
+  test('stays due while its server shows no list of its tools', async ({ newTenant, remote, owner }) => {
+    const { tenant, tools } = await tenantOf(newTenant, remote)
+    await tools('import', { url: remote.url })
+    await owner`update mcp_tools set checked_at = now() - interval '1 day' where tenant_id = ${tenant.id}`
+    remote.hostile = rpc({ 'tools/call': { content: [] } })
+    for (let call = 0; call < 3; call++)
+      expect((await tools('invoke', search({ text: 'a' }))).body.code).toBe('UPSTREAM_FAILED')
+    remote.hostile = undefined
+    expect((await tools('invoke', search({ text: 'a' }))).status).toBe(200)
+  })
+
   test('refuses a tool that is gone', async ({ newTenant, remote, owner }) => {
     const { tenant, tools } = await tenantOf(newTenant, remote)
     await tools('import', { url: remote.url })

@@ -60,7 +60,12 @@ async function check(
     redactor,
   }: { session: Session; server: Server; call: Calling; redactor: Redactor },
 ): Promise<void> {
-  const now = findRemoteTool(await listRemoteTools(session, server, redactor), remote)
+  const tools = await listRemoteTools(session, server, redactor).catch(async (error: unknown) => {
+    // A server that shows no list hides nothing by it: the next call wants the list as well.
+    await call.transact('write', ({ db }) => makeDue(db, tool))
+    throw error
+  })
+  const now = findRemoteTool(tools, remote)
   const seen = now === undefined || 'reason' in now ? 'gone' : now.pin
   if (seen === pin) return
   await call.transact('write', ({ db }) => noteChange(db, tool, seen))
