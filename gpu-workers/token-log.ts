@@ -9,6 +9,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { NatsError, type JetStreamManager, type StoredMsg } from 'nats'
 import { fromNats, isEventMessage } from '../shared/nats/event-message.ts'
+import { ageOf } from '../shared/new-id.ts'
 import { tokensSubject } from '../shared/nats/subjects.ts'
 import {
   estimateTokens,
@@ -105,14 +106,14 @@ export class TokenLog {
     const subject = tokensSubject(options.tenant, options.job)
     // Before a first attempt nobody has written, mostly: that is found out by writing, and read only where it is not so.
     if (options.attempt === 1) {
-      const { first, prefix } = announcement(readProgress([]), 1)
+      const { first, prefix } = announcement(options, readProgress([]))
       if (await announce(link, subject, first, 0)) return new TokenLog(link, jsm, subject, first, prefix, 0)
     }
     const last = await readLast(jsm, subject)
     if (last?.closing) return 'closed'
     const stored = last === undefined ? NOTHING : await readMessages(link, subject, { to: last.seq })
     if (stored.closing !== undefined) return 'closed'
-    const { first, prefix } = announcement(readProgress(stored.messages), options.attempt)
+    const { first, prefix } = announcement(options, readProgress(stored.messages))
     if (!(await announce(link, subject, first, last?.seq ?? 0))) return 'overtaken'
     return new TokenLog(link, jsm, subject, first, prefix, last?.seq ?? 0)
   }
@@ -219,12 +220,28 @@ export class TokenLog {
 }
 
 /** How this attempt begins: it goes on where the text is whole, and says so where it is not. */
-function announcement(progress: Progress, attempt: number): { first: TokenMessage; prefix?: Prefix } {
-  const head = { index: progress.nextIndex, attempt: Math.max(attempt, progress.attempt + 1) }
+function announcement(
+  { job, attempt }: Pick<TokenLogOptions, 'job' | 'attempt'>,
+  progress: Progress,
+): { first: TokenMessage; prefix?: Prefix } {
+  const index = progress.nextIndex === 0 ? firstIndexOf(job) : progress.nextIndex
+  const head = { index, attempt: Math.max(attempt, progress.attempt + 1) }
   if (!progress.whole) return { first: { kind: 'restart', ...head } }
   const first: TokenMessage = { kind: 'started', ...head }
   if (progress.text === '') return { first }
   return { first, prefix: { text: progress.text, tokens: progress.tokens } }
+}
+
+/** A job that is younger, in milliseconds, has had no log that NATS can have lost with its worker. */
+const NEW_MS = 2000
+
+/**
+ * Where an empty log begins. Followers may have read another one of the job, which NATS has lost: by the age of the job in
+ * milliseconds, its indices are above all of those, and followers see that the text begins anew.
+ */
+function firstIndexOf(job: string): number {
+  const age = ageOf(job) ?? 0
+  return age < NEW_MS ? 0 : age
 }
 
 /** JetStream's code for "somebody else wrote since you looked". */

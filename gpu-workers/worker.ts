@@ -8,6 +8,7 @@
 import { fromNats } from '../shared/nats/event-message.ts'
 import { JOB_ATTEMPTS, WORKERS_CONSUMER } from '../shared/nats/streams.ts'
 import { JobMessage, type InferenceFailure } from '../shared/inference/messages.ts'
+import { ageOf } from '../shared/new-id.ts'
 import { eventSubject } from '../shared/nats/subjects.ts'
 import { createStateLog, type ReportState } from '../shared/telemetry/state-log.ts'
 import type { Log } from '../shared/telemetry/log.ts'
@@ -118,7 +119,8 @@ class QueueWorker {
       log.error({ bytes: delivery.data.length }, 'dropped a message that is not a job')
       return void (await delivery.term('not a job'))
     }
-    metrics.begin(delivery.attempt === 1 ? secondsSince(job.job) : undefined)
+    const age = delivery.attempt === 1 ? ageOf(job.job) : undefined
+    metrics.begin(age === undefined ? undefined : age / 1000)
     const { traceId } = readTraceparent(job.traceparent)
     const jobLog = log.child({
       job: job.job,
@@ -218,12 +220,6 @@ class QueueWorker {
       return false
     }
   }
-}
-
-/** Since an id of version 7 was made, which has its milliseconds in front; undefined for other ids. */
-function secondsSince(id: string): number | undefined {
-  if (id[14] !== '7') return undefined
-  return Math.max(0, (Date.now() - Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16)) / 1000)
 }
 
 function readJob(data: Uint8Array): JobMessage | undefined {

@@ -8,6 +8,12 @@ const BYTES = 16
 let msecs = -Infinity
 let seq = 0
 
+/** Milliseconds since an id was made; undefined for one of another version, which does not say so. */
+export function ageOf(id: string): number | undefined {
+  if (id[14] !== '7') return undefined
+  return Math.max(0, Date.now() - Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16))
+}
+
 export function newId(): string {
   const random = takeRandom(BYTES)
   const now = Date.now()

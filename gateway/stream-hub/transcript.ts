@@ -36,15 +36,18 @@ export class Transcript {
   /** The event for `message`; undefined where the client knows it, where it no longer counts, or where text before it is missing. */
   eventFor(message: TokenMessage): StreamEvent | undefined {
     const { index, attempt, kind } = message
-    if (attempt < this.#attempt || index < this.#next) return undefined
-    if (index > Math.max(this.#next, this.#seen + 1)) this.#lacks = true
+    const expected = Math.max(this.#next, this.#seen + 1)
+    // A log that begins above all that was in the one before is another, and that one is lost.
+    const isAnew = kind === 'started' && index > expected
+    if ((attempt < this.#attempt && !isAnew) || index < this.#next) return undefined
+    const event = isAnew && expected > 0 ? 'restart' : kind
+    if (index > expected) this.#lacks = true
+    if (isAnew || kind === 'restart') [this.#chunks, this.#lacks] = [0, false]
     this.#attempt = attempt
     this.#next = index + 1
-    if (kind === 'restart') this.#chunks = 0
-    if (kind === 'restart') this.#lacks = false
     if (kind === 'chunk') this.#chunks++
     if (index <= this.#seen) return undefined
-    if (kind !== 'chunk') return { event: kind, id: index, data: { job: this.#job, attempt, index } }
+    if (event !== 'chunk') return { event, id: index, data: { job: this.#job, attempt, index } }
     return this.#lacks ? undefined : { event: 'chunk', id: index, data: { text: message.text, index } }
   }
 

@@ -28,7 +28,11 @@ const CALLERS = 32
 /** So that neither a cold process nor the first poll of a queue counts. */
 const WARM_UP = 300
 const OURS = 'kgents'
-const NAMES = (process.env['NAMES']?.split(',') ?? [OURS, 'pg-boss', 'bullmq']) as readonly [typeof OURS, 'pg-boss', 'bullmq'] // TEMP
+const NAMES = (process.env['NAMES']?.split(',') ?? [OURS, 'pg-boss', 'bullmq']) as readonly [
+  typeof OURS,
+  'pg-boss',
+  'bullmq',
+] // TEMP
 type Name = (typeof NAMES)[number]
 
 /** Queues one job, which `done` is called for when it has ended. */
@@ -89,7 +93,11 @@ async function measure(open: Open, count: number): Promise<number> {
   await ended.promise
   const seconds = (performance.now() - began) / 1000
   const { user, system } = process.cpuUsage(cpu)
-  console.error('TEMP', { rate: count / seconds, queuedRate: (count / queued) * 1000, cpuMsPerJob: (user + system) / 1000 / count })
+  console.error('TEMP', {
+    rate: count / seconds,
+    queuedRate: (count / queued) * 1000,
+    cpuMsPerJob: (user + system) / 1000 / count,
+  })
   await candidate.close()
   return count / seconds
 }
@@ -158,7 +166,11 @@ const noWork: Engine = {
 
 /** As fast as its options make it: it fetches on while batches are full, and is notified of jobs else. */
 async function openPgBoss(connectionString: string, done: () => void): Promise<Candidate> {
-  const boss = new PgBoss({ connectionString, max: CALLERS, useListenNotify: process.env['PGB_NOTIFY'] !== '0' })
+  const boss = new PgBoss({
+    connectionString,
+    max: CALLERS,
+    useListenNotify: process.env['PGB_NOTIFY'] !== '0',
+  })
   await boss.start()
   await boss.createQueue('none', { notify: process.env['PGB_NOTIFY'] !== '0' })
   const settings = { batchSize: SLOTS, pollingIntervalSeconds: 0.5, burstWhenBatchFull: true }

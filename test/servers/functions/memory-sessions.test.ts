@@ -200,7 +200,8 @@ describe('self.memory.forget', () => {
       'user: Say it again, please',
       'assistant: [forgotten]',
     ])
-    const forked = await owner`select role, content from kgent_messages where session_id = ${fork} order by position`
+    const forked =
+      await owner`select role, content from kgent_messages where session_id = ${fork} order by position`
     expect(forked.map(({ role, content }) => `${role}: ${content}`)).toEqual(contents)
     for (const table of ['jobs', 'kgent_messages', 'idempotency_keys', 'schedules', 'compositions'])
       expect(

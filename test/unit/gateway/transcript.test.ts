@@ -45,6 +45,23 @@ test('a Transcript whose log has lost its beginning shows no text with a gap in 
   expect(textOf([...log.map((each) => lacks.eventFor(each)), ...lacks.end(ending)], 'one')).toBe(ending.text)
 })
 
+test('a Transcript takes a log that begins above all that the client has for another answer, anew', () => {
+  const log = [
+    { kind: 'started' as const, index: 4000, attempt: 1 },
+    chunk(4001, 'one two'),
+    chunk(4002, ' three'),
+  ]
+  for (const [seen, first, before] of [
+    [-1, 'started', ''],
+    [12, 'restart', 'some other words'],
+  ] as const) {
+    const transcript = new Transcript('j', seen)
+    const events = [...log.map((each) => transcript.eventFor(each)), ...transcript.end(ending)]
+    expect(events.map((each) => each?.event)).toEqual([first, 'chunk', 'chunk', 'complete'])
+    expect(textOf(events, before)).toBe(ending.text)
+  }
+})
+
 test('a Transcript repeats nothing at the end of a log that is whole', () => {
   const transcript = new Transcript('j')
   const log = [chunk(0, 'one'), chunk(1, ' two three')]
