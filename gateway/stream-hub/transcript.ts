@@ -47,7 +47,7 @@ export class Transcript {
     this.#next = index + 1
     if (kind === 'chunk') this.#chunks++
     if (index <= this.#seen) return undefined
-    if (event !== 'chunk') return { event, id: index, data: { job: this.#job, attempt, index } }
+    if (kind !== 'chunk') return { event, id: index, data: { job: this.#job, attempt, index } }
     return this.#lacks ? undefined : { event: 'chunk', id: index, data: { text: message.text, index } }
   }
 

@@ -14,14 +14,14 @@ const OPEN: Record<string, string> = {
   'void.serendipity': 'sip inspire',
   'self.soul': 'starters',
   'self.kgent': 'list read history quote close',
-  'self.memory': 'status recall get recent',
+  'self.memory': 'for_prompt status recall get recent',
   'self.semaphore': 'yield pending status',
   'self.capabilities': 'list acquire release',
   'self.consent': 'grant revoke list',
   'self.state': 'inspect put drop checkpoint restore',
   'self.identity': 'reflect',
   'world.purgatory': 'list inspect',
-  'time.trace': 'query replay',
+  'time.trace': 'crystals context query replay',
   'time.past': 'project compare',
   'time.schedule': 'defer cancel status list',
   'time.future': 'forecast',
@@ -81,6 +81,24 @@ const RESTRICTED: Record<string, string> = {
   'world.tool.define': 'architect developer admin',
   'world.tool.remove': 'architect developer admin',
   'world.tool.invoke': 'developer architect admin system technical operator engineer scientist',
+  'self.soul.persona':
+    'admin operator security system developer architect creative strategic tactical technical newcomer casual reflective reviewer',
+  'self.soul.update':
+    'admin operator security system developer architect creative strategic tactical technical newcomer casual reflective reviewer',
+  'self.soul.propose':
+    'admin operator security system developer architect creative strategic tactical technical newcomer casual reflective reviewer',
+  'self.soul.proposals':
+    'admin operator security system developer architect creative strategic tactical technical newcomer casual reflective reviewer',
+  'self.soul.accept':
+    'admin operator security system developer architect creative strategic tactical technical newcomer casual reflective reviewer',
+  'self.soul.reject':
+    'admin operator security system developer architect creative strategic tactical technical newcomer casual reflective reviewer',
+  'self.kgent.index':
+    'admin operator security system developer architect creative strategic tactical technical newcomer casual reflective reviewer',
+  'time.trace.crystallize':
+    'admin operator security system developer architect creative strategic tactical technical newcomer casual reflective reviewer',
+  'world.tool.import': 'admin developer architect',
+  'world.tool.refresh': 'admin developer architect',
   'concept.*.refine': 'philosopher scientist developer',
   'concept.*.validate': 'scientist engineer developer',
 }
@@ -111,7 +129,7 @@ test('every verb of the catalog belongs to the archetypes that are written here,
     ARCHETYPES.filter((archetype) => hasAffordance({ archetype, capabilities: [] }, each)),
   ])
   expect(Object.fromEntries(rights)).toEqual(EXPECTED)
-  expect(ASPECTS).toHaveLength(194)
+  expect(ASPECTS).toHaveLength(217)
 })
 
 describe('defineNode()', () => {

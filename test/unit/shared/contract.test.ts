@@ -111,7 +111,9 @@ describe('the catalog', () => {
   })
 
   test('answers no bare array', () => {
-    for (const { name, output, format } of endpoints) {
+    for (const { name, output, format, body } of endpoints) {
+      // A message of JSON-RPC has no answer where it is a notification.
+      if (body === 'json-rpc') continue
       const schema = z.toJSONSchema(output)
       const types = new Set((schema.anyOf ?? [schema]).map(({ type }) => type))
       expect([...types], name).toEqual([format === 'json' ? 'object' : 'string'])

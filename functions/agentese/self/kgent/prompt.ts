@@ -41,7 +41,10 @@ export async function buildPrompt(session: SessionRow, wanted: Wanted, person: P
   const limit = windowTokens(mostTokens(person), replyTokens)
   checkLength(message, roomForMessage(system, limit))
   const { history, summary } = await readHistory(session, person)
-  const recalled = await recallFor(person, { text: message, without: session.id })
+  const said = new Set(history.map(({ content }) => content))
+  const found = await recallFor(person, { text: message, without: session.id })
+  // A fork begins with messages of another conversation.
+  const recalled = found.filter(({ text }) => !said.has(text))
   const memories = recalled.map(({ text }) => text)
   const window = fitWindow(
     { system, memories, summary, history, message: { id: NEW, content: message } },
