@@ -45,6 +45,9 @@ export function readRequest<T extends z.ZodType>(schema: T, body: Body): z.outpu
   })
 }
 
+/** What the library says of a choice that gives no reason of its own. */
+const NO_REASON = 'Invalid input'
+
 /** Of a choice, the form that the value came closest to: the one in which the mistake lies deepest. */
 function whatIsWrong(
   issue: z.core.$ZodIssue | undefined,
@@ -53,7 +56,7 @@ function whatIsWrong(
   const path = [...within, ...(issue?.path ?? [])]
   if (issue?.code === 'unrecognized_keys')
     return { param: [...path, issue.keys[0]].join('.'), why: 'is not known here' }
-  if (issue?.code === 'invalid_union') {
+  if (issue?.code === 'invalid_union' && issue.message === NO_REASON) {
     const [closest] = issue.errors.flat().toSorted((a, b) => b.path.length - a.path.length)
     if (closest !== undefined && closest.path.length > 0) return whatIsWrong(closest, path)
   }
