@@ -108,7 +108,8 @@ export class LlamaCppAnswers {
       kind: 'end',
       reason: toolCalls.length > 0 ? 'tool_calls' : reasonOf(response),
       usage: { prompt: promptTokens, completion: tokens },
-      model: nameOf(this.#model),
+      // As callers know it: the model of the file is the one that the request names.
+      model: request.model ?? nameOf(this.#model),
       messageTokens: countMessages(request, this.#model),
       // The last token of a prompt counts as read with the first one of the answer.
       reusedTokens: Math.max(0, promptTokens - used.usedInputTokens - 1),

@@ -8,6 +8,7 @@ import { scopesOf } from '../agentese/effects.ts'
 import { GUEST, observerFor } from '../agentese/observer.ts'
 import { parsePath } from '../agentese/path.ts'
 import { aspectsOf, findNode } from '../contract/find-aspect.ts'
+import type { Endpoint } from '../contract/function.ts'
 import { whatIsWrong } from '../contract/what-is-wrong.ts'
 import { withTenant } from '../database/database.ts'
 import type { Rehearsal } from '../contract/answers.ts'
@@ -177,12 +178,12 @@ export async function readInput(invocation: Invocation): Promise<void> {
     const [example] = endpoint.examples
     throw new Failure(
       'TYPE_MISMATCH',
-      `Cannot read the input of ${endpoint.name}: ${whatIsWrong(parsed.error)}`,
+      `Cannot read the input of ${nameOf(endpoint)}: ${whatIsWrong(parsed.error)}`,
       {
         suggestion:
           example === undefined
             ? 'Compare it with the schema'
-            : `Send something like ${JSON.stringify(example.input)}`,
+            : `Send something like ${exampleFor(endpoint, example.input)}`,
         details: {
           issues: parsed.error.issues.map(({ path, message }) => ({ path: path.join('.'), message })),
         },
@@ -190,6 +191,23 @@ export async function readInput(invocation: Invocation): Promise<void> {
     )
   }
   invocation.input = parsed.data
+}
+
+/** As callers know it: the second address of an aspect is no path. */
+function nameOf({ name, route, method, path }: Endpoint): string {
+  return route === undefined ? name : `${method} ${path}`
+}
+
+/** An input as it is sent: at the second address of an aspect, a part of it is in the URL. */
+function exampleFor({ route, method, path }: Endpoint, input: object): string {
+  if (route === undefined) return JSON.stringify(input)
+  const body = new Map(Object.entries(input))
+  const address = path.replaceAll(/:(\w+)/g, (_parameter, name: string) => {
+    const value = String(body.get(name))
+    body.delete(name)
+    return value
+  })
+  return `${method} ${address}${body.size === 0 ? '' : ` ${JSON.stringify(Object.fromEntries(body))}`}`
 }
 
 /** Decides as what the caller looks, within its roles; who brings no credential is a guest. */

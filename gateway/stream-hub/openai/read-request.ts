@@ -39,12 +39,28 @@ export function readRequest<T extends z.ZodType>(schema: T, body: Body): z.outpu
   const read = schema.safeParse(value)
   if (read.success) return read.data
   const [issue] = read.error.issues
-  const param = paramOf(issue)
-  const message = `Cannot read the request: "${param}" ${issue?.message ?? 'is wrong'}`
-  throw new Failure('TYPE_MISMATCH', message, { details: { param } })
+  const { param, why } = whatIsWrong(issue)
+  throw new Failure('TYPE_MISMATCH', `Cannot read the request: ${param === '' ? '' : `"${param}" `}${why}`, {
+    details: { param },
+  })
 }
 
-function paramOf(issue: z.core.$ZodIssue | undefined): string {
-  if (issue?.code === 'unrecognized_keys') return [...issue.path, issue.keys[0]].join('.')
-  return (issue?.path ?? []).join('.')
+/** What the library says of a choice that gives no reason of its own. */
+const NO_REASON = 'Invalid input'
+
+/** Of a choice, the form that the value came closest to: the one in which the mistake lies deepest. */
+function whatIsWrong(
+  issue: z.core.$ZodIssue | undefined,
+  within: PropertyKey[] = [],
+): { param: string; why: string } {
+  const path = [...within, ...(issue?.path ?? [])]
+  if (issue?.code === 'unrecognized_keys')
+    return { param: [...path, issue.keys[0]].join('.'), why: 'is not known here' }
+  if (issue?.code === 'invalid_union' && issue.message === NO_REASON) {
+    const [closest] = issue.errors.flat().toSorted((a, b) => b.path.length - a.path.length)
+    if (closest !== undefined && closest.path.length > 0) return whatIsWrong(closest, path)
+  }
+  const { message = 'it does not fit' } = issue ?? {}
+  // Messages of ours go on with a sentence, those of the library are sentences.
+  return { param: path.join('.'), why: /^[a-z]/.test(message) ? message : `is wrong: ${message}` }
 }

@@ -100,6 +100,19 @@ describe('what needs no model', () => {
 })
 
 describe('a message', () => {
+  test('that cannot be read is answered with the address and a body that work there', async ({
+    newTenant,
+  }) => {
+    const tenant = await newTenant()
+    const { body } = await tenant.calls('POST', `${SESSIONS}/${await open(tenant)}/messages`, {
+      text: 'Hello',
+    })
+    expect(body.message).toContain('POST /v1/kgent/sessions/:session/messages: "message"')
+    expect(body.suggestion).toMatch(
+      /^Send something like POST \/v1\/kgent\/sessions\/[0-9a-f-]{36}\/messages \{"message":"[^"]+"\}$/,
+    )
+  })
+
   test('that is longer than the window is refused with its count and the limit, and nothing is kept of it', async ({
     newTenant,
   }) => {

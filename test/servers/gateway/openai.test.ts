@@ -163,7 +163,7 @@ describe('a request that cannot be served', () => {
       },
       400,
       'type_mismatch',
-      'messages.0.content',
+      'messages.0.content.0.type',
     ],
     ['a tool that is not there', { tool_choice: 'required' }, 400, 'type_mismatch', null],
     [

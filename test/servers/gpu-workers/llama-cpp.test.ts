@@ -39,6 +39,11 @@ const weather: ToolSpec = {
   },
 }
 
+test('an answer says its model as the request names it', async () => {
+  const { model } = await run(ask('Hello', { model: 'smollm2-135m-instruct', maxTokens: 1 }))
+  expect(model).toBe('smollm2-135m-instruct')
+})
+
 describe('a JSON schema', () => {
   test('holds the answer, whatever the model would say', async () => {
     const responseSchema = {
