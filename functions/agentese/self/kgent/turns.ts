@@ -39,8 +39,9 @@ export async function openTurns({ id }: Pick<SessionRow, 'id'>, { db }: Rows): P
 /** Notes the end of a turn whose job has ended, however that was. */
 export async function releaseEnded({ id }: Pick<SessionRow, 'id'>, { db }: Rows): Promise<void> {
   await db`
-    update kgent_turns t set status = 'done' from jobs j
-    where t.session_id = ${id} and t.status = 'running' and j.id = t.job and j.status not in ('queued', 'running')`
+    update kgent_turns t set status = 'done'
+    where t.session_id = ${id} and t.status = 'running'
+      and not exists (select from jobs j where j.id = t.job and j.status in ('queued', 'running'))`
 }
 
 /** @throws Failure STATE_CONFLICT, with when to try again */
