@@ -14,11 +14,14 @@ const NOTHING = (): void => {}
  * Sends spans to an OTLP collector over HTTP.
  *
  * @param endpoint base URL, such as `http://otel-collector:4318`
- * @returns sends what is still to be sent
+ * @returns ends that, and sends what is still to be sent
  */
 export async function startTracing(service: string, endpoint: string): Promise<() => Promise<void>> {
   const { openTracer } = await import('./tracer.ts')
   const tracer = openTracer(service, endpoint)
   runInSpan = tracer.runInSpan
-  return tracer.close
+  return () => {
+    if (runInSpan === tracer.runInSpan) runInSpan = undefined
+    return tracer.close()
+  }
 }

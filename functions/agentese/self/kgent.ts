@@ -7,7 +7,7 @@ import { TALKERS } from '../../../shared/agentese/archetypes.ts'
 import { aspect, defineNode, NoInput } from '../../../shared/contract/define-node.ts'
 import { NextCursor } from '../../../shared/contract/pages.ts'
 import { indexAspect, keepIndexing } from '../../../shared/recall/indexing.ts'
-import { tell } from './kgent/events.ts'
+import { emitSession } from './kgent/events.ts'
 import { findMessage, NEWEST_MESSAGE_FIRST, readMessages } from './kgent/messages.ts'
 import { sessionTick, sessionTriggers } from './kgent/queue.ts'
 import { describeSession, findSession, listSessions, NEWEST_FIRST, openSession } from './kgent/sessions.ts'
@@ -66,7 +66,7 @@ export const selfKgent = defineNode('self.kgent', {
         if (wanted.mode !== undefined) await requireMode(wanted.mode, call)
         if (wanted.budget !== undefined) await checkBudget(wanted.budget, call)
         const row = await openSession({ ...wanted, mode: wanted.mode ?? (await modeOf(call)) }, call)
-        tell('created', row, call, { mode: row.mode })
+        emitSession('created', row, call, { mode: row.mode })
         return describeSession(row)
       },
     }),

@@ -17,7 +17,10 @@ export const Narrative = z.strictObject({
  * @param verbosity terse: what it has come to; normal: and each call; verbose: and what each call waited for, used and cost
  */
 export function narrate(trace: TraceSpans, verbosity: Verbosity): z.infer<typeof Narrative> {
-  const sentences = [outline(trace), ...(verbosity === 'terse' ? [] : tell(trace, verbosity === 'verbose'))]
+  const sentences = [
+    outline(trace),
+    ...(verbosity === 'terse' ? [] : sentencesOf(trace, verbosity === 'verbose')),
+  ]
   return { id: trace.id, genre: 'technical', verbosity, sentences, text: sentences.join(' ') }
 }
 
@@ -39,7 +42,7 @@ function outline({ spans, started_at, duration_ms, charges, cost_usd }: TraceSpa
 }
 
 /** Each call after the one that it is a part of, as the spans come. */
-function tell({ spans, started_at, truncated }: TraceSpans, inFull: boolean): string[] {
+function sentencesOf({ spans, started_at, truncated }: TraceSpans, inFull: boolean): string[] {
   const nameOf = new Map(spans.map(({ id, name }) => [id, name]))
   const sentences = spans.flatMap((span) => {
     if (isCall(span))

@@ -82,7 +82,8 @@ create view due_kgent_sessions with (security_invoker = true) as
     exists (select from kgent_turns t where t.session_id = s.id and t.status in ('queued', 'running')) as has_turns
   from kgent_sessions s
   where (s.status = 'active' and s.expires_at <= now()
-      and not exists (select from kgent_turns t where t.session_id = s.id and t.status in ('queued', 'running')))
+      and not exists (select from kgent_turns t join jobs j on j.id = t.job
+        where t.session_id = s.id and t.status in ('queued', 'running') and j.status in ('queued', 'running')))
     or exists (
       select from kgent_turns t where t.session_id = s.id and t.status = 'queued'
         and t.created_at < now() - interval '1 minute'

@@ -278,6 +278,26 @@ describe('a conversation', () => {
     })
   })
 
+  test('ends although the event of the end of its last turn was lost', async ({
+    newTenant,
+    owner,
+    settles,
+    ticks,
+  }) => {
+    const tenant = await newTenant()
+    const session = await open(tenant)
+    await say(tenant, session, 'What shall I plant in spring?')
+    await settles(tenant)
+    await owner`update kgent_turns set status = 'running' where session_id = ${session}`
+    await owner`update kgent_sessions set expires_at = now() - interval '1 second' where id = ${session}`
+    for (const _tick of [1, 2]) {
+      await ticks()
+      await settles(tenant)
+    }
+    const [row] = await owner`select status, ended_reason from kgent_sessions where id = ${session}`
+    expect(row).toEqual({ status: 'closed', ended_reason: 'idle' })
+  })
+
   test('has its end delivered to webhooks of its person and of admins, and to nobody else’s', () => {
     const sink = { tenant: 't', user: 'u', archetype: 'developer', kinds: '' } as unknown as SinkMetadata
     const event = createEvent(

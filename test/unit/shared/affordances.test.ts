@@ -14,14 +14,14 @@ const OPEN: Record<string, string> = {
   'void.serendipity': 'sip inspire',
   'self.soul': 'starters',
   'self.kgent': 'list read history quote close',
-  'self.memory': 'for_prompt status recall get recent',
+  'self.memory': 'status recall get recent for_prompt',
   'self.semaphore': 'yield pending status',
   'self.capabilities': 'list acquire release',
   'self.consent': 'grant revoke list',
   'self.state': 'inspect put drop checkpoint restore',
   'self.identity': 'reflect',
   'world.purgatory': 'list inspect',
-  'time.trace': 'crystals context query replay',
+  'time.trace': 'query replay crystals context',
   'time.past': 'project compare',
   'time.schedule': 'defer cancel status list',
   'time.future': 'forecast',
@@ -42,6 +42,22 @@ const RESTRICTED: Record<string, string> = {
   'self.soul.reflect': 'developer architect admin system technical operator creative strategic tactical',
   'self.soul.governance': 'developer architect admin system technical operator',
   'self.soul.audit': 'admin operator security system',
+  'self.soul.persona':
+    'developer architect admin system technical operator newcomer casual reviewer security reflective creative strategic tactical',
+  'self.soul.update':
+    'developer architect admin system technical operator newcomer casual reviewer security reflective creative strategic tactical',
+  'self.soul.propose':
+    'developer architect admin system technical operator newcomer casual reviewer security reflective creative strategic tactical',
+  'self.soul.proposals':
+    'developer architect admin system technical operator newcomer casual reviewer security reflective creative strategic tactical',
+  'self.soul.accept':
+    'developer architect admin system technical operator newcomer casual reviewer security reflective creative strategic tactical',
+  'self.soul.reject':
+    'developer architect admin system technical operator newcomer casual reviewer security reflective creative strategic tactical',
+  'self.kgent.index':
+    'developer architect admin system technical operator newcomer casual reviewer security reflective creative strategic tactical',
+  'time.trace.crystallize':
+    'developer architect admin system technical operator newcomer casual reviewer security reflective creative strategic tactical',
   'self.kgent.create':
     'developer architect admin system technical operator newcomer casual reviewer security reflective creative strategic tactical',
   'self.kgent.update':
@@ -79,26 +95,10 @@ const RESTRICTED: Record<string, string> = {
   'world.agent.define': 'architect developer admin',
   'world.agent.search': 'developer admin architect',
   'world.tool.define': 'architect developer admin',
+  'world.tool.import': 'architect developer admin',
+  'world.tool.refresh': 'architect developer admin',
   'world.tool.remove': 'architect developer admin',
   'world.tool.invoke': 'developer architect admin system technical operator engineer scientist',
-  'self.soul.persona':
-    'admin operator security system developer architect creative strategic tactical technical newcomer casual reflective reviewer',
-  'self.soul.update':
-    'admin operator security system developer architect creative strategic tactical technical newcomer casual reflective reviewer',
-  'self.soul.propose':
-    'admin operator security system developer architect creative strategic tactical technical newcomer casual reflective reviewer',
-  'self.soul.proposals':
-    'admin operator security system developer architect creative strategic tactical technical newcomer casual reflective reviewer',
-  'self.soul.accept':
-    'admin operator security system developer architect creative strategic tactical technical newcomer casual reflective reviewer',
-  'self.soul.reject':
-    'admin operator security system developer architect creative strategic tactical technical newcomer casual reflective reviewer',
-  'self.kgent.index':
-    'admin operator security system developer architect creative strategic tactical technical newcomer casual reflective reviewer',
-  'time.trace.crystallize':
-    'admin operator security system developer architect creative strategic tactical technical newcomer casual reflective reviewer',
-  'world.tool.import': 'admin developer architect',
-  'world.tool.refresh': 'admin developer architect',
   'concept.*.refine': 'philosopher scientist developer',
   'concept.*.validate': 'scientist engineer developer',
 }

@@ -6,7 +6,7 @@ import type { SessionRow } from './sessions.ts'
 export type Emitting = Pick<Call, 'emit'>
 
 /** Publishes that something has happened to a conversation, with the transaction. */
-export function tell(
+export function emitSession(
   what: keyof typeof SESSION_EVENTS,
   { id, user_id }: Pick<SessionRow, 'id' | 'user_id'>,
   { emit }: Emitting,

@@ -5,7 +5,7 @@ import type { Call, Given } from '../../../../shared/contract/call.ts'
 import { tick, trigger } from '../../../../shared/contract/define-operation.ts'
 import { Failure } from '../../../../shared/failures.ts'
 import { InferenceFailure } from '../../../../shared/inference/messages.ts'
-import { tell } from './events.ts'
+import { emitSession } from './events.ts'
 import { addMessage } from './messages.ts'
 import { buildPrompt } from './prompt.ts'
 import { checkActive, describeSession, lockSession, type SessionRow } from './sessions.ts'
@@ -14,7 +14,7 @@ import {
   beginTurn,
   openTurns,
   releaseEnded,
-  tellMessage,
+  emitMessage,
   TURN_CANCELLED,
   TURN_ENDED,
   type OpenTurn,
@@ -100,7 +100,7 @@ async function keepSoFar(
   const { prompt: tokens_in = 0, completion: tokens_out = 0 } = tokens ?? {}
   const said = { position: turn.reply_position, role: 'assistant', content: text.trim() } as const
   const kept = await addMessage(session, { ...said, interrupted: true, job, tokens_in, tokens_out }, call)
-  tellMessage(session, kept, job, call)
+  emitMessage(session, kept, job, call)
 }
 
 /** Ends conversations in which nobody has spoken for long, and gives lost words again. */
@@ -123,6 +123,6 @@ async function endIdle(id: string, call: Pick<Call, 'db' | 'emit'>): Promise<voi
   const session = await lockSession(id, call)
   if (session?.status !== 'active' || describeSession(session).status !== 'closed') return
   await call.db`update kgent_sessions set status = 'closed', ended_reason = 'idle' where id = ${id}`
-  tell('idle', session, call, { reason: 'idle', status: 'closed' })
-  tell('ended', session, call, { reason: 'idle', status: 'closed' })
+  emitSession('idle', session, call, { reason: 'idle', status: 'closed' })
+  emitSession('ended', session, call, { reason: 'idle', status: 'closed' })
 }

@@ -5,7 +5,7 @@ import { requireMode } from '../soul/mode.ts'
 import { checkBudget, type BudgetTier } from '../soul/budgets.ts'
 import type { Mode } from '../soul/persona.ts'
 import { copyQuotes } from '../memory/sessions.ts'
-import { tell } from './events.ts'
+import { emitSession } from './events.ts'
 import { findMessage, latestMessage } from './messages.ts'
 import {
   checkActive,
@@ -43,7 +43,7 @@ export async function changeSession({ session: id, ...changes }: Changes, call: 
       expires_at = case when ${status}::text = 'active' then now() + ${IDLE_MINUTES} * interval '1 minute' else expires_at end
     where id = ${id}`
   const changed = await findSession(id, call)
-  tell('changed', changed, call, { mode: changed.mode, status: changed.status })
+  emitSession('changed', changed, call, { mode: changed.mode, status: changed.status })
   return describeSession(changed)
 }
 
@@ -53,7 +53,7 @@ export async function closeSession(id: string, call: Writing): Promise<Session> 
   if (row.status === 'closed') return describeSession(row)
   await interruptTurns(row, call)
   await call.db`update kgent_sessions set status = 'closed', ended_reason = 'closed' where id = ${id}`
-  tell('ended', row, call, { reason: 'closed', status: 'closed' })
+  emitSession('ended', row, call, { reason: 'closed', status: 'closed' })
   return describeSession(await findSession(id, call))
 }
 
@@ -63,7 +63,7 @@ export async function resetSession(id: string, call: Writing): Promise<Session> 
   checkActive(row)
   await interruptTurns(row, call)
   await call.db`update kgent_sessions set reset_at = last_position where id = ${id}`
-  tell('reset', row, call, { position: row.last_position })
+  emitSession('reset', row, call, { position: row.last_position })
   return describeSession(row)
 }
 
@@ -87,7 +87,7 @@ export async function forkSession(
   const fork = await openSession({ title: title ?? from.title ?? undefined, mode, budget, when_busy }, call)
   await copy(from, fork, message.position, call)
   const row = await findSession(fork.id, call)
-  tell('forked', row, call, { forked_from: id, position: message.position })
+  emitSession('forked', row, call, { forked_from: id, position: message.position })
   return describeSession(row)
 }
 

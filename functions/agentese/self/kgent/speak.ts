@@ -4,7 +4,7 @@ import { billAtOnce, BUDGETS, checkBudget } from '../soul/budgets.ts'
 import { requireMode } from '../soul/mode.ts'
 import type { Mode } from '../soul/persona.ts'
 import { remarkOf, templateOf } from '../soul/templates.ts'
-import { tell } from './events.ts'
+import { emitSession } from './events.ts'
 import { addMessage, keepCounts, takePlaces } from './messages.ts'
 import { buildPrompt, mostTokens, type Wanted } from './prompt.ts'
 import { checkActive, findSession, type SessionRow } from './sessions.ts'
@@ -17,7 +17,7 @@ import {
   queueTurn,
   refuseBusy,
   releaseEnded,
-  tellMessage,
+  emitMessage,
   TURN_ENDED,
 } from './turns.ts'
 
@@ -90,7 +90,7 @@ async function readyAnswer(
 async function switchMode(session: SessionRow, mode: Mode, call: Speaking): Promise<Ready> {
   await requireMode(mode, call)
   await call.db`update kgent_sessions set mode = ${mode} where id = ${session.id}`
-  tell('changed', session, call, { mode })
+  emitSession('changed', session, call, { mode })
   return { text: `From now on I ${mode} with you.`, mode, tokens: 0 }
 }
 
@@ -106,7 +106,7 @@ async function answerAtOnce(
   const added = { position: position + 1, role: 'assistant', content: text, tokens_out: tokens } as const
   const reply = await addMessage(session, added, call)
   if (reply === undefined) throw new TypeError(`Cannot answer in session "${session.id}": the place is taken`)
-  for (const each of [said, reply]) tellMessage(session, each, undefined, call)
+  for (const each of [said, reply]) emitMessage(session, each, undefined, call)
   return { session: session.id, message: reply, mode, tokens_used: tokens, was_template: true }
 }
 
@@ -134,7 +134,7 @@ export async function hear(
   } as const
   const reply = (await addMessage(session, said, call)) ?? (await messageAt(session, position, call))
   await keepCounts(turn?.sent ?? [], messageTokens, call)
-  tellMessage(session, reply, job, call)
+  emitMessage(session, reply, job, call)
   return {
     session: session.id,
     message: reply,

@@ -5,7 +5,7 @@
 import type { Call } from '../../../../shared/contract/call.ts'
 import { Failure } from '../../../../shared/failures.ts'
 import { noteQuoted } from '../memory/sessions.ts'
-import { tell } from './events.ts'
+import { emitSession } from './events.ts'
 import { addMessage, takePlaces } from './messages.ts'
 import type { Prompt } from './prompt.ts'
 import type { SessionRow } from './sessions.ts'
@@ -39,8 +39,9 @@ export async function openTurns({ id }: Pick<SessionRow, 'id'>, { db }: Rows): P
 /** Notes the end of a turn whose job has ended, however that was. */
 export async function releaseEnded({ id }: Pick<SessionRow, 'id'>, { db }: Rows): Promise<void> {
   await db`
-    update kgent_turns t set status = 'done' from jobs j
-    where t.session_id = ${id} and t.status = 'running' and j.id = t.job and j.status not in ('queued', 'running')`
+    update kgent_turns t set status = 'done'
+    where t.session_id = ${id} and t.status = 'running'
+      and not exists (select from jobs j where j.id = t.job and j.status in ('queued', 'running'))`
 }
 
 /** @throws Failure STATE_CONFLICT, with when to try again */
@@ -91,7 +92,7 @@ export async function beginTurn(
     on conflict (job) do update set status = 'running', reply_position = excluded.reply_position, sent = excluded.sent`
   const person = { tenant: session.tenant_id, user: session.user_id }
   await noteQuoted({ job, session: session.id, memories: prompt.memories }, { db, identity: person })
-  tellMessage(session, said, job, call)
+  emitMessage(session, said, job, call)
 }
 
 /** Ends all turns of a conversation before their time; what was said so far is kept when a worker has reported it. */
@@ -107,7 +108,7 @@ export async function interruptTurns(
 }
 
 /** Publishes that a message has joined a conversation. */
-export function tellMessage(
+export function emitMessage(
   session: SessionRow,
   message: Message | undefined,
   job: string | undefined,
@@ -115,7 +116,7 @@ export function tellMessage(
 ): void {
   if (message === undefined) return
   const { id, position, role, interrupted } = message
-  tell('message', session, call, {
+  emitSession('message', session, call, {
     message: id,
     position,
     role,

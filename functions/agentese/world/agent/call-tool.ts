@@ -14,7 +14,7 @@ export async function callNextTool(run: RunRow, by: GoingOn): Promise<void> {
   const next = (await call.transact('read', (inner) => callsOf(run, inner)))[run.next_call]
   if (next === undefined) return
   const wanted = wantedOf(next, run.tools)
-  if ('problem' in wanted) return tell(run, next, { text: wanted.problem, failed: true }, by)
+  if ('problem' in wanted) return writeAnswer(run, next, { text: wanted.problem, failed: true }, by)
   if (needsApproval(run, wanted.tool)) return ask(run, next, by)
   const { id } = next
   await withToolSpan({ name: wanted.tool, id, conversation: run.id }, by.trace, (trace) =>
@@ -34,13 +34,18 @@ async function callTool(
   if (outcome === 'later') return
   const durationMs = performance.now() - startedAt
   if ('failure' in outcome)
-    return tell(run, next, { text: failureText(outcome.failure), failed: true, durationMs }, by)
+    return writeAnswer(run, next, { text: failureText(outcome.failure), failed: true, durationMs }, by)
   const { status, body } = outcome.answer
   if (status === 202) return followJob(run, (body as { job: { id: string } }).job.id, by)
   const { result, meta, job } = body as Envelope
   const tokens = Math.ceil(meta.charges['tokens'] ?? 0)
   const ofJob = job === undefined ? {} : { job: job.id }
-  await tell(run, next, { text: answerText(path, result), failed: false, tokens, durationMs, ...ofJob }, by)
+  await writeAnswer(
+    run,
+    next,
+    { text: answerText(path, result), failed: false, tokens, durationMs, ...ofJob },
+    by,
+  )
 }
 
 /** What a path answers; with its job where that had ended before the call was repeated. */
@@ -62,7 +67,12 @@ async function lockSame(run: RunRow, { db }: Pick<Call, 'db'>): Promise<RunRow |
   return isSame && now.status === 'running' && now.waiting_job === null ? now : undefined
 }
 
-async function tell(run: RunRow, next: ToolCall, answer: ToolAnswer, { call }: GoingOn): Promise<void> {
+async function writeAnswer(
+  run: RunRow,
+  next: ToolCall,
+  answer: ToolAnswer,
+  { call }: GoingOn,
+): Promise<void> {
   await call.transact('write', async (inner) => {
     const now = await lockSame(run, inner)
     if (now !== undefined) await addAnswer(now, next, answer, inner)

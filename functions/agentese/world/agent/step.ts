@@ -159,8 +159,8 @@ async function takeAnswer(id: string, answer: Answer, call: Stepping): Promise<z
   }))
   const used = tokens.prompt + tokens.completion
   const next = { state: calls.length === 0 ? 'model' : 'tools', turn: run.position + 1, nextCall: 0 } as const
-  const told = { kind: 'model', model, output, calls, tokens: used, job: run.waiting_job } as const
-  const moved = await addStep(run, told, next, call)
+  const answered = { kind: 'model', model, output, calls, tokens: used, job: run.waiting_job } as const
+  const moved = await addStep(run, answered, next, call)
   const limit = limitOf(moved)
   if (calls.length === 0) await endRun(moved, { finish: finishReason, output: output.trim(), model }, call)
   else if (limit === undefined) call.emit(CONTINUE, { run: id })
