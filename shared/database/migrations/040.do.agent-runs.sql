@@ -97,6 +97,8 @@ call hand_over('tenants_with_stalled_agent_runs()', 'kgents_scheduler');
 create policy erasure on agent_runs to kgents_eraser using (true);
 create policy erasure on agent_steps to kgents_eraser using (true);
 grant select (id, tenant_id, waiting_job) on agent_runs to kgents_eraser;
+create policy erasure on semaphores to kgents_eraser using (true);
+grant select (tenant_id, user_id, about), update (prompt, about) on semaphores to kgents_eraser;
 grant select (run_id, tenant_id, kind, output, job), update (input, output, calls) on agent_steps to kgents_eraser;
 create index agent_steps_by_mention on agent_steps using gin (mentioned_ids(output)) where kind <> 'model';
 create function erase_agent_steps() returns trigger
@@ -107,7 +109,13 @@ declare
     select distinct run_id from public.agent_steps
     where tenant_id = new.tenant_id and kind <> 'model' and public.mentioned_ids(output) && array[new.id]);
 begin
+  if quoting = '{}' then
+    return null;
+  end if;
   update public.agent_steps set input = '', output = '', calls = '[]' where run_id = any (quoting);
+  -- Questions about tool calls have their arguments.
+  update public.semaphores set prompt = '[forgotten]', about = null
+  where tenant_id = new.tenant_id and user_id = new.user_id and about ->> 'run' = any (quoting::text[]);
   -- With the jobs of its steps, which have the words of the model.
   quoting := quoting
     || array(select job from public.agent_steps where run_id = any (quoting) and job is not null)

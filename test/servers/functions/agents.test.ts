@@ -287,8 +287,12 @@ describe('a run of an agent', () => {
       agent: 'asker',
       input: 'When does counting lanterns begin?',
     })
-    await settles(tenant, scripted(calling([COUNT, { what: 'x' }])).model)
+    await settles(tenant, scripted(calling([COUNT, { what: 'lanterns at eight' }])).model)
+    const questions = () => owner`
+      select from semaphores s where tenant_id = ${tenant.id} and s::text like '%lanterns at eight%'`
+    expect(await questions()).toHaveLength(1)
     await memory('forget', { id: again.body.result.crystal_id })
+    expect(await questions()).toHaveLength(0)
     await ticks()
     await settles(tenant)
     expect((await jobOf(tenant, body.job.id)).status).toBe('cancelled')
