@@ -57,10 +57,7 @@ export async function serveDatabase(session: Session, options: ServeOptions): Pr
   async function checkStreams(streams: Promise<readonly StreamState[]>): Promise<void> {
     const states = await streams
     const recovered = await recovery.check(states)
-    await expiry.check()
-    await admission.check()
-    await clock.check()
-    await sinks.check(states)
+    await allOrThrow([expiry.check(), admission.check(), clock.check(), sinks.check(states)])
     checked = recovered ? streams : undefined
     nextCheck = performance.now() + CHECK_INTERVAL_MS
   }
