@@ -72,18 +72,16 @@ describe('a tool that waits for a person', () => {
       ])
       return waitingFor(tenant, run)
     })
+    await owner`update agent_runs set moved_at = moved_at - interval '1 minute' where id = ${run}`
     await inAProcess((tenant) => resolves(tenant, semaphore, 'approve'))
     await inAProcess(async (tenant) => {
       expect(await jobOf(tenant, run)).toMatchObject({
         status: 'completed',
         result: { output: 'Done', steps: 2 },
       })
-      expect((await stepsOf(tenant, run)).map(({ kind }: { kind: string }) => kind)).toEqual([
-        'model',
-        'human',
-        'tool',
-        'model',
-      ])
+      const steps: { kind: string; duration_ms: number }[] = await stepsOf(tenant, run)
+      expect(steps.map(({ kind }) => kind)).toEqual(['model', 'human', 'tool', 'model'])
+      expect(steps.find(({ kind }) => kind === 'human')?.duration_ms).toBeGreaterThan(59_000)
     })
     expect(counted.get(what)).toBe(1)
   })

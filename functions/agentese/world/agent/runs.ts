@@ -67,6 +67,7 @@ export interface NewStep {
   model?: string
   tokens?: number
   job?: string | null
+  /** Default: since the run last moved, as with what it waits for. */
   durationMs?: number
 }
 
@@ -96,7 +97,7 @@ export async function addStep(
     model = null,
     tokens = 0,
     job = null,
-    durationMs = 0,
+    durationMs = null,
     failed = false,
   } = step
   const { input = '', output, calls = [] } = run.forgotten ? { output: '' } : step
@@ -106,8 +107,10 @@ export async function addStep(
     with step as (
       insert into agent_steps (run_id, n, tenant_id, kind, tool, call_id, input, output, calls, failed, model,
         tokens, job, duration_ms)
-      values (${run.id}, ${n}, ${identity.tenant}, ${kind}, ${tool}, ${callId}, ${input}, ${output}, ${db.json([...calls])},
-        ${failed}, ${model}, ${tokens}, ${job}, ${Math.round(durationMs)})
+      select id, ${n}, ${identity.tenant}, ${kind}, ${tool}, ${callId}, ${input}, ${output}, ${db.json([...calls])},
+        ${failed}, ${model}, ${tokens}, ${job},
+        coalesce(${durationMs}::float8, greatest(0, extract(epoch from now() - moved_at) * 1000))::int
+      from agent_runs where id = ${run.id}
     )
     update agent_runs set state = ${state}, position = ${n}, turn = ${turn}, next_call = ${nextCall}, steps = ${steps},
       tokens_used = tokens_used + ${tokens}, waiting_job = null, semaphore_id = ${semaphore}, attempts = 0, moved_at = now()
