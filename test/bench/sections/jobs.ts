@@ -165,7 +165,7 @@ async function openPgBoss(connectionString: string, done: () => void): Promise<C
   return { queue: () => boss.send('none', {}), close: () => boss.stop({ graceful: true }) }
 }
 
-/** Its jobs are written to disk each second, as NATS writes; PostgreSQL writes each commit. */
+/** Valkey appends its jobs to a file, which it syncs each second; PostgreSQL syncs each commit, and NATS its files more seldom. */
 async function openBullMq(url: string, done: () => void): Promise<Candidate> {
   const { hostname: host, port, password } = new URL(url)
   const connection = { host, port: Number(port), password: decodeURIComponent(password) }
