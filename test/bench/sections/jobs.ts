@@ -1,5 +1,6 @@
 /** Jobs that do nothing, through our queue and through others, on the same PostgreSQL and Valkey. */
 import { Queue, Worker } from 'bullmq'
+import { Redis } from 'ioredis'
 import { PgBoss } from 'pg-boss'
 import postgres from 'postgres'
 import type { Engine } from '../../../gpu-workers/engines/engine.ts'
@@ -161,21 +162,17 @@ async function openPgBoss(connectionString: string, done: () => void): Promise<C
   await boss.work('none', settings, async (batch) => {
     for (const _job of batch) done()
   })
-  return {
-    queue: () => boss.send('none', {}),
-    async close() {
-      await boss.deleteAllJobs('none')
-      await boss.stop({ graceful: true })
-    },
-  }
+  return { queue: () => boss.send('none', {}), close: () => boss.stop({ graceful: true }) }
 }
 
-/** Its jobs are written to disk each second, as NATS writes; PostgreSQL writes each commit. */
+/** Valkey appends its jobs to a file, which it syncs each second; PostgreSQL syncs each commit, and NATS its files more seldom. */
 async function openBullMq(url: string, done: () => void): Promise<Candidate> {
   const { hostname: host, port, password } = new URL(url)
   const connection = { host, port: Number(port), password: decodeURIComponent(password) }
   const queue = new Queue('none', { connection })
-  await (await queue.client).call('config', 'set', 'appendonly', 'yes')
+  const redis = new Redis(connection)
+  await redis.config('SET', 'appendonly', 'yes')
+  await redis.quit()
   const worker = new Worker('none', async () => {}, { connection, concurrency: SLOTS })
   worker.on('completed', done)
   await worker.waitUntilReady()
