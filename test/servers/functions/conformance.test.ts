@@ -106,7 +106,8 @@ describe('createOpenApi()', () => {
             const { status } = await tenant.calls('POST', path, body ?? 'null')
             expect(status, path).toBeLessThan(500)
             expect(Object.keys(post.responses), path).toContain(String(status))
-            if ('surplus' in Object(body) && !isOpen(schema)) expect([400, 403], path).toContain(status)
+            // What one address may try is counted before its input is read.
+            if ('surplus' in Object(body) && !isOpen(schema)) expect([400, 403, 429], path).toContain(status)
           }
         },
       ),
