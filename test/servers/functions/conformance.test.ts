@@ -1,4 +1,5 @@
 /** The OpenAPI document against the functions that it describes: inputs are made from each schema, good ones and bad ones. */
+import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe } from 'vitest'
 import { catalog } from '../../../functions/catalog.ts'
@@ -103,11 +104,12 @@ describe('createOpenApi()', () => {
           const [example = {}] = examples
           const name = Object.keys(example)[0] ?? 'input'
           for (const body of [odd, { ...example, [name]: odd }, { ...example, surplus: odd }]) {
-            const { status } = await tenant.calls('POST', path, body ?? 'null')
+            // From an address of its own: what one may try is limited.
+            const from = { 'x-real-ip': `10.${randomBytes(3).join('.')}` }
+            const { status } = await tenant.calls('POST', path, body ?? 'null', from)
             expect(status, path).toBeLessThan(500)
             expect(Object.keys(post.responses), path).toContain(String(status))
-            // What one address may try is counted before its input is read.
-            if ('surplus' in Object(body) && !isOpen(schema)) expect([400, 403, 429], path).toContain(status)
+            if ('surplus' in Object(body) && !isOpen(schema)) expect([400, 403], path).toContain(status)
           }
         },
       ),
